@@ -1,0 +1,101 @@
+"""Which pictures a trial learns from and is validated on."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from trainables.config.section import Section
+
+
+def _absolute(folder: str) -> str:
+    return str(Path(folder).expanduser().absolute())
+
+
+Root = Annotated[str, Field(min_length=1, json_schema_extra={"location": True}), AfterValidator(_absolute)]
+"""A folder, made absolute. It says where data lie, not what they are, so it is no part of a config's identity."""
+
+
+class Augmentation(Section):
+    """The random crop and flip of training pictures, applied to image and mask together."""
+
+    crop_scale_min: float = Field(default=0.5, gt=0, le=1)
+    """Smallest share of the picture's area that a random crop keeps; 1 turns the random crop off."""
+    flip: bool = True
+    """Mirror half of the pictures left to right."""
+
+
+class DogsVsCats(Section):
+    """The Asirra photos `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`, without masks: a shifted test set."""
+
+    kind: Literal["dogs_vs_cats"] = "dogs_vs_cats"
+    root: Root | None = Field(default=None, json_schema_extra={"location": True})
+    """The folder that holds `dogs-vs-cats`; left out, the training set's own root."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
+
+
+class LabelledFolder(Section):
+    """A shifted test set with one folder a class, without masks."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    root: Root
+    """The folder whose sub-folders are the classes, named as the training set names them."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
+
+
+ShiftSet = Annotated[DogsVsCats | LabelledFolder, Field(discriminator="kind")]
+
+
+class SpuriousDigits(Section):
+    """Handwritten digits on textures that agree with the class: a built-in shortcut, with masks."""
+
+    kind: Literal["spurious_digits"] = "spurious_digits"
+    correlation: float = Field(default=0.95, ge=0, le=1)
+    """Probability that a training or validation digit lies on its own class's texture."""
+    num_train: int = Field(default=4000, ge=10)
+    """Training pictures drawn from the 1200 training digits."""
+    num_test: int = Field(default=1000, ge=10)
+    """Pictures in each of the validation set and the two shifted sets, from the other 597 digits."""
+    image_size: int = Field(default=48, ge=32, le=128)
+    """Side of a picture in pixels."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
+
+
+class _Photos(Section):
+    root: Root
+    image_size: int = Field(default=224, ge=32)
+    """Side of the square picture that the model sees, in pixels."""
+    augmentation: Augmentation = Augmentation()
+    on_error: Literal["raise", "skip"] = "raise"
+    """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
+    loader_processes: int = Field(default=0, ge=0)
+    """Processes a worker starts to decode pictures; 0 decodes in the training process."""
+    shift: dict[str, ShiftSet] = Field(default_factory=dict)
+    """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
+
+
+class OxfordPet(_Photos):
+    """Oxford-IIIT Pet with trimaps, in torchvision's layout `<root>/oxford-iiit-pet`."""
+
+    kind: Literal["oxford_pet"] = "oxford_pet"
+    labels: Literal["breed", "species", "present_breed"] = "breed"
+    """All 37 breeds, cat against dog, or only those breeds that the list files name."""
+    download: bool = False
+    """Fetch the data set into `root` when it is not there."""
+
+
+class ImageFolder(_Photos):
+    """Folders `<root>/<train>/<class>` and `<root>/<val>/<class>`, without masks."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    train: str = "train"
+    """Sub-folder of the training pictures."""
+    val: str = "val"
+    """Sub-folder of the validation pictures."""
+
+
+DataConfig = Annotated[SpuriousDigits | OxfordPet | ImageFolder, Field(discriminator="kind")]
+KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet"})

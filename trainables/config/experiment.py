@@ -1,0 +1,85 @@
+"""The whole config of one trial, with the rules that join its sections."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits
+from trainables.config.model import ModelConfig, SmallCnn
+from trainables.config.objective import CrossEntropy, ObjectiveConfig
+from trainables.config.optim import AdamW, OptimConfig
+from trainables.config.section import Section
+from trainables.config.training import Evaluation, Resources, Training
+
+
+class ExperimentConfig(Section):
+    """Everything that decides what a trial computes."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of the weights, the order of the pictures and their augmentation."""
+    data: DataConfig = SpuriousDigits()
+    model: ModelConfig = SmallCnn()
+    objective: ObjectiveConfig = CrossEntropy()
+    optim: OptimConfig = AdamW()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    resources: Resources = Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, tree: Any) -> Any:
+        """Give a section without a `kind` the kind of the default section."""
+        if not isinstance(tree, dict):
+            return tree
+        defaults = {"data": "spurious_digits", "model": "small_cnn", "objective": "cross_entropy", "optim": "adamw"}
+        return {
+            name: {"kind": defaults[name], **section} if name in defaults and isinstance(section, dict) else section
+            for name, section in tree.items()
+        }
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> Self:
+        parts = max(1, self.resources.workers) * self.training.accumulate
+        if self.training.batch_size % parts:
+            raise ValueError(
+                f"training.batch_size = {self.training.batch_size} is no multiple of {parts}, "
+                f"which is resources.workers = {self.resources.workers} (at least 1) times "
+                f"training.accumulate = {self.training.accumulate}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_devices_for_workers(self) -> Self:
+        if self.resources.workers and self.resources.gpus % 1:
+            raise ValueError(
+                f"resources.gpus = {self.resources.gpus} is a fraction, which needs "
+                f"resources.workers = 0; found resources.workers = {self.resources.workers}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.optim.warmup_epochs >= self.training.epochs:
+            raise ValueError(
+                f"optim.warmup_epochs = {self.optim.warmup_epochs} must be below "
+                f"training.epochs = {self.training.epochs}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_has_its_masks(self) -> Self:
+        if self.objective.kind == "contrastive" and self.data.kind not in KINDS_WITH_MASKS:
+            raise ValueError(
+                f"objective.kind = contrastive needs masks, and data.kind = {self.data.kind} has none; "
+                f"data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _map_has_cells(self) -> Self:
+        if self.data.image_size < 2 * self.model.cam_stride:
+            raise ValueError(
+                f"data.image_size = {self.data.image_size} leaves a map of less than 2 x 2 cells at "
+                f"model.cam_stride = {self.model.cam_stride}; lower the stride or enlarge the pictures"
+            )
+        return self

@@ -1,0 +1,62 @@
+"""A config's canonical form, and the hash that identifies what it computes."""
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from trainables.config.experiment import ExperimentConfig
+from trainables.config.section import Section
+
+
+def to_yaml(config: ExperimentConfig) -> str:
+    """Dump every field, defaults included, so that the file alone replays the trial."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def flatten(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the fields by dotted key, `{"optim.learning_rate": 0.001, ...}`, in a fixed order."""
+    return dict(_leaves(config.model_dump(mode="json"), ""))
+
+
+def config_hash(config: ExperimentConfig) -> str:
+    """Return 12 hex digits of the SHA-256 of what decides the numbers.
+
+    Left out are the folders in which data lie and the resources per process; the number of workers stays.
+    """
+    tree = _without_locations(config)
+    tree["resources"] = {"workers": config.resources.workers}
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without_locations(section: BaseModel) -> dict[str, Any]:
+    return {
+        name: _identity_of(getattr(section, name))
+        for name, field in type(section).model_fields.items()
+        if not _is_location(field.json_schema_extra)
+    }
+
+
+def _identity_of(value: object) -> Any:
+    if isinstance(value, Section):
+        return _without_locations(value)
+    if isinstance(value, dict):
+        return {key: _identity_of(item) for key, item in value.items()}
+    return value
+
+
+def _is_location(extra: object) -> bool:
+    return isinstance(extra, dict) and bool(extra.get("location"))
+
+
+def _leaves(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    leaves: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            leaves += _leaves(value, f"{prefix}{key}.")
+        else:
+            leaves.append((f"{prefix}{key}", value))
+    return leaves

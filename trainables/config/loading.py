@@ -1,0 +1,84 @@
+"""From YAML files and `section.field=value` overrides to a validated config."""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from trainables.config.experiment import ExperimentConfig
+from trainables.config.explain import explain
+
+Tree = dict[str, Any]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; the message names the field, what was found and what would be right."""
+
+
+def read_tree(path: Path) -> Tree:
+    """Read a YAML mapping from `path`; raise ConfigError with the file's name when it is none."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, found {type(tree).__name__}")
+    return tree
+
+
+def parse_assignments(assignments: Iterable[str]) -> Tree:
+    """Turn `["optim.learning_rate=1e-3"]` into `{"optim.learning_rate": 0.001}`; values are YAML."""
+    overrides: Tree = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {assignment!r}: expected section.field=value")
+        try:
+            overrides[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
+    return overrides
+
+
+def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
+    """Return a copy of `tree` with each dotted key set.
+
+    Setting a section's `kind` to another variant resets that section to the variant's defaults,
+    because the fields of the old variant may not exist in the new one.
+    """
+    result = deepcopy(dict(tree))
+    for key in sorted(overrides, key=lambda key: not key.endswith("kind")):
+        *parents, field = key.split(".")
+        section = result
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"{key}: {parent} is a value, not a section")
+        value = overrides[key]
+        if field == "kind" and section.get("kind") != value:
+            section.clear()
+        section[field] = value
+    return result
+
+
+def experiment_from_tree(tree: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:
+    """Validate `tree`; raise ConfigError with a line for each problem, naming field, value and choices."""
+    try:
+        config = ExperimentConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(explain(problem, ExperimentConfig, source=source) for problem in error.errors())
+        ) from error
+    return config
+
+
+def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
+    """Read the experiment in the YAML file `path`, with `overrides` by dotted key applied on top."""
+    return experiment_from_tree(override(read_tree(path), overrides or {}), source=str(path))

@@ -1,0 +1,53 @@
+"""How long, in what batches and at what precision a trial trains."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainables.config.section import Section
+
+
+class Training(Section):
+    """The training loop's settings."""
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    """Pictures an optimiser step sees, over all workers and accumulated parts together."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts into which each worker splits its share of a batch to save memory."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs the network under autocast; weights and the objective's maps stay in float32."""
+    channels_last: bool = False
+    """Store activations channels-last, which is faster for convolutions on most hardware."""
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Largest global gradient norm; null does not clip."""
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of the weights' moving average, which is then what is validated; null keeps none."""
+
+
+class Evaluation(Section):
+    """What is measured, besides the validation figures of every epoch."""
+
+    batch_size: int = Field(default=256, ge=1)
+    """Pictures in a batch of an evaluation, on each worker."""
+    shift_every_epoch: bool = False
+    """Measure the shifted test sets after every epoch, and not only at the end."""
+    panel_images: int = Field(default=4, ge=0)
+    """Validation pictures whose ContrastiveCAM panels are drawn; 0 draws none."""
+    panel_rivals: int = Field(default=3, ge=1)
+    """Rival classes in a panel, the highest-scoring first."""
+    panel_every_epochs: int | None = Field(default=None, ge=1)
+    """Draw panels after every so many epochs, and at the end; null draws at the end only."""
+
+
+class Resources(Section):
+    """What a trial occupies on the cluster."""
+
+    workers: int = Field(default=0, ge=0)
+    """Data-parallel Ray Train workers; 0 trains in the trial's own process, which is cheaper."""
+    cpus: float = Field(default=1.0, gt=0)
+    """CPU cores of each worker, or of the trial's process; also its number of torch threads."""
+    gpus: float = Field(default=0.0, ge=0)
+    """GPUs of each worker; a fraction shares one among in-process trials."""
