@@ -63,6 +63,11 @@ class SpuriousDigits(Section):
     seed: int = Field(default=0, ge=0)
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
 
+    @property
+    def loader_processes(self) -> int:
+        """None: the pictures are tensors in memory."""
+        return 0
+
 
 class _Photos(Section):
     root: Root

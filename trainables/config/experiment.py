@@ -12,6 +12,10 @@ from trainables.config.section import Section
 from trainables.config.training import Evaluation, Resources, Training
 
 
+DEFAULT_KINDS = {"data": "spurious_digits", "model": "small_cnn", "objective": "cross_entropy", "optim": "adamw"}
+"""The kind of a section that names none."""
+
+
 class ExperimentConfig(Section):
     """Everything that decides what a trial computes."""
 
@@ -31,9 +35,10 @@ class ExperimentConfig(Section):
         """Give a section without a `kind` the kind of the default section."""
         if not isinstance(tree, dict):
             return tree
-        defaults = {"data": "spurious_digits", "model": "small_cnn", "objective": "cross_entropy", "optim": "adamw"}
         return {
-            name: {"kind": defaults[name], **section} if name in defaults and isinstance(section, dict) else section
+            name: {"kind": DEFAULT_KINDS[name], **section}
+            if name in DEFAULT_KINDS and isinstance(section, dict)
+            else section
             for name, section in tree.items()
         }
 

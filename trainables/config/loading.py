@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
-from trainables.config.experiment import ExperimentConfig
+from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
 
 Tree = dict[str, Any]
@@ -50,22 +50,33 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
 def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
     """Return a copy of `tree` with each dotted key set.
 
-    Setting a section's `kind` to another variant resets that section to the variant's defaults,
-    because the fields of the old variant may not exist in the new one.
+    Setting a section's `kind` to a variant that has other fields resets the section to that variant's defaults.
     """
     result = deepcopy(dict(tree))
-    for key in sorted(overrides, key=lambda key: not key.endswith("kind")):
+    for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
         *parents, field = key.split(".")
         section = result
         for parent in parents:
             section = section.setdefault(parent, {})
             if not isinstance(section, dict):
                 raise ConfigError(f"{key}: {parent} is a value, not a section")
-        value = overrides[key]
-        if field == "kind" and section.get("kind") != value:
+        if field == "kind" and not same_fields(".".join(parents), section.get("kind"), overrides[key]):
             section.clear()
-        section[field] = value
+        section[field] = overrides[key]
     return result
+
+
+def same_fields(section: str, kind: Any, other: Any) -> bool:
+    """Return whether two kinds of a section are one class, such as resnet18 and resnet50; no kind is the default's."""
+    field = ExperimentConfig.model_fields.get(section)
+    if field is None:
+        return bool(kind == other)
+    variants = get_args(field.annotation)
+    found, wanted = (
+        next((variant for variant in variants if name in get_args(variant.model_fields["kind"].annotation)), None)
+        for name in (kind or DEFAULT_KINDS.get(section), other)
+    )
+    return found is wanted
 
 
 def experiment_from_tree(tree: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:

@@ -13,8 +13,8 @@ class SmallCnn(Section):
     """A plain convolutional network for small pictures; seconds an epoch on one core."""
 
     kind: Literal["small_cnn"] = "small_cnn"
-    width: int = Field(default=32, ge=4)
-    """Channels of the first block; each later block doubles them, up to four times."""
+    width: int = Field(default=24, ge=4)
+    """Channels of the first block; the later ones have twice as many."""
     norm: Literal["batch", "group"] = "batch"
     """Normalisation after each convolution; only `group` does not couple the pictures of a batch."""
     cam_stride: Literal[4, 8] = 8

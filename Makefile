@@ -1,0 +1,59 @@
+# Needs python3 (3.11 or newer, with venv), make and a shell; everything else goes into .venv.
+# Another interpreter: make PYTHON=python3.12. Arguments for pytest: make test ARGS="-k config".
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+CAMPAIGN := $(BIN)/campaign
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench constraints clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## make .venv with everything in it; a second call does nothing
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --prefer-binary --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best, report
+	$(CAMPAIGN) sweep digits-background-weight --name demo --trials 8
+	$(CAMPAIGN) promote demo --scale digits-full
+	$(CAMPAIGN) report demo
+
+test: $(STAMP)  ## every test that needs no GPU and no foreign data
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not data" $(ARGS)
+
+check: $(STAMP)  ## format, lint and types; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite what ruff can put right by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## run every benchmark in benchmarks/
+	@set -e; for script in benchmarks/*.py; do \
+	  test -e "$$script" || { echo "make: benchmarks/ holds no script" >&2; exit 1; }; \
+	  echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+constraints:  ## write constraints.txt from what .venv holds
+	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt.new
+	@{ echo "# Exact versions of '.[dev]' for Linux, CPython 3.11 and newer; written by 'make constraints' from .venv."; \
+	  sed 's/+.*//' constraints.txt.new | LC_ALL=C sort -f; } > constraints.txt
+	@rm constraints.txt.new
+	@touch $(STAMP)
+
+clean:  ## remove caches and build outputs; keeps .venv and campaign-data
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -path ./campaign-data -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,188 @@
+"""Run what a sweep has left to run: the one function behind sweep, resume, extend and promote."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray.tune
+
+from orchestrator.launch.capacity import Capacity, capacity, driver_demand
+from orchestrator.launch.runtime import ray_session
+from orchestrator.launch.search import build_search, open_study
+from orchestrator.launch.trial_functions import TrialSetting, trial_function
+from orchestrator.launch.tune_callback import RecordEnds
+from orchestrator.progress import EpochProgress
+from orchestrator.results import TrialRow, best, ranked, summary, trial_rows
+from orchestrator.sweep_config import SweepConfig
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking.runs import find_runs
+from orchestrator.tracking import (
+    Store,
+    SweepIdentity,
+    close_parent,
+    collect_provenance,
+    crown,
+    ensure_experiment,
+    log_model,
+    open_parent,
+    write_summary,
+)
+from search_spaces import find_space
+from trainables.trial import load_model
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRun:
+    """What a call of `run_sweep` left: the JSON document, and whether every trial has ended well."""
+
+    document: dict[str, Any]
+    unfinished: int
+    failed: int
+
+
+def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -> SweepRun:
+    """Run the sweep's remaining trials to their ends, then write its summary.
+
+    A sweep whose driver died or was interrupted goes on where it stopped: trials with an outcome stay as they
+    are, trials that had started continue under their ids, and the search goes on with what it has learnt.
+
+    Raises:
+        ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
+        StoreError: The MLflow store cannot be used.
+    """
+    config = sweep.config()
+    with sweep.locked():
+        setting = _open(sweep, config, store)
+        try:
+            if config.num_trials > sweep.num_finished():
+                with ray_session(address) as available:
+                    _run_trials(sweep, config, setting, available)
+        finally:
+            run = conclude(sweep, config, setting)
+    return run
+
+
+def _open(sweep: SweepFolder, config: SweepConfig, store: Store) -> TrialSetting:
+    """Make the experiment and the parent run where they are missing."""
+    experiment_id = ensure_experiment(store, config.campaign)
+    identity = SweepIdentity(experiment_id, config.name, scale=config.scale, provenance=collect_provenance())
+    parent_run_id = open_parent(store, identity, sweep.path)
+    identity = replace(identity, parent_run_id=parent_run_id)
+    return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures)
+
+
+def _run_trials(
+    sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, available: dict[str, float]
+) -> None:
+    experiment = config.experiment()
+    room = capacity(experiment.resources, available, limit=config.max_concurrent)
+    logger.info("%s", room.describe())
+    watcher = EpochProgress(
+        num_trials=config.num_trials,
+        epochs=experiment.training.epochs,
+        shown=tuple(goal.metric for goal in config.goals),
+        done=_epochs_done(sweep, experiment.training.epochs),
+    )
+    function = ray.tune.with_resources(
+        trial_function(experiment, setting), _tune_resources(config, room, available)
+    )
+    with watcher:
+        ray.tune.Tuner(
+            function,
+            param_space=_fixed_trials(sweep, config),
+            tune_config=_tune_config(sweep, config, room),
+            run_config=ray.tune.RunConfig(
+                name="tune",
+                storage_path=str(sweep.path),
+                verbose=0,
+                failure_config=ray.tune.FailureConfig(max_failures=config.max_failures),
+                callbacks=[RecordEnds(sweep, setting, watcher)],
+            ),
+        ).fit()
+
+
+def _tune_config(sweep: SweepFolder, config: SweepConfig, room: Capacity) -> ray.tune.TuneConfig:
+    search = {}
+    if config.space is not None:
+        search = {
+            "search_alg": build_search(sweep, config, find_space(config.space)),
+            "num_samples": config.num_trials - sweep.num_finished(),
+        }
+    return ray.tune.TuneConfig(
+        **search,
+        scheduler=_scheduler(config),
+        max_concurrent_trials=room.concurrent,
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: f"{trial.trial_id}-{trial.config['trial_id']}",
+    )
+
+
+def _fixed_trials(sweep: SweepFolder, config: SweepConfig) -> dict[str, Any]:
+    """Return the grid of a sweep without a search: the trials whose folders were made beforehand."""
+    return {} if config.space is not None else {"trial_id": ray.tune.grid_search(sweep.unfinished())}
+
+
+def _scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None:
+    """Return ASHA, which compares trials by our own epoch count; its limit lies past the last epoch, so that a
+    trial that runs to its end is not taken for a stopped one."""
+    if not config.asha:
+        return None
+    (goal,) = config.goals
+    epochs = config.experiment().training.epochs
+    return ray.tune.schedulers.ASHAScheduler(
+        time_attr="epoch",
+        metric=goal.metric,
+        mode=goal.direction,
+        max_t=epochs + 1,
+        grace_period=max(1, epochs // 4),
+        reduction_factor=2,
+    )
+
+
+def _tune_resources(config: SweepConfig, room: Capacity, available: dict[str, float]) -> Any:
+    """Return what Tune reserves for a trial: all of an in-process one, or the driver's share."""
+    if not config.experiment().resources.workers:
+        return {"cpu" if name == "CPU" else "gpu": need for name, need in room.demand.items()}
+    ((name, share),) = driver_demand(available).items()
+    return ray.tune.PlacementGroupFactory([{name: share}])
+
+
+def _epochs_done(sweep: SweepFolder, epochs: int) -> dict[str, int]:
+    return {
+        trial_id: epochs if sweep.outcome(trial_id) else len(sweep.trial(trial_id).rows())
+        for trial_id in sweep.trial_ids()
+    }
+
+
+def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting) -> SweepRun:
+    """Write the summary on the parent run, crown the champion, and say what is left."""
+    parent_run_id = setting.identity.parent_run_id
+    assert parent_run_id is not None
+    rows = trial_rows(sweep, find_runs(setting.store, setting.identity))
+    winners = best(rows, config.goals)
+    unfinished = max(config.num_trials - sweep.num_finished(), 0)
+    write_summary(
+        setting.store,
+        parent_run_id,
+        rows,
+        {goal.metric: goal.direction for goal in config.goals},
+        ranking=ranked(rows, config.goals),
+        best=winners,
+        folders={row["trial_id"]: sweep.trial(row["trial_id"]).path for row in rows},
+        study=open_study(sweep, config) if config.space is not None else None,
+    )
+    if winners and not unfinished:
+        _crown(sweep, config, setting, winners[0])
+    close_parent(setting.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
+    document = summary(config, rows, experiment_id=setting.identity.experiment_id, parent_run_id=parent_run_id)
+    return SweepRun(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
+
+
+def _crown(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, winner: TrialRow) -> None:
+    import torch
+
+    folder, run_id = sweep.trial(winner["trial_id"]), winner["run_id"]
+    if run_id and log_model(setting.store, run_id, folder.path, load_model(folder, torch.device("cpu"))):
+        crown(setting.store, config.campaign, run_id)

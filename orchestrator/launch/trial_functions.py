@@ -1,0 +1,123 @@
+"""The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.tracking import Mirror, Store, SweepIdentity
+from trainables.config import ExperimentConfig, Resources, config_hash
+from trainables.trial_folder import Row, TrialFolder
+
+TrialFunction = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSetting:
+    """What all trials of a sweep share."""
+
+    trials_path: Path
+    store: Store
+    identity: SweepIdentity
+    promoted_from: dict[str, str]
+    """Trial id -> MLflow run id of the trial it was promoted from."""
+    max_failures: int
+
+    def mirror(self, trial_id: str) -> Mirror:
+        folder = TrialFolder(self.trials_path / trial_id)
+        identity = self.identity.trial(
+            trial_id,
+            config_hash(folder.config()),
+            promoted_from=self.promoted_from.get(trial_id),
+        )
+        return Mirror(self.store, identity, folder.path)
+
+
+def in_process_trial(setting: TrialSetting) -> TrialFunction:
+    """Return a function that trains the trial in the process that calls it."""
+
+    def trial(point: dict[str, Any]) -> None:
+        from ray import tune
+
+        from trainables.training import LocalContext
+        from trainables.trial import run_trial
+
+        folder = TrialFolder(setting.trials_path / point["trial_id"])
+        mirror = setting.mirror(point["trial_id"])
+
+        def on_report(row: Row) -> None:
+            mirror.push()
+            tune.report(dict(row))
+
+        run_trial(folder.config(), LocalContext(folder, on_report))
+
+    return trial
+
+
+def distributed_trial(setting: TrialSetting) -> TrialFunction:
+    """Return a function that drives the trial's Ray Train workers."""
+
+    def trial(point: dict[str, Any]) -> None:
+        from ray.tune.integration.ray_train import TuneReportCallback
+
+        folder = TrialFolder(setting.trials_path / point["trial_id"])
+        mirror = setting.mirror(point["trial_id"])
+        train_on_workers(folder, mirror, max_failures=setting.max_failures, callbacks=[TuneReportCallback()])
+
+    return trial
+
+
+def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, callbacks: list[Any]) -> None:
+    """Train the folder's trial on the Ray Train workers its config asks for.
+
+    Raises:
+        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed more often than `max_failures`.
+    """
+    import ray.train
+    from ray.train.torch import TorchTrainer
+
+    from trainables.worker import train_worker
+
+    config = folder.config()
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={
+            "config": config.model_dump(mode="json"),
+            "folder": str(folder.path),
+            "on_report": PushToMirror(mirror),
+        },
+        scaling_config=scaling(config.resources),
+        run_config=ray.train.RunConfig(
+            name=folder.path.name,
+            storage_path=str(folder.path.parent.parent / "ray_train"),
+            failure_config=ray.train.FailureConfig(max_failures=max_failures, controller_failure_limit=3),
+            callbacks=callbacks,
+        ),
+    )
+    trainer.fit()
+
+
+@dataclass(frozen=True, slots=True)
+class PushToMirror:
+    """A picklable function of a row that pushes a trial's folder to MLflow."""
+
+    mirror: Mirror
+
+    def __call__(self, row: Row) -> None:
+        del row
+        self.mirror.push()
+
+
+def scaling(resources: Resources) -> Any:
+    """Return Ray Train's scaling config for `resources`."""
+    import ray.train
+
+    per_worker = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    return ray.train.ScalingConfig(
+        num_workers=max(1, resources.workers), use_gpu=resources.gpus > 0, resources_per_worker=per_worker
+    )
+
+
+def trial_function(config: ExperimentConfig, setting: TrialSetting) -> TrialFunction:
+    """Return the function that runs a trial of `config`'s resources."""
+    return distributed_trial(setting) if config.resources.workers else in_process_trial(setting)

@@ -1,0 +1,58 @@
+"""What the driver does when Tune tells it that a trial has moved on or ended."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from orchestrator.launch.trial_functions import TrialSetting
+from orchestrator.progress import Watcher
+from orchestrator.sweep_folder import SweepFolder
+
+logger = logging.getLogger(__name__)
+
+
+class RecordEnds(Callback):
+    """Writes each trial's outcome, ends its MLflow run and tells the watcher."""
+
+    def __init__(self, sweep: SweepFolder, setting: TrialSetting, watcher: Watcher) -> None:
+        self._sweep = sweep
+        self._setting = setting
+        self._watcher = watcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing: Tune pickles its callbacks for a restore, which no sweep uses."""
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._watcher.on_epoch(_id(trial), int(result["epoch"]), result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._end(_id(trial), None)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._end(_id(trial), _reason(trial))
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        logger.warning("trial %s failed and is tried again: %s", _id(trial), _reason(trial))
+
+    def _end(self, trial_id: str, error: str | None) -> None:
+        outcome = self._sweep.end(trial_id, error)
+        self._setting.mirror(trial_id).push()
+        self._watcher.on_end(trial_id, outcome["status"] if error is None else f"failed: {error}")
+
+
+def _id(trial: Trial) -> str:
+    return str(trial.config["trial_id"])
+
+
+def _reason(trial: Trial) -> str:
+    """Return the last line of the trial's error file, which names the error's type and message."""
+    if not trial.error_file:
+        return "no reason given"
+    lines = [line for line in Path(trial.error_file).read_text(encoding="utf-8").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no reason given"

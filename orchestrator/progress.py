@@ -1,0 +1,90 @@
+"""How far long work is: a live display on a terminal, plain lines elsewhere; always on standard error."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Watcher(Protocol):
+    """Told of every epoch and every end of a trial."""
+
+    def on_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None: ...
+
+    def on_end(self, trial_id: str, status: str) -> None: ...
+
+
+class EpochProgress:
+    """Counts epochs over all trials; a trial that ends early counts as having run them all."""
+
+    def __init__(self, *, num_trials: int, epochs: int, shown: tuple[str, ...], done: Mapping[str, int]) -> None:
+        """Args:
+        num_trials: Trials in all.
+        epochs: Epochs of a full trial.
+        shown: Metrics to print with an epoch.
+        done: Trial id -> epochs it had run before.
+        """
+        self._total = num_trials * epochs
+        self._epochs = epochs
+        self._shown = shown
+        self._reached = dict(done)
+        self._ended = 0
+        self._num_trials = num_trials
+        self._started = time.monotonic()
+        self._at_start = sum(done.values())
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> "EpochProgress":
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
+            self._bar = Progress(
+                *columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=self._console
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=self._total, completed=self._at_start, eta="")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def on_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch <= self._reached.get(trial_id, 0):
+            return
+        self._reached[trial_id] = epoch
+        figures = "  ".join(f"{name} {metrics[name]:.3f}" for name in self._shown if name in metrics)
+        self._show(f"{trial_id}  epoch {epoch}/{self._epochs}  {figures}")
+
+    def on_end(self, trial_id: str, status: str) -> None:
+        self._ended += 1
+        self._reached[trial_id] = self._epochs
+        self._show(f"{trial_id}  {status}")
+
+    def eta_s(self) -> float | None:
+        """Return the seconds left at the pace so far, or None before the first epoch."""
+        done = sum(self._reached.values())
+        pace = (done - self._at_start) / max(1e-9, time.monotonic() - self._started)
+        return (self._total - done) / pace if done > self._at_start else None
+
+    def _show(self, line: str) -> None:
+        eta = self.eta_s()
+        left = "" if eta is None else f"{format_seconds(eta)} left"
+        done = sum(self._reached.values())
+        if self._bar:
+            self._bar.update(self._task, completed=done, description=line, eta=left)
+        else:
+            sys.stderr.write(f"{line}  [{done}/{self._total} epochs, {left or 'starting'}]\n")
+            sys.stderr.flush()
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `1h02m`, `2m05s` or `7s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

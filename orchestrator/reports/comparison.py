@@ -1,0 +1,151 @@
+"""The best trial beside the best one of the other objective, in a table and in a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.reports.figures_of_merit import LOGIT_ERROR, better_direction, key_metrics, meaning
+from orchestrator.reports.wording import (
+    SMALLEST_SHOWN,
+    describe,
+    format_difference,
+    format_metric,
+    is_cross_entropy,
+    listing,
+    objective,
+    objective_name,
+)
+from orchestrator.results import TrialRow, ranked, varied
+from orchestrator.sweep_config import SweepGoal
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The trials a report sets side by side; each is None where there is none."""
+
+    best: TrialRow | None
+    other: TrialRow | None
+    """The best cross-entropy trial, or where that is the best of all, the best of another objective."""
+    cross_entropy: TrialRow | None
+    """The best cross-entropy trial, whichever of the two it is."""
+    num_ranked: int
+    num_of_other: int
+    """Ranked trials among which `other` is the best."""
+
+    @property
+    def pair(self) -> list[TrialRow]:
+        return [row for row in (self.best, self.other) if row is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A metric of both trials."""
+
+    metric: str
+    meaning: str
+    is_goal: bool
+    better: Literal["max", "min"] | None
+    best: str
+    other: str
+    difference: str
+    verdict: Literal["better", "worse", ""]
+
+
+def compare(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Comparison:
+    """Choose the trials to set side by side, by the sweep's own ranking."""
+    ranking = ranked(rows, goals)
+    plain = [row for row in ranking if is_cross_entropy(row)]
+    others = [row for row in ranking if is_cross_entropy(row) != is_cross_entropy(ranking[0])]
+    return Comparison(
+        best=ranking[0] if ranking else None,
+        other=others[0] if others else None,
+        cross_entropy=plain[0] if plain else None,
+        num_ranked=len(ranking),
+        num_of_other=len(others),
+    )
+
+
+def differences(comparison: Comparison, goals: Sequence[SweepGoal]) -> list[Difference]:
+    """Return the goals and the key metrics of the best trial, each beside the other trial's."""
+    if comparison.best is None:
+        return []
+    return [
+        _difference(metric, comparison.best, comparison.other, goals) for metric in key_metrics(comparison.pair, goals)
+    ]
+
+
+def _difference(metric: str, best: TrialRow, other: TrialRow | None, goals: Sequence[SweepGoal]) -> Difference:
+    better = better_direction(metric, goals)
+    delta = _delta(metric, best, other)
+    return Difference(
+        metric=metric,
+        meaning=meaning(metric),
+        is_goal=any(goal.metric == metric for goal in goals),
+        better=better,
+        best=format_metric(best["metrics"].get(metric)),
+        other=format_metric(other["metrics"].get(metric) if other else None),
+        difference="" if delta is None else format_difference(delta),
+        verdict=_verdict(delta, better),
+    )
+
+
+def _delta(metric: str, best: TrialRow, other: TrialRow | None) -> float | None:
+    ours, theirs = best["metrics"].get(metric), other["metrics"].get(metric) if other else None
+    return None if ours is None or theirs is None else ours - theirs
+
+
+def _verdict(delta: float | None, better: str | None) -> Literal["better", "worse", ""]:
+    if delta is None or better is None or abs(delta) < SMALLEST_SHOWN:
+        return ""
+    return "better" if (delta > 0) == (better == "max") else "worse"
+
+
+def role(row: TrialRow, comparison: Comparison) -> str:
+    """Return what the trial is in the comparison: `best trial` or `best cross-entropy trial`."""
+    return "best trial" if row is comparison.best else f"best {objective_name(objective(row))} trial"
+
+
+def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
+    """Say in one sentence how the two trials' numbers differ, and no more than that."""
+    best, other = comparison.best, comparison.other
+    if best is None:
+        return f"No trial has completed with a value of {listing([goal.metric for goal in goals])} yet."
+    metric = goals[0].metric
+    opening = f"The best trial, {describe(best)}, has a {metric} of {format_metric(best['metrics'][metric])}"
+    if other is None:
+        absent = "contrastive" if is_cross_entropy(best) else "cross-entropy"
+        return f"{opening}; no {absent} trial has completed to compare it with."
+    opening += (
+        f", against {format_metric(other['metrics'][metric])} of the {role(other, comparison)}, {describe(other)}"
+    )
+    clauses = [
+        f"its {name} is {_in_words(delta)}"
+        for name in key_metrics(comparison.pair, goals)
+        if name not in (metric, LOGIT_ERROR) and (delta := _delta(name, best, other)) is not None
+    ]
+    return f"{opening}; {listing(clauses)}." if clauses else f"{opening}."
+
+
+def _in_words(delta: float) -> str:
+    if abs(delta) < SMALLEST_SHOWN:
+        return "the same to three decimals"
+    return f"{abs(delta):.3f} {'higher' if delta > 0 else 'lower'}"
+
+
+def caveats(comparison: Comparison) -> list[str]:
+    """Return what a reader must know before resting a claim on the comparison."""
+    best, other = comparison.best, comparison.other
+    if best is None or other is None:
+        return []
+    kind = objective_name(objective(other))
+    found = [
+        f"Each column is one run: the best of {comparison.num_ranked} ranked trials, and the best of the "
+        f"{comparison.num_of_other} among them whose objective is {kind}. Being chosen favours their figures, and one "
+        "run has no error bar."
+    ]
+    apart = [field for field in varied([best, other]) if not field.startswith("objective.")]
+    if apart:
+        found.append(
+            f"The two also differ in {listing(apart)}, so the objective alone does not explain the differences."
+        )
+    return found

@@ -1,0 +1,258 @@
+"""The figures of a sweep: what the trials trade off, what the background weight does, how they trained."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+from plotly import graph_objects as go
+
+from orchestrator.reports.axes import LogAxis
+from orchestrator.reports.comparison import Comparison, role
+from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE
+from orchestrator.reports.theme import FONT, LIGHT
+from orchestrator.reports.wording import (
+    background_weight,
+    format_metric,
+    format_setting,
+    is_cross_entropy,
+    objective,
+    objective_name,
+    short_names,
+)
+from orchestrator.results import TrialRow, pareto_front, varied
+from orchestrator.sweep_config import SweepGoal
+from trainables.trial_folder import Row
+
+COLOUR_SCALE = [[0.0, LIGHT["scale_low"]], [0.5, LIGHT["scale_middle"]], [1.0, LIGHT["scale_high"]]]
+SYMBOLS = ("diamond", "square", "triangle-up", "cross")
+AXIS = {
+    "showgrid": True,
+    "gridcolor": LIGHT["rule"],
+    "linecolor": LIGHT["faint"],
+    "zeroline": False,
+    "fixedrange": True,
+    "automargin": True,
+}
+TITLE_SIZE = 13
+
+
+def tradeoff_figure(
+    rows: Sequence[TrialRow], goals: Sequence[SweepGoal], metric: str, comparison: Comparison
+) -> go.Figure:
+    """Draw each trial's `metric` over its background influence share, coloured by background weight.
+
+    Where the two are goals the Pareto front is drawn, as the bound of what some trial reaches.
+    """
+    shown = with_metrics(rows, (INFLUENCE_SHARE, metric))
+    figure = _figure(height=560, x=INFLUENCE_SHARE, y=metric, top=84)
+    if {goal.metric for goal in goals} == {INFLUENCE_SHARE, metric}:
+        figure.add_trace(_front_trace(pareto_front(shown, goals), goals, metric))
+    weighted = [row for row in shown if background_weight(row) is not None]
+    if weighted:
+        figure.add_trace(_weighted_trace(weighted, metric, rows))
+    kinds = sorted({objective(row) for row in shown if background_weight(row) is None})
+    for kind, symbol in zip(kinds, SYMBOLS, strict=False):
+        unweighted = [row for row in shown if background_weight(row) is None and objective(row) == kind]
+        marker = {"symbol": symbol, "size": 12, "color": LIGHT["ink"], "line": {"color": LIGHT["paper"], "width": 1}}
+        figure.add_trace(_points(unweighted, metric, rows, name=objective_name(kind), marker=marker))
+    middle = _middle([row["metrics"][INFLUENCE_SHARE] for row in shown])
+    for row in comparison.pair:
+        if row in shown:
+            is_left = (row["metrics"][INFLUENCE_SHARE] or 0.0) < middle
+            _label(
+                figure,
+                (row["metrics"][INFLUENCE_SHARE], row["metrics"][metric]),
+                role(row, comparison),
+                xanchor="left" if is_left else "right",
+                ay=-30 if row is comparison.best else 30,
+            )
+    return figure
+
+
+def _middle(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return (min(known) + max(known)) / 2 if known else 0.0
+
+
+def _front_trace(front: Sequence[TrialRow], goals: Sequence[SweepGoal], metric: str) -> go.Scatter:
+    falls = next(goal.direction for goal in goals if goal.metric == INFLUENCE_SHARE) == "min"
+    points = sorted((row["metrics"][INFLUENCE_SHARE], row["metrics"][metric]) for row in front)
+    return go.Scatter(
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        mode="lines",
+        line={"shape": "hv" if falls else "vh", "color": LIGHT["accent"], "width": 1.5},
+        name="Pareto front",
+        hoverinfo="skip",
+    )
+
+
+def _weighted_trace(weighted: Sequence[TrialRow], metric: str, rows: Sequence[TrialRow]) -> go.Scatter:
+    axis = LogAxis.of([background_weight(row) or 0.0 for row in weighted])
+    marker = {
+        "size": 12,
+        "color": [axis.position(background_weight(row) or 0.0) for row in weighted],
+        "cmin": axis.low,
+        "cmax": axis.high,
+        "colorscale": COLOUR_SCALE,
+        "line": {"color": LIGHT["paper"], "width": 1},
+        "colorbar": {
+            "title": {"text": "background weight", "side": "top", "font": {"size": 12}},
+            "orientation": "h",
+            "thickness": 8,
+            "len": 0.6,
+            "x": 0.5,
+            "y": -0.17,
+            "yanchor": "top",
+            "outlinewidth": 0,
+            "tickvals": axis.tick_positions,
+            "ticktext": axis.tick_labels,
+        },
+    }
+    return _points(weighted, metric, rows, name="contrastive", marker=marker)
+
+
+def _points(
+    shown: Sequence[TrialRow], metric: str, rows: Sequence[TrialRow], *, name: str, marker: Mapping[str, object]
+) -> go.Scatter:
+    return go.Scatter(
+        x=[row["metrics"][INFLUENCE_SHARE] for row in shown],
+        y=[row["metrics"][metric] for row in shown],
+        mode="markers",
+        name=name,
+        marker=marker,
+        hovertext=[_hover(row, (metric, INFLUENCE_SHARE), varied(rows)) for row in shown],
+        hoverinfo="text",
+    )
+
+
+def _label(figure: go.Figure, point: tuple[float | None, float | None], text: str, *, xanchor: str, ay: int) -> None:
+    figure.add_annotation(
+        x=point[0],
+        y=point[1],
+        text=text,
+        showarrow=True,
+        arrowhead=0,
+        arrowwidth=1,
+        arrowcolor=LIGHT["muted"],
+        standoff=8,
+        xanchor=xanchor,
+        ax=0,
+        ay=ay,
+        font={"size": 12, "color": LIGHT["ink"]},
+    )
+
+
+def weight_figure(rows: Sequence[TrialRow], metric: str, cross_entropy: TrialRow | None) -> go.Figure:
+    """Draw `metric` over the background weight on a log scale; the cross-entropy trial is a level line."""
+    shown = [row for row in with_metrics(rows, (metric,)) if background_weight(row) is not None]
+    axis = LogAxis.of([background_weight(row) or 0.0 for row in shown])
+    figure = _figure(height=270, x="background weight", y=metric)
+    figure.update_xaxes(tickvals=axis.tick_positions, ticktext=axis.tick_labels, range=axis.padded_range)
+    figure.add_trace(
+        go.Scatter(
+            x=[axis.position(background_weight(row) or 0.0) for row in shown],
+            y=[row["metrics"][metric] for row in shown],
+            mode="markers",
+            marker={"size": 9, "color": LIGHT["accent"], "line": {"color": LIGHT["paper"], "width": 1}},
+            hovertext=[_hover(row, (metric,), varied(rows)) for row in shown],
+            hoverinfo="text",
+            showlegend=False,
+        )
+    )
+    level = cross_entropy["metrics"].get(metric) if cross_entropy else None
+    if level is not None:
+        figure.add_hline(y=level, line={"color": LIGHT["ink"], "width": 1.5, "dash": "dash"})
+        figure.add_annotation(
+            x=1, xref="paper", xanchor="right", y=level, yanchor="bottom", showarrow=False,
+            text=f"cross-entropy {format_metric(level)}", font={"size": 11, "color": LIGHT["ink"]},
+        )  # fmt: skip
+        _include(figure, [level, *(row["metrics"][metric] for row in shown)])
+    return figure
+
+
+def _include(figure: go.Figure, values: Sequence[float | None]) -> None:
+    """Set the range of y to hold all values: autorange passes over shapes."""
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    margin = 0.12 * (high - low) or 0.05
+    figure.update_yaxes(range=[low - margin, high + margin])
+
+
+def curves_figure(curves: Mapping[str, Sequence[Row]], metric: str, comparison: Comparison) -> go.Figure:
+    """Draw `metric` over the epochs of every trial of `curves`; the compared trials stand out."""
+    figure = _figure(height=300, x="epoch", y=metric)
+    compared = {row["trial_id"]: row for row in reversed(comparison.pair)}
+    for trial_id in curves:
+        if trial_id not in compared:
+            figure.add_trace(_curve(trial_id, curves[trial_id], metric, {"color": LIGHT["faint"], "width": 1}))
+    for trial_id, row in compared.items():
+        if trial_id in curves:
+            figure.add_trace(_curve(trial_id, curves[trial_id], metric, {**_line(row), "width": 2.5}))
+    return figure
+
+
+def _line(row: TrialRow) -> dict[str, object]:
+    """Return the line of a compared trial: in every figure cross-entropy is dashed and in ink."""
+    return {"color": LIGHT["ink"], "dash": "dash"} if is_cross_entropy(row) else {"color": LIGHT["accent"]}
+
+
+def _curve(trial_id: str, epochs: Sequence[Row], metric: str, line: Mapping[str, object]) -> go.Scatter:
+    is_point = len(epochs) == 1
+    return go.Scatter(
+        x=[row["epoch"] for row in epochs],
+        y=[row.get(metric) for row in epochs],
+        mode="lines+markers" if is_point else "lines",
+        line=line,
+        name=html.escape(trial_id),
+        hovertemplate=f"{html.escape(trial_id)}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def with_metrics(rows: Sequence[TrialRow], metrics: Sequence[str]) -> list[TrialRow]:
+    """Return the completed trials that have all of `metrics`."""
+    return [
+        row
+        for row in rows
+        if row["status"] == "completed" and all(row["metrics"].get(metric) is not None for metric in metrics)
+    ]
+
+
+def _hover(row: TrialRow, metrics: Sequence[str], fields: Sequence[str]) -> str:
+    figures = [f"{name}: {format_metric(row['metrics'].get(name))}" for name in metrics]
+    settings = [
+        f"{name}: {format_setting(row['config'][field])}"
+        for field, name in zip(fields, short_names(fields), strict=True)
+        if field in row["config"]
+    ]
+    return "<br>".join(html.escape(line) for line in [row["trial_id"], *figures, "", *settings])
+
+
+def _figure(*, height: int, x: str, y: str, top: int = 34) -> go.Figure:
+    # With y's name above the plot and not beside it, a narrow screen keeps its width for the data.
+    return go.Figure(
+        layout={
+            "template": go.layout.Template(),
+            "height": height,
+            "margin": {"l": 8, "r": 12, "t": top, "b": 8},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": FONT, "size": 12, "color": LIGHT["muted"]},
+            "hoverlabel": {"bgcolor": LIGHT["raised"], "font": {"color": LIGHT["ink"]}, "align": "left"},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+            "title": {
+                "text": html.escape(y),
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 4},
+                "font": {"size": TITLE_SIZE, "color": LIGHT["ink"]},
+            },
+            "xaxis": {**AXIS, "title": {"text": html.escape(x), "font": {"size": 12}}},
+            "yaxis": AXIS,
+            "dragmode": False,
+        }
+    )

@@ -1,0 +1,56 @@
+"""Which metrics a report shows, what they mean, and their values in a trial."""
+
+import math
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from orchestrator.results import TrialRow
+from orchestrator.sweep_config import SweepGoal
+from trainables.evaluations import direction
+
+VAL_ACCURACY = "val/accuracy"
+INFLUENCE_SHARE = "background/influence_share"
+LOGIT_ERROR = "faithfulness/max_logit_error"
+KEY_METRICS = (VAL_ACCURACY, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
+"""Metric names, or patterns with `*`, in the order in which they are shown."""
+
+MEANINGS = {
+    VAL_ACCURACY: "share of the validation pictures classified correctly",
+    "shift/*/accuracy": "share classified correctly on a test set that differs from the training pictures",
+    INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
+    LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
+}
+
+
+def key_metrics(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[str]:
+    """Return the goals' metrics, then the other key metrics that some row has."""
+    names = sorted({name for row in rows for name in row["metrics"]})
+    found = [name for pattern in KEY_METRICS for name in names if fnmatchcase(name, pattern)]
+    return list(dict.fromkeys([goal.metric for goal in goals] + found))
+
+
+def accuracies(rows: Sequence[TrialRow]) -> list[str]:
+    """Return validation accuracy and each shifted accuracy, as far as some row has them."""
+    return [name for name in key_metrics(rows, ()) if name.endswith("/accuracy")]
+
+
+def meaning(metric: str) -> str:
+    """Return what the metric is, in words; empty for one without an entry."""
+    return next((text for pattern, text in MEANINGS.items() if fnmatchcase(metric, pattern)), "")
+
+
+def better_direction(metric: str, goals: Sequence[SweepGoal]) -> Literal["max", "min"] | None:
+    """Return the direction a goal gives the metric, or else that of its evaluation."""
+    return next((goal.direction for goal in goals if goal.metric == metric), direction(metric))
+
+
+def finite_rows(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """Return the rows with every metric that is not finite as None."""
+    return [
+        TrialRow({**row, "metrics": {key: _finite(value) for key, value in row["metrics"].items()}}) for row in rows
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

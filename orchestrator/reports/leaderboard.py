@@ -1,0 +1,143 @@
+"""The leaderboard: one table, shown as Markdown, on the terminal and in the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.reports.figures_of_merit import finite_rows, key_metrics
+from orchestrator.reports.wording import MISSING, format_metric, format_setting, short_names
+from orchestrator.results import TrialRow, ranked, varied
+from orchestrator.sweep_config import SweepGoal
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the leaderboard."""
+
+    key: str
+    """The dotted config field, the metric's name, or rank, trial or status."""
+    label: str
+    holds: Literal["rank", "trial", "setting", "metric", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value as it is shown and as it is sorted by; None sorts last."""
+
+    text: str
+    value: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A trial's line: the ranked trials first, then the rest."""
+
+    row: TrialRow
+    rank: int | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """Columns and lines, ready to be shown."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+    def is_numeric(self, index: int) -> bool:
+        """Return whether the column holds numbers only, and is therefore aligned to the right."""
+        values = [line.cells[index].value for line in self.lines]
+        return any(value is not None for value in values) and not any(isinstance(value, str) for value in values)
+
+
+def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> Leaderboard:
+    """Rank the trials; those without a rank come last, by their id.
+
+    A column has the status where some trial has not completed.
+
+    Args:
+        limit: Most lines, or None for all.
+    """
+    rows = finite_rows(rows)
+    ranking = ranked(rows, goals)
+    ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
+    rest = sorted((row for row in rows if row["trial_id"] not in ranks), key=lambda row: row["trial_id"])
+    columns = _columns(rows, goals)
+    lines = [
+        Line(row, ranks.get(row["trial_id"]), tuple(_cell(column, row, ranks) for column in columns))
+        for row in [*ranking, *rest][:limit]
+    ]
+    return Leaderboard(columns, tuple(lines))
+
+
+def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Column, ...]:
+    fields = varied(rows)
+    settings = [Column(key, name, "setting") for key, name in zip(fields, short_names(fields), strict=True)]
+    metrics = [Column(name, name, "metric") for name in key_metrics(rows, goals)]
+    has_status = any(row["status"] != COMPLETED for row in rows)
+    status = [Column("status", "status", "status")] if has_status else []
+    return (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"), *status, *settings, *metrics)
+
+
+def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
+    match column.holds:
+        case "rank":
+            rank = ranks.get(row["trial_id"])
+            return Cell(MISSING if rank is None else str(rank), rank)
+        case "trial":
+            return Cell(row["trial_id"], row["trial_id"])
+        case "status":
+            return Cell(row["status"], row["status"])
+        case "metric":
+            metric = row["metrics"].get(column.key)
+            return Cell(format_metric(metric), metric)
+        case "setting":
+            setting = row["config"].get(column.key)
+            return Cell(format_setting(setting), _sortable(setting))
+
+
+def _sortable(setting: Any) -> float | str | None:
+    is_number = isinstance(setting, int | float) and not isinstance(setting, bool)
+    return setting if setting is None or is_number else format_setting(setting)
+
+
+def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> str:
+    """Return the leaderboard as a Markdown table: rank, trial, what varies, goals, other key metrics.
+
+    Args:
+        limit: Most lines, or None for all.
+    """
+    board = leaderboard(rows, goals, limit=limit)
+    rule = ["---:" if board.is_numeric(index) else "---" for index in range(len(board.columns))]
+    lines = [
+        [_escaped(column.label) for column in board.columns],
+        rule,
+        *([_escaped(cell.text) for cell in line.cells] for line in board.lines),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    for found, written in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
+        text = text.replace(found, written)
+    return text
+
+
+def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> "Table":
+    """Return the leaderboard for the terminal; `limit` as in `leaderboard_markdown`."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    board = leaderboard(rows, goals, limit=limit)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(board.columns):
+        table.add_column(Text(column.label.replace("/", "/\n")), justify="right" if board.is_numeric(index) else "left")
+    for line in board.lines:
+        table.add_row(*(Text(cell.text) for cell in line.cells), style="bold" if line.rank == 1 else None)
+    return table

@@ -1,0 +1,187 @@
+"""The report: a sweep as one HTML file that needs nothing else."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly import graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from orchestrator.reports.comparison import Comparison, caveats, compare, differences, role, sentence
+from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure, with_metrics
+from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
+from orchestrator.reports.leaderboard import leaderboard
+from orchestrator.reports.making import base_yaml, facts, provenance
+from orchestrator.reports.panels import picture_rows
+from orchestrator.reports.theme import DARK, FONT, LIGHT
+from orchestrator.reports.wording import background_weight, describe, is_cross_entropy
+from orchestrator.results import TrialRow, best, ranked
+from orchestrator.sweep_config import SweepConfig, SweepGoal
+from orchestrator.sweep_folder import SweepFolder
+from search_spaces import SPACES
+from trainables.trial_folder import write_text
+
+MOST_CURVES = 30
+CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
+STATUSES = ("completed", "stopped", "failed", "unfinished")
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure in the page, named for those who cannot see it."""
+
+    figure: go.Figure
+    description: str
+
+    @property
+    def json(self) -> Markup:
+        return in_script(self.figure.to_json())
+
+
+def in_script(text: str) -> Markup:
+    """Return JSON that cannot end the script element it stands in."""
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken after a slash or an underscore."""
+    text = str(escape(name))
+    for character in "/_":
+        text = text.replace(character, f"{character}<wbr>")
+    return Markup(text)
+
+
+def write_report(sweep: SweepFolder, rows: list[TrialRow], *, command: str, path: Path | None = None) -> Path:
+    """Write the report of a sweep and return where.
+
+    Args:
+        rows: The sweep's trials, from `trial_rows`.
+        command: The command line that made the sweep.
+        path: The file to write; `report.html` in the sweep's folder if left out.
+    """
+    path = path or sweep.path / "report.html"
+    write_text(path, render_report(sweep, rows, command=command))
+    return path
+
+
+def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str) -> str:
+    """Return the report's HTML; arguments as for `write_report`."""
+    config, rows = sweep.config(), finite_rows(rows)
+    comparison = compare(rows, config.goals)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    return environment.get_template("report.html.j2").render(
+        config=config,
+        **_page(),
+        **_headline(config, rows, comparison),
+        **_tradeoff(config.goals, rows, comparison),
+        **_curves(sweep, config.goals, rows, comparison),
+        pictures=picture_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
+        board=leaderboard(rows, config.goals),
+        errors=_errors(sweep, rows),
+        command=command,
+        base=base_yaml(config),
+        facts=facts(sweep, config, rows),
+        provenance=provenance(sweep),
+    )
+
+
+def _page() -> dict[str, Any]:
+    exchanged = {LIGHT[name]: DARK[name] for name in LIGHT}
+    return {
+        "light": LIGHT,
+        "dark": DARK,
+        "font": Markup(FONT),
+        "exchanged": in_script(json.dumps(exchanged)),
+        "plotly_js": Markup(get_plotlyjs()),
+    }
+
+
+def _headline(config: SweepConfig, rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
+    counts = Counter(row["status"] for row in rows)
+    shown = {status: counts[status] for status in STATUSES if counts[status]}
+    if config.num_trials > len(rows):
+        shown["not started"] = config.num_trials - len(rows)
+    front = best(rows, config.goals) if len(config.goals) > 1 else []
+    return {
+        "summary": SPACES[config.space].summary if config.space in SPACES else "",
+        "num_rows": len(rows),
+        "counts": shown,
+        "sentence": sentence(comparison, config.goals),
+        "caveats": caveats(comparison),
+        "differences": differences(comparison, config.goals),
+        "pair": [
+            (role(row, comparison), describe(row), "plain" if is_cross_entropy(row) else "other", row)
+            for row in comparison.pair
+        ],
+        "front": [describe(row) for row in front],
+    }
+
+
+def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:
+    outcomes = {row["trial_id"]: sweep.outcome(row["trial_id"]) for row in rows}
+    return {trial_id: outcome["error"] for trial_id, outcome in outcomes.items() if outcome and outcome["error"]}
+
+
+def _tradeoff(goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
+    metric = _tradeoff_metric(goals, rows)
+    shown = with_metrics(rows, (INFLUENCE_SHARE, metric)) if metric else []
+    names = [name for name in [*accuracies(rows), INFLUENCE_SHARE] if _is_weighted(with_metrics(rows, (name,)))]
+    return {
+        "tradeoff": Drawing(
+            tradeoff_figure(rows, goals, metric, comparison),
+            f"{metric} over {INFLUENCE_SHARE} of {len(shown)} trials",
+        )
+        if metric and shown
+        else None,
+        "tradeoff_metric": metric,
+        "has_front": {goal.metric for goal in goals} == {INFLUENCE_SHARE, metric},
+        "num_left_out": len(with_metrics(rows, ())) - len(shown),
+        "has_cross_entropy": any(map(is_cross_entropy, shown)),
+        "weights": [
+            Drawing(weight_figure(rows, name, comparison.cross_entropy), f"{name} over the background weight")
+            for name in names
+        ],
+    }
+
+
+def _tradeoff_metric(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> str | None:
+    """Return what to set against the influence share: the first other goal, or an accuracy, shifted if there is."""
+    others = [goal.metric for goal in goals if goal.metric != INFLUENCE_SHARE]
+    return next(iter([*others, *reversed(accuracies(rows))]), None)
+
+
+def _is_weighted(rows: Sequence[TrialRow]) -> bool:
+    return any(background_weight(row) is not None for row in rows)
+
+
+def _curves(
+    sweep: SweepFolder, goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: Comparison
+) -> dict[str, Any]:
+    ranking = ranked(rows, goals)
+    pair, rest = comparison.pair, [row for row in rows if row not in ranking]
+    chosen = [*pair, *(row for row in [*ranking, *rest] if row not in pair)][:MOST_CURVES]
+    curves = {row["trial_id"]: sweep.trial(row["trial_id"]).rows() for row in chosen}
+    curves = {trial_id: epochs for trial_id, epochs in curves.items() if epochs}
+    names = [name for name in CURVES if any(row.get(name) is not None for epochs in curves.values() for row in epochs)]
+    return {
+        "num_curves": len(curves),
+        "curves": [
+            Drawing(curves_figure(curves, name, comparison), f"{name} by epoch of {len(curves)} trials")
+            for name in names
+        ],
+    }

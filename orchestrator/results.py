@@ -1,0 +1,106 @@
+"""What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from orchestrator.sweep_config import SweepConfig, SweepGoal
+from orchestrator.sweep_folder import SweepFolder
+from trainables.config import flatten
+
+
+class TrialRow(TypedDict):
+    """One trial, as the commands' JSON has it."""
+
+    trial_id: str
+    run_id: str | None
+    status: str
+    """completed, stopped, failed, or unfinished."""
+    epoch: int
+    config: dict[str, Any]
+    """Config field -> value, dotted."""
+    metrics: dict[str, float | None]
+
+
+def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
+    """Return a row for each trial that has started, in the order of their ids."""
+    return [_row(sweep, trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
+
+
+def _row(sweep: SweepFolder, trial_id: str, run_id: str | None) -> TrialRow:
+    folder = sweep.trial(trial_id)
+    rows = folder.rows()
+    last = rows[-1] if rows else {"epoch": 0}
+    metrics = {**last, **(folder.evaluation() or {})}
+    outcome = sweep.outcome(trial_id)
+    return TrialRow(
+        trial_id=trial_id,
+        run_id=run_id,
+        status=outcome["status"] if outcome else "unfinished",
+        epoch=int(last["epoch"]),
+        config=flatten(folder.config()),
+        metrics={key: value for key, value in metrics.items() if key != "epoch"},
+    )
+
+
+def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the completed trials, best first.
+
+    With several goals the Pareto front comes first, then the rest; within each, the first goal decides.
+    """
+    complete = [row for row in rows if row["status"] == "completed" and has_goals(row, goals)]
+    front = {row["trial_id"] for row in pareto_front(complete, goals)}
+    return sorted(
+        complete, key=lambda row: (row["trial_id"] not in front, [-score for score in scores(row, goals)])
+    )
+
+
+def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the best completed trial, or with several goals the Pareto front, best by the first goal first."""
+    ranking = ranked(rows, goals)
+    return ranking[:1] if len(goals) == 1 else [row for row in ranking if row in pareto_front(ranking, goals)]
+
+
+def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the rows than which no other is at least as good in every goal and better in one."""
+    points = [scores(row, goals) for row in rows]
+    return [
+        row
+        for row, point in zip(rows, points, strict=True)
+        if not any(_dominates(other, point) for other in points)
+    ]
+
+
+def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
+    """Return the goals' values, turned so that more is better."""
+    values = [row["metrics"][goal.metric] for goal in goals]
+    assert all(value is not None for value in values)
+    return [
+        float(value or 0.0) if goal.direction == "max" else -float(value or 0.0)
+        for value, goal in zip(values, goals, strict=True)
+    ]
+
+
+def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:
+    return all(row["metrics"].get(goal.metric) is not None for goal in goals)
+
+
+def _dominates(other: list[float], point: list[float]) -> bool:
+    return other != point and all(a >= b for a, b in zip(other, point, strict=True))
+
+
+def varied(rows: Sequence[TrialRow]) -> list[str]:
+    """Return the config fields in which the rows differ, in the config's order."""
+    fields = dict.fromkeys(field for row in rows for field in row["config"])
+    return [field for field in fields if len({repr(row["config"].get(field)) for row in rows}) > 1]
+
+
+def summary(config: SweepConfig, rows: list[TrialRow], *, experiment_id: str, parent_run_id: str) -> dict[str, Any]:
+    """Return the JSON document of sweep, leaderboard and promote."""
+    return {
+        "sweep": config.name,
+        "experiment_id": experiment_id,
+        "parent_run_id": parent_run_id,
+        "goals": [goal.model_dump() for goal in config.goals],
+        "trials": rows,
+        "best": best(rows, config.goals),
+    }

@@ -1,0 +1,33 @@
+"""MLflow as a view of what lies on disk: stores, mirrored trials, the sweep's parent run, the champion."""
+
+from orchestrator.tracking.champion import crown, log_model
+from orchestrator.tracking.figures import Objectives, Row
+from orchestrator.tracking.mirror import EndState, Mirror, RunIdentity
+from orchestrator.tracking.parent import SweepIdentity, close_parent, leaderboard, log_diff, open_parent, write_summary
+from orchestrator.tracking.provenance import Provenance, collect_provenance
+from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
+from orchestrator.tracking.sync import sync
+
+__all__ = [
+    "EndState",
+    "Mirror",
+    "Objectives",
+    "Provenance",
+    "Row",
+    "RunIdentity",
+    "Store",
+    "StoreError",
+    "SweepIdentity",
+    "close_parent",
+    "collect_provenance",
+    "connect",
+    "crown",
+    "ensure_experiment",
+    "leaderboard",
+    "log_diff",
+    "log_model",
+    "open_parent",
+    "resolve_store",
+    "sync",
+    "write_summary",
+]

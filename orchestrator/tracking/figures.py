@@ -1,0 +1,96 @@
+"""A sweep's interactive figures, as one HTML page that needs no network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+Objectives = Mapping[str, Literal["max", "min"]]
+"""Metric name -> direction, the most important first."""
+Row = Mapping[str, Any]
+"""A trial as `--json` prints it: trial_id, run_id, status, epoch, config (flat) and metrics."""
+
+
+def write_page(
+    ranking: Sequence[Row], best: Sequence[Row], objectives: Objectives, importances: Mapping[str, float]
+) -> str:
+    """Return the page: objectives of every compared trial, parallel coordinates, importances where there are some."""
+    figures = [objective_figure(ranking, best, objectives), coordinates_figure(ranking, objectives)] if ranking else []
+    figures += [importance_figure(importances)] if importances else []
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=index == 0)  # one copy of plotly.js, 4.5 MB, serves all
+        for index, figure in enumerate(figures)
+    ]
+    body = "\n".join(parts) or "<p>No trial can be compared yet.</p>"
+    return (
+        '<!doctype html><html><head><meta charset="utf-8"><title>Sweep</title></head>\n'
+        f"<body>\n{body}\n</body></html>\n"
+    )
+
+
+def objective_figure(ranking: Sequence[Row], best: Sequence[Row], objectives: Objectives) -> Any:
+    """Plot the first two objectives against each other with the best trials apart, or the only one by rank."""
+    from plotly import graph_objects
+
+    first, second = (*objectives, None)[:2]
+    chosen = {row["trial_id"] for row in best}
+    figure = graph_objects.Figure()
+    for name, size in (("beaten", 8), ("best", 12)):
+        group = [(rank, row) for rank, row in enumerate(ranking, 1) if (row["trial_id"] in chosen) == (name == "best")]
+        figure.add_scatter(
+            x=[rank if second is None else row["metrics"][first] for rank, row in group],
+            y=[row["metrics"][second or first] for _, row in group],
+            text=[_hover(row, objectives) for _, row in group],
+            hoverinfo="text",
+            mode="markers",
+            marker_size=size,
+            name=name,
+        )
+    labels = ("rank", first) if second is None else (first, second)
+    figure.update_layout(title="Objectives of the completed trials", xaxis_title=labels[0], yaxis_title=labels[1])
+    return figure
+
+
+def coordinates_figure(ranking: Sequence[Row], objectives: Objectives) -> Any:
+    """Draw the settings that vary and the objectives as parallel axes, one line a trial."""
+    from plotly import graph_objects
+
+    axes = [_axis(key, [row["config"].get(key) for row in ranking]) for key in _varying(ranking)]
+    axes += [_axis(metric, [row["metrics"][metric] for row in ranking]) for metric in objectives]
+    colours = [row["metrics"][next(iter(objectives))] for row in ranking]
+    line = {"color": colours, "colorscale": "Viridis", "showscale": True}
+    return graph_objects.Figure(
+        graph_objects.Parcoords(dimensions=axes, line=line), layout={"title": {"text": "Settings and objectives"}}
+    )
+
+
+def importance_figure(shares: Mapping[str, float]) -> Any:
+    """Draw each setting's share in reaching the best results."""
+    from plotly import graph_objects
+
+    names = sorted(shares, key=lambda name: shares[name])
+    return graph_objects.Figure(
+        graph_objects.Bar(x=[shares[name] for name in names], y=names, orientation="h"),
+        layout={"title": {"text": "Importance of the settings for the best results"}},
+    )
+
+
+def _hover(row: Row, objectives: Objectives) -> str:
+    values = [f"{metric} = {row['metrics'][metric]:.4g}" for metric in objectives]
+    return "<br>".join([row["trial_id"], *values, *(f"{key} = {value}" for key, value in row["config"].items())])
+
+
+def _varying(rows: Sequence[Row]) -> list[str]:
+    keys = dict.fromkeys(key for row in rows for key in row["config"])
+    return [key for key in keys if len({str(row["config"].get(key)) for row in rows}) > 1]
+
+
+def _axis(label: str, values: list[Any]) -> dict[str, Any]:
+    """Return a parallel axis: numbers as they are, anything else by the rank of its text."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return {"label": label, "values": values}
+    texts = sorted({str(value) for value in values})
+    return {
+        "label": label,
+        "values": [texts.index(str(value)) for value in values],
+        "tickvals": list(range(len(texts))),
+        "ticktext": texts,
+    }

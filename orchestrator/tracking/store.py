@@ -1,0 +1,133 @@
+"""Where runs are kept: the MLflow store, its experiment, and a client for them."""
+
+import fcntl
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.tracking.outage import brief_requests
+
+logger = logging.getLogger(__name__)
+
+SQLITE = "sqlite:///"
+LOCK_WAIT_S = 2.0
+
+
+class StoreError(RuntimeError):
+    """The MLflow store cannot be used; the message says which, and why."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store; `artifact_location` is None where the server chooses it."""
+
+    tracking_uri: str
+    artifact_location: str | None = None
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, or None if the store is no sqlite database."""
+        return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
+
+
+def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
+    """Return the store at `tracking_uri`, or by default the sqlite database `<storage>/mlflow.db`.
+
+    A sqlite store keeps artifacts in `<storage>/artifacts`: MLflow's own choice would be the working directory of
+    whoever makes the experiment. A server or another database chooses for itself.
+    """
+    storage = storage.expanduser().absolute()
+    uri = tracking_uri or f"{SQLITE}{storage / 'mlflow.db'}"
+    if uri.startswith("file:") or "://" not in uri:
+        raise ValueError(
+            f"tracking URI {uri!r}: MLflow no longer tracks runs in plain folders; "
+            "give http(s)://HOST:PORT, sqlite:////ABSOLUTE/FILE.db or postgresql://..., or leave it out"
+        )
+    if not uri.startswith(SQLITE):
+        return Store(uri)
+    database = Path(uri.removeprefix(SQLITE)).absolute()
+    return Store(f"{SQLITE}{database}", (storage / "artifacts").as_uri())
+
+
+def ensure_experiment(store: Store, name: str) -> str:
+    """Create the database and the experiment `name` where they are missing, and return the experiment's id.
+
+    Only the driver calls this. An experiment that lies in MLflow's trash is restored, with its runs.
+
+    Raises:
+        StoreError: if the store cannot be reached or made.
+    """
+    with _as_store_error(store), _first_use(store), brief_requests():
+        return _find_or_create(connect(store), name, store.artifact_location)
+
+
+@contextmanager
+def reaching(store: Store) -> Iterator[None]:
+    """Make whatever goes wrong inside a StoreError, within seconds rather than MLflow's minutes."""
+    with _as_store_error(store), brief_requests():
+        check_unlocked(store)
+        yield
+
+
+def connect(store: Store) -> Any:
+    """Return an MlflowClient of `store`; it touches no active run and no global URI."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=store.tracking_uri, registry_uri=store.tracking_uri)
+
+
+def check_unlocked(store: Store) -> None:
+    """Raise sqlite3.Error within seconds if the sqlite database is missing or locked.
+
+    MLflow itself would wait 20 s for a lock at every call, and would make a missing database anew.
+    """
+    if store.sqlite_file is None:
+        return
+    uri = f"{store.sqlite_file.as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+
+
+@contextmanager
+def _as_store_error(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # tracking and artifact stores raise the errors of a dozen libraries
+        reason = str(error).strip().partition("\n")[0][:300]
+        raise StoreError(f"MLflow store {store.tracking_uri}: {type(error).__name__}: {reason}") from error
+
+
+def _find_or_create(client: Any, name: str, artifact_location: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifact_location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            experiment = client.get_experiment_by_name(name)  # another driver was faster
+    if experiment.lifecycle_stage == "deleted":
+        logger.warning("experiment %r was in MLflow's trash and is restored", name)
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+@contextmanager
+def _first_use(store: Store) -> Iterator[None]:
+    """Let one process at a time open a sqlite store, whose first opening migrates it."""
+    if store.sqlite_file is None:
+        yield
+        return
+    store.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+    with store.sqlite_file.with_name(f"{store.sqlite_file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

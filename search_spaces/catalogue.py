@@ -1,0 +1,61 @@
+"""The spaces, bases and scales that ship, and how a user's own are found."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from search_spaces.digits import BACKGROUND_WEIGHT
+from search_spaces.pets import SPECIES
+from search_spaces.space import Space
+from trainables.config import ConfigError, read_tree
+
+SPACES: dict[str, Space] = {space.name: space for space in (BACKGROUND_WEIGHT, SPECIES)}
+_HERE = Path(__file__).parent
+
+
+def find_space(name: str) -> Space:
+    """Return a space by its name, or the `SPACE` that the Python file of that path defines."""
+    if name in SPACES:
+        return SPACES[name]
+    path = Path(name)
+    if path.suffix != ".py":
+        raise ConfigError(
+            f"no space {name!r}; valid names: {', '.join(sorted(SPACES))}, or the path of a .py file that defines SPACE"
+        )
+    if not path.is_file():
+        raise ConfigError(f"no space file {name}; give the path of a .py file that defines SPACE")
+    space = getattr(_load_module(path), "SPACE", None)
+    if not isinstance(space, Space):
+        raise ConfigError(f"{name} defines no SPACE of type search_spaces.Space; found {type(space).__name__}")
+    return space
+
+
+def find_base(name: str) -> dict[str, Any]:
+    """Return the config tree of a shipped base, or of the YAML file of that path."""
+    return _find_yaml(name, "bases", "base config")
+
+
+def find_scale(name: str) -> dict[str, Any]:
+    """Return the tree of a shipped scale, or of the YAML file of that path."""
+    return _find_yaml(name, "scales", "scale")
+
+
+def _find_yaml(name: str, folder: str, noun: str) -> dict[str, Any]:
+    shipped = {path.stem: path for path in (_HERE / folder).glob("*.yaml")}
+    path = shipped.get(name, Path(name))
+    if path.suffix not in {".yaml", ".yml"} or not path.is_file():
+        raise ConfigError(f"no {noun} {name!r}; valid names: {', '.join(sorted(shipped))}, or the path of a YAML file")
+    return read_tree(path)
+
+
+def _load_module(path: Path) -> Any:
+    """Import a file under a name of its own, by which its functions can be pickled."""
+    name = f"campaign_space_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,51 @@
+"""What a sweep searches: a base config, a define-by-run space over it, and its goals."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import optuna
+
+Point = Mapping[str, Any]
+"""Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A metric to make as large or as small as can be."""
+
+    metric: str
+    direction: Literal["max", "min"]
+
+    def __str__(self) -> str:
+        return f"{self.metric} ({self.direction})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """A search space.
+
+    `suggest` names each Optuna parameter after the config field it sets and returns nothing, so that a
+    sampled point is an override of the base and needs no translation.
+    """
+
+    name: str
+    summary: str
+    base: str
+    """Name of a file in `bases/`, or a path to a YAML file."""
+    suggest: Callable[[optuna.Trial], None]
+    goals: tuple[Goal, ...]
+    num_trials: int
+    asha: bool = False
+    """Stop the worse trials early; needs a single goal that every epoch reports."""
+    first_points: tuple[Point, ...] = field(default=())
+    """Parameter values tried before any sampled ones, such as a baseline."""
+
+    def __post_init__(self) -> None:
+        if not self.goals:
+            raise ValueError(f"space {self.name}: needs at least one goal")
+        if self.asha and len(self.goals) > 1:
+            raise ValueError(
+                f"space {self.name}: asha compares trials by one metric, but there are {len(self.goals)} goals: "
+                f"{', '.join(map(str, self.goals))}; set asha=False or keep one goal"
+            )

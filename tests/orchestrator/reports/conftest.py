@@ -1,0 +1,71 @@
+"""Sweep folders made by hand, from the same files that a sweep leaves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from orchestrator.results import TrialRow, trial_rows
+from orchestrator.sweep_config import SweepConfig, SweepGoal
+from orchestrator.sweep_folder import SweepFolder
+from trainables.config import to_yaml
+from trainables.trial_folder import as_json_line, write_json, write_text
+
+ACCURACY = SweepGoal(metric="val/accuracy", direction="max")
+
+
+@dataclass
+class SweepBuilder:
+    """Writes a sweep's files and reads its rows."""
+
+    storage: Path
+    goals: tuple[SweepGoal, ...] = (ACCURACY,)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> SweepFolder:
+        folder = SweepFolder.of(self.storage, "first")
+        if not folder.config_path.exists():
+            given = {"space": "digits-background-weight", "num_trials": 1, "base": {"training": {"epochs": 2}}}
+            folder.write(SweepConfig(name="first", campaign="digits", goals=self.goals, **(given | self.settings)))
+        return folder
+
+    def trial(
+        self,
+        trial_id: str,
+        point: Mapping[str, Any],
+        evaluation: Mapping[str, float | None] | None,
+        *,
+        epochs: int = 2,
+        error: str | None = None,
+        panels: tuple[str, ...] = (),
+    ) -> None:
+        """Write a trial that ended; without an evaluation it was stopped, and with an error it failed."""
+        trial = self.folder.trial(trial_id)
+        write_text(trial.config_path, to_yaml(self.folder.config().experiment(dict(point))))
+        rows = [
+            {"epoch": epoch, "train/loss": 1 / epoch, "val/accuracy": 0.1 * epoch} for epoch in range(1, epochs + 1)
+        ]
+        write_text(trial.metrics_path, "".join(map(as_json_line, rows)))
+        if evaluation is not None:
+            write_json(trial.evaluation_path, evaluation)
+        for picture in panels:
+            self.panel(trial_id, picture, epoch=epochs)
+        self.folder.end(trial_id, error)
+
+    def panel(self, trial_id: str, picture: str, *, epoch: int, colour: str = "red") -> Path:
+        path = self.folder.trial(trial_id).panels_path(epoch) / f"{picture}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 2), colour).save(path)
+        return path
+
+    def rows(self) -> list[TrialRow]:
+        return trial_rows(self.folder, {})
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> SweepBuilder:
+    return SweepBuilder(tmp_path)

@@ -1,0 +1,95 @@
+"""What the comparison says, on numbers that were worked out by hand."""
+
+import pytest
+
+from orchestrator.reports.comparison import caveats, compare, differences, sentence
+from orchestrator.results import TrialRow
+from orchestrator.sweep_config import SweepGoal
+
+SHARE = "background/influence_share"
+GOALS = (SweepGoal(metric="val/accuracy", direction="max"),)
+
+
+def row(trial_id: str, accuracy: float, share: float | None, weight: float | None = None, **config: object) -> TrialRow:
+    kind = {"objective.kind": "cross_entropy"} if weight is None else {"objective.kind": "contrastive"}
+    own = {} if weight is None else {"objective.background_weight": weight}
+    metrics = {"val/accuracy": accuracy, SHARE: share, "faithfulness/max_logit_error": 1e-6}
+    return TrialRow(
+        trial_id=trial_id, run_id=None, status="completed", epoch=1, config={**kind, **own, **config}, metrics=metrics
+    )
+
+
+def said(*rows: TrialRow, goals: tuple[SweepGoal, ...] = GOALS) -> str:
+    return sentence(compare(rows, goals), goals)
+
+
+def test_contrastive_wins() -> None:
+    assert said(row("a", 0.6, 0.75), row("b", 0.9, 0.25, 0.3)) == (
+        "The best trial, b (contrastive, background weight 0.3), has a val/accuracy of 0.900, against 0.600 of the "
+        "best cross-entropy trial, a (cross-entropy); its background/influence_share is 0.500 lower."
+    )
+
+
+def test_contrastive_loses() -> None:
+    assert said(row("a", 0.9, 0.75), row("b", 0.6, 0.25, 0.3), row("c", 0.5, 0.1, 3)) == (
+        "The best trial, a (cross-entropy), has a val/accuracy of 0.900, against 0.600 of the best contrastive trial, "
+        "b (contrastive, background weight 0.3); its background/influence_share is 0.500 higher."
+    )
+
+
+def test_equal_to_three_decimals_is_no_difference() -> None:
+    assert said(row("a", 0.9, 0.5), row("b", 0.9001, 0.5001, 1.0)).endswith(
+        "its background/influence_share is the same to three decimals."
+    )
+
+
+def test_no_cross_entropy_trial() -> None:
+    assert said(row("b", 0.6, 0.25, 0.3)).endswith("; no cross-entropy trial has completed to compare it with.")
+
+
+def test_only_cross_entropy_trials() -> None:
+    assert said(row("a", 0.6, 0.25)).endswith("; no contrastive trial has completed to compare it with.")
+
+
+def test_no_trial_at_all() -> None:
+    assert said() == "No trial has completed with a value of val/accuracy yet."
+
+
+def test_a_metric_that_one_lacks_is_not_compared() -> None:
+    comparison = compare([row("a", 0.6, None), row("b", 0.9, 0.25, 0.3)], GOALS)
+    assert "influence" not in sentence(comparison, GOALS)
+    share = next(item for item in differences(comparison, GOALS) if item.metric == SHARE)
+    assert (share.best, share.other, share.difference, share.verdict) == ("0.250", "–", "", "")  # noqa: RUF001
+
+
+@pytest.mark.parametrize(("accuracy", "verdict"), [(0.9, "better"), (0.6, "")])
+def test_verdict_follows_the_direction(accuracy: float, verdict: str) -> None:
+    comparison = compare([row("a", 0.6, 0.25), row("b", accuracy, 0.5, 0.3)], GOALS)
+    assert comparison.best is not None
+    items = {item.metric: item for item in differences(comparison, GOALS)}
+    assert items["val/accuracy"].verdict == verdict
+    assert items["val/accuracy"].is_goal
+    assert items[SHARE].verdict == ("worse" if comparison.best["trial_id"] == "b" else "better")
+
+
+def test_a_goal_that_no_evaluation_knows_has_the_goals_direction() -> None:
+    goals = (SweepGoal(metric="train/loss", direction="min"),)
+    rows = [row("a", 0.6, 0.25), row("b", 0.9, 0.5, 0.3)]
+    rows[0]["metrics"]["train/loss"], rows[1]["metrics"]["train/loss"] = 1.0, 0.5
+    item = differences(compare(rows, goals), goals)[0]
+    assert (item.metric, item.difference, item.verdict) == ("train/loss", "−0.500", "better")  # noqa: RUF001
+
+
+def test_caveats_name_the_other_settings_and_the_choice() -> None:
+    rows = [row("a", 0.6, 0.25, seed=0), row("b", 0.9, 0.5, 0.3, seed=1), row("c", 0.8, 0.5, 0.1, seed=1)]
+    first, second = caveats(compare(rows, GOALS))
+    assert "the best of 3 ranked trials, and the best of the 1 among them whose objective is cross-entropy." in first
+    assert "also differ in seed," in second
+
+
+def test_several_goals_compare_the_first_of_the_front() -> None:
+    goals = (*GOALS, SweepGoal(metric=SHARE, direction="min"))
+    comparison = compare(
+        [row("a", 0.95, 0.9), row("b", 0.9, 0.5, 0.3), row("c", 0.8, 0.2, 3), row("d", 0.7, 0.3, 2)], goals
+    )
+    assert [found["trial_id"] for found in comparison.pair] == ["a", "b"]

@@ -1,0 +1,105 @@
+"""The figures hold the numbers of the trials, and nothing that a browser would read as markup."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from orchestrator.reports.axes import LogAxis
+from orchestrator.reports.comparison import compare
+from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure
+from orchestrator.results import TrialRow
+from orchestrator.sweep_config import SweepGoal
+
+SHARE = "background/influence_share"
+ACCURACY = "val/accuracy"
+GOALS = (SweepGoal(metric=ACCURACY, direction="max"), SweepGoal(metric=SHARE, direction="min"))
+
+
+def row(
+    trial_id: str, accuracy: float, share: float, weight: float | None = None, status: str = "completed"
+) -> TrialRow:
+    config = {"objective.kind": "cross_entropy" if weight is None else "contrastive"}
+    own = {} if weight is None else {"objective.background_weight": weight}
+    metrics: dict[str, float | None] = {ACCURACY: accuracy, SHARE: share}
+    return TrialRow(trial_id=trial_id, run_id=None, status=status, epoch=1, config=config | own, metrics=metrics)
+
+
+ROWS = [
+    row("a", 0.95, 0.9),
+    row("b", 0.9, 0.5, 0.1),
+    row("c", 0.8, 0.2, 10.0),
+    row("d", 0.7, 0.6, 1.0),
+    row("e", 0.99, 0.01, 1.0, status="stopped"),
+]
+
+
+def traces(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> dict[str, object]:
+    figure = tradeoff_figure(rows, goals, ACCURACY, compare(rows, goals))
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_tradeoff_shows_completed_trials_by_objective() -> None:
+    found = traces(ROWS, GOALS)
+    assert list(found["contrastive"].x) == [0.5, 0.2, 0.6]
+    assert list(found["contrastive"].marker.color) == pytest.approx([-1, 1, 0])
+    assert list(found["cross-entropy"].y) == [0.95]
+
+
+def test_front_is_drawn_as_steps_through_its_trials() -> None:
+    front = traces(ROWS, GOALS)["Pareto front"]
+    assert list(zip(front.x, front.y, strict=True)) == [(0.2, 0.8), (0.5, 0.9), (0.9, 0.95)]
+    assert front.line.shape == "hv"
+
+
+def test_one_goal_has_no_front() -> None:
+    assert "Pareto front" not in traces(ROWS, GOALS[:1])
+
+
+def test_weight_figure_has_the_reference_level() -> None:
+    figure = weight_figure(ROWS, ACCURACY, ROWS[0])
+    assert list(figure.data[0].x) == pytest.approx([-1, 1, 0])
+    assert figure.layout.shapes[0].y0 == 0.95
+    assert figure.layout.yaxis.range[1] > 0.95
+
+
+def test_weight_figure_does_without_a_reference() -> None:
+    assert not weight_figure(ROWS[1:], ACCURACY, None).layout.shapes
+
+
+def test_hover_text_is_escaped() -> None:
+    hostile = row('<a href="https://evil.example">x</a>', 0.5, 0.5, 1.0)
+    text = tradeoff_figure([hostile], GOALS, ACCURACY, compare([hostile], GOALS)).data[1].hovertext[0]
+    assert "<a" not in text
+    assert text.startswith("&lt;a href=")
+
+
+def test_curves_draw_the_compared_trials_last_and_leave_gaps() -> None:
+    epochs = [{"epoch": 1, ACCURACY: 0.1}, {"epoch": 2}]
+    figure = curves_figure({"a": epochs, "z": epochs[:1]}, ACCURACY, compare(ROWS, GOALS))
+    assert [trace.name for trace in figure.data] == ["z", "a"]
+    assert figure.data[1].y == (0.1, None)
+    assert figure.data[1].line.width > figure.data[0].line.width
+    assert figure.data[0].mode == "lines+markers"
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0.01, 10], ["0.01", "0.1", "1", "10"]),
+        ([0.1, 1], ["0.1", "0.2", "0.5", "1"]),
+        ([0, 0.01, 1], ["0", "0.01", "0.1", "1"]),
+        ([0.3], ["0.3"]),
+        ([0], ["0", "1"]),
+        ([], ["1"]),
+    ],
+)
+def test_log_axis_ticks(values: list[float], labels: list[str]) -> None:
+    axis = LogAxis.of(values)
+    assert axis.tick_labels == labels
+    assert all(math.isfinite(position) for position in axis.tick_positions)
+    assert axis.padded_range[0] < axis.padded_range[1]
+
+
+def test_zero_lies_a_decade_below_the_smallest_weight() -> None:
+    assert LogAxis.of([0, 0.01, 1]).position(0) == pytest.approx(-3)

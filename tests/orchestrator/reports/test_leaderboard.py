@@ -1,0 +1,81 @@
+"""The leaderboard on trials whose order is known."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from orchestrator.reports import leaderboard_markdown, leaderboard_table
+from orchestrator.results import TrialRow
+from orchestrator.sweep_config import SweepGoal
+
+GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
+
+
+def row(trial_id: str, accuracy: float | None, *, status: str = "completed", **config: object) -> TrialRow:
+    metrics = {"val/accuracy": accuracy, "faithfulness/max_logit_error": 2.4e-7}
+    return TrialRow(trial_id=trial_id, run_id=None, status=status, epoch=2, config=dict(config), metrics=metrics)
+
+
+def test_markdown_ranks_and_aligns() -> None:
+    rows = [row("a", 0.5, **{"optim.learning_rate": 0.00123456}), row("b", 0.75, **{"optim.learning_rate": 0.01})]
+    assert leaderboard_markdown(rows, GOAL) == (
+        "| rank | trial | learning_rate | val/accuracy | faithfulness/max_logit_error |\n"
+        "| ---: | --- | ---: | ---: | ---: |\n"
+        "| 1 | b | 0.01 | 0.750 | 2.4e-07 |\n"
+        "| 2 | a | 0.00123 | 0.500 | 2.4e-07 |\n"
+    )
+
+
+def test_trials_without_a_rank_come_last_with_their_status() -> None:
+    rows = [row("a", None, status="failed"), row("b", 0.5), row("c", 0.9, status="stopped")]
+    lines = leaderboard_markdown(rows, GOAL).splitlines()
+    assert lines[0].startswith("| rank | trial | status |")
+    assert lines[2:] == [
+        "| 1 | b | completed | 0.500 | 2.4e-07 |",
+        "| – | a | failed | – | 2.4e-07 |",  # noqa: RUF001
+        "| – | c | stopped | 0.900 | 2.4e-07 |",  # noqa: RUF001
+    ]
+
+
+def test_a_metric_that_is_not_finite_has_no_rank() -> None:
+    assert "| – | a | – |" in leaderboard_markdown([row("a", float("nan")), row("b", 0.1)], GOAL)  # noqa: RUF001
+
+
+def test_limit_counts_lines() -> None:
+    rows = [row(str(number), number / 10) for number in range(9)]
+    assert len(leaderboard_markdown(rows, GOAL, limit=3).splitlines()) == 2 + 3
+
+
+def test_goals_come_before_the_other_metrics() -> None:
+    header = leaderboard_markdown([row("a", 0.5)], (SweepGoal(metric="other", direction="min"), *GOAL)).splitlines()[0]
+    assert header == "| rank | trial | other | val/accuracy | faithfulness/max_logit_error |"
+
+
+def test_no_rows_leave_the_header() -> None:
+    assert leaderboard_markdown([], GOAL) == "| rank | trial | val/accuracy |\n| --- | --- | --- |\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "written"),
+    [("a|b", "a\\|b"), ("<b>", "&lt;b>"), ("a\nb", "a b"), ("a\\|b", "a\\\\\\|b"), (True, "true"), (None, "–")],  # noqa: RUF001
+)
+def test_markdown_cells_are_escaped(setting: object, written: str) -> None:
+    rows = [row("a", 0.5, field=setting), row("b", 0.4, field="plain")]
+    assert f"| 1 | a | {written} |" in leaderboard_markdown(rows, GOAL)
+
+
+def test_a_kind_is_named_by_its_section_and_equal_names_stay_whole() -> None:
+    first = {"objective.kind": "x", "optim.kind": "x", "data.seed": 1, "seed": 1}
+    second = {"objective.kind": "y", "optim.kind": "y", "data.seed": 2, "seed": 2}
+    header = leaderboard_markdown([row("a", 0.5, **first), row("b", 0.4, **second)], GOAL).splitlines()[0]
+    assert header.startswith("| rank | trial | objective | optim | data.seed | seed | val/accuracy |")
+
+
+def test_terminal_table_shows_the_same_cells_and_no_markup() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(leaderboard_table([row("[red]a", 0.5), row("b", 0.75)], GOAL, limit=2))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+    assert ["1", "b", "0.750", "2.4e-07"] in lines
+    assert ["2", "[red]a", "0.500", "2.4e-07"] in lines

@@ -1,0 +1,228 @@
+"""The page's content, that it needs nothing else, and that hostile text stays text."""
+
+import base64
+import json
+from collections.abc import Callable
+from functools import cached_property
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.reports import write_report
+from orchestrator.sweep_config import SweepGoal
+from trainables.trial_folder import write_json
+
+Builder = Any
+"""The `SweepBuilder` of conftest.py."""
+SHARE_GOAL = SweepGoal(metric="background/influence_share", direction="min")
+CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
+
+
+def contrastive(weight: float) -> dict[str, Any]:
+    return {"objective.kind": "contrastive", "objective.background_weight": weight}
+
+
+def metrics(val: float | None, share: float | None = 0.5) -> dict[str, float | None]:
+    return {
+        "val/accuracy": val,
+        "shift/random_background/accuracy": None if val is None else 1 - val,
+        "background/influence_share": share,
+        "faithfulness/max_logit_error": 2.4e-7,
+    }
+
+
+class Page(HTMLParser):
+    """What a browser would find in the page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.scripts: list[str] = []
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag if tag in {"script", "style"} else self._inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = "" if tag == self._inside else self._inside
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif not self._inside:
+            self.pieces.append(data)
+
+    @cached_property
+    def text(self) -> str:
+        return " ".join("".join(self.pieces).split())
+
+    @property
+    def figures(self) -> list[dict[str, Any]]:
+        return [json.loads(script) for script in self.scripts if script.startswith('{"data"')]
+
+    def attributes(self, tag: str, name: str) -> list[str]:
+        return [value for found, attributes in self.tags if found == tag and (value := attributes.get(name))]
+
+
+@pytest.fixture
+def read(sweep: Builder) -> Callable[[], Page]:
+    def write_and_read() -> Page:
+        path = write_report(sweep.folder, sweep.rows(), command="campaign sweep digits-background-weight")
+        return Page(path.read_text(encoding="utf-8"))
+
+    return write_and_read
+
+
+def test_default_and_given_path(sweep: Builder, tmp_path: Path) -> None:
+    assert write_report(sweep.folder, [], command="") == sweep.folder.path / "report.html"
+    path = tmp_path / "elsewhere" / "page.html"
+    assert write_report(sweep.folder, [], command="", path=path) == path
+    assert path.exists()
+
+
+def test_whole_sweep(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.settings = {"num_trials": 6, "seed": 7}
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8), panels=("val-1", "val-2"))
+    sweep.trial("0001", contrastive(0.1), metrics(0.95, 0.4), panels=("val-1", "val-2"))
+    sweep.trial("0002", contrastive(1.0), metrics(0.8, 0.2))
+    sweep.trial("0003", contrastive(9.0), None, error="FloatingPointError: the training loss is nan")
+    sweep.trial("0004", contrastive(2.0), None)
+    write_json(sweep.folder.trial("0001").path / "data.json", {"name": "spurious_digits", "digest": "0123abcd"})
+    write_json(sweep.folder.path / "provenance.json", {"campaign.version.torch": "2.15.0"})
+    page = read()
+    for expected in (
+        "Does penalising the background free the digits from their textures?",
+        "5: 3 completed, 1 stopped, 1 failed, 1 not started",
+        "The best trial, 0001 (contrastive, background weight 0.1), has a val/accuracy of 0.950, against 0.900 of the "
+        "best cross-entropy trial, 0000 (cross-entropy)",
+        "FloatingPointError: the training loss is nan",
+        "campaign sweep digits-background-weight",
+        "0123abcd",
+        "version.torch",
+        "2.15.0",
+    ):
+        assert expected in page.text
+    # Trade-off, three metrics by weight, and the two of the three curves that the rows have.
+    assert len(page.figures) == 1 + 3 + 2
+    assert len(page.attributes("img", "src")) == 4
+
+
+def test_leaderboard_sorts_by_values_and_not_by_what_is_shown(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.123456))
+    sweep.trial("0001", contrastive(1.0), metrics(0.5))
+    page = read()
+    assert "0.123456" in page.attributes("td", "data-value")
+    assert page.attributes("th", "aria-sort") == ["ascending"]
+
+
+def test_panels_stand_beside_those_of_the_same_picture(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
+    sweep.trial("0001", contrastive(1.0), metrics(0.9))
+    sweep.panel("0001", "old", epoch=1)
+    both = [sweep.panel(trial, "b", epoch=2, colour=colour) for trial, colour in (("0001", "red"), ("0000", "blue"))]
+    only_best = sweep.panel("0001", "a", epoch=2, colour="green")
+    page = read()
+    expected = [base64.b64encode(path.read_bytes()).decode() for path in (*both, only_best)]
+    assert page.attributes("img", "src") == [f"data:image/png;base64,{data}" for data in expected]
+    assert "no panel of this picture" in page.text
+
+
+def test_page_needs_nothing_else(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5), panels=("val-1",))
+    page = read()
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+    assert policy in page.attributes("meta", "content")
+    assert {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed", "base", "form"} == set()
+    loads = [
+        value for _, attributes in page.tags for name in ("src", "href", "srcset") if (value := attributes.get(name))
+    ]
+    assert loads
+    assert all(value.startswith("data:") for value in loads)
+    style = page.html[page.html.index("<style>") : page.html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_hostile_text_stays_text(sweep: Builder, read: Callable[[], Page]) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    name = "<img src=x onerror=alert(2)>"
+    sweep.settings = {"base": {"data": {"root": hostile, "kind": "oxford_pet"}, "training": {"epochs": 2}}}
+    sweep.trial(name, contrastive(1.0), metrics(0.5), panels=('"onload="alert(3)',))
+    sweep.trial("0001", contrastive(2.0), None, error=hostile)
+    write_json(sweep.folder.path / "provenance.json", {hostile: hostile})
+    page = read()
+    assert hostile in page.text
+    assert hostile not in page.html
+    assert name not in page.html
+    assert not [attributes for _, attributes in page.tags if {"onerror", "onload"} & set(attributes)]
+    assert len(page.scripts) == 3 + len(page.figures)
+    assert len(page.attributes("img", "src")) == 1
+
+
+def test_sweep_without_trials(read: Callable[[], Page]) -> None:
+    page = read()
+    assert "No trial has completed with a value of val/accuracy yet." in page.text
+    for expected in (
+        "none yet: 1 not started",
+        "No trial has started.",
+        "No trial has finished an epoch.",
+        "There are no panels",
+    ):
+        assert expected in page.text
+    assert page.figures == []
+
+
+def test_all_trials_failed(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, None, epochs=0, error="RuntimeError: no memory")
+    page = read()
+    assert "RuntimeError: no memory" in page.text
+    assert "1, all failed" in page.text
+
+
+def test_one_trial_without_masks(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, {"val/accuracy": 0.5})
+    page = read()
+    assert "no contrastive trial has completed to compare it with" in page.text
+    assert "No completed trial has both a background influence share" in page.text
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_missing_numbers(sweep: Builder, read: Callable[[], Page], value: float | None) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(value, value))
+    sweep.trial("0001", contrastive(1.0), metrics(0.5, 0.3))
+    page = read()
+    assert "The best trial, 0001" in page.text
+    assert "Left out for want of a figure: 1." in page.text
+
+
+def test_pareto_front_is_named_and_drawn(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.goals = (*sweep.goals, SHARE_GOAL)
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
+    sweep.trial("0001", contrastive(1.0), metrics(0.8, 0.2))
+    sweep.trial("0002", contrastive(2.0), metrics(0.7, 0.3))
+    page = read()
+    assert "is beaten in every goal: 0000 (cross-entropy); 0001 (contrastive, background weight 1)." in page.text
+    assert "Pareto front" in [trace["name"] for trace in page.figures[0]["data"]]
+
+
+def test_hundreds_of_trials_have_thirty_curves(sweep: Builder, read: Callable[[], Page]) -> None:
+    for number in range(200):
+        sweep.trial(f"{number:04d}", contrastive(0.01 * (number + 1)), metrics(number / 200, 0.5))
+    sweep.trial("plain", CROSS_ENTROPY, metrics(0.001, 0.5))
+    page = read()
+    names = [trace["name"] for trace in page.figures[-1]["data"]]
+    assert len(names) == 30
+    assert names[-2:] == ["plain", "0199"]
+    assert "28 others" in page.text
+    assert "0042" in page.text
+
+
+def test_the_same_files_make_the_same_page(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5), panels=("val-1",))
+    assert read().html == read().html

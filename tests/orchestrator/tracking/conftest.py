@@ -1,0 +1,73 @@
+"""A real sqlite store, and trial folders to mirror into it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, resolve_store
+from trainables.config import ExperimentConfig, config_hash, to_yaml
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return resolve_store(tmp_path_factory.mktemp("storage"))
+
+
+@pytest.fixture
+def experiment_id(store: Store, request: pytest.FixtureRequest) -> str:
+    return ensure_experiment(store, request.node.nodeid)
+
+
+class Trial:
+    """Writes a trial's folder as the training loop and the driver do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(to_yaml(ExperimentConfig()))
+
+    def write_rows(self, epochs: int) -> None:
+        lines = [json.dumps(row(epoch)) + "\n" for epoch in range(1, epochs + 1)]
+        (self.folder / "metrics.jsonl").write_text("".join(lines))
+
+    def write_json(self, name: str, /, **values: Any) -> None:
+        (self.folder / name).write_text(json.dumps(values))
+
+    def draw_panels(self, epoch: int, pictures: tuple[str, ...] = ("a", "b")) -> None:
+        folder = self.folder / "panels" / f"epoch-{epoch}"
+        folder.mkdir(parents=True)
+        for picture in pictures:
+            Image.new("RGB", (40, 10), (epoch, 0, 0)).save(folder / f"{picture}.png")
+
+
+def row(epoch: int) -> dict[str, float]:
+    return {"epoch": epoch, "train/loss": 1 / epoch, "val/accuracy": epoch / 10}
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Trial:
+    return Trial(tmp_path / "sweep" / "trial-0001")
+
+
+@pytest.fixture
+def make_mirror(request: pytest.FixtureRequest) -> Callable[..., Mirror]:
+    """Return a maker of mirrors, into the sqlite store unless it is given another one with its experiment."""
+
+    def make(trial: Trial, **options: Any) -> Mirror:
+        if "store" not in options:
+            options["store"] = request.getfixturevalue("store")
+            options["experiment_id"] = request.getfixturevalue("experiment_id")
+        identity = RunIdentity(
+            experiment_id=options.pop("experiment_id"),
+            sweep="digits",
+            trial_id=trial.folder.name,
+            config_hash=config_hash(ExperimentConfig()),
+            **options.pop("identity", {}),
+        )
+        return Mirror(options.pop("store"), identity, trial.folder, **options)
+
+    return make

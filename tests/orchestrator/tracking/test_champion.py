@@ -1,0 +1,109 @@
+"""A trained network through MLflow and back."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import torch
+
+from orchestrator.tracking import Mirror, Store, StoreError, connect, crown, log_model
+from trainables.config import SmallCnn
+from trainables.models import build_model
+
+# MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates; importing mlflow.pyfunc infers a schema from
+# type hints of its own and complains about them.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_model(SmallCnn(width=4), num_classes=3).model
+
+
+@pytest.fixture
+def run_id(trial: Any, make_mirror: Callable[..., Mirror]) -> str:
+    trial.write_rows(2)
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5})
+    mirror = make_mirror(trial)
+    mirror.push()
+    assert mirror.run_id is not None
+    return mirror.run_id
+
+
+def test_champion_loads_as_the_network_it_was(
+    store: Store, trial: Any, run_id: str, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_model(store, run_id, trial.folder, network)
+    assert crown(store, "digits", run_id) == 1
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
+    loaded = mlflow.pytorch.load_model("models:/digits@champion")
+    images_BCHW = torch.rand(2, 3, 48, 48)
+    expected = network.eval()(images_BCHW)
+    found = loaded(images_BCHW)
+    assert not loaded.training
+    assert type(found) is type(expected)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_model_is_logged_once_with_the_runs_figures(
+    store: Store, trial: Any, run_id: str, network: torch.nn.Module
+) -> None:
+    network.train()
+    model_id = log_model(store, run_id, trial.folder, network)
+    assert log_model(store, run_id, trial.folder, network) == model_id
+    assert network.training
+
+    model = connect(store).get_logged_model(model_id)
+    assert model.source_run_id == run_id
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        "epoch": 2,
+        "train/loss": 0.5,
+        "val/accuracy": 0.2,
+        "background/gap": 0.5,
+    }
+    history = connect(store).get_metric_history(run_id, "val/accuracy")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.1), (2, 0.2)]
+    assert mlflow.active_run() is None
+
+
+def test_crown_passes_to_the_new_champion_and_back(
+    store: Store, trial: Any, run_id: str, network: torch.nn.Module
+) -> None:
+    first_model = log_model(store, run_id, trial.folder, network)
+    first = crown(store, "passing", run_id)
+    trial.write_rows(3)
+    log_model(store, run_id, trial.folder, network)
+    second = crown(store, "passing", run_id)
+    assert crown(store, "passing", run_id) == second == first + 1
+    champion = connect(store).get_model_version_by_alias("passing", "champion")
+    assert int(champion.version) == second
+    assert champion.model_id != first_model
+
+
+def test_run_without_a_model_cannot_be_champion(store: Store, run_id: str) -> None:
+    with pytest.raises(StoreError, match="has no model to register as digits@champion"):
+        crown(store, "digits", run_id)
+
+
+def test_outage_loses_the_copy_and_not_the_trial(
+    tmp_path: Path, trial: Any, run_id: str, network: torch.nn.Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
+    assert log_model(gone, run_id, trial.folder, network) is None
+    assert f"run {run_id}: model not sent to MLflow; its weights stay in {trial.folder}" in caplog.text
+
+
+def test_logging_a_model_leaves_logging_as_it_was(
+    store: Store, trial: Any, run_id: str, network: torch.nn.Module
+) -> None:
+    level, handlers = logging.getLogger().level, list(logging.getLogger().handlers)
+    log_model(store, run_id, trial.folder, network)
+    assert (logging.getLogger().level, logging.getLogger().handlers) == (level, handlers)
+    assert logging.getLogger("mlflow.pytorch").level == logging.NOTSET

@@ -1,0 +1,303 @@
+"""What MLflow holds after pushes of a trial's folder."""
+
+import json
+import logging
+import math
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.tracking import Mirror, Store, connect, sync
+from trainables.config import ExperimentConfig, flatten
+
+# MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+MakeMirror = Callable[..., Mirror]
+
+
+def history(store: Store, run_id: str | None, key: str) -> list[tuple[int, float]]:
+    return [(metric.step, metric.value) for metric in connect(store).get_metric_history(run_id, key)]
+
+
+def runs(store: Store, experiment_id: str) -> list[Any]:
+    return list(connect(store).search_runs([experiment_id]))
+
+
+def images(store: Store, run_id: str | None) -> list[str]:
+    return sorted(file.path for file in connect(store).list_artifacts(run_id, "images") if file.path.endswith(".png"))
+
+
+def test_each_epoch_arrives_once_however_often_it_is_pushed(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    mirror = make_mirror(trial)
+    trial.write_rows(1)
+    mirror.push()
+    trial.write_rows(3)
+    mirror.push()
+    mirror.push()
+    restarted = make_mirror(trial)
+    restarted.push()
+    trial.write_rows(2)  # a restart drops the row of an epoch whose checkpoint was not written
+    restarted.push()
+    trial.write_rows(4)
+    restarted.push()
+    make_mirror(trial).push()
+
+    assert history(store, mirror.run_id, "epoch") == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert history(store, mirror.run_id, "val/accuracy") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+
+
+def test_restart_finds_the_run_by_its_tags(
+    store: Store, experiment_id: str, trial: Any, make_mirror: MakeMirror
+) -> None:
+    identity = {"scale": "large", "parent_run_id": "p" * 32, "promoted_from": "q" * 32, "provenance": {"who": "me"}}
+    mirrors = [make_mirror(trial, identity=identity) for _ in range(2)]
+    assert mirrors[0].run_id == mirrors[1].run_id
+
+    (run,) = runs(store, experiment_id)
+    expected = {
+        "campaign.sweep": "digits",
+        "campaign.trial_id": "trial-0001",
+        "campaign.kind": "trial",
+        "campaign.scale": "large",
+        "campaign.promoted_from": "q" * 32,
+        "campaign.directory": str(trial.folder),
+        "mlflow.parentRunId": "p" * 32,
+        "mlflow.runName": "trial-0001",
+        "who": "me",
+    }
+    assert expected.items() <= run.data.tags.items()
+    assert len(run.data.tags["campaign.config_hash"]) == 12
+    assert run.info.run_name == "trial-0001"
+    assert run.info.status == "RUNNING"
+
+
+def test_params_are_the_flat_config(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_json("model.json", edits=["no head bias", "stride 8"], num_parameters=12345)
+    mirror = make_mirror(trial)
+    mirror.push()
+    run = connect(store).get_run(mirror.run_id)
+    assert run.data.params.keys() == {*flatten(ExperimentConfig()), "num_parameters"}
+    assert run.data.params["optim.learning_rate"] == "0.001"
+    assert run.data.params["data.kind"] == "spurious_digits"
+    assert run.data.params["training.clip_norm"] == "null"
+    assert run.data.params["num_parameters"] == "12345"
+    assert run.data.tags["campaign.model_edits"] == "no head bias; stride 8"
+    assert "config.yaml" in [file.path for file in connect(store).list_artifacts(mirror.run_id)]
+
+
+def test_null_is_nan_and_what_is_no_number_is_left_out(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_json("metrics.jsonl", epoch=1, **{"val/loss": None, "note": "text", "flag": True, "a(b)": 1})
+    mirror = make_mirror(trial)
+    mirror.push()
+    metrics = connect(store).get_run(mirror.run_id).data.metrics
+    assert metrics.keys() == {"epoch", "val/loss", "a_b_"}
+    assert math.isnan(metrics["val/loss"])
+
+
+def test_row_of_more_metrics_than_a_batch_holds(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_json("metrics.jsonl", epoch=1, **{f"class/{index:04}": index for index in range(1500)})
+    mirror = make_mirror(trial)
+    mirror.push()
+    make_mirror(trial).push()
+    assert len(connect(store).get_run(mirror.run_id).data.metrics) == 1501
+    assert history(store, mirror.run_id, "class/0000") == [(1, 0)]
+    assert history(store, mirror.run_id, "class/1499") == [(1, 1499)]
+
+
+def test_many_rows_go_in_few_batches(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(400)
+    mirror = make_mirror(trial)
+    mirror.push()
+    assert [step for step, _ in history(store, mirror.run_id, "epoch")] == list(range(1, 401))
+
+
+def test_panels_are_image_series_and_arrive_once(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    mirror = make_mirror(trial)
+    trial.draw_panels(1)
+    mirror.push()
+    mirror.push()
+    make_mirror(trial).push()
+    trial.draw_panels(2)
+    make_mirror(trial).push()
+    series = [Path(path).name.split("+timestamp")[0] for path in images(store, mirror.run_id)]
+    assert series == ["panels~a+step+1", "panels~a+step+2", "panels~b+step+1", "panels~b+step+2"]
+
+
+def test_evaluation_stands_at_the_last_epoch_once(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(2)
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5, "ood/x": None})
+    mirror = make_mirror(trial)
+    mirror.push()
+    mirror.push()
+    make_mirror(trial).push()
+    assert history(store, mirror.run_id, "background/gap") == [(2, 0.5)]
+    assert history(store, mirror.run_id, "val/accuracy") == [(1, 0.1), (2, 0.2)]
+    assert "evaluation.json" in [file.path for file in connect(store).list_artifacts(mirror.run_id)]
+
+    trial.write_json("evaluation.json", **{"background/gap": 0.25})
+    later = time.time() + 1
+    os.utime(trial.folder / "evaluation.json", (later, later))
+    mirror.push()
+    assert connect(store).get_run(mirror.run_id).data.metrics["background/gap"] == 0.25
+
+
+def test_data_set_is_an_input_with_its_digest(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_json("data.json", name="spurious_digits", digest="d" * 64, num_train=40, num_val=10)
+    mirror = make_mirror(trial)
+    mirror.push()
+    make_mirror(trial).push()
+    (entry,) = connect(store).get_run(mirror.run_id).inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("spurious_digits", "d" * 36)
+    assert json.loads(entry.dataset.profile) == {"num_train": 40, "num_val": 10}
+    assert entry.tags[0].value == "training"
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "early"),
+    [("completed", "FINISHED", "false"), ("stopped", "FINISHED", "true"), ("failed", "FAILED", "false")],
+)
+def test_outcome_is_the_end_state(
+    status: str, state: str, early: str, store: Store, trial: Any, make_mirror: MakeMirror
+) -> None:
+    trial.write_rows(1)
+    trial.write_json("outcome.json", status=status, epoch=1, error="out of memory" if status == "failed" else None)
+    mirror = make_mirror(trial)
+    mirror.push()
+    run = connect(store).get_run(mirror.run_id)
+    assert run.info.status == state
+    assert run.info.end_time == (trial.folder / "outcome.json").stat().st_mtime_ns // 1_000_000
+    assert run.data.tags["campaign.stopped_early"] == early
+    assert run.data.tags.get("campaign.error") == ("out of memory" if status == "failed" else None)
+    mirror.finish("KILLED")
+    assert connect(store).get_run(mirror.run_id).info.status == state
+
+
+def test_finish_sets_the_state_and_a_restarted_trial_runs_again(
+    store: Store, trial: Any, make_mirror: MakeMirror
+) -> None:
+    trial.write_rows(1)
+    mirror = make_mirror(trial)
+    mirror.finish("KILLED")
+    assert connect(store).get_run(mirror.run_id).info.status == "KILLED"
+    restarted = make_mirror(trial)
+    restarted.push()
+    assert connect(store).get_run(mirror.run_id).info.status == "KILLED"
+    trial.write_rows(2)
+    restarted.push()
+    assert connect(store).get_run(mirror.run_id).info.status == "RUNNING"
+    restarted.finish("FINISHED")
+    assert connect(store).get_run(mirror.run_id).info.status == "FINISHED"
+
+
+def test_pickled_mirror_goes_on(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(1)
+    mirror = make_mirror(trial)
+    mirror.push()
+    trial.write_rows(2)
+    copy = pickle.loads(pickle.dumps(mirror))
+    copy.push()
+    assert copy.run_id == mirror.run_id
+    assert history(store, mirror.run_id, "epoch") == [(1, 1), (2, 2)]
+
+
+def test_last_line_cut_short_is_left_for_later(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(1)
+    with (trial.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "val/acc')
+    mirror = make_mirror(trial)
+    mirror.push()
+    assert history(store, mirror.run_id, "epoch") == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("metrics.jsonl", '{"epoch": 1}\nnonsense\n', "metrics.jsonl, line 2: not valid JSON"),
+        ("metrics.jsonl", '{"val/loss": 1}\n', "line 1: expected an object with a whole number `epoch`"),
+        ("outcome.json", '{"status": "done"}', "status is 'done'; expected one of completed, stopped, failed"),
+        ("evaluation.json", "[]", "expected a JSON object, found list"),
+    ],
+)
+def test_malformed_file_is_named(name: str, text: str, message: str, trial: Any, make_mirror: MakeMirror) -> None:
+    (trial.folder / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        make_mirror(trial).push()
+
+
+def test_locked_database_costs_seconds_once_and_loses_nothing(
+    store: Store, trial: Any, make_mirror: MakeMirror, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror = make_mirror(trial, first_wait_s=0.5)
+    trial.write_rows(1)
+    mirror.push()
+    run_id = mirror.run_id
+    with sqlite3.connect(store.sqlite_file or "") as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        for epochs in range(2, 6):
+            trial.write_rows(epochs)
+            mirror.push()
+        assert mirror.in_outage
+        assert mirror.run_id is None
+        lasted_s = time.monotonic() - start
+        lock.rollback()
+    lock.close()
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert ["database is locked" in record.getMessage() for record in warnings] == [True]
+    assert str(trial.folder) in warnings[0].getMessage()
+    assert lasted_s < 4
+
+    mirror.finish("FINISHED")
+    assert mirror.run_id == run_id
+    assert history(store, run_id, "epoch") == [(epoch, epoch) for epoch in range(1, 6)]
+
+
+def test_missing_database_is_an_outage_and_is_not_made_anew(
+    tmp_path: Path, trial: Any, make_mirror: MakeMirror, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
+    mirror = make_mirror(trial, store=gone, experiment_id="1")
+    mirror.push()
+    assert mirror.run_id is None
+    assert "unable to open database file" in caplog.text
+    assert not (tmp_path / "gone.db").exists()
+
+
+def test_run_thrown_away_is_sent_anew(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(1)
+    mirror = make_mirror(trial, first_wait_s=0.0)
+    mirror.push()
+    old = mirror.run_id
+    connect(store).delete_run(old)
+    trial.write_rows(2)
+    mirror.push()
+    mirror.push()
+    assert mirror.run_id != old
+    assert history(store, mirror.run_id, "epoch") == [(1, 1), (2, 2)]
+
+
+def test_sync_names_the_trials_it_could_not_send(
+    tmp_path: Path, store: Store, trial: Any, make_mirror: MakeMirror
+) -> None:
+    trial.write_rows(2)
+    gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
+    assert sync([make_mirror(trial, store=gone, experiment_id="1")]) == ["trial-0001"]
+    assert sync([make_mirror(trial)]) == []
+    assert history(store, make_mirror(trial).run_id, "epoch") == [(1, 1), (2, 2)]
+
+
+def test_import_is_light() -> None:
+    script = (
+        "import sys, orchestrator.tracking; print(sorted({'mlflow', 'torch', 'optuna', 'plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

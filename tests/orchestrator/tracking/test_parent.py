@@ -1,0 +1,201 @@
+"""A sweep's parent run and its summary."""
+
+import json
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from PIL import Image
+
+from orchestrator.tracking import (
+    Objectives,
+    Provenance,
+    Store,
+    SweepIdentity,
+    close_parent,
+    connect,
+    leaderboard,
+    log_diff,
+    open_parent,
+    write_summary,
+)
+
+# MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+OBJECTIVES: Objectives = {"val/accuracy": "max", "background/gap": "min"}
+
+
+def trial_row(trial_id: str, status: str, accuracy: float | None, gap: float | None, **config: Any) -> dict[str, Any]:
+    metrics = {"val/accuracy": accuracy, "background/gap": gap}
+    metrics = {key: value for key, value in metrics.items() if value is not None}
+    return {
+        "trial_id": trial_id,
+        "run_id": trial_id * 2,
+        "status": status,
+        "epoch": 3,
+        "config": config,
+        "metrics": metrics,
+    }
+
+
+ROWS = [
+    trial_row("t1", "completed", 0.8, 0.3, lr=0.1, kind="sgd"),
+    trial_row("t2", "completed", 0.9, 0.5, lr=0.2, kind="adamw"),
+    trial_row("t3", "completed", 0.7, 0.6, lr=0.3, kind="sgd"),
+    trial_row("t4", "stopped", 0.99, 0.1, lr=0.4, kind="sgd"),
+    trial_row("t5", "failed", None, None, lr=0.5, kind="sgd"),
+]
+RANKING = [ROWS[1], ROWS[0], ROWS[2]]
+BEST = RANKING[:2]
+LEADERBOARD = "leaderboard.json"
+
+
+@pytest.fixture
+def sweep_folder(tmp_path: Path) -> Path:
+    (tmp_path / "sweep.yaml").write_text("name: digits\n")
+    return tmp_path
+
+
+@pytest.fixture
+def identity(experiment_id: str) -> SweepIdentity:
+    provenance = Provenance({"campaign.command": "campaign sweep digits"}, diff="+ changed\n")
+    return SweepIdentity(experiment_id, "digits", scale="small", provenance=provenance)
+
+
+@pytest.fixture
+def parent(store: Store, identity: SweepIdentity, sweep_folder: Path) -> str:
+    return open_parent(store, identity, sweep_folder)
+
+
+def artifact(store: Store, run_id: str, path: str) -> Path:
+    return Path(connect(store).download_artifacts(run_id, path))
+
+
+def test_parent_holds_the_sweep_and_where_it_comes_from(store: Store, parent: str, sweep_folder: Path) -> None:
+    run = connect(store).get_run(parent)
+    expected = {
+        "campaign.sweep": "digits",
+        "campaign.kind": "sweep",
+        "campaign.scale": "small",
+        "campaign.command": "campaign sweep digits",
+        "campaign.directory": str(sweep_folder),
+        "mlflow.runName": "digits",
+    }
+    assert expected.items() <= run.data.tags.items()
+    assert artifact(store, parent, "sweep.yaml").read_text() == "name: digits\n"
+    assert artifact(store, parent, "provenance/diff.patch").read_text() == "+ changed\n"
+
+
+def test_resume_opens_the_same_parent_again(
+    store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
+) -> None:
+    assert close_parent(store, parent, "FINISHED")
+    assert connect(store).get_run(parent).info.status == "FINISHED"
+    assert open_parent(store, identity, sweep_folder) == parent
+    assert connect(store).get_run(parent).info.status == "RUNNING"
+
+
+def test_trial_of_a_sweep_is_nested_under_it(identity: SweepIdentity, parent: str, tmp_path: Path) -> None:
+    trial = replace(identity, parent_run_id=parent).trial("t1", "abc", promoted_from="other")
+    tags = trial.tags(tmp_path)
+    assert tags["mlflow.parentRunId"] == parent
+    assert tags["campaign.promoted_from"] == "other"
+    assert tags["campaign.command"] == "campaign sweep digits"
+    assert tags["campaign.kind"] == "trial"
+
+
+def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) -> None:
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    assert connect(store).get_run(parent).data.metrics == {
+        "trials/completed": 3,
+        "trials/stopped": 1,
+        "trials/failed": 1,
+        "best/val/accuracy": 0.9,
+        "best/background/gap": 0.3,
+    }
+
+
+def test_summary_is_written_over_and_not_added_to(
+    store: Store, parent: str, experiment_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_summary(store, parent, ROWS[:1], OBJECTIVES, ranking=ROWS[:1], best=ROWS[:1])
+    for _ in range(2):
+        write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)  # load_table asks the global store
+    table = connect(store).load_table(experiment_id, LEADERBOARD, [parent])
+    assert list(table["trial_id"]) == ["t2", "t1", "t3", "t4", "t5"]
+    history = connect(store).get_metric_history(parent, "trials/completed")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 1), (5, 3)]
+
+
+def test_leaderboard_ranks_what_can_be_compared_and_lists_the_rest() -> None:
+    table = leaderboard(ROWS, RANKING, OBJECTIVES)
+    assert table["rank"] == [1, 2, 3, None, None]
+    assert table["trial_id"] == ["t2", "t1", "t3", "t4", "t5"]
+    assert table["status"] == ["completed", "completed", "completed", "stopped", "failed"]
+    assert table["val/accuracy"] == [0.9, 0.8, 0.7, 0.99, None]
+    assert table["kind"] == ["adamw", "sgd", "sgd", "sgd", "sgd"]
+    assert list(table)[:5] == ["rank", "trial_id", "status", "epoch", "val/accuracy"]
+
+
+def test_plots_need_no_network(store: Store, parent: str) -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    distributions = {
+        "lr": optuna.distributions.FloatDistribution(0, 1),
+        "noise": optuna.distributions.IntDistribution(0, 1),
+    }
+    for index in range(20):
+        params = {"lr": index / 20, "noise": index % 2}
+        study.add_trial(
+            optuna.create_trial(params=params, distributions=distributions, values=[float(index), -float(index)])
+        )
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST, study=study)
+    page = artifact(store, parent, "plots.html").read_text()
+    assert page.count('class="plotly-graph-div"') == 3
+    assert re.findall(r"<script[^>]*src=", page) == []
+    for title in ("Objectives of the completed trials", "Settings and objectives", "Importance of the settings"):
+        assert title in page
+
+
+def test_sweep_without_completed_trials_has_a_summary(store: Store, parent: str) -> None:
+    study = optuna.create_study()
+    assert write_summary(store, parent, ROWS[3:], OBJECTIVES, ranking=[], best=[], study=study)
+    assert "No trial can be compared yet" in artifact(store, parent, "plots.html").read_text()
+    assert "best/val/accuracy" not in connect(store).get_run(parent).data.metrics
+
+
+def test_sheet_shows_the_last_panels_of_the_best(store: Store, parent: str, tmp_path: Path) -> None:
+    for trial_id, colour in (("t1", (255, 0, 0)), ("t2", (0, 0, 255))):
+        for epoch, shade in ((2, (0, 0, 0)), (10, colour)):
+            folder = tmp_path / trial_id / "panels" / f"epoch-{epoch}"
+            folder.mkdir(parents=True)
+            Image.new("RGB", (40, 10), shade).save(folder / "a.png")
+    folders = {row["trial_id"]: tmp_path / row["trial_id"] for row in ROWS}
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST, folders=folders)
+    with Image.open(artifact(store, parent, "panels.png")) as sheet:
+        colours = [sheet.convert("RGB").getpixel((12, y)) for y in range(sheet.height)]
+    blocks = [colour for colour in ((0, 0, 255), (255, 0, 0)) if colours.count(colour) == 10]
+    assert blocks == [(0, 0, 255), (255, 0, 0)]
+    assert colours.index((0, 0, 255)) < colours.index((255, 0, 0))
+
+
+def test_outage_leaves_a_warning_and_no_exception(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
+    assert not write_summary(gone, "0" * 32, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    assert not close_parent(gone, "0" * 32, "FINISHED")
+    assert not log_diff(gone, "0" * 32, Provenance(diff="+"))
+    assert [record.levelno for record in caplog.records if record.name.startswith("orchestrator")] == [
+        logging.WARNING
+    ] * 3
+
+
+def test_table_is_plain_json(store: Store, parent: str) -> None:
+    write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    table = json.loads(artifact(store, parent, LEADERBOARD).read_text())
+    assert table["columns"][1] == "trial_id"
+    assert len(table["data"]) == 5

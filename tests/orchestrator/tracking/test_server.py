@@ -1,0 +1,189 @@
+"""A trial mirrored to a real MLflow server that goes away and comes back."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import torch
+
+from orchestrator.tracking import (
+    Mirror,
+    Store,
+    StoreError,
+    connect,
+    crown,
+    ensure_experiment,
+    log_model,
+    resolve_store,
+)
+from trainables.config import SmallCnn
+from trainables.models import build_model
+
+# Importing mlflow.pyfunc infers a schema from type hints of its own and complains about them.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")]
+
+START_TIMEOUT_S = 120
+LONGEST_STALL_S = 8
+
+
+class Server:
+    """An `mlflow server` on a port of this machine, with a sqlite database and proxied artifacts."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder}/server.db"]
+        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        log = (self._folder / "server.log").open("ab")
+        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        log.close()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
+            time.sleep(0.2)
+
+    def send(self, signal_number: int) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal_number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def steps(store: Store, run_id: str | None, key: str) -> list[int]:
+    return [metric.step for metric in connect(store).get_metric_history(run_id, key)]
+
+
+def test_killed_server_loses_nothing_and_stalls_nobody(
+    tmp_path: Path,
+    server: Server,
+    trial: Any,
+    make_mirror: Callable[..., Mirror],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = resolve_store(tmp_path, server.url)
+    experiment_id = ensure_experiment(store, "killed")
+    mirror = make_mirror(trial, store=store, experiment_id=experiment_id, first_wait_s=0.5)
+    trial.write_rows(2)
+    trial.draw_panels(1)
+    mirror.push()
+    run_id = mirror.run_id
+    assert run_id is not None
+    monkeypatch.setenv("CAMPAIGN_UNTOUCHED", "1")
+    before = dict(os.environ)
+
+    server.kill()
+    start = time.monotonic()
+    for epochs in range(3, 8):
+        trial.write_rows(epochs)
+        mirror.push()
+    mirror.finish("FINISHED")
+    assert time.monotonic() - start < LONGEST_STALL_S
+    assert mirror.in_outage
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+    assert dict(os.environ) == before
+
+    trial.draw_panels(7)
+    trial.write_json("evaluation.json", **{"background/gap": 0.5})
+    trial.write_json("outcome.json", status="completed", epoch=7, error=None)
+    server.start()
+    for _ in range(2):
+        make_mirror(trial, store=store, experiment_id=experiment_id).push()
+    assert steps(store, run_id, "epoch") == list(range(1, 8))
+    assert steps(store, run_id, "train/loss") == list(range(1, 8))
+    assert steps(store, run_id, "background/gap") == [7]
+    run = connect(store).get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert len(connect(store).search_runs([experiment_id])) == 1
+    assert len(connect(store).list_artifacts(run_id, "images")) == 8  # 4 pictures and their compressed copies
+
+
+def test_server_that_hangs_costs_seconds(
+    tmp_path: Path, server: Server, trial: Any, make_mirror: Callable[..., Mirror]
+) -> None:
+    store = resolve_store(tmp_path, server.url)
+    mirror = make_mirror(trial, store=store, experiment_id=ensure_experiment(store, "hanging"), first_wait_s=0.0)
+    trial.write_rows(1)
+    mirror.push()
+    run_id = mirror.run_id
+
+    server.send(signal.SIGSTOP)
+    trial.write_rows(2)
+    start = time.monotonic()
+    mirror.push()
+    lasted_s = time.monotonic() - start
+    server.send(signal.SIGCONT)
+    assert mirror.in_outage
+    assert lasted_s < LONGEST_STALL_S
+
+    time.sleep(1)  # the server now works off the request that nobody waits for
+    mirror.push()
+    assert not mirror.in_outage
+    assert steps(store, run_id, "epoch") == [1, 2]
+
+
+def test_model_goes_through_the_server_and_back(
+    tmp_path: Path,
+    server: Server,
+    trial: Any,
+    make_mirror: Callable[..., Mirror],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = resolve_store(tmp_path, server.url)
+    mirror = make_mirror(trial, store=store, experiment_id=ensure_experiment(store, "model"))
+    trial.write_rows(1)
+    mirror.push()
+    assert mirror.run_id is not None
+    network = build_model(SmallCnn(width=4), num_classes=3).model
+    log_model(store, mirror.run_id, trial.folder, network)
+    assert crown(store, "served", mirror.run_id) == 1
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    loaded = mlflow.pytorch.load_model("models:/served@champion")
+    torch.testing.assert_close(loaded.state_dict(), network.state_dict(), rtol=0, atol=0)
+    history = connect(store).get_metric_history(mirror.run_id, "val/accuracy")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.1)]
+
+
+def test_sweep_does_not_start_without_its_server(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=f"MLflow store {url}: "):
+        ensure_experiment(resolve_store(tmp_path, url), "unreachable")
+    assert time.monotonic() - start < LONGEST_STALL_S

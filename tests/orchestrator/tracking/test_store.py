@@ -1,0 +1,66 @@
+"""Stores and experiments."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.tracking import Store, StoreError, connect, ensure_experiment, resolve_store
+
+# MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+
+def test_default_store_is_a_database_in_the_storage(tmp_path: Path) -> None:
+    storage = tmp_path / "a b"
+    assert resolve_store(storage) == Store(f"sqlite:///{storage}/mlflow.db", f"file://{tmp_path}/a%20b/artifacts")
+
+
+def test_relative_storage_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve_store(Path("out")).sqlite_file == tmp_path / "out" / "mlflow.db"
+    assert resolve_store(Path("out"), "sqlite:///x.db").sqlite_file == tmp_path / "x.db"
+
+
+def test_server_chooses_where_artifacts_lie(tmp_path: Path) -> None:
+    assert resolve_store(tmp_path, "http://tracking:5000") == Store("http://tracking:5000", None)
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "mlruns"])
+def test_folder_store_is_refused(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no longer tracks runs in plain folders"):
+        resolve_store(tmp_path, uri)
+
+
+def test_experiment_is_made_once(store: Store) -> None:
+    first = ensure_experiment(store, "made once")
+    assert ensure_experiment(store, "made once") == first
+    assert connect(store).get_experiment(first).artifact_location == store.artifact_location
+
+
+def test_experiment_in_the_trash_is_restored(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    first = ensure_experiment(store, "thrown away")
+    connect(store).delete_experiment(first)
+    assert ensure_experiment(store, "thrown away") == first
+    assert connect(store).get_experiment(first).lifecycle_stage == "active"
+    assert "'thrown away' was in MLflow's trash" in caplog.text
+
+
+def test_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=f"MLflow store sqlite:///{tmp_path}/file/mlflow.db: "):
+        ensure_experiment(resolve_store(tmp_path / "file"), "any")
+
+
+@pytest.mark.slow
+def test_drivers_may_open_a_fresh_store_at_once(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from orchestrator.tracking import ensure_experiment, resolve_store;"
+        "print(ensure_experiment(resolve_store(Path(sys.argv[1])), 'shared'))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    drivers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = [driver.communicate(timeout=120) for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0, 0], answers
+    assert {answer.strip() for answer, _ in answers} == {"1"}

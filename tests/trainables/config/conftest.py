@@ -1,0 +1,35 @@
+"""One config tree for each kind of every section."""
+
+from typing import Any
+
+import pytest
+
+PHOTOS: dict[str, Any] = {
+    "root": "/photos",
+    "shift": {
+        "elsewhere": {"kind": "image_folder", "root": "/other"},
+        "asirra": {"kind": "dogs_vs_cats", "root": "/asirra"},
+    },
+}
+
+TREES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "spurious_digits": {"data": {"kind": "spurious_digits", "correlation": 0.5}},
+    "oxford_pet": {"data": {"kind": "oxford_pet", "labels": "species", **PHOTOS}},
+    "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **PHOTOS}},
+    "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
+    **{
+        kind: {"model": {"kind": kind, "cam_stride": 16}}
+        for kind in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+    },
+    "cross_entropy": {"objective": {"kind": "cross_entropy"}},
+    "contrastive": {"objective": {"kind": "contrastive", "background_weight": 0.3}},
+    "adamw": {"optim": {"kind": "adamw", "learning_rate": 1.0e-4}},
+    "sgd": {"optim": {"kind": "sgd", "momentum": 0.5}},
+}
+
+
+@pytest.fixture(params=TREES.values(), ids=TREES.keys())
+def tree(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A valid config tree; together they hold every kind of every section."""
+    return dict(request.param)

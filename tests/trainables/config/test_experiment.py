@@ -1,0 +1,58 @@
+"""The rules between sections: what breaks one is refused with both fields, what just keeps it is accepted."""
+
+from typing import Any
+
+import pytest
+
+from trainables.config import ConfigError, experiment_from_tree
+
+CASES = [
+    pytest.param(
+        {"training": {"batch_size": 66, "accumulate": 4}},
+        {"training": {"batch_size": 64, "accumulate": 4}},
+        "training.batch_size = 66 is no multiple of 4, which is resources.workers = 0 (at least 1) times "
+        "training.accumulate = 4",
+        id="batch in parts",
+    ),
+    pytest.param(
+        {"training": {"batch_size": 64, "accumulate": 2}, "resources": {"workers": 3}},
+        {"training": {"batch_size": 66, "accumulate": 2}, "resources": {"workers": 3}},
+        "training.batch_size = 64 is no multiple of 6, which is resources.workers = 3 (at least 1) times "
+        "training.accumulate = 2",
+        id="batch over workers",
+    ),
+    pytest.param(
+        {"resources": {"workers": 1, "gpus": 0.5}},
+        {"resources": {"workers": 0, "gpus": 0.5}},
+        "resources.gpus = 0.5 is a fraction, which needs resources.workers = 0; found resources.workers = 1",
+        id="fraction of a device",
+    ),
+    pytest.param(
+        {"training": {"epochs": 3}, "optim": {"warmup_epochs": 3}},
+        {"training": {"epochs": 3}, "optim": {"warmup_epochs": 2.9}},
+        "optim.warmup_epochs = 3.0 must be below training.epochs = 3",
+        id="warm-up",
+    ),
+    pytest.param(
+        {"objective": {"kind": "contrastive"}, "data": {"kind": "image_folder", "root": "/p"}},
+        {"objective": {"kind": "contrastive"}, "data": {"kind": "oxford_pet", "root": "/p"}},
+        "objective.kind = contrastive needs masks, and data.kind = image_folder has none; "
+        "data sets with masks: oxford_pet, spurious_digits",
+        id="masks",
+    ),
+    pytest.param(
+        {"data": {"image_size": 63}, "model": {"kind": "resnet18"}},
+        {"data": {"image_size": 64}, "model": {"kind": "resnet18"}},
+        "data.image_size = 63 leaves a map of less than 2 x 2 cells at model.cam_stride = 32; "
+        "lower the stride or enlarge the pictures",
+        id="map size",
+    ),
+]
+
+
+@pytest.mark.parametrize(("broken", "kept", "message"), CASES)
+def test_rule(broken: dict[str, Any], kept: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        experiment_from_tree(broken)
+    assert str(caught.value) == f"config: {message}"
+    experiment_from_tree(kept)

@@ -1,0 +1,146 @@
+"""A config's hash changes with what decides the numbers, and with nothing else."""
+
+import os
+import subprocess
+import sys
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from trainables.config import ExperimentConfig, config_hash, experiment_from_tree, flatten
+
+PLACES = {
+    "data.root",
+    "data.shift.asirra.root",
+    "data.shift.elsewhere.root",
+    "resources.cpus",
+    "resources.gpus",
+}
+"""Fields that say where and on what a trial runs, and not what it computes."""
+
+
+def owner_and_field(config: ExperimentConfig, key: str) -> tuple[BaseModel, str]:
+    *parents, field = key.split(".")
+    owner: Any = config
+    for parent in parents:
+        owner = owner[parent] if isinstance(owner, dict) else getattr(owner, parent)
+    return owner, field
+
+
+def another_value(annotation: Any, value: Any) -> Any:
+    """Return a value that the field allows too; None where it allows no other."""
+    choices = [choice for choice in get_args(annotation) if choice != value]
+    if get_origin(annotation) is Literal:
+        return choices[0] if choices else None
+    if value is None:
+        annotation = next(choice for choice in choices if choice is not NoneType)
+        return {int: 2, float: 0.5}[annotation]
+    match value:
+        case bool():
+            return not value
+        case int():
+            return 2 * value or 2
+        case float():
+            return value / 2 or 0.5
+        case str():
+            return f"{value}-2"
+        case dict():
+            return {"new": {"kind": "image_folder", "root": "/new"}}
+    raise AssertionError(f"no other value known for {value!r}")
+
+
+def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return a copy of `tree` with one value changed, without the reset that `override` does for a `kind`."""
+    field, _, rest = key.partition(".")
+    return tree | {field: replaced(tree[field], rest, value) if rest else value}
+
+
+def variants(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
+    """Return, by field, the config that differs in that field alone."""
+    changed = {}
+    for key in flatten(config):
+        owner, field = owner_and_field(config, key)
+        value = another_value(type(owner).model_fields[field].annotation, getattr(owner, field))
+        if value is not None:
+            changed[key] = experiment_from_tree(replaced(config.model_dump(), key, value))
+    return changed
+
+
+def test_hash_follows_every_field_but_the_places(tree: dict[str, Any]) -> None:
+    config = experiment_from_tree(tree)
+    changed = variants(config)
+    unchanged = {key for key, other in changed.items() if config_hash(other) == config_hash(config)}
+    assert unchanged == PLACES & changed.keys()
+
+
+def test_variants_leave_out_only_fields_without_a_choice(tree: dict[str, Any]) -> None:
+    config = experiment_from_tree(tree)
+    assert all(key.endswith("kind") for key in flatten(config).keys() - variants(config).keys())
+    assert all(other != config for other in variants(config).values())
+
+
+def test_kinds_have_different_hashes() -> None:
+    trees: list[dict[str, Any]] = [
+        {},
+        {"data": {"kind": "oxford_pet", "root": "/p"}},
+        {"data": {"kind": "image_folder", "root": "/p"}},
+        {"model": {"kind": "resnet18", "cam_stride": 8}},
+        {"model": {"kind": "resnet50", "cam_stride": 8}},
+        {"objective": {"kind": "contrastive"}},
+        {"optim": {"kind": "sgd"}},
+    ]
+    assert len({config_hash(experiment_from_tree(tree)) for tree in trees}) == len(trees)
+
+
+def test_hash_ignores_how_a_value_is_written() -> None:
+    plain = experiment_from_tree({"optim": {"learning_rate": 0.001, "warmup_epochs": 1.0}, "seed": 1})
+    other = experiment_from_tree({"seed": "1", "optim": {"warmup_epochs": 1, "learning_rate": "1e-3"}})
+    assert config_hash(plain) == config_hash(other)
+
+
+def test_hash_ignores_the_order_of_named_sets() -> None:
+    sets = {name: {"kind": "image_folder", "root": f"/{name}"} for name in "ab"}
+    orders = [sets, dict(reversed(sets.items()))]
+    data = [{"kind": "oxford_pet", "root": "/p", "shift": order} for order in orders]
+    assert len({config_hash(experiment_from_tree({"data": section})) for section in data}) == 1
+
+
+def test_hash_is_twelve_hex_digits(tree: dict[str, Any]) -> None:
+    digits = config_hash(experiment_from_tree(tree))
+    assert len(digits) == 12
+    assert set(digits) <= set("0123456789abcdef")
+
+
+SCRIPT = """
+from trainables.config import config_hash, experiment_from_tree
+sets = {name: {"kind": "image_folder", "root": "/q"} for name in "abcdefgh"}
+print(config_hash(experiment_from_tree({"data": {"kind": "oxford_pet", "root": "/p", "shift": sets}})))
+"""
+
+
+def test_hash_is_the_same_in_every_process() -> None:
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", 0), ("data.kind", "spurious_digits"), ("training.clip_norm", None), ("model.cam_stride", 8)],
+)
+def test_flatten_gives_values_by_dotted_key(key: str, value: object) -> None:
+    assert flatten(ExperimentConfig())[key] == value
+
+
+def test_flatten_keeps_an_empty_mapping_as_a_value() -> None:
+    assert flatten(experiment_from_tree({"data": {"kind": "oxford_pet", "root": "/p"}}))["data.shift"] == {}

@@ -1,0 +1,75 @@
+"""Tiny data sets in their real layouts."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainables.config import ImageFolder, OxfordPet, SpuriousDigits
+from trainables.data import DataBundle, build_data
+
+REPOSITORY = Path(__file__).parents[3]
+PETS = {"trainval": ["Abyssinian_1 1 1 1", "Abyssinian_2 1 1 1", "beagle_1 5 2 4", "pug_10 26 2 18"]}
+PETS["test"] = ["Abyssinian_3 1 1 1", "beagle_2 5 2 4", "samoyed_7 30 2 21"]
+
+
+def paint(path: Path, size: tuple[int, int] = (60, 48), seed: int = 0) -> None:
+    """Write a picture of random pixels, width and height as given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def _trimap(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trimap = np.full((48, 60), 2, dtype=np.uint8)
+    trimap[8:40, 12:48] = 3
+    trimap[12:36, 16:44] = 1
+    Image.fromarray(trimap).save(path)
+
+
+@pytest.fixture
+def pet_root(tmp_path: Path) -> Path:
+    folder = tmp_path / "oxford-iiit-pet"
+    (folder / "annotations").mkdir(parents=True)
+    for name, lines in PETS.items():
+        (folder / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        for seed, line in enumerate(lines):
+            stem = line.split()[0]
+            paint(folder / "images" / f"{stem}.jpg", seed=seed)
+            _trimap(folder / "annotations" / "trimaps" / f"{stem}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def folder_root(tmp_path: Path) -> Path:
+    root = tmp_path / "folders"
+    for split, num in (("train", 4), ("val", 2)):
+        for name in ("cat", "dog", "fox"):
+            for index in range(num):
+                paint(root / split / name / f"{index}.png", seed=index)
+    return root
+
+
+@pytest.fixture
+def bundle_of(pet_root: Path, folder_root: Path) -> Callable[[str], DataBundle]:
+    """Builds a tiny bundle of each kind."""
+    configs = {
+        "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
+        "oxford_pet": OxfordPet(root=str(pet_root), image_size=32),
+        "image_folder": ImageFolder(root=str(folder_root), image_size=32),
+    }
+    return lambda kind: build_data(configs[kind])
+
+
+@pytest.fixture
+def photos_root() -> str:
+    """The folder of real photos."""
+    root = REPOSITORY / os.environ.get("CAMPAIGN_DATA", "../shared/data")
+    if not (root / "oxford-iiit-pet").is_dir():
+        pytest.skip(f"no photos in {root}; set CAMPAIGN_DATA")
+    return str(root.resolve())

@@ -1,0 +1,115 @@
+"""What every data set promises."""
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+
+from trainables.config import DataConfig
+from trainables.data import Batch, DataBundle, Draw, PictureSet
+from trainables.data.build import BUILDERS
+
+KINDS = sorted(BUILDERS)
+Build = Callable[[str], DataBundle]
+
+
+def sets(bundle: DataBundle) -> list[PictureSet]:
+    return [bundle.train, bundle.val, *bundle.shift.values()]
+
+
+def fetch(dataset: PictureSet, seed: int = 0) -> Batch:
+    return dataset.__getitems__([Draw(index, seed + index) for index in range(len(dataset))])
+
+
+def assert_equal(first: Batch, second: Batch) -> None:
+    assert first.ids == second.ids
+    for name in ("images_BCHW", "labels_B", "background_BHW", "has_mask_B"):
+        assert torch.equal(getattr(first, name), getattr(second, name)), name
+
+
+def test_every_configurable_kind_has_a_builder() -> None:
+    sections = get_args(get_args(DataConfig)[0])
+    assert {section.model_fields["kind"].default for section in sections} == set(BUILDERS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestContract:
+    def test_batches_have_the_declared_form(self, bundle_of: Build, kind: str) -> None:
+        for dataset in sets(bundle_of(kind)):
+            batch, num = fetch(dataset), len(dataset)
+            assert len(batch) == num > 0
+            assert batch.images_BCHW.shape == (num, 3, 32, 32)
+            assert batch.images_BCHW.dtype == torch.float32
+            assert batch.images_BCHW.min() >= 0
+            assert 0.5 < batch.images_BCHW.max() <= 1
+            assert batch.labels_B.shape == (num,)
+            assert batch.labels_B.dtype == torch.int64
+            assert batch.background_BHW.shape == (num, 32, 32)
+            assert batch.background_BHW.dtype == torch.float32
+            assert set(batch.background_BHW.unique().tolist()) <= {0.0, 1.0}
+            assert batch.has_mask_B.shape == (num,)
+            assert batch.has_mask_B.dtype == torch.bool
+
+    def test_background_is_zero_without_a_mask_and_leaves_room_for_the_object_with_one(
+        self, bundle_of: Build, kind: str
+    ) -> None:
+        for dataset in sets(bundle_of(kind)):
+            batch = fetch(dataset)
+            share_B = batch.background_BHW.mean((1, 2))
+            assert batch.has_mask_B.tolist() == [kind != "image_folder"] * len(batch)
+            assert (share_B[~batch.has_mask_B] == 0).all()
+            assert ((share_B > 0) & (share_B < 1))[batch.has_mask_B].all()
+
+    def test_labels_are_the_training_sets(self, bundle_of: Build, kind: str) -> None:
+        bundle = bundle_of(kind)
+        for dataset in sets(bundle):
+            assert dataset.class_names == bundle.class_names
+            assert fetch(dataset).labels_B.max() < len(bundle.class_names)
+            assert fetch(dataset).labels_B.min() >= 0
+
+    def test_ids_are_unique_and_safe_as_file_names(self, bundle_of: Build, kind: str) -> None:
+        for dataset in sets(bundle_of(kind)):
+            ids = fetch(dataset).ids
+            assert len(set(ids)) == len(dataset)
+            assert not any("/" in id_ for id_ in ids)
+
+    def test_a_draw_decides_its_picture(self, bundle_of: Build, kind: str) -> None:
+        for dataset in sets(bundle_of(kind)):
+            whole = fetch(dataset, seed=7)
+            alone = dataset.__getitems__([Draw(2, 9), Draw(0, 7)])
+            assert alone.ids == (whole.ids[2], whole.ids[0])
+            assert torch.equal(alone.images_BCHW, whole.images_BCHW[[2, 0]])
+            assert torch.equal(alone.background_BHW, whole.background_BHW[[2, 0]])
+
+    def test_only_photos_of_the_training_set_are_augmented(self, bundle_of: Build, kind: str) -> None:
+        bundle = bundle_of(kind)
+        changed = not torch.equal(fetch(bundle.train, seed=1).images_BCHW, fetch(bundle.train, seed=2).images_BCHW)
+        assert changed == (kind != "spurious_digits")
+        for dataset in (bundle.val, *bundle.shift.values()):
+            assert_equal(fetch(dataset, seed=1), fetch(dataset, seed=2))
+
+    def test_fetching_leaves_the_global_generator_alone(self, bundle_of: Build, kind: str) -> None:
+        bundle = bundle_of(kind)
+        before = torch.get_rng_state()
+        fetch(bundle.train)
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_digest_is_stable_and_tells_sets_apart(self, bundle_of: Build, kind: str) -> None:
+        first, second = bundle_of(kind), bundle_of(kind)
+        assert [s.digest() for s in sets(first)] == [s.digest() for s in sets(second)]
+        assert len({s.digest() for s in sets(first)}) == len(sets(first))
+        assert all(len(s.digest()) == 16 and int(s.digest(), 16) >= 0 for s in sets(first))
+
+    def test_nothing_is_skipped(self, bundle_of: Build, kind: str) -> None:
+        for dataset in sets(bundle_of(kind)):
+            fetch(dataset)
+            assert dataset.num_skipped == 0
+
+
+def test_each_kind_builds_its_own_set(bundle_of: Build) -> None:
+    assert {kind: bundle_of(kind).class_names[0] for kind in KINDS} == {
+        "image_folder": "cat",
+        "oxford_pet": "Abyssinian",
+        "spurious_digits": "0",
+    }

@@ -1,0 +1,135 @@
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from trainables.config import ConfigError, DogsVsCats, ImageFolder, LabelledFolder, OxfordPet, ShiftSet
+from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data
+
+
+def fetch(dataset: PictureSet) -> Batch:
+    return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
+
+
+def paint(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 32), (10, 20, 30)).save(path)
+
+
+def folders(root: Path, shift: Mapping[str, ShiftSet] | None = None) -> DataBundle:
+    return build_data(ImageFolder(root=str(root), image_size=32, shift=dict(shift or {})))
+
+
+@pytest.fixture
+def asirra(tmp_path: Path) -> Path:
+    for name in ("dog.2", "dog.10", "cat.3", "cat.20"):
+        paint(tmp_path / "dogs-vs-cats" / "train" / f"{name}.jpg")
+    paint(tmp_path / "dogs-vs-cats" / "train" / "cat.copy.jpg")
+    return tmp_path
+
+
+def test_classes_are_sorted_folders(folder_root: Path) -> None:
+    bundle = folders(folder_root)
+    assert bundle.class_names == ("cat", "dog", "fox")
+    assert fetch(bundle.val).labels_B.tolist() == [0, 0, 1, 1, 2, 2]
+    assert fetch(bundle.val).ids == ("cat__0", "cat__1", "dog__0", "dog__1", "fox__0", "fox__1")
+    assert len(bundle.train) == 12
+
+
+def test_nested_folders_belong_to_their_class(folder_root: Path) -> None:
+    paint(folder_root / "val" / "dog" / "puppies" / "0.png")
+    (folder_root / "val" / "dog" / "notes.txt").write_text("no picture")
+    batch = fetch(folders(folder_root).val)
+    assert batch.ids[2:5] == ("dog__0", "dog__1", "dog__puppies__0")
+    assert batch.labels_B.tolist() == [0, 0, 1, 1, 1, 2, 2]
+
+
+def test_train_and_val_must_agree(folder_root: Path) -> None:
+    (folder_root / "val" / "fox").rename(folder_root / "val" / "wolf")
+    with pytest.raises(ConfigError, match="same classes; only the first has fox, only the second has wolf"):
+        folders(folder_root)
+
+
+def test_a_class_without_pictures_is_named(folder_root: Path) -> None:
+    shutil.rmtree(folder_root / "train" / "fox")
+    (folder_root / "train" / "fox").mkdir()
+    with pytest.raises(ConfigError, match=r"data: .*train: Found no valid file for the classes fox"):
+        folders(folder_root)
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path, make: bool) -> None:
+    if make:
+        (tmp_path / "train").mkdir()
+    with pytest.raises(ConfigError, match=r"data: .*train is no folder that holds one folder a class"):
+        folders(tmp_path)
+
+
+def test_a_shifted_folder_carries_the_training_labels(folder_root: Path, tmp_path: Path) -> None:
+    for name in ("fox", "cat"):
+        paint(tmp_path / "shifted" / name / "0.png")
+    shift = folders(folder_root, {"sketch": LabelledFolder(root=str(tmp_path / "shifted"))}).shift["sketch"]
+    assert shift.class_names == ("cat", "dog", "fox")
+    assert fetch(shift).labels_B.tolist() == [0, 2]
+
+
+def test_a_shifted_folder_with_another_class_is_refused(folder_root: Path, tmp_path: Path) -> None:
+    for name in ("fox", "wolf"):
+        paint(tmp_path / "shifted" / name / "0.png")
+    message = r"data\.shift\.sketch: its classes wolf .*found fox, wolf, the training set has cat, dog, fox"
+    with pytest.raises(ConfigError, match=message):
+        folders(folder_root, {"sketch": LabelledFolder(root=str(tmp_path / "shifted"))})
+
+
+def test_dogs_vs_cats_takes_the_training_sets_root_and_labels(pet_root: Path, asirra: Path) -> None:
+    assert pet_root == asirra
+    config = OxfordPet(root=str(pet_root), image_size=32, labels="species", shift={"asirra": DogsVsCats()})
+    shift = build_data(config).shift["asirra"]
+    assert fetch(shift).ids == ("cat.3", "cat.20", "dog.2", "dog.10")
+    assert fetch(shift).labels_B.tolist() == [0, 0, 1, 1]
+    assert not fetch(shift).has_mask_B.any()
+
+
+def test_dogs_vs_cats_labels_are_mapped_by_name(folder_root: Path, asirra: Path) -> None:
+    for split in ("train", "val"):
+        shutil.copytree(folder_root / split / "fox", folder_root / split / "ant")
+    shift = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra))}).shift["asirra"]
+    assert shift.class_names == ("ant", "cat", "dog", "fox")
+    assert fetch(shift).labels_B.tolist() == [1, 1, 2, 2]
+
+
+def test_dogs_vs_cats_does_not_fit_breeds(pet_root: Path, asirra: Path) -> None:
+    config = OxfordPet(
+        root=str(pet_root), image_size=32, labels="present_breed", shift={"asirra": DogsVsCats(root=str(asirra))}
+    )
+    message = r"data\.shift\.asirra: its classes cat, dog .*found cat, dog, the training set has Abyssinian, beagle"
+    with pytest.raises(ConfigError, match=message):
+        build_data(config)
+
+
+def test_dogs_vs_cats_missing(folder_root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.shift\.asirra: found no cat\.N\.jpg .*set data\.shift\.asirra\.root"):
+        folders(folder_root, {"asirra": DogsVsCats()})
+
+
+def test_a_corrupt_shifted_picture_names_its_own_setting(folder_root: Path, asirra: Path) -> None:
+    (asirra / "dogs-vs-cats" / "train" / "cat.3.jpg").write_bytes(b"")
+    shift = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra))}).shift["asirra"]
+    with pytest.raises(PictureError, match=r"cat\.3\.jpg .*set data\.shift\.asirra\.on_error=skip"):
+        fetch(shift)
+    skipping = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra), on_error="skip")}).shift["asirra"]
+    assert fetch(skipping).ids == ("cat.20", "dog.2", "dog.10")
+    assert skipping.num_skipped == 1
+
+
+@pytest.mark.data
+def test_real_folders(photos_root: str) -> None:
+    config = ImageFolder(
+        root=f"{photos_root}/cifar10", val="test", image_size=32, shift={"asirra": DogsVsCats(root=photos_root)}
+    )
+    bundle = build_data(config)
+    assert (len(bundle.train), len(bundle.val)) == (10000, 2000)
+    assert bundle.class_names[3] == "cat"
+    assert set(fetch(bundle.shift["asirra"]).labels_B.tolist()) == {3, 5}

@@ -1,0 +1,154 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from trainables.data import Batch, Draw, PictureError
+from trainables.data.photos import Photo, Photos, photo_ids
+from trainables.data.transforms import evaluation_transform
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+def photos(folder: Path, *listed: Photo, on_error: str = "raise", size: int = 32) -> Photos:
+    return Photos(
+        listed,
+        class_names=("a", "b"),
+        root=folder,
+        image_size=size,
+        transform=evaluation_transform(size),
+        on_error=on_error,  # type: ignore[arg-type]
+    )
+
+
+def fetch(dataset: Photos) -> Batch:
+    return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Photo:
+    return Photo(save(tmp_path / "good.png", np.full((32, 32, 3), 51)), None, 1, "good")
+
+
+def broken(folder: Path, how: str) -> Photo:
+    """A photo that cannot be used, for one of several reasons."""
+    path = folder / f"{how}.jpg"
+    whole = save(folder / "whole.jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3))).read_bytes()
+    contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"<html>not found</html>"}
+    if how in contents:
+        path.write_bytes(contents[how])
+    mask = save(folder / "mask.png", np.ones((16, 32))) if how == "mask size" else None
+    if how == "mask missing":
+        mask = folder / "nowhere.png"
+    if how.startswith("mask"):
+        save(path, np.zeros((32, 32, 3)))
+    return Photo(path, mask, 0, "broken")
+
+
+BREAKS = {
+    "truncated": r"truncated\.jpg cannot be read \(.*truncated",
+    "empty": r"empty\.jpg cannot be read \(cannot identify image file",
+    "text": r"text\.jpg cannot be read \(cannot identify image file",
+    "missing": r"missing\.jpg cannot be read \(.*No such file",
+    "mask missing": r"nowhere\.png cannot be read \(.*No such file",
+    "mask size": r"mask\.png has shape \(16, 32\), but its picture .*mask size\.jpg has height and width \(32, 32\)",
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_raise_names_the_file_and_the_way_out(tmp_path: Path, good: Photo, how: str) -> None:
+    dataset = photos(tmp_path, good, broken(tmp_path, how))
+    with pytest.raises(PictureError, match=BREAKS[how] + r".*set data\.on_error=skip to go on without it"):
+        fetch(dataset)
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_skip_drops_the_picture_counts_it_once_and_logs_it_once(
+    tmp_path: Path, good: Photo, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = photos(tmp_path, broken(tmp_path, how), good, on_error="skip")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            batch = fetch(dataset)
+            assert batch.ids == ("good",)
+            assert batch.labels_B.tolist() == [1]
+            assert torch.allclose(batch.images_BCHW, torch.tensor(0.2))
+    assert dataset.num_skipped == 1
+    assert len(caplog.records) == 1
+
+
+def test_a_batch_of_nothing_readable_is_empty(tmp_path: Path) -> None:
+    batch = fetch(photos(tmp_path, broken(tmp_path, "empty"), on_error="skip"))
+    assert len(batch) == 0
+    assert batch.images_BCHW.shape == (0, 3, 32, 32)
+    assert batch.background_BHW.shape == (0, 32, 32)
+    assert batch.labels_B.dtype == torch.int64
+
+
+def test_a_crop_without_object_has_no_mask_and_no_background(tmp_path: Path, good: Photo) -> None:
+    object_at_the_left_edge = np.zeros((32, 96))
+    object_at_the_left_edge[:, :10] = 1
+    object_at_the_centre = np.zeros((32, 96))
+    object_at_the_centre[:, 40:56] = 1
+    image = save(tmp_path / "wide.png", np.zeros((32, 96, 3)))
+    batch = fetch(
+        photos(
+            tmp_path,
+            Photo(image, save(tmp_path / "left.png", object_at_the_left_edge), 0, "left"),
+            Photo(image, save(tmp_path / "centre.png", object_at_the_centre), 0, "centre"),
+            good,
+        )
+    )
+    assert batch.has_mask_B.tolist() == [False, True, False]
+    assert batch.background_BHW.mean((1, 2)).tolist() == [0.0, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
+def test_pictures_of_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
+    Image.new("RGB", (40, 40), (255, 255, 255)).convert(mode).save(path)
+    assert torch.equal(fetch(photos(tmp_path, Photo(path, None, 0, "p"))).images_BCHW, torch.ones(1, 3, 32, 32))
+
+
+def test_digest_covers_names_sizes_labels_and_masks(tmp_path: Path, good: Photo) -> None:
+    mask = save(tmp_path / "mask.png", np.ones((32, 32)))
+    digests = [
+        photos(tmp_path, good).digest(),
+        photos(tmp_path, good._replace(label=0)).digest(),
+        photos(tmp_path, good._replace(mask_path=mask)).digest(),
+        photos(tmp_path, good._replace(path=mask)).digest(),
+        photos(tmp_path, good._replace(path=tmp_path / "gone.png")).digest(),
+    ]
+    with good.path.open("ab") as file:
+        file.write(b"0")
+    digests.append(photos(tmp_path, good).digest())
+    assert len(set(digests)) == len(digests)
+
+
+def test_digest_ignores_the_order_and_where_the_folder_lies(tmp_path: Path) -> None:
+    def dataset(folder: Path, *names: str) -> Photos:
+        folder.mkdir(exist_ok=True)
+        return photos(folder, *(Photo(save(folder / name, np.ones((9, 9, 3))), None, 0, name) for name in names))
+
+    first = dataset(tmp_path / "one", "a.png", "b.png")
+    second = dataset(tmp_path / "two", "b.png", "a.png")
+    assert first.digest() == second.digest()
+
+
+def test_ids_join_folders_and_stem_and_stay_unique() -> None:
+    assert photo_ids([Path("cat/1.jpg"), Path("cat/2.jpg"), Path("dog/1.jpg"), Path("dog/x/1.jpg")]) == [
+        "cat__1",
+        "cat__2",
+        "dog__1",
+        "dog__x__1",
+    ]
+    same_stem = photo_ids([Path("cat/1.jpg"), Path("cat/1.png"), Path("cat/2.png")])
+    assert len(set(same_stem)) == 3
+    assert [id_.split("-")[0] for id_ in same_stem] == ["cat__1", "cat__1", "cat__2"]
+    assert same_stem[0] == photo_ids([Path("cat/1.webp"), Path("cat/1.jpg")])[1]

@@ -1,0 +1,16 @@
+"""Class activation maps: computed in closed form, compared, measured and drawn."""
+
+from trainables.cams.background import reduce_background
+from trainables.cams.contrastive import class_reconstructed_cams, contrastive_cams
+from trainables.cams.hirescam import hirescam
+from trainables.cams.influence import influence
+from trainables.cams.panel import draw_panel
+
+__all__ = [
+    "class_reconstructed_cams",
+    "contrastive_cams",
+    "draw_panel",
+    "hirescam",
+    "influence",
+    "reduce_background",
+]

@@ -1,0 +1,62 @@
+"""A batch of pictures with labels and background maps; the only thing that passes from data to training and evaluation.
+
+Shape letters: B batch, C channels, H W picture height and width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Pictures, their labels, and where their background is."""
+
+    images_BCHW: Tensor
+    """float32 in [0, 1]."""
+    labels_B: Tensor
+    """int64."""
+    background_BHW: Tensor
+    """float32 in [0, 1] at picture resolution: 1 background, 0 object, ignored or unknown."""
+    has_mask_B: Tensor
+    """bool; False, with a background of zeros, where there is no mask or the crop shows no object."""
+    ids: tuple[str, ...]
+    """Stable, unique in the data set, safe as file names."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the batch on `device`; from pinned memory to an accelerator the copy does not block."""
+        non_blocking = torch.device(device).type != "cpu"
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking), self.ids)
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory."""
+        return self._map(Tensor.pin_memory, self.ids)
+
+    def split(self, parts: int) -> list["Batch"]:
+        """Return `parts` consecutive parts of equal length.
+
+        Where skipped pictures left a length that `parts` does not divide, lengths differ by one, and no part is empty.
+        """
+        if parts < 1:
+            raise ValueError(f"parts = {parts}: expected 1 or more")
+        quotient, remainder = divmod(len(self), parts)
+        bounds = [part * quotient + min(part, remainder) for part in range(parts + 1)]
+        return [self._slice(start, end) for start, end in pairwise(bounds) if start < end]
+
+    def _slice(self, start: int, end: int) -> "Batch":
+        return self._map(lambda tensor: tensor[start:end], self.ids[start:end])
+
+    def _map(self, change: Callable[[Tensor], Tensor], ids: tuple[str, ...]) -> "Batch":
+        return Batch(
+            images_BCHW=change(self.images_BCHW),
+            labels_B=change(self.labels_B),
+            background_BHW=change(self.background_BHW),
+            has_mask_B=change(self.has_mask_B),
+            ids=ids,
+        )

@@ -1,0 +1,47 @@
+"""From a data config to its data sets."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from trainables.config import DataConfig, DogsVsCats, ShiftSet, SpuriousDigits
+from trainables.data.dataset import DataBundle, PictureSet
+from trainables.data.dogs_vs_cats import build_dogs_vs_cats
+from trainables.data.image_folder import build_image_folder, build_labelled_folder
+from trainables.data.oxford_pet import build_oxford_pet
+from trainables.data.spurious_digits import build_spurious_digits
+
+__all__ = ["BUILDERS", "DataBundle", "build_data"]
+
+BUILDERS: Mapping[str, Callable[[Any], DataBundle]] = {
+    "image_folder": build_image_folder,
+    "oxford_pet": build_oxford_pet,
+    "spurious_digits": build_spurious_digits,
+}
+"""By `data.kind`."""
+
+
+def build_data(config: DataConfig) -> DataBundle:
+    """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit."""
+    bundle = BUILDERS[config.kind](config)
+    if isinstance(config, SpuriousDigits):
+        return bundle
+    shift = {
+        name: _build_shift(
+            section,
+            root=config.root,
+            class_names=bundle.class_names,
+            image_size=config.image_size,
+            section=f"data.shift.{name}",
+        )
+        for name, section in config.shift.items()
+    }
+    return replace(bundle, shift=shift)
+
+
+def _build_shift(
+    config: ShiftSet, *, root: str, class_names: tuple[str, ...], image_size: int, section: str
+) -> PictureSet:
+    if isinstance(config, DogsVsCats):
+        return build_dogs_vs_cats(config, root=root, class_names=class_names, image_size=image_size, section=section)
+    return build_labelled_folder(config, class_names=class_names, image_size=image_size, section=section)

@@ -1,0 +1,78 @@
+"""Pictures in one folder a class, without masks."""
+
+from pathlib import Path
+
+from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+
+from trainables.config import ConfigError, ImageFolder, LabelledFolder
+from trainables.data.dataset import DataBundle
+from trainables.data.labels import training_labels
+from trainables.data.photos import Photo, Photos, photo_ids
+from trainables.data.transforms import Transform, evaluation_transform, training_transform
+
+
+def build_image_folder(config: ImageFolder) -> DataBundle:
+    """Read `<root>/<train>/<class>` and `<root>/<val>/<class>`; both must hold the same classes."""
+    train_folder, val_folder = Path(config.root, config.train), Path(config.root, config.val)
+    names = _class_names(train_folder, section="data")
+    val_names = _class_names(val_folder, section="data")
+    if names != val_names:
+        raise ConfigError(
+            f"data: {train_folder} and {val_folder} must hold the same classes; "
+            f"only the first has {_listing(names, val_names)}, only the second has {_listing(val_names, names)}"
+        )
+    labels = {name: label for label, name in enumerate(names)}
+
+    def photos(folder: Path, transform: Transform) -> Photos:
+        return Photos(
+            _find_photos(folder, labels, section="data"),
+            class_names=names,
+            root=folder,
+            image_size=config.image_size,
+            transform=transform,
+            on_error=config.on_error,
+        )
+
+    return DataBundle(
+        train=photos(train_folder, training_transform(config.image_size, config.augmentation)),
+        val=photos(val_folder, evaluation_transform(config.image_size)),
+        class_names=names,
+    )
+
+
+def build_labelled_folder(
+    config: LabelledFolder, *, class_names: tuple[str, ...], image_size: int, section: str
+) -> Photos:
+    """Read `<root>/<class>` as a shifted test set; each class must be one of `class_names`."""
+    folder = Path(config.root)
+    labels = training_labels(_class_names(folder, section=section), class_names, section=section)
+    return Photos(
+        _find_photos(folder, labels, section=section),
+        class_names=class_names,
+        root=folder,
+        image_size=image_size,
+        transform=evaluation_transform(image_size),
+        on_error=config.on_error,
+        section=section,
+    )
+
+
+def _class_names(folder: Path, *, section: str) -> tuple[str, ...]:
+    try:
+        return tuple(find_classes(folder)[0])
+    except OSError as error:
+        raise ConfigError(f"{section}: {folder} is no folder that holds one folder a class") from error
+
+
+def _find_photos(folder: Path, labels: dict[str, int], *, section: str) -> list[Photo]:
+    try:
+        found = make_dataset(folder, labels, extensions=IMG_EXTENSIONS)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{section}: {folder}: {error}") from error
+    paths = [Path(path) for path, _ in found]
+    ids = photo_ids(path.relative_to(folder) for path in paths)
+    return [Photo(path, None, label, id_) for path, (_, label), id_ in zip(paths, found, ids, strict=True)]
+
+
+def _listing(names: tuple[str, ...], other: tuple[str, ...]) -> str:
+    return ", ".join(sorted(set(names) - set(other))) or "nothing"

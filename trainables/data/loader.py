@@ -1,0 +1,148 @@
+"""Batches of a data set, in an order that follows from (seed, epoch) alone.
+
+Shape letters: B batch, N samples of a data set.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from trainables.data.batch import Batch
+from trainables.data.dataset import Draw, PictureSet
+
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+class Batches(Protocol):
+    """Batches to iterate over, and how many there are at most."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+def training_batches(
+    dataset: PictureSet,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    world_size: int = 1,
+    processes: int = 0,
+    pin_memory: bool = False,
+) -> Batches:
+    """Return rank `rank`'s part of the epoch's batches, shuffled and augmented.
+
+    The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
+    of `batch_size / world_size`; an incomplete last batch is dropped. A picture's augmentation follows from
+    (seed, epoch, index), whatever the rank, the batch and the process.
+
+    Raises:
+        ValueError: the set is smaller than a batch, `world_size` does not divide `batch_size`, or, while iterating,
+            no picture of a batch could be read.
+    """
+    _check_rank(rank, world_size)
+    if batch_size % world_size:
+        raise ValueError(f"batch_size = {batch_size} is no multiple of world_size = {world_size}")
+    num_batches = len(dataset) // batch_size
+    if not num_batches:
+        raise ValueError(
+            f"the training set has {len(dataset)} pictures, fewer than one batch of {batch_size}; "
+            f"lower training.batch_size or add pictures"
+        )
+    order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
+    parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
+    draws = _ShuffledDraws(list(parts[:, rank]), key=_key(seed, epoch))
+    return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=False)
+
+
+def evaluation_batches(
+    dataset: PictureSet,
+    *,
+    batch_size: int,
+    rank: int = 0,
+    world_size: int = 1,
+    processes: int = 0,
+    pin_memory: bool = False,
+) -> Batches:
+    """Return the pictures `rank::world_size` in order, without augmentation; the last batch may be short.
+
+    A batch of which no picture could be read is left out.
+    """
+    _check_rank(rank, world_size)
+    indices = range(rank, len(dataset), world_size)
+    draws = [
+        [Draw(index, 0) for index in indices[start : start + batch_size]]
+        for start in range(0, len(indices), batch_size)
+    ]
+    return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=True)
+
+
+def augmentation_seeds(indices: npt.NDArray[np.int64], key: int) -> npt.NDArray[np.uint64]:
+    """Return a seed for each index: SplitMix64 (Steele et al., OOPSLA 2014) of the index-th state after `key`."""
+    state = np.uint64(key) + (indices.astype(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (state ^ (state >> np.uint64(31))) >> np.uint64(1)  # torch takes seeds below 2^63.
+
+
+@dataclass(frozen=True)
+class _ShuffledDraws:
+    """The draws of each batch; seeds are worked out as batches are asked for."""
+
+    batches: Sequence[npt.NDArray[np.int64]]
+    key: int
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for indices in self.batches:
+            seeds = augmentation_seeds(indices, self.key)
+            yield [Draw(int(index), int(seed)) for index, seed in zip(indices, seeds, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Batches:
+    loader: "DataLoader[Batch]"
+    drop_empty: bool
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            if len(batch):
+                yield batch
+            elif not self.drop_empty:
+                raise ValueError("no picture of a training batch could be read; the log names the files skipped")
+
+
+def _loader(dataset: PictureSet, draws: Iterable[list[Draw]], processes: int, pin_memory: bool) -> "DataLoader[Batch]":
+    return DataLoader(
+        cast("Dataset[Batch]", dataset),
+        batch_sampler=cast("Iterable[Any]", draws),
+        collate_fn=_as_it_is,
+        num_workers=processes,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # Its own, so that starting an epoch leaves the global generator alone.
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _key(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+
+
+def _check_rank(rank: int, world_size: int) -> None:
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank = {rank} must be from 0 to world_size - 1 = {world_size - 1}")

@@ -1,0 +1,169 @@
+"""Oxford-IIIT Pet: photos of cats and dogs with trimaps (Parkhi et al., "Cats and Dogs", CVPR 2012).
+
+Layout `<root>/oxford-iiit-pet`: `images/*.jpg`, `annotations/{trainval,test}.txt`, `annotations/trimaps/*.png`.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock
+from torch import Tensor
+from torchvision.datasets import OxfordIIITPet
+
+from trainables.config import ConfigError, OxfordPet
+from trainables.data.dataset import DataBundle
+from trainables.data.photos import Photo, Photos
+from trainables.data.transforms import Transform, evaluation_transform, training_transform
+
+SPECIES = ("cat", "dog")
+BREEDS = (
+    "Abyssinian",
+    "american_bulldog",
+    "american_pit_bull_terrier",
+    "basset_hound",
+    "beagle",
+    "Bengal",
+    "Birman",
+    "Bombay",
+    "boxer",
+    "British_Shorthair",
+    "chihuahua",
+    "Egyptian_Mau",
+    "english_cocker_spaniel",
+    "english_setter",
+    "german_shorthaired",
+    "great_pyrenees",
+    "havanese",
+    "japanese_chin",
+    "keeshond",
+    "leonberger",
+    "Maine_Coon",
+    "miniature_pinscher",
+    "newfoundland",
+    "Persian",
+    "pomeranian",
+    "pug",
+    "Ragdoll",
+    "Russian_Blue",
+    "saint_bernard",
+    "samoyed",
+    "scottish_terrier",
+    "shiba_inu",
+    "Siamese",
+    "Sphynx",
+    "staffordshire_bull_terrier",
+    "wheaten_terrier",
+    "yorkshire_terrier",
+)
+"""Breeds by class id less one, as the pictures' file names spell them."""
+
+_OBJECT = 1  # Of a trimap; 2 is background, and 3, the boundary, counts as background.
+
+
+class _Listed(NamedTuple):
+    """One line of a list file; class id and species start at 0."""
+
+    stem: str
+    breed: int
+    species: int
+
+
+def build_oxford_pet(config: OxfordPet) -> DataBundle:
+    """Read trainval as the training set and test as the validation set."""
+    folder = Path(config.root, "oxford-iiit-pet")
+    if config.download:
+        _download(Path(config.root))
+    train_lines, val_lines = (_read_list(folder, name) for name in ("trainval.txt", "test.txt"))
+    class_names, label_of = _labels(config, train_lines + val_lines)
+
+    def photos(lines: list[_Listed], transform: Transform) -> Photos:
+        return Photos(
+            [_photo(folder, line, label_of) for line in lines],
+            class_names=class_names,
+            root=folder,
+            image_size=config.image_size,
+            transform=transform,
+            read_object=trimap_object,
+            on_error=config.on_error,
+        )
+
+    return DataBundle(
+        train=photos(train_lines, training_transform(config.image_size, config.augmentation)),
+        val=photos(val_lines, evaluation_transform(config.image_size)),
+        class_names=class_names,
+    )
+
+
+def trimap_object(trimap_HW: Tensor) -> Tensor:
+    """Return where a trimap (1 object, 2 background, 3 boundary) shows the object; its boundary is background."""
+    return trimap_HW == _OBJECT
+
+
+def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:
+    """Return the class names, and the label by (breed, species)."""
+    listed = {(line.breed, line.species) for line in lines}
+    match config.labels:
+        case "breed":
+            return BREEDS, {key: key[0] for key in listed}
+        case "species":
+            return SPECIES, {key: key[1] for key in listed}
+        case "present_breed":
+            present = sorted({breed for breed, _ in listed})
+            return tuple(BREEDS[breed] for breed in present), {key: present.index(key[0]) for key in listed}
+
+
+def _photo(folder: Path, line: _Listed, label_of: dict[tuple[int, int], int]) -> Photo:
+    return Photo(
+        path=folder / "images" / f"{line.stem}.jpg",
+        mask_path=folder / "annotations" / "trimaps" / f"{line.stem}.png",
+        label=label_of[line.breed, line.species],
+        id=line.stem,
+    )
+
+
+def _read_list(folder: Path, name: str) -> list[_Listed]:
+    path = folder / "annotations" / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"data.root: {path} cannot be read ({error.strerror}); looked for {folder}/images/*.jpg, "
+            f"{folder}/annotations/{{trainval,test}}.txt and {folder}/annotations/trimaps/*.png; set data.root to "
+            f"the folder that holds oxford-iiit-pet, or data.download=true to fetch it"
+        ) from error
+    lines = [
+        _parse(line, where=f"{path}, line {number}")
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.startswith("#")
+    ]
+    if not lines:
+        raise ConfigError(f"data.root: {path} lists no pictures")
+    twice = sorted(stem for stem, count in Counter(line.stem for line in lines).items() if count > 1)
+    if twice:
+        raise ConfigError(f"data.root: {path} lists more than once: {', '.join(twice)}")
+    return lines
+
+
+def _parse(line: str, *, where: str) -> _Listed:
+    """Read `<breed>_<number> <class id> <species> <breed id>`, and hold the breed against its class id."""
+    fields = line.split()
+    expected = f"{where}: found {line!r}; expected a breed's <name>_<number>, its class id from 1 to 37, species 1 or 2"
+    if len(fields) != 4 or not all(field.isdecimal() for field in fields[1:]):
+        raise ConfigError(expected)
+    stem, class_id, species = fields[0], int(fields[1]), int(fields[2])
+    if not 1 <= class_id <= len(BREEDS) or not 1 <= species <= len(SPECIES):
+        raise ConfigError(expected)
+    if stem.rpartition("_")[0] != BREEDS[class_id - 1]:
+        raise ConfigError(f"{where}: {stem} has class id {class_id}, which is {BREEDS[class_id - 1]}")
+    return _Listed(stem, class_id - 1, species - 1)
+
+
+def _download(root: Path) -> None:
+    """Fetch into `root` what is not there; workers of one machine take turns."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".oxford-iiit-pet.lock"):
+            OxfordIIITPet(root, download=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"data.download: Oxford-IIIT Pet could not be fetched into {root}: {error}") from error

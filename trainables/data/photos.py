@@ -1,0 +1,187 @@
+"""Pictures on disk, decoded and transformed a batch at a time.
+
+Shape letters: B batch, C channels, H W picture height and width.
+"""
+
+import functools
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision import tv_tensors
+
+from trainables.data.batch import Batch
+from trainables.data.dataset import Draw
+from trainables.data.transforms import Transform
+
+logger = logging.getLogger(__name__)
+
+OnError = Literal["raise", "skip"]
+ReadObject = Callable[[Tensor], Tensor]
+"""From the values of a mask file, HW, to its object: True where the object is."""
+
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+"""What PIL raises for a file that is missing, truncated or no picture."""
+
+
+class PictureError(ValueError):
+    """A picture or mask that cannot be used; the message names the file and says what to do."""
+
+
+class Photo(NamedTuple):
+    """One picture on disk."""
+
+    path: Path
+    mask_path: Path | None
+    label: int
+    id: str
+
+
+class Photos:
+    """A `PictureSet` of files.
+
+    Args:
+        photos: the pictures in order; ids are unique.
+        class_names: names by label.
+        root: folder to which the digest takes file names relative.
+        image_size: side of the transformed picture in pixels.
+        transform: joint transform of picture and mask.
+        read_object: what in a mask file is object.
+        on_error: what a missing or corrupt file does.
+        section: config section that holds `on_error`, for messages.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        *,
+        class_names: tuple[str, ...],
+        root: Path,
+        image_size: int,
+        transform: Transform,
+        read_object: ReadObject = torch.Tensor.bool,
+        on_error: OnError = "raise",
+        section: str = "data",
+    ) -> None:
+        assert len({photo.id for photo in photos}) == len(photos), "ids are unique"
+        self.class_names = class_names
+        self._photos = photos
+        self._root = root
+        self._image_size = image_size
+        self._transform = transform
+        self._read_object = read_object
+        self._on_error = on_error
+        self._section = section
+        self._skipped_N = torch.zeros(len(photos), dtype=torch.bool)
+        if on_error == "skip":
+            self._skipped_N.share_memory_()  # type: ignore[no-untyped-call]  # Loader processes mark in it what they skip.
+
+    @property
+    def num_skipped(self) -> int:
+        """Distinct pictures skipped so far, in every loader process."""
+        return int(self._skipped_N.sum())
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        """Decode and transform; the batch is shorter where `on_error` is skip and a file cannot be read."""
+        size = self._image_size
+        images_BCHW = torch.empty(len(draws), 3, size, size, dtype=torch.uint8)
+        object_BHW = torch.zeros(len(draws), size, size, dtype=torch.bool)
+        read: list[Photo] = []
+        with torch.random.fork_rng(devices=[]):
+            for draw in draws:
+                transformed = self._fetch(draw)
+                if transformed is None:
+                    continue
+                images_BCHW[len(read)], mask_HW = transformed
+                if mask_HW is not None:
+                    object_BHW[len(read)] = mask_HW.bool()
+                read.append(self._photos[draw.index])
+        return _to_batch(images_BCHW[: len(read)], object_BHW[: len(read)], read)
+
+    def digest(self) -> str:
+        """Hash the sorted names, sizes in bytes and labels of pictures and masks; contents are not read."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        lines = sorted(
+            f"{self._name_and_size(photo.path)}\t{photo.label}\t{self._name_and_size(photo.mask_path)}\n"
+            for photo in self._photos
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+    def _name_and_size(self, path: Path | None) -> str:
+        if path is None:
+            return "-"
+        size = path.stat().st_size if path.exists() else "missing"
+        return f"{path.relative_to(self._root).as_posix()}\t{size}"
+
+    def _fetch(self, draw: Draw) -> tuple[Tensor, Tensor | None] | None:
+        photo = self._photos[draw.index]
+        try:
+            image_CHW, mask_HW = _decode(photo, self._read_object)
+        except PictureError as error:
+            if self._on_error == "raise":
+                raise PictureError(
+                    f"{error}; repair or remove it, or set {self._section}.on_error=skip to go on without it"
+                ) from error
+            if not self._skipped_N[draw.index]:
+                logger.warning("skipped: %s", error)
+            self._skipped_N[draw.index] = True
+            return None
+        # The default generator alone: torch.manual_seed would also reseed the accelerators.
+        torch.default_generator.manual_seed(draw.seed)
+        return self._transform(image_CHW, mask_HW)
+
+
+def photo_ids(relative_paths: Iterable[Path]) -> list[str]:
+    """Return an id for each file: folders and stem joined by `__`, with a hash of its path where two would agree."""
+    paths = list(relative_paths)
+    joined = ["__".join(path.with_suffix("").parts) for path in paths]
+    count = Counter(joined)
+    return [
+        name if count[name] == 1 else f"{name}-{hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]}"
+        for name, path in zip(joined, paths, strict=True)
+    ]
+
+
+def _decode(photo: Photo, read_object: ReadObject) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
+    image_CHW = torch.from_numpy(_pixels(photo.path, mode="RGB")).permute(2, 0, 1)
+    if photo.mask_path is None:
+        return tv_tensors.Image(image_CHW), None
+    mask_HW = torch.from_numpy(_pixels(photo.mask_path, mode=None))
+    if mask_HW.shape != image_CHW.shape[1:]:
+        raise PictureError(
+            f"{photo.mask_path} has shape {tuple(mask_HW.shape)}, but its picture {photo.path} has "
+            f"height and width {tuple(image_CHW.shape[1:])}"
+        )
+    return tv_tensors.Image(image_CHW), tv_tensors.Mask(read_object(mask_HW))
+
+
+def _pixels(path: Path, *, mode: str | None) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture.convert(mode) if mode else picture, dtype=np.uint8)
+    except _DECODING_ERRORS as error:
+        raise PictureError(f"{path} cannot be read ({error})") from error
+
+
+def _to_batch(images_BCHW: Tensor, object_BHW: Tensor, photos: Sequence[Photo]) -> Batch:
+    has_mask_B = object_BHW.flatten(1).any(1)
+    return Batch(
+        images_BCHW=images_BCHW.float() / 255,
+        labels_B=torch.tensor([photo.label for photo in photos], dtype=torch.int64),
+        background_BHW=(~object_BHW & has_mask_B[:, None, None]).float(),
+        has_mask_B=has_mask_B,
+        ids=tuple(photo.id for photo in photos),
+    )

@@ -1,0 +1,208 @@
+"""Handwritten digits on textures that agree with the class: background as a built-in shortcut, with masks.
+
+The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once a process and
+kept in memory.
+Shape letters: N pictures or digits, B batch, C channels, H W picture height and width.
+"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.config import SpuriousDigits
+from trainables.data.batch import Batch
+from trainables.data.dataset import DataBundle, Draw
+from trainables.data.textures import SEEN, UNSEEN, Array, Family, Rng, draw_textures
+
+CLASS_NAMES = tuple(map(str, range(10)))
+_NUM_TRAIN_DIGITS = 1200
+_GLYPH_SIDES = (20, 26)  # Smallest and largest, in 48ths of the picture's side.
+_INK_THRESHOLD = 0.5
+_BRIGHT_INK = (0.9, 1.0)
+_DARK_INK = (0.0, 0.1)
+
+Labels = npt.NDArray[np.int64]
+
+
+class _Stream(IntEnum):
+    """Which part of the drawing a random generator serves, so that no part depends on another's length."""
+
+    SPLIT = 0
+    TRAIN_DIGITS = 1
+    TEST_DIGITS = 2
+    TRAIN = 3
+    VAL = 4
+    RANDOM_BACKGROUND = 5
+    UNSEEN_TEXTURES = 6
+
+
+@dataclass(frozen=True, eq=False)
+class DigitSet:
+    """A `PictureSet` in memory; its pictures are already augmented by their drawing, so a draw's seed has no effect."""
+
+    name: str
+    images_NCHW: Tensor
+    """uint8."""
+    ink_NHW: Tensor
+    """bool."""
+    labels_N: Tensor
+    """int64."""
+    families_N: Tensor
+    """int64: the texture family of each picture."""
+    class_names: tuple[str, ...] = CLASS_NAMES
+    num_skipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        """Index the tensors."""
+        indices_B = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
+        return Batch(
+            images_BCHW=self.images_NCHW[indices_B].float() / 255,
+            labels_B=self.labels_N[indices_B],
+            background_BHW=(~self.ink_NHW[indices_B]).float(),
+            has_mask_B=torch.ones(len(draws), dtype=torch.bool),
+            ids=tuple(f"{self.name}-{draw.index:05d}" for draw in draws),
+        )
+
+    def digest(self) -> str:
+        """Hash pictures, masks and labels."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        sha = hashlib.sha256()
+        for tensor in (self.images_NCHW, self.ink_NHW, self.labels_N):
+            sha.update(tensor.numpy().tobytes())
+        return sha.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """Digits at their places, before any texture."""
+
+    ink_NHW: Array
+    labels_N: Labels
+
+
+@functools.lru_cache(maxsize=2)
+def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
+    """Draw the four sets of `config`; a config seen before in this process is not drawn again.
+
+    The three test sets show the same digits at the same places, and differ in texture and ink colour alone.
+    """
+    train_digits, test_digits = _place_all(config)
+    agreeing = functools.partial(_agreeing_families, correlation=config.correlation)
+
+    def render(digits: _Digits, stream: _Stream, families: Sequence[Family], *, at_random: bool) -> DigitSet:
+        rng = _rng(config, stream)
+        num = len(digits.labels_N)
+        families_N = rng.integers(len(families), size=num) if at_random else agreeing(digits.labels_N, rng=rng)
+        return _render(digits, families, families_N, rng, name=stream.name.lower())
+
+    return DataBundle(
+        train=render(train_digits, _Stream.TRAIN, SEEN, at_random=False),
+        val=render(test_digits, _Stream.VAL, SEEN, at_random=False),
+        shift={
+            "random_background": render(test_digits, _Stream.RANDOM_BACKGROUND, SEEN, at_random=True),
+            "unseen_textures": render(test_digits, _Stream.UNSEEN_TEXTURES, UNSEEN, at_random=True),
+        },
+        class_names=CLASS_NAMES,
+    )
+
+
+def _rng(config: SpuriousDigits, stream: _Stream) -> Rng:
+    return np.random.default_rng([config.seed, int(stream)])
+
+
+def _agreeing_families(labels_N: Labels, *, correlation: float, rng: Rng) -> Labels:
+    """Return each class's own family with probability `correlation`, else one of the other nine."""
+    others_N = (labels_N + rng.integers(1, len(SEEN), size=len(labels_N))) % len(SEEN)
+    return np.where(rng.random(len(labels_N)) < correlation, labels_N, others_N)
+
+
+def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
+    """Return the training and the test digits at their places; no handwritten digit is in both."""
+    bunch = load_digits()
+    glyphs_N88 = (bunch.images / 16).astype(np.float32)
+    labels_N: Labels = bunch.target.astype(np.int64)
+    train_indices, test_indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
+
+    def place(pool: Labels, num: int, stream: _Stream) -> _Digits:
+        rng = _rng(config, stream)
+        passes = [rng.permutation(pool) for _ in range(-(-num // len(pool)))]
+        chosen = np.concatenate(passes)[:num]
+        return _Digits(_place(glyphs_N88[chosen], config.image_size, rng), labels_N[chosen])
+
+    return (
+        place(train_indices, config.num_train, _Stream.TRAIN_DIGITS),
+        place(test_indices, config.num_test, _Stream.TEST_DIGITS),
+    )
+
+
+def split_digits(labels_N: Labels, rng: Rng) -> tuple[Labels, Labels]:
+    """Return the indices of the training and of the test digits, with the classes in equal shares."""
+    train_indices, test_indices = train_test_split(
+        np.arange(len(labels_N)),
+        train_size=_NUM_TRAIN_DIGITS,
+        stratify=labels_N,
+        random_state=int(rng.integers(2**32)),
+    )
+    return train_indices, test_indices
+
+
+def _place(glyphs_N88: Array, image_size: int, rng: Rng) -> Array:
+    """Enlarge each digit to a random size, at a random place on an empty picture; return its ink in [0, 1], NHW."""
+    smallest, largest = (round(side * image_size / 48) for side in _GLYPH_SIDES)
+    sides_N = rng.integers(smallest, largest + 1, size=len(glyphs_N88))
+    tops_N, lefts_N = (rng.integers(0, image_size - sides_N + 1) for _ in range(2))
+    ink_NHW = np.zeros((len(glyphs_N88), image_size, image_size), dtype=np.float32)
+    for side in range(smallest, largest + 1):
+        (which,) = np.nonzero(sides_N == side)
+        if len(which):
+            span = np.arange(side)
+            rows, columns = tops_N[which, None, None] + span[:, None], lefts_N[which, None, None] + span
+            ink_NHW[which[:, None, None], rows, columns] = _enlarge(glyphs_N88[which], side)
+    return ink_NHW
+
+
+def _enlarge(glyphs_N88: Array, side: int) -> Array:
+    """Return the digits at `side` pixels, with the soft edge of the enlargement made steeper."""
+    glyphs_N1SS = functional.interpolate(torch.from_numpy(glyphs_N88)[:, None], size=(side, side), mode="bicubic")
+    enlarged: Array = ((glyphs_N1SS[:, 0] - _INK_THRESHOLD) * 2 + _INK_THRESHOLD).clamp(0, 1).numpy()
+    return enlarged
+
+
+def _render(digits: _Digits, families: Sequence[Family], families_N: Labels, rng: Rng, *, name: str) -> DigitSet:
+    num, size, _ = digits.ink_NHW.shape
+    images_NCHW = np.empty((num, 3, size, size), dtype=np.uint8)
+    for index, family in enumerate(families):
+        (which,) = np.nonzero(families_N == index)
+        textures = draw_textures(family, len(which), size, rng)
+        blended = textures + (_ink_colours(len(which), rng) - textures) * digits.ink_NHW[which, None]
+        images_NCHW[which] = np.rint(blended.clip(0, 1) * 255)
+    return DigitSet(
+        name=name,
+        images_NCHW=torch.from_numpy(images_NCHW),
+        ink_NHW=torch.from_numpy(digits.ink_NHW > _INK_THRESHOLD),
+        labels_N=torch.from_numpy(digits.labels_N),
+        families_N=torch.from_numpy(families_N),
+    )
+
+
+def _ink_colours(num: int, rng: Rng) -> Array:
+    """Return N311 colours, bright or dark with even odds, and so beyond every texture's luminance."""
+    bright_N1 = rng.random((num, 1)) < 0.5
+    colours_NC = np.where(bright_N1, rng.uniform(*_BRIGHT_INK, (num, 3)), rng.uniform(*_DARK_INK, (num, 3)))
+    return colours_NC.astype(np.float32)[:, :, None, None]

@@ -1,0 +1,41 @@
+"""How much of the ContrastiveCAMs' influence lies on the background, by the masks."""
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.base import EvalSpec, Metrics, Subject
+
+
+def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
+    """Return the mean influence on object and background, and the background's share of their sum.
+
+    Args:
+        foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each picture; nan where it has no mask.
+        background_N: The same on the background.
+    """
+    foreground, background = foreground_N.nanmean().item(), background_N.nanmean().item()
+    total = foreground + background
+    return {
+        "background/influence_share": background / total if total else 0.0,
+        "background/foreground_influence": foreground,
+        "background/background_influence": background,
+    }
+
+
+def _run(subject: Subject) -> Metrics:
+    predictions = subject.validation
+    assert torch.equal(predictions.has_mask_N, ~predictions.foreground_N.isnan())
+    return influence_shares(predictions.foreground_N, predictions.background_N)
+
+
+BACKGROUND = EvalSpec(
+    name="background",
+    category="background",
+    directions={
+        "background/influence_share": "min",
+        "background/foreground_influence": "max",
+        "background/background_influence": "min",
+    },
+    run=_run,
+    needs=frozenset({"masks"}),
+)

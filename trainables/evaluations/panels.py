@@ -1,0 +1,64 @@
+"""CAM panels of a fixed choice of validation pictures."""
+
+from pathlib import Path
+
+import torch
+from PIL.Image import Image
+
+from trainables.cams import contrastive_cams, draw_panel, hirescam
+from trainables.data import Batch, Draw, PictureSet
+from trainables.models import Classifier
+
+
+def draw_panels(
+    model: Classifier, pictures: PictureSet, *, num_images: int, num_rivals: int, folder: Path, device: torch.device
+) -> None:
+    """Write a panel for each of `num_images` pictures, evenly spread over the set, to `folder/<id>.png`."""
+    if not num_images:
+        return
+    positions = torch.linspace(0, len(pictures) - 1, min(num_images, len(pictures)))
+    batch = pictures.__getitems__([Draw(int(position), 0) for position in positions])
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture, panel in zip(
+        batch.ids, panels_of(model, batch, pictures.class_names, num_rivals=num_rivals, device=device), strict=True
+    ):
+        panel.save(folder / f"{picture}.png")
+
+
+def panels_of(
+    model: Classifier, batch: Batch, class_names: tuple[str, ...], *, num_rivals: int, device: torch.device
+) -> list[Image]:
+    """Draw each picture's label class against its `num_rivals` highest-scoring rivals."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            output = model(batch.images_BCHW.to(device))
+    finally:
+        model.train(was_training)
+    cams_BKHW = hirescam(output.features.float(), model.head.weight)
+    contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B.to(device)).detach().cpu()
+    return [
+        _panel(batch, index, output.logits[index].float().cpu(), contrastive_BKHW[index], class_names, num_rivals)
+        for index in range(len(batch))
+    ]
+
+
+def _panel(
+    batch: Batch,
+    index: int,
+    logits_K: torch.Tensor,
+    contrastive_KHW: torch.Tensor,
+    class_names: tuple[str, ...],
+    num_rivals: int,
+) -> Image:
+    label = int(batch.labels_B[index])
+    ranking = [int(k) for k in logits_K.argsort(descending=True)]
+    predicted = class_names[ranking[0]]
+    return draw_panel(
+        batch.images_BCHW[index],
+        batch.background_BHW[index] if batch.has_mask_B[index] else None,
+        contrastive_KHW,
+        title=f"{class_names[label]}, predicted {predicted} ({logits_K.softmax(0).max():.0%})",
+        rivals=[(k, f"{class_names[label]} vs {class_names[k]}") for k in ranking if k != label][:num_rivals],
+    )

@@ -1,0 +1,71 @@
+"""One pass of a network over a data set: what every evaluation on clean pictures needs.
+
+N samples, K classes, B batch, F features, H W map.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
+from trainables.data import Batch
+from trainables.models import Classifier
+
+Gather = Callable[["Predictions"], list["Predictions"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Per-sample results on the CPU, in an order that depends on the number of workers."""
+
+    logits_NK: Tensor
+    labels_N: Tensor
+    has_mask_N: Tensor
+    foreground_N: Tensor
+    """Influence `sum_k sum_ij |CC_(c,k)|` on the object; nan without a mask."""
+    background_N: Tensor
+    """The same on the background."""
+    logit_error_N: Tensor
+    """`max_k |s_k - (sum_ij HiResCAM_k + b_k)|`."""
+
+
+def predict(
+    model: Classifier, batches: Iterable[Batch], *, device: torch.device, gather: Gather = lambda value: [value]
+) -> Predictions:
+    """Run `model` in eval mode, in float32, over this worker's batches and join all workers' results."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            parts = [_predict_batch(model, batch.to(device)) for batch in batches]
+    finally:
+        model.train(was_training)
+    if not parts:
+        raise ValueError("no picture to predict: the set is empty, or has fewer pictures than there are workers")
+    return _join(gather(_join(parts)))
+
+
+def _predict_batch(model: Classifier, batch: Batch) -> Predictions:
+    output = model(batch.images_BCHW)
+    logits_BK, features_BFHW = output.logits.float(), output.features.float()
+    cams_BKHW = hirescam(features_BFHW, model.head.weight)
+    bias_K = 0 if model.head.bias is None else model.head.bias
+    background_BHW = reduce_background(batch.background_BHW, features_BFHW.shape[-2:])
+    foreground_B, background_B = influence(contrastive_cams(cams_BKHW, batch.labels_B), background_BHW)
+    nan_B = torch.full_like(foreground_B, torch.nan)
+    return Predictions(
+        logits_NK=logits_BK.cpu(),
+        labels_N=batch.labels_B.cpu(),
+        has_mask_N=batch.has_mask_B.cpu(),
+        foreground_N=torch.where(batch.has_mask_B, foreground_B, nan_B).cpu(),
+        background_N=torch.where(batch.has_mask_B, background_B, nan_B).cpu(),
+        logit_error_N=(logits_BK - cams_BKHW.sum((-2, -1)) - bias_K).abs().amax(1).cpu(),
+    )
+
+
+def _join(parts: list[Predictions]) -> Predictions:
+    return Predictions(**{
+        field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Predictions)
+    })

@@ -1,0 +1,47 @@
+"""A network whose logits are a linear function of mean-pooled features.
+
+B batch, C channels, K classes, F features, H W picture or map.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from trainables.models.output import Output
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Classifier(nn.Module):
+    """Normalise, extract features, pool, and classify by `s_k = W_k . mean_ij A + b_k`.
+
+    Nothing stands between the features and the pooling, so HiResCAM is faithful:
+    `s_k = sum_ij HiResCAM_k,ij + b_k` (Draelos & Carin 2020). The pooling and the head run in the
+    head's own dtype, under autocast too, so that a half-precision trunk does not blur the logits.
+
+    Args:
+        trunk: Maps normalised pictures B,3,H,W to features B,F,H,W.
+        head: Its `weight_KF` is all that the maps need.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    @property
+    def num_classes(self) -> int:
+        return self.head.out_features
+
+    def forward(self, images_BCHW: Tensor) -> Output:
+        """Classify pictures with values in [0, 1]."""
+        features_BFHW: Tensor = self.trunk((images_BCHW - self.mean) / self.std)
+        with torch.autocast(features_BFHW.device.type, enabled=False):
+            pooled_BF = features_BFHW.mean((2, 3), dtype=self.head.weight.dtype)
+            logits_BK = self.head(pooled_BF)
+        return Output(logits_BK, features_BFHW)

@@ -1,0 +1,109 @@
+"""One trial from its config to its evaluation, in whatever context it runs."""
+
+import logging
+from collections.abc import Iterable
+
+import torch
+
+from trainables.config import ExperimentConfig
+from trainables.data import DataBundle, build_data
+from trainables.evaluations import Metrics, Subject, direction, draw_panels, run_suite
+from trainables.models import Classifier, build_model
+from trainables.training.context import RunContext
+from trainables.training.loop import Fitted, fit
+from trainables.training.seeding import torch_threads
+from trainables.trial_folder import Row, TrialFolder, write_json
+
+logger = logging.getLogger(__name__)
+
+EPOCH_SUITE = ("accuracy", "background")
+FINAL_SUITE = ("shift",)
+
+
+def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
+    """Train, evaluate and draw; report and return the last epoch's row joined with the final evaluation.
+
+    What the folder already holds is not done again, so a trial that was cut off goes on where it stopped.
+    """
+    folder = context.folder
+    if context.rank == 0:
+        folder.claim(config)
+    data = build_data(config.data)
+    if context.rank == 0:
+        _describe(data, config, folder)
+
+    def validate(model: Classifier, epoch: int) -> Row:
+        _draw_if_due(config, context, model, data, epoch)
+        names = EPOCH_SUITE + (FINAL_SUITE if config.evaluation.shift_every_epoch else ())
+        return evaluate(config, context, model, data, names)
+
+    fitted = fit(config, context, data=data, validate=validate)
+    found = context.gather(folder.evaluation())[0]
+    final = {**fitted.row, **(found or _evaluate_at_end(config, context, fitted, data))}
+    context.report(final)
+    return final
+
+
+def evaluate(
+    config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, names: Iterable[str]
+) -> Metrics:
+    """Run the named evaluations, each worker on its share; every worker gets the whole result."""
+    subject = Subject(
+        model=model,
+        data=data,
+        device=context.device,
+        batch_size=config.evaluation.batch_size,
+        processes=config.data.loader_processes,
+        rank=context.rank,
+        world_size=context.world_size,
+        gather=context.gather,
+    )
+    with torch_threads(config.resources.cpus):
+        return run_suite(names, subject, on_skip=logger.info)
+
+
+def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
+    """Build the network of a trial's last committed epoch, in eval mode; FileNotFoundError if it has none."""
+    config, state = folder.config(), folder.load_state(device)
+    if state is None:
+        raise FileNotFoundError(f"{folder.path} has no checkpoint: the trial has not finished an epoch")
+    model = build_model(config.model, num_classes=state["model"]["head.weight"].shape[0]).model.to(device)
+    model.load_state_dict(state["evaluated"] or state["model"])
+    return model.eval()
+
+
+def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:
+    measured = {key: value for key, value in fitted.row.items() if direction(key)}
+    names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
+    metrics = measured | evaluate(config, context, fitted.model, data, names)
+    if context.rank == 0:
+        write_json(context.folder.evaluation_path, metrics)
+    return metrics
+
+
+def _draw_if_due(
+    config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, epoch: int
+) -> None:
+    every = config.evaluation.panel_every_epochs
+    is_due = epoch == config.training.epochs or (every is not None and epoch % every == 0)
+    if context.rank == 0 and is_due:
+        draw_panels(
+            model,
+            data.val,
+            num_images=config.evaluation.panel_images,
+            num_rivals=config.evaluation.panel_rivals,
+            folder=context.folder.panels_path(epoch),
+            device=context.device,
+        )
+
+
+def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -> None:
+    description = {
+        "name": config.data.kind,
+        "digest": data.train.digest(),
+        "val_digest": data.val.digest(),
+        "num_train": len(data.train),
+        "num_val": len(data.val),
+        "class_names": data.class_names,
+    }
+    write_json(folder.path / "data.json", description)

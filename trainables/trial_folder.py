@@ -1,0 +1,121 @@
+"""A trial's folder: the files that are the truth about it, and how an epoch is committed to them."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
+
+Row = dict[str, float]
+"""Metric name -> value; an epoch's row has `epoch`, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """The files of one trial; every write is a rename, so a reader never sees half a file."""
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def state_path(self) -> Path:
+        return self.path / "checkpoint" / "state.pt"
+
+    @property
+    def evaluation_path(self) -> Path:
+        return self.path / "evaluation.json"
+
+    def panels_path(self, epoch: int) -> Path:
+        return self.path / "panels" / f"epoch-{epoch}"
+
+    def config(self) -> ExperimentConfig:
+        return load_experiment(self.config_path)
+
+    def claim(self, config: ExperimentConfig) -> None:
+        """Write `config`, or check that the folder is already this config's; ConfigError if it is another's."""
+        if not self.config_path.exists():
+            write_text(self.config_path, to_yaml(config))
+            return
+        found, wanted = config_hash(self.config()), config_hash(config)
+        if found != wanted:
+            raise ConfigError(
+                f"{self.path} holds a trial with config hash {found}, and this config has {wanted}; "
+                "choose another folder or name, or continue the old trial with its own config"
+            )
+
+    def rows(self) -> list[Row]:
+        """Return the committed epochs' rows; a last line cut short by a crash is left out."""
+        if not self.metrics_path.exists():
+            return []
+        *lines, tail = self.metrics_path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line] + _whole_row(tail)
+
+    def commit(self, state: Mapping[str, Any], row: Row) -> None:
+        """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
+        self.state_path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.state_path.with_suffix(".partial")
+        torch.save({**state, "row": row}, partial)
+        partial.replace(self.state_path)
+        with self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(as_json_line(row))
+
+    def load_state(self, device: torch.device) -> dict[str, Any] | None:
+        """Return the last committed state, or None before the first epoch's end."""
+        if not self.state_path.exists():
+            return None
+        state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
+        return state
+
+    def repair_rows(self, last: Row) -> None:
+        """Make `metrics.jsonl` agree with the checkpoint whose row is `last`, of epoch 0 if there is none."""
+        rows = [row for row in self.rows() if row["epoch"] < last["epoch"]]
+        if last["epoch"]:
+            rows.append(last)
+        write_text(self.metrics_path, "".join(map(as_json_line, rows)))
+
+    def evaluation(self) -> Row | None:
+        """Return the final evaluation, or None while the trial has none."""
+        evaluation: Row | None = read_json(self.evaluation_path)
+        return evaluation
+
+
+def as_json_line(row: Mapping[str, float]) -> str:
+    """Return one line of strict JSON; a number that is not finite becomes null."""
+    return json.dumps({key: value if math.isfinite(value) else None for key, value in row.items()}) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return the parsed file, or None when there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` by rename, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _whole_row(tail: str) -> list[Row]:
+    try:
+        return [json.loads(tail)] if tail else []
+    except json.JSONDecodeError:
+        return []

@@ -1,0 +1,68 @@
+"""A trial on Ray Train's data-parallel workers; the only file that knows Ray."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from trainables.config import experiment_from_tree
+from trainables.trial import run_trial
+from trainables.trial_folder import Row, TrialFolder
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class TrainWorkerContext:
+    """One Ray Train worker's place in a trial: nccl between GPUs, gloo between CPUs."""
+
+    folder: TrialFolder
+    on_report: Callable[[Row], None]
+    """Called on rank 0 after every commit."""
+    rank: int
+    world_size: int
+    device: torch.device
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        if self.world_size == 1:
+            return model
+        return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def gather(self, value: T) -> list[T]:
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        torch.distributed.all_gather_object(values, value)
+        return values
+
+    def report(self, row: Row) -> None:
+        if self.rank == 0:
+            self.on_report(row)
+        ray.train.report(dict(row))
+
+
+def train_worker(task: dict[str, Any]) -> None:
+    """Run one worker of a trial.
+
+    Args:
+        task: `config` (the experiment as a tree), `folder` (seen by all workers) and `on_report` (a picklable
+            function of a row).
+    """
+    place = ray.train.get_context()
+    context = TrainWorkerContext(
+        folder=TrialFolder(Path(task["folder"])),
+        on_report=task["on_report"],
+        rank=place.get_world_rank(),
+        world_size=place.get_world_size(),
+        device=ray.train.torch.get_device(),
+    )
+    run_trial(experiment_from_tree(task["config"]), context)
