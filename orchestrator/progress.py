@@ -41,9 +41,7 @@ class EpochProgress:
     def __enter__(self) -> "EpochProgress":
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-            self._bar = Progress(
-                *columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=self._console
-            )
+            self._bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=self._console)
             self._bar.start()
             self._task = self._bar.add_task("starting", total=self._total, completed=self._at_start, eta="")
         return self

@@ -1,10 +1,12 @@
 """What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from orchestrator.sweep_config import SweepConfig, SweepGoal
 from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, find_sweep
 from trainables.config import flatten
 
 
@@ -49,9 +51,7 @@ def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRo
     """
     complete = [row for row in rows if row["status"] == "completed" and has_goals(row, goals)]
     front = {row["trial_id"] for row in pareto_front(complete, goals)}
-    return sorted(
-        complete, key=lambda row: (row["trial_id"] not in front, [-score for score in scores(row, goals)])
-    )
+    return sorted(complete, key=lambda row: (row["trial_id"] not in front, [-score for score in scores(row, goals)]))
 
 
 def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
@@ -64,9 +64,7 @@ def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[T
     """Return the rows than which no other is at least as good in every goal and better in one."""
     points = [scores(row, goals) for row in rows]
     return [
-        row
-        for row, point in zip(rows, points, strict=True)
-        if not any(_dominates(other, point) for other in points)
+        row for row, point in zip(rows, points, strict=True) if not any(_dominates(other, point) for other in points)
     ]
 
 
@@ -81,7 +79,9 @@ def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
 
 
 def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:
-    return all(row["metrics"].get(goal.metric) is not None for goal in goals)
+    """Return whether every goal has a finite value."""
+    values = [row["metrics"].get(goal.metric) for goal in goals]
+    return all(value is not None and math.isfinite(value) for value in values)
 
 
 def _dominates(other: list[float], point: list[float]) -> bool:
@@ -94,7 +94,9 @@ def varied(rows: Sequence[TrialRow]) -> list[str]:
     return [field for field in fields if len({repr(row["config"].get(field)) for row in rows}) > 1]
 
 
-def summary(config: SweepConfig, rows: list[TrialRow], *, experiment_id: str, parent_run_id: str) -> dict[str, Any]:
+def summary(
+    config: SweepConfig, rows: list[TrialRow], *, experiment_id: str | None, parent_run_id: str | None
+) -> dict[str, Any]:
     """Return the JSON document of sweep, leaderboard and promote."""
     return {
         "sweep": config.name,
@@ -104,3 +106,12 @@ def summary(config: SweepConfig, rows: list[TrialRow], *, experiment_id: str, pa
         "trials": rows,
         "best": best(rows, config.goals),
     }
+
+
+def sweep_document(sweep: SweepFolder, store: Store) -> dict[str, Any]:
+    """Return the JSON document of a sweep on disk, with its MLflow ids where MLflow has it."""
+    config = sweep.config()
+    ids = find_sweep(store, config.campaign, config.name)
+    return summary(
+        config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
+    )

@@ -1,15 +1,24 @@
 """The frozen config of a sweep: written once to `sweep.yaml`, read by everything that continues it."""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
 
-from search_spaces import Goal
-from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, override
+from search_spaces import find_base, find_space
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    experiment_from_tree,
+    override,
+    parse_assignments,
+    read_tree,
+)
 from trainables.config.explain import explain
-from trainables.config.loading import read_tree
 from trainables.config.section import Section
 
 
@@ -18,9 +27,6 @@ class SweepGoal(Section):
 
     metric: str
     direction: Literal["max", "min"]
-
-    def goal(self) -> Goal:
-        return Goal(self.metric, self.direction)
 
 
 class SweepConfig(Section):
@@ -56,12 +62,56 @@ class SweepConfig(Section):
 
 def read_sweep_config(path: Path) -> SweepConfig:
     """Read a `sweep.yaml`; ConfigError names what is wrong with it."""
-    try:
-        return SweepConfig.model_validate(read_tree(path))
-    except ValidationError as error:
-        lines = [explain(problem, SweepConfig, source=str(path)) for problem in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+    return sweep_from_tree(read_tree(path), source=str(path))
 
 
 def sweep_yaml(config: SweepConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def sweep_of_space(
+    space_name: str,
+    *,
+    name: str | None = None,
+    campaign: str | None = None,
+    num_trials: int | None = None,
+    seed: int = 0,
+    assignments: Sequence[str] = (),
+    asha: bool | None = None,
+    max_concurrent: int | None = None,
+) -> SweepConfig:
+    """Return the config of a sweep over a space; what is left out is the space's own.
+
+    Raises:
+        ConfigError: No such space, or its base with the assignments is no valid experiment.
+    """
+    space = find_space(space_name)
+    base = override(find_base(space.base), parse_assignments(assignments))
+    experiment = experiment_from_tree(base, source=f"space {space.name}")
+    use_asha = space.asha if asha is None else asha
+    if use_asha and len(space.goals) > 1:
+        raise ConfigError(
+            f"--asha compares trials by one metric, but space {space.name} has {len(space.goals)} goals: "
+            f"{', '.join(map(str, space.goals))}"
+        )
+    fields = {
+        "campaign": campaign or space.name,
+        "space": space_name,
+        "base": experiment.model_dump(mode="json"),
+        "goals": [{"metric": goal.metric, "direction": goal.direction} for goal in space.goals],
+        "num_trials": num_trials or space.num_trials,
+        "seed": seed,
+        "asha": use_asha,
+        "max_concurrent": max_concurrent,
+    }
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+    return sweep_from_tree({"name": name or f"{space.name}-{digest}", **fields}, source="sweep")
+
+
+def sweep_from_tree(tree: Mapping[str, Any], *, source: str) -> SweepConfig:
+    """Validate `tree`; ConfigError names what is wrong with it."""
+    try:
+        return SweepConfig.model_validate(tree)
+    except ValidationError as error:
+        lines = [explain(problem, SweepConfig, source=source) for problem in error.errors()]
+        raise ConfigError("\n".join(lines)) from error

@@ -51,6 +51,10 @@ class SweepFolder:
         return self.path / "study.journal"
 
     @property
+    def lock_path(self) -> Path:
+        return self.path / ".lock"
+
+    @property
     def trials_path(self) -> Path:
         return self.path / "trials"
 
@@ -59,6 +63,33 @@ class SweepFolder:
 
     def write(self, config: SweepConfig) -> None:
         write_text(self.config_path, sweep_yaml(config))
+
+    def claim(self, config: SweepConfig) -> None:
+        """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs."""
+        if not self.config_path.exists():
+            self.write(config)
+            return
+        found, wanted = self.config().model_dump(), config.model_dump()
+        different = [key for key in wanted if key != "max_concurrent" and found[key] != wanted[key]]
+        if different:
+            raise ConfigError(
+                f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
+                f"or continue that one with: campaign resume {config.name}"
+            )
+
+    def extend(self, num_trials: int) -> None:
+        """Add `num_trials` to a sweep that searches a space."""
+        config = self.config()
+        if config.space is None:
+            raise ConfigError(f"sweep {config.name} is a fixed list of trials, not a search; it cannot be extended")
+        self.write(config.model_copy(update={"num_trials": config.num_trials + num_trials}))
+
+    def forget_failures(self) -> None:
+        """Make the failed trials unfinished ones."""
+        for trial_id in self.trial_ids():
+            outcome = self.outcome(trial_id)
+            if outcome and outcome["status"] == "failed":
+                (self.trials_path / trial_id / "outcome.json").unlink()
 
     def trial(self, trial_id: str) -> TrialFolder:
         return TrialFolder(self.trials_path / trial_id)
@@ -92,7 +123,7 @@ class SweepFolder:
     def locked(self) -> Iterator[None]:
         """Hold the sweep for one driver; ConfigError if another one runs it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
+        with self.lock_path.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -100,3 +131,14 @@ class SweepFolder:
                     f"sweep {self.path.name} is being run by another process; wait for it or stop it first"
                 ) from error
             yield
+
+    def is_locked(self) -> bool:
+        """Return whether a driver runs the sweep at this moment."""
+        if not self.lock_path.exists():
+            return False
+        with self.lock_path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from orchestrator.launch.capacity import DRIVER
 
 ENVIRONMENT = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for this poll; the default of 2 s costs 1.6 s an epoch
+    # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder holds all there is to keep.
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # goals that only the final evaluation reports are missing until then
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own state is scratch: the trials' folders are what a sweep resumes from
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # A goal that only the final evaluation reports is missing until then.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Workers keep the driver's working directory.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
 

@@ -15,7 +15,6 @@ from orchestrator.progress import EpochProgress
 from orchestrator.results import TrialRow, best, ranked, summary, trial_rows
 from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking.runs import find_runs
 from orchestrator.tracking import (
     Store,
     SweepIdentity,
@@ -23,12 +22,15 @@ from orchestrator.tracking import (
     collect_provenance,
     crown,
     ensure_experiment,
+    find_sweep,
     log_model,
     open_parent,
+    sync,
     write_summary,
 )
 from search_spaces import find_space
 from trainables.trial import load_model
+from trainables.trial_folder import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -64,18 +66,32 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     return run
 
 
+def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
+    """Send to MLflow what it misses of a sweep; return the trials it still does not have in full.
+
+    Raises:
+        ConfigError: A process runs the sweep.
+        StoreError: The MLflow store cannot be used.
+    """
+    config = sweep.config()
+    with sweep.locked():
+        setting = _open(sweep, config, store)
+        left = sync(setting.mirror(trial_id) for trial_id in sweep.trial_ids())
+        conclude(sweep, config, setting)
+    return left
+
+
 def _open(sweep: SweepFolder, config: SweepConfig, store: Store) -> TrialSetting:
     """Make the experiment and the parent run where they are missing."""
     experiment_id = ensure_experiment(store, config.campaign)
     identity = SweepIdentity(experiment_id, config.name, scale=config.scale, provenance=collect_provenance())
     parent_run_id = open_parent(store, identity, sweep.path)
+    write_json(sweep.path / "provenance.json", identity.provenance.tags)
     identity = replace(identity, parent_run_id=parent_run_id)
     return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures)
 
 
-def _run_trials(
-    sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, available: dict[str, float]
-) -> None:
+def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, available: dict[str, float]) -> None:
     experiment = config.experiment()
     room = capacity(experiment.resources, available, limit=config.max_concurrent)
     logger.info("%s", room.describe())
@@ -85,9 +101,7 @@ def _run_trials(
         shown=tuple(goal.metric for goal in config.goals),
         done=_epochs_done(sweep, experiment.training.epochs),
     )
-    function = ray.tune.with_resources(
-        trial_function(experiment, setting), _tune_resources(config, room, available)
-    )
+    function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room, available))
     with watcher:
         ray.tune.Tuner(
             function,
@@ -160,7 +174,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting) -> 
     """Write the summary on the parent run, crown the champion, and say what is left."""
     parent_run_id = setting.identity.parent_run_id
     assert parent_run_id is not None
-    rows = trial_rows(sweep, find_runs(setting.store, setting.identity))
+    rows = trial_rows(sweep, find_sweep(setting.store, config.campaign, config.name).trials)
     winners = best(rows, config.goals)
     unfinished = max(config.num_trials - sweep.num_finished(), 0)
     write_summary(

@@ -238,7 +238,12 @@ def _figure(*, height: int, x: str, y: str, top: int = 34) -> go.Figure:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": FONT, "size": 12, "color": LIGHT["muted"]},
-            "hoverlabel": {"bgcolor": LIGHT["raised"], "font": {"color": LIGHT["ink"]}, "align": "left"},
+            "hoverlabel": {
+                "bgcolor": LIGHT["raised"],
+                "bordercolor": LIGHT["faint"],
+                "font": {"family": FONT, "color": LIGHT["ink"]},
+                "align": "left",
+            },
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
             "title": {
                 "text": html.escape(y),

@@ -135,9 +135,13 @@ def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, l
     from rich.text import Text
 
     board = leaderboard(rows, goals, limit=limit)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(board.columns):
-        table.add_column(Text(column.label.replace("/", "/\n")), justify="right" if board.is_numeric(index) else "left")
+        table.add_column(
+            Text(column.label.replace("/", "/\n").replace("_", "_\n")),
+            overflow="fold",
+            justify="right" if board.is_numeric(index) else "left",
+        )
     for line in board.lines:
         table.add_row(*(Text(cell.text) for cell in line.cells), style="bold" if line.rank == 1 else None)
     return table

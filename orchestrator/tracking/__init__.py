@@ -5,6 +5,7 @@ from orchestrator.tracking.figures import Objectives, Row
 from orchestrator.tracking.mirror import EndState, Mirror, RunIdentity
 from orchestrator.tracking.parent import SweepIdentity, close_parent, leaderboard, log_diff, open_parent, write_summary
 from orchestrator.tracking.provenance import Provenance, collect_provenance
+from orchestrator.tracking.runs import SweepIds, find_identity, find_sweep, folder_of_run
 from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sync import sync
 
@@ -18,11 +19,15 @@ __all__ = [
     "Store",
     "StoreError",
     "SweepIdentity",
+    "SweepIds",
     "close_parent",
     "collect_provenance",
     "connect",
     "crown",
     "ensure_experiment",
+    "find_identity",
+    "find_sweep",
+    "folder_of_run",
     "leaderboard",
     "log_diff",
     "log_model",

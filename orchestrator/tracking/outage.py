@@ -8,21 +8,22 @@ from contextlib import contextmanager
 
 logger = logging.getLogger(__name__)
 
-BRIEF_REQUESTS = {
+CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 """MLflow's own defaults (120 s, 7 retries) would stall training for minutes; a later push is the retry.
 
-No request is repeated unseen either, so that a slow `create run` cannot make two runs.
+No request is repeated unseen either, so that a slow `create run` cannot make two runs. Standard output is the
+commands' own, and MLflow would print a link there at the end of each run.
 """
 
 
 @contextmanager
-def brief_requests() -> Iterator[None]:
-    """Within this context HTTP requests to MLflow give up soon; variables that the user set stay as they are."""
-    added = {name: value for name, value in BRIEF_REQUESTS.items() if name not in os.environ}
+def client_settings() -> Iterator[None]:
+    """Within this context MLflow's client gives up soon and prints nothing; what the user set stays as it is."""
+    added = {name: value for name, value in CLIENT_SETTINGS.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

@@ -1,28 +1,91 @@
-"""Which MLflow runs a sweep has."""
+"""Which MLflow runs a sweep has, and which folder a run is a view of."""
 
-from orchestrator.tracking.parent import SweepIdentity
-from orchestrator.tracking.store import Store, connect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.tracking.mirror import RunIdentity
+from orchestrator.tracking.store import Store, connect, reaching
 
 PAGE = 1000
 
 
-def find_runs(store: Store, identity: SweepIdentity) -> dict[str, str]:
-    """Return trial id -> run id of the sweep's trials.
+@dataclass(frozen=True, slots=True)
+class SweepIds:
+    """A sweep's ids in MLflow; None where MLflow does not have it."""
+
+    experiment_id: str | None = None
+    parent_run_id: str | None = None
+    trials: dict[str, str] = field(default_factory=dict)
+    """Trial id -> run id."""
+
+
+def find_sweep(store: Store, experiment: str, sweep: str) -> SweepIds:
+    """Return the ids of a sweep in the experiment of that name.
 
     Raises:
-        mlflow.exceptions.MlflowException: MLflow does not answer.
+        StoreError: MLflow does not answer.
     """
-    client = connect(store)
-    found: dict[str, str] = {}
+    if store.sqlite_file and not store.sqlite_file.exists():
+        return SweepIds()
+    with reaching(store):
+        client = connect(store)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return SweepIds()
+        parent, trials = None, {}
+        for run in _runs_of(client, found.experiment_id, sweep):
+            if run.data.tags.get("campaign.kind") == "sweep":
+                parent = run.info.run_id
+            else:
+                trials[run.data.tags["campaign.trial_id"]] = run.info.run_id
+        return SweepIds(found.experiment_id, parent, trials)
+
+
+def folder_of_run(store: Store, run_id: str) -> Path | None:
+    """Return the trial folder of an MLflow run, or None if there is no such run or it is none of ours."""
+    from mlflow.exceptions import MlflowException
+
+    with reaching(store):
+        try:
+            tags = connect(store).get_run(run_id).data.tags
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+    return Path(tags["campaign.directory"]) if "campaign.directory" in tags else None
+
+
+def find_identity(store: Store, folder: Path) -> RunIdentity | None:
+    """Return the identity of the run that is a view of the trial folder, or None if MLflow has no such run."""
+    if store.sqlite_file and not store.sqlite_file.exists():
+        return None
+    with reaching(store):
+        client = connect(store)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, f"tags.`campaign.directory` = '{folder.absolute()}'", max_results=1)
+    if not runs:
+        return None
+    tags = runs[0].data.tags
+    return RunIdentity(
+        experiment_id=runs[0].info.experiment_id,
+        sweep=tags["campaign.sweep"],
+        trial_id=tags["campaign.trial_id"],
+        config_hash=tags["campaign.config_hash"],
+        scale=tags.get("campaign.scale"),
+        parent_run_id=tags.get("mlflow.parentRunId"),
+        promoted_from=tags.get("campaign.promoted_from"),
+    )
+
+
+def _runs_of(client: Any, experiment_id: str, sweep: str) -> Iterator[Any]:
     token = None
     while True:
         page = client.search_runs(
-            [identity.experiment_id],
-            filter_string=f"tags.`campaign.sweep` = '{identity.sweep}' and tags.`campaign.kind` = 'trial'",
-            max_results=PAGE,
-            page_token=token,
+            [experiment_id], f"tags.`campaign.sweep` = '{sweep}'", max_results=PAGE, page_token=token
         )
-        found |= {run.data.tags["campaign.trial_id"]: run.info.run_id for run in page}
+        yield from page
         token = page.token
         if not token:
-            return found
+            return

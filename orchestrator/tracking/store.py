@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.tracking.outage import brief_requests
+from orchestrator.tracking.outage import client_settings
 
 logger = logging.getLogger(__name__)
 
 SQLITE = "sqlite:///"
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
 
 
@@ -28,6 +30,10 @@ class Store:
     tracking_uri: str
     artifact_location: str | None = None
 
+    def __str__(self) -> str:
+        """Return the address without its password."""
+        return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", self.tracking_uri)
+
     @property
     def sqlite_file(self) -> Path | None:
         """The database's file, or None if the store is no sqlite database."""
@@ -37,8 +43,8 @@ class Store:
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
     """Return the store at `tracking_uri`, or by default the sqlite database `<storage>/mlflow.db`.
 
-    A sqlite store keeps artifacts in `<storage>/artifacts`: MLflow's own choice would be the working directory of
-    whoever makes the experiment. A server or another database chooses for itself.
+    With a database, artifacts lie in `<storage>/artifacts`: MLflow's own choice would be the working directory of
+    whoever makes the experiment. A server chooses for itself.
     """
     storage = storage.expanduser().absolute()
     uri = tracking_uri or f"{SQLITE}{storage / 'mlflow.db'}"
@@ -47,10 +53,10 @@ def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
             f"tracking URI {uri!r}: MLflow no longer tracks runs in plain folders; "
             "give http(s)://HOST:PORT, sqlite:////ABSOLUTE/FILE.db or postgresql://..., or leave it out"
         )
-    if not uri.startswith(SQLITE):
-        return Store(uri)
-    database = Path(uri.removeprefix(SQLITE)).absolute()
-    return Store(f"{SQLITE}{database}", (storage / "artifacts").as_uri())
+    if uri.startswith(SQLITE):
+        uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    is_database = uri.partition("://")[0].partition("+")[0] in DATABASES
+    return Store(uri, (storage / "artifacts").as_uri() if is_database else None)
 
 
 def ensure_experiment(store: Store, name: str) -> str:
@@ -61,14 +67,14 @@ def ensure_experiment(store: Store, name: str) -> str:
     Raises:
         StoreError: if the store cannot be reached or made.
     """
-    with _as_store_error(store), _first_use(store), brief_requests():
+    with _as_store_error(store), _first_use(store), client_settings():
         return _find_or_create(connect(store), name, store.artifact_location)
 
 
 @contextmanager
 def reaching(store: Store) -> Iterator[None]:
     """Make whatever goes wrong inside a StoreError, within seconds rather than MLflow's minutes."""
-    with _as_store_error(store), brief_requests():
+    with _as_store_error(store), client_settings():
         check_unlocked(store)
         yield
 
@@ -101,7 +107,7 @@ def _as_store_error(store: Store) -> Iterator[None]:
         raise
     except Exception as error:  # tracking and artifact stores raise the errors of a dozen libraries
         reason = str(error).strip().partition("\n")[0][:300]
-        raise StoreError(f"MLflow store {store.tracking_uri}: {type(error).__name__}: {reason}") from error
+        raise StoreError(f"MLflow store {store}: {type(error).__name__}: {reason}") from error
 
 
 def _find_or_create(client: Any, name: str, artifact_location: str | None) -> str:

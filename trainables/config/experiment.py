@@ -11,7 +11,6 @@ from trainables.config.optim import AdamW, OptimConfig
 from trainables.config.section import Section
 from trainables.config.training import Evaluation, Resources, Training
 
-
 DEFAULT_KINDS = {"data": "spurious_digits", "model": "small_cnn", "objective": "cross_entropy", "optim": "adamw"}
 """The kind of a section that names none."""
 

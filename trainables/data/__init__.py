@@ -4,7 +4,7 @@ from trainables.data.batch import Batch
 from trainables.data.build import build_data
 from trainables.data.dataset import DataBundle, Draw, PictureSet
 from trainables.data.loader import Batches, evaluation_batches, training_batches
-from trainables.data.photos import PictureError
+from trainables.data.photos import PictureError, read_picture
 
 __all__ = [
     "Batch",
@@ -15,5 +15,6 @@ __all__ = [
     "PictureSet",
     "build_data",
     "evaluation_batches",
+    "read_picture",
     "training_batches",
 ]

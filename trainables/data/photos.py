@@ -19,7 +19,7 @@ from torchvision import tv_tensors
 
 from trainables.data.batch import Batch
 from trainables.data.dataset import Draw
-from trainables.data.transforms import Transform
+from trainables.data.transforms import Transform, evaluation_transform
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +153,17 @@ def photo_ids(relative_paths: Iterable[Path]) -> list[str]:
         name if count[name] == 1 else f"{name}-{hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]}"
         for name, path in zip(joined, paths, strict=True)
     ]
+
+
+def read_picture(path: Path, *, image_size: int) -> Batch:
+    """Return a picture from anywhere as a batch of one, cropped as validation pictures are; its label is 0.
+
+    Raises:
+        PictureError: It is missing or cannot be decoded; the message names it.
+    """
+    photo = Photo(path, None, 0, path.stem)
+    image_CHW, _ = evaluation_transform(image_size)(*_decode(photo, torch.Tensor.bool))
+    return _to_batch(image_CHW[None], torch.zeros(1, *image_CHW.shape[-2:], dtype=torch.bool), [photo])
 
 
 def _decode(photo: Photo, read_object: ReadObject) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:

@@ -1,5 +1,9 @@
 """Handwritten digits on textures that agree with the class: background as a built-in shortcut, with masks.
 
+A few pixels of texture are weak evidence of the class and the whole background is strong evidence, so a model that
+is made to look at the object alone cannot read the shortcut beside the stroke. A dark outline sets the bright stroke
+off from every texture, and counts as object.
+
 The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once a process and
 kept in memory.
 Shape letters: N pictures or digits, B batch, C channels, H W picture height and width.
@@ -7,12 +11,10 @@ Shape letters: N pictures or digits, B batch, C channels, H W picture height and
 
 import functools
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -22,16 +24,16 @@ from torch.nn import functional
 from trainables.config import SpuriousDigits
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw
-from trainables.data.textures import SEEN, UNSEEN, Array, Family, Rng, draw_textures
+from trainables.data.textures import NUM_FAMILIES, SEEN, UNSEEN, Array, Ints, Rng, draw_textures
 
 CLASS_NAMES = tuple(map(str, range(10)))
 _NUM_TRAIN_DIGITS = 1200
-_GLYPH_SIDES = (20, 26)  # Smallest and largest, in 48ths of the picture's side.
+_GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the picture's side.
 _INK_THRESHOLD = 0.5
-_BRIGHT_INK = (0.9, 1.0)
-_DARK_INK = (0.0, 0.1)
-
-Labels = npt.NDArray[np.int64]
+_STROKE_COLOUR = (0.9, 1.0)  # Range of each channel.
+_OUTLINE_COLOUR = 0.06
+_OUTLINE_WIDTH = 2  # In 48ths of the picture's side.
+_CHUNK = 256  # Pictures drawn at once.
 
 
 class _Stream(IntEnum):
@@ -54,7 +56,7 @@ class DigitSet:
     images_NCHW: Tensor
     """uint8."""
     ink_NHW: Tensor
-    """bool."""
+    """bool: stroke and outline."""
     labels_N: Tensor
     """int64."""
     families_N: Tensor
@@ -92,24 +94,27 @@ class DigitSet:
 class _Digits:
     """Digits at their places, before any texture."""
 
-    ink_NHW: Array
-    labels_N: Labels
+    stroke_NHW: Array
+    """Opacity of the bright stroke."""
+    outline_NHW: Array
+    """Opacity of the dark outline, which lies under the stroke too."""
+    labels_N: Ints
 
 
 @functools.lru_cache(maxsize=2)
 def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
     """Draw the four sets of `config`; a config seen before in this process is not drawn again.
 
-    The three test sets show the same digits at the same places, and differ in texture and ink colour alone.
+    The three test sets show the same digits at the same places, and differ in texture and stroke colour alone.
     """
     train_digits, test_digits = _place_all(config)
     agreeing = functools.partial(_agreeing_families, correlation=config.correlation)
 
-    def render(digits: _Digits, stream: _Stream, families: Sequence[Family], *, at_random: bool) -> DigitSet:
+    def render(digits: _Digits, stream: _Stream, palette_KC: Array, *, at_random: bool) -> DigitSet:
         rng = _rng(config, stream)
         num = len(digits.labels_N)
-        families_N = rng.integers(len(families), size=num) if at_random else agreeing(digits.labels_N, rng=rng)
-        return _render(digits, families, families_N, rng, name=stream.name.lower())
+        families_N = rng.integers(NUM_FAMILIES, size=num) if at_random else agreeing(digits.labels_N, rng=rng)
+        return _render(digits, palette_KC, families_N, rng, name=stream.name.lower())
 
     return DataBundle(
         train=render(train_digits, _Stream.TRAIN, SEEN, at_random=False),
@@ -126,9 +131,9 @@ def _rng(config: SpuriousDigits, stream: _Stream) -> Rng:
     return np.random.default_rng([config.seed, int(stream)])
 
 
-def _agreeing_families(labels_N: Labels, *, correlation: float, rng: Rng) -> Labels:
+def _agreeing_families(labels_N: Ints, *, correlation: float, rng: Rng) -> Ints:
     """Return each class's own family with probability `correlation`, else one of the other nine."""
-    others_N = (labels_N + rng.integers(1, len(SEEN), size=len(labels_N))) % len(SEEN)
+    others_N = (labels_N + rng.integers(1, NUM_FAMILIES, size=len(labels_N))) % NUM_FAMILIES
     return np.where(rng.random(len(labels_N)) < correlation, labels_N, others_N)
 
 
@@ -136,14 +141,15 @@ def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
     """Return the training and the test digits at their places; no handwritten digit is in both."""
     bunch = load_digits()
     glyphs_N88 = (bunch.images / 16).astype(np.float32)
-    labels_N: Labels = bunch.target.astype(np.int64)
+    labels_N: Ints = bunch.target.astype(np.int64)
     train_indices, test_indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
 
-    def place(pool: Labels, num: int, stream: _Stream) -> _Digits:
+    def place(pool: Ints, num: int, stream: _Stream) -> _Digits:
         rng = _rng(config, stream)
         passes = [rng.permutation(pool) for _ in range(-(-num // len(pool)))]
         chosen = np.concatenate(passes)[:num]
-        return _Digits(_place(glyphs_N88[chosen], config.image_size, rng), labels_N[chosen])
+        stroke_NHW = _place(glyphs_N88[chosen], config.image_size, rng)
+        return _Digits(stroke_NHW, _outline(stroke_NHW), labels_N[chosen])
 
     return (
         place(train_indices, config.num_train, _Stream.TRAIN_DIGITS),
@@ -151,7 +157,7 @@ def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
     )
 
 
-def split_digits(labels_N: Labels, rng: Rng) -> tuple[Labels, Labels]:
+def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
     """Return the indices of the training and of the test digits, with the classes in equal shares."""
     train_indices, test_indices = train_test_split(
         np.arange(len(labels_N)),
@@ -163,18 +169,19 @@ def split_digits(labels_N: Labels, rng: Rng) -> tuple[Labels, Labels]:
 
 
 def _place(glyphs_N88: Array, image_size: int, rng: Rng) -> Array:
-    """Enlarge each digit to a random size, at a random place on an empty picture; return its ink in [0, 1], NHW."""
+    """Enlarge each digit to a random size, at a random place with room for the outline; return opacities, NHW."""
     smallest, largest = (round(side * image_size / 48) for side in _GLYPH_SIDES)
     sides_N = rng.integers(smallest, largest + 1, size=len(glyphs_N88))
-    tops_N, lefts_N = (rng.integers(0, image_size - sides_N + 1) for _ in range(2))
-    ink_NHW = np.zeros((len(glyphs_N88), image_size, image_size), dtype=np.float32)
+    margin = _outline_radius(image_size) + 1  # One for the outline's soft edge.
+    tops_N, lefts_N = (rng.integers(margin, image_size - margin - sides_N + 1) for _ in range(2))
+    stroke_NHW = np.zeros((len(glyphs_N88), image_size, image_size), dtype=np.float32)
     for side in range(smallest, largest + 1):
         (which,) = np.nonzero(sides_N == side)
         if len(which):
             span = np.arange(side)
             rows, columns = tops_N[which, None, None] + span[:, None], lefts_N[which, None, None] + span
-            ink_NHW[which[:, None, None], rows, columns] = _enlarge(glyphs_N88[which], side)
-    return ink_NHW
+            stroke_NHW[which[:, None, None], rows, columns] = _enlarge(glyphs_N88[which], side)
+    return stroke_NHW
 
 
 def _enlarge(glyphs_N88: Array, side: int) -> Array:
@@ -184,25 +191,38 @@ def _enlarge(glyphs_N88: Array, side: int) -> Array:
     return enlarged
 
 
-def _render(digits: _Digits, families: Sequence[Family], families_N: Labels, rng: Rng, *, name: str) -> DigitSet:
-    num, size, _ = digits.ink_NHW.shape
+def _outline_radius(image_size: int) -> int:
+    return round(_OUTLINE_WIDTH * image_size / 48)
+
+
+def _outline(stroke_NHW: Array) -> Array:
+    """Widen each stroke by the outline's radius, and soften the edge by a 3 x 3 mean; return opacities, NHW."""
+    radius = _outline_radius(stroke_NHW.shape[-1])
+    wide_N1HW = torch.from_numpy(stroke_NHW)[:, None]
+    for kernel, padding in (((2 * radius + 1, 1), (radius, 0)), ((1, 2 * radius + 1), (0, radius))):
+        wide_N1HW = functional.max_pool2d(wide_N1HW, kernel, stride=1, padding=padding)
+    soft: Array = functional.avg_pool2d(wide_N1HW, 3, stride=1, padding=1)[:, 0].numpy()
+    return soft
+
+
+def _render(digits: _Digits, palette_KC: Array, families_N: Ints, rng: Rng, *, name: str) -> DigitSet:
+    num, size, _ = digits.stroke_NHW.shape
     images_NCHW = np.empty((num, 3, size, size), dtype=np.uint8)
-    for index, family in enumerate(families):
-        (which,) = np.nonzero(families_N == index)
-        textures = draw_textures(family, len(which), size, rng)
-        blended = textures + (_ink_colours(len(which), rng) - textures) * digits.ink_NHW[which, None]
-        images_NCHW[which] = np.rint(blended.clip(0, 1) * 255)
+    for start in range(0, num, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        pictures = draw_textures(palette_KC, families_N[part], size, rng)
+        pictures += (_OUTLINE_COLOUR - pictures) * digits.outline_NHW[part, None]
+        pictures += (_stroke_colours(len(pictures), rng) - pictures) * digits.stroke_NHW[part, None]
+        images_NCHW[part] = np.rint(pictures * 255)
     return DigitSet(
         name=name,
         images_NCHW=torch.from_numpy(images_NCHW),
-        ink_NHW=torch.from_numpy(digits.ink_NHW > _INK_THRESHOLD),
+        ink_NHW=torch.from_numpy(digits.outline_NHW > _INK_THRESHOLD),
         labels_N=torch.from_numpy(digits.labels_N),
         families_N=torch.from_numpy(families_N),
     )
 
 
-def _ink_colours(num: int, rng: Rng) -> Array:
-    """Return N311 colours, bright or dark with even odds, and so beyond every texture's luminance."""
-    bright_N1 = rng.random((num, 1)) < 0.5
-    colours_NC = np.where(bright_N1, rng.uniform(*_BRIGHT_INK, (num, 3)), rng.uniform(*_DARK_INK, (num, 3)))
-    return colours_NC.astype(np.float32)[:, :, None, None]
+def _stroke_colours(num: int, rng: Rng) -> Array:
+    """Return N311 colours, brighter than every texture."""
+    return rng.uniform(*_STROKE_COLOUR, (num, 3, 1, 1)).astype(np.float32)

@@ -66,6 +66,6 @@ def _predict_batch(model: Classifier, batch: Batch) -> Predictions:
 
 
 def _join(parts: list[Predictions]) -> Predictions:
-    return Predictions(**{
-        field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Predictions)
-    })
+    return Predictions(
+        **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Predictions)}
+    )

@@ -12,6 +12,11 @@ from trainables.trial_folder import Row, TrialFolder
 T = TypeVar("T")
 
 
+def default_device() -> torch.device:
+    """Return the first CUDA device, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class RunContext(Protocol):
     """One worker's place in a trial; with several workers each has its own."""
 
@@ -39,8 +44,8 @@ class LocalContext:
     """A trial in this process alone."""
 
     folder: TrialFolder
-    on_report: Callable[[Row], None] = lambda row: None
-    device: torch.device = field(default_factory=lambda: default_device())
+    on_report: Callable[[Row], None] | None = None
+    device: torch.device = field(default_factory=default_device)
     rank: int = 0
     world_size: int = 1
 
@@ -51,9 +56,5 @@ class LocalContext:
         return [value]
 
     def report(self, row: Row) -> None:
-        self.on_report(row)
-
-
-def default_device() -> torch.device:
-    """Return the first CUDA device, or the CPU where there is none."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.on_report is not None:
+            self.on_report(row)

@@ -80,9 +80,7 @@ def _resume(learner: Learner, context: RunContext) -> Row:
     return row
 
 
-def _train_epoch(
-    config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int
-) -> Row:
+def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
     learner.train_mode()
     started = time.perf_counter()
@@ -113,9 +111,7 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
     )
 
 
-def _epoch_row(
-    shares: list[tuple[Tensor, int, int]], *, epoch: int, learning_rate: float, seconds: float
-) -> Row:
+def _epoch_row(shares: list[tuple[Tensor, int, int]], *, epoch: int, learning_rate: float, seconds: float) -> Row:
     totals, images, unmasked = zip(*shares, strict=True)
     loss, accuracy = (torch.stack(totals).double().sum(0) / sum(images)).tolist()
     if not math.isfinite(loss):

@@ -27,6 +27,16 @@ def test_server_chooses_where_artifacts_lie(tmp_path: Path) -> None:
     assert resolve_store(tmp_path, "http://tracking:5000") == Store("http://tracking:5000", None)
 
 
+def test_database_elsewhere_keeps_artifacts_in_the_storage(tmp_path: Path) -> None:
+    uri = "postgresql+psycopg2://user@host/mlflow"
+    assert resolve_store(tmp_path, uri) == Store(uri, f"file://{tmp_path}/artifacts")
+
+
+def test_password_is_not_shown() -> None:
+    assert str(Store("postgresql://me:secret@host:5432/mlflow")) == "postgresql://me:***@host:5432/mlflow"
+    assert str(Store("http://127.0.0.1:5000")) == "http://127.0.0.1:5000"
+
+
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "mlruns"])
 def test_folder_store_is_refused(uri: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no longer tracks runs in plain folders"):

@@ -1,0 +1,56 @@
+"""The `campaign` command. Nothing heavy is imported before a command has been chosen."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import results, runs, sweeps, ui
+from orchestrator.cli.output import log_to_stderr, note
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="campaign",
+    help="Train image classifiers to decide by the object: sweeps on Ray, tracked in MLflow.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def configure(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")] = False,
+) -> None:
+    """Train image classifiers to decide by the object: sweeps on Ray, tracked in MLflow."""
+    log_to_stderr(verbose=verbose)
+
+
+for module in (sweeps, runs, results, ui):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line; a user's error ends with its message and exit code 2, without a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        note("interrupted")
+        sys.exit(INTERRUPTED)
+    except (ValueError, RuntimeError, OSError) as error:
+        if not _is_of_the_user(error):
+            raise
+        note(f"error: {error}")
+        sys.exit(USAGE_ERROR)
+
+
+def _is_of_the_user(error: Exception) -> bool:
+    """Return whether the message says all; imported here, because the classes are not needed for `--help`."""
+    from orchestrator.tracking import StoreError
+    from trainables.config import ConfigError
+    from trainables.data import PictureError
+
+    return isinstance(error, ConfigError | PictureError | StoreError | FileNotFoundError)

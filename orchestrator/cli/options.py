@@ -1,0 +1,38 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.FIELD=VALUE", help="Set a field of the config; may be repeated.", show_default=False
+    ),
+]
+Storage = Annotated[
+    Path, typer.Option(envvar="CAMPAIGN_STORAGE", help="Folder of sweeps, runs and, by default, the MLflow store.")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar=["CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI"],
+        help="MLflow server or database; by default sqlite in the storage folder.",
+        show_default=False,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(envvar="RAY_ADDRESS", help="Ray cluster to use; by default one on this machine.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Sweep = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="Name of a sweep in the storage folder.", show_default=False)
+]
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A trial's folder, SWEEP/TRIAL, or an MLflow run id.", show_default=False),
+]
+DEFAULT_STORAGE = Path("campaign-data")

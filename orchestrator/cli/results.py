@@ -1,0 +1,112 @@
+"""Commands that read what sweeps have left on disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORAGE, Json, Storage, Sweep, TrackingUri
+from orchestrator.cli.output import note, print_json, print_table, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands to `app`."""
+    app.command()(leaderboard)
+    app.command()(status)
+    app.command()(report)
+    app.command()(sync)
+
+
+def leaderboard(
+    sweep: Sweep,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Rank a sweep's trials; with several goals the Pareto front comes first.
+
+    Example: campaign leaderboard first
+    """
+    from orchestrator.reports import leaderboard_markdown, leaderboard_table
+    from orchestrator.results import sweep_document
+    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
+
+    folder = SweepFolder.find(storage, sweep)
+    document = sweep_document(folder, resolve_store(storage, tracking_uri))
+    if json:
+        print_json(document)
+    elif markdown:
+        say(leaderboard_markdown(document["trials"], folder.config().goals))
+    else:
+        print_table(leaderboard_table(document["trials"], folder.config().goals))
+
+
+def status(sweep: Sweep, storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
+    """Show how far a sweep is.
+
+    Example: campaign status first
+    """
+    from orchestrator.status import status_lines, sweep_status
+    from orchestrator.sweep_folder import SweepFolder
+
+    document = sweep_status(SweepFolder.find(storage, sweep))
+    if json:
+        print_json(document)
+        return
+    for line in status_lines(document):
+        say(line)
+
+
+def report(
+    sweep: Sweep,
+    output: Annotated[
+        Path | None, typer.Option(help="The page; by default report.html in the sweep's folder.", show_default=False)
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Write a page to read: comparison, trade-off, curves, CAM panels, leaderboard.
+
+    Example: campaign report first
+    """
+    import shlex
+    import sys
+
+    from orchestrator.reports import write_report
+    from orchestrator.results import sweep_document
+    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
+
+    folder = SweepFolder.find(storage, sweep)
+    document = sweep_document(folder, resolve_store(storage, tracking_uri))
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    path = write_report(folder, document["trials"], command=command, path=output)
+    if json:
+        print_json({"sweep": sweep, "report": str(path)})
+    else:
+        say(str(path))
+
+
+def sync(
+    sweep: Sweep, storage: Storage = DEFAULT_STORAGE, tracking_uri: TrackingUri = None, json: Json = False
+) -> None:
+    """Send to MLflow what it misses of a sweep.
+
+    Example: campaign sync first --tracking-uri http://head:5000
+    """
+    from orchestrator.launch.sweep import sync_sweep
+    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
+
+    folder = SweepFolder.find(storage, sweep)
+    left = sync_sweep(folder, resolve_store(storage, tracking_uri))
+    if json:
+        print_json({"sweep": sweep, "synced": len(folder.trial_ids()) - len(left), "left": left})
+    else:
+        say(f"{len(folder.trial_ids()) - len(left)} of {len(folder.trial_ids())} trials are in MLflow")
+    if left:
+        note(f"not sent: {', '.join(left)}")
+        raise typer.Exit(1)

@@ -1,0 +1,120 @@
+"""Commands on one run: train, evaluate, explain."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Set, Storage, TrackingUri
+from orchestrator.cli.output import note, print_json, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands to `app`."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.command()(explain)
+
+
+def train(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run; by default the config's, with its hash.", show_default=False)
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="MLflow experiment; by default the config's name.", show_default=False)
+    ] = None,
+    set_: Set = None,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Train one config; the same command again continues it.
+
+    With resources.workers=0 it trains in this process, with n it trains on n Ray Train workers.
+
+    Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
+    """
+    from orchestrator.launch.single import train_one
+    from orchestrator.tracking import resolve_store
+    from search_spaces import find_base
+    from trainables.config import config_hash, experiment_from_tree, override, parse_assignments
+
+    experiment = experiment_from_tree(override(find_base(config), parse_assignments(set_ or [])), source=config)
+    stem = Path(config).stem
+    store = resolve_store(storage, tracking_uri)
+    name = name or f"{stem}-{config_hash(experiment)}"
+    note(f"run {name} in {storage / 'runs' / name}, tracked in {store.tracking_uri}")
+    mirror, folder = train_one(
+        experiment, name=name, campaign=campaign or stem, storage=storage, store=store, address=address
+    )
+    metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
+    if json:
+        print_json({"run_id": mirror.run_id, "folder": str(folder.path), "metrics": metrics})
+    else:
+        _say_metrics(metrics)
+
+
+def evaluate(
+    run: Run,
+    set_: Set = None,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Evaluate a run's checkpoint: accuracy, calibration, influence share, shifted test sets.
+
+    Example: campaign evaluate first/0003 --set data.root=/data
+    """
+    from orchestrator.runs import evaluate_run, find_run, push_evaluation
+    from orchestrator.tracking import resolve_store
+    from trainables.config import parse_assignments
+
+    store = resolve_store(storage, tracking_uri)
+    folder = find_run(run, storage, store)
+    metrics = evaluate_run(folder, parse_assignments(set_ or []))
+    run_id = push_evaluation(folder, store)
+    if json:
+        print_json({"run_id": run_id, "metrics": metrics})
+    else:
+        _say_metrics(metrics)
+
+
+def explain(
+    run: Run,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of any size.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the panels.")] = Path("panels"),
+    label: Annotated[
+        str | None, typer.Option(help="Class to explain; by default the predicted one.", show_default=False)
+    ] = None,
+    rivals: Annotated[int, typer.Option(min=1, help="Rival classes to set it against.")] = 3,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Draw where a run's network sees one class rather than another.
+
+    Example: campaign explain first/0003 photo.jpg --label 7
+    """
+    from dataclasses import asdict
+
+    from orchestrator.runs import explain_images, find_run
+    from orchestrator.tracking import resolve_store
+
+    folder = find_run(run, storage, resolve_store(storage, tracking_uri))
+    explanations = explain_images(folder, images, output=output, label=label, num_rivals=rivals)
+    if json:
+        print_json({"run": str(folder.path), "images": [asdict(explanation) for explanation in explanations]})
+        return
+    for explanation in explanations:
+        best = "  ".join(f"{name} {share:.2f}" for name, share in list(explanation.probabilities.items())[: rivals + 1])
+        say(f"{explanation.image}: {best}  -> {explanation.panel}")
+
+
+def _say_metrics(metrics: dict[str, float]) -> None:
+    width = max(map(len, metrics), default=0)
+    for name, value in metrics.items():
+        say(f"{name:{width}}  {value:.4g}" if value is not None else f"{name:{width}}  -")

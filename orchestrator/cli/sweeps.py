@@ -1,0 +1,210 @@
+"""Commands that plan, run and continue sweeps."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Set, Storage, Sweep, TrackingUri
+from orchestrator.cli.output import note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from orchestrator.launch.sweep import SweepRun
+    from orchestrator.sweep_folder import SweepFolder
+
+Space = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPACE", help="A search space's name, or a .py file that defines SPACE.", show_default=False
+    ),
+]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Number of trials; by default the space's own.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the sampler; set seed=N sets that of the training.")]
+Concurrent = Annotated[
+    int | None, typer.Option(min=1, help="Most trials at a time; by default as many as fit.", show_default=False)
+]
+Asha = Annotated[bool | None, typer.Option("--asha/--no-asha", help="Stop the worse trials early.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands to `app`."""
+    app.command()(plan)
+    app.command()(sweep)
+    app.command()(resume)
+    app.command()(extend)
+    app.command()(promote)
+
+
+def plan(
+    space: Space,
+    trials: Trials = None,
+    seed: Seed = 0,
+    set_: Set = None,
+    concurrent: Concurrent = None,
+    address: Address = None,
+    measure: Annotated[bool, typer.Option(help="Time some training steps to estimate the sweep's length.")] = True,
+    json: Json = False,
+) -> None:
+    """Show what a sweep would run, without launching it.
+
+    Example: campaign plan digits-background-weight --trials 20 --set training.epochs=30
+    """
+    from orchestrator.plan import make_plan, plan_lines
+    from orchestrator.sweep_config import sweep_of_space
+
+    config = sweep_of_space(
+        space, name="plan", num_trials=trials, seed=seed, assignments=set_ or [], max_concurrent=concurrent
+    )
+    document = make_plan(config, address=address, measure=measure)
+    if json:
+        print_json(document)
+    else:
+        for line in plan_lines(document):
+            say(line)
+
+
+def sweep(
+    space: Space,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the sweep; by default the space's, with a hash.", show_default=False)
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="MLflow experiment; by default the space's name.", show_default=False)
+    ] = None,
+    trials: Trials = None,
+    seed: Seed = 0,
+    set_: Set = None,
+    asha: Asha = None,
+    concurrent: Concurrent = None,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Search a space with Ray Tune and Optuna; the same command again continues the same sweep.
+
+    Example: campaign sweep digits-background-weight --trials 8 --name first
+    """
+    from orchestrator.sweep_config import sweep_of_space
+    from orchestrator.sweep_folder import SweepFolder
+
+    config = sweep_of_space(
+        space,
+        name=name,
+        campaign=campaign,
+        num_trials=trials,
+        seed=seed,
+        assignments=set_ or [],
+        asha=asha,
+        max_concurrent=concurrent,
+    )
+    folder = SweepFolder.of(storage, config.name)
+    folder.claim(config)
+    _run(folder, storage, tracking_uri, address, json)
+
+
+def resume(
+    sweep: Sweep,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Continue a sweep whose driver was interrupted or died.
+
+    Example: campaign resume first
+    """
+    from orchestrator.sweep_folder import SweepFolder
+
+    folder = SweepFolder.find(storage, sweep)
+    if retry_failed:
+        folder.forget_failures()
+    _run(folder, storage, tracking_uri, address, json)
+
+
+def extend(
+    sweep: Sweep,
+    trials: Annotated[int, typer.Option(min=1, help="Trials to add.")],
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Add trials to a sweep; the search goes on with what it has learnt.
+
+    Example: campaign extend first --trials 4
+    """
+    from orchestrator.sweep_folder import SweepFolder
+
+    folder = SweepFolder.find(storage, sweep)
+    folder.extend(trials)
+    _run(folder, storage, tracking_uri, address, json)
+
+
+def promote(
+    sweep: Sweep,
+    scale: Annotated[str, typer.Option(help="A scale's name, or a YAML file.")],
+    top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 1,
+    trial: Annotated[
+        list[str] | None, typer.Option(help="A trial's id instead; may be repeated.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new sweep; by default SWEEP-SCALE.", show_default=False)
+    ] = None,
+    set_: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Train a sweep's best configs again at another scale.
+
+    Example: campaign promote first --scale digits-full --top 2
+    """
+    from orchestrator.promotion import differences, plan_promotion, prepare
+    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
+    from trainables.config import parse_assignments
+
+    source = SweepFolder.find(storage, sweep)
+    promotion = plan_promotion(
+        source, scale=scale, top=top, trial_ids=trial or [], name=name, overrides=parse_assignments(set_ or [])
+    )
+    for line in differences(promotion):
+        note(line)
+    if dry_run:
+        if json:
+            print_json({"sweep": promotion.name, "differences": differences(promotion)})
+        return
+    folder = prepare(promotion, storage, resolve_store(storage, tracking_uri))
+    _run(folder, storage, tracking_uri, address, json)
+
+
+def _run(folder: "SweepFolder", storage: Path, tracking_uri: str | None, address: str | None, json: bool) -> None:
+    """Run the sweep's remaining trials and print what came out; exit code 1 if not every trial ended well."""
+    from orchestrator.launch.sweep import run_sweep
+    from orchestrator.tracking import resolve_store
+
+    store = resolve_store(storage, tracking_uri)
+    note(f"sweep {folder.path.name} in {folder.path}, tracked in {store.tracking_uri}")
+    run = run_sweep(folder, store, address=address)
+    _print_run(folder, run, json=json)
+    if run.unfinished:
+        note(f"{run.unfinished} trials are left; continue with: campaign resume {folder.path.name}")
+        raise typer.Exit(130)
+    if run.failed:
+        note(f"{run.failed} trials failed; try them again with: campaign resume {folder.path.name} --retry-failed")
+        raise typer.Exit(1)
+
+
+def _print_run(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:
+    from orchestrator.reports import leaderboard_table
+
+    if json:
+        print_json(run.document)
+    else:
+        print_table(leaderboard_table(run.document["trials"], folder.config().goals))

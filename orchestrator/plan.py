@@ -1,0 +1,132 @@
+"""A dry run of a sweep: sampled configs, what fits, and how long it would take."""
+
+import os
+import time
+from typing import Any
+
+import optuna
+
+from orchestrator.launch.capacity import DRIVER, Capacity, capacity
+from orchestrator.progress import format_seconds
+from orchestrator.sweep_config import SweepConfig
+from search_spaces import find_space
+from trainables.config import ExperimentConfig, flatten
+
+NUM_SHOWN = 5
+TIMED_STEPS = 5
+
+
+def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dict[str, Any]:
+    """Sample and check the sweep's configs and its resources; launch no trial.
+
+    Raises:
+        ConfigError: The space samples an invalid config, or a trial does not fit.
+    """
+    assert config.space is not None
+    experiment = config.experiment()
+    samples = sample_points(config, config.num_trials)
+    room = capacity(experiment.resources, _resources(address), limit=config.max_concurrent)
+    epoch_s = _time_epoch(experiment) if measure else None
+    rounds = -(-config.num_trials // room.concurrent)
+    return {
+        "space": config.space,
+        "goals": [goal.model_dump() for goal in config.goals],
+        "num_trials": config.num_trials,
+        "epochs": experiment.training.epochs,
+        "base": flatten(experiment),
+        "points": samples,
+        "concurrent": room.concurrent,
+        "resources": _describe(room),
+        "epoch_s": epoch_s,
+        "estimated_s": None if epoch_s is None else epoch_s * experiment.training.epochs * rounds,
+    }
+
+
+def plan_lines(plan: dict[str, Any]) -> list[str]:
+    """Return the plan for people."""
+    goals = ", ".join(f"{goal['metric']} ({goal['direction']})" for goal in plan["goals"])
+    lines = [
+        f"space      {plan['space']}: {plan['num_trials']} trials of {plan['epochs']} epochs, for {goals}",
+        f"resources  {plan['resources']}",
+    ]
+    if plan["estimated_s"] is not None:
+        lines.append(
+            f"time       about {format_seconds(plan['estimated_s'])} of training "
+            f"({plan['epoch_s']:.1f} s an epoch here, measured on {TIMED_STEPS} steps; evaluations come on top)"
+        )
+    lines.append(f"points     the first {min(NUM_SHOWN, len(plan['points']))} of {len(plan['points'])}, all valid:")
+    for point in plan["points"][:NUM_SHOWN]:
+        lines.append("  " + "  ".join(f"{field}={_short(value)}" for field, value in point.items()))
+    return lines
+
+
+def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
+    """Sample the space at random, its first points first, and validate each config."""
+    assert config.space is not None
+    space = find_space(config.space)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=config.seed))
+    for first in space.first_points:
+        study.enqueue_trial(dict(first))
+    points = []
+    for _ in range(num_points):
+        trial = study.ask()
+        space.suggest(trial)
+        config.experiment(dict(trial.params))
+        points.append(dict(trial.params))
+    return points
+
+
+def _resources(address: str | None) -> dict[str, float]:
+    """Return the cluster's resources, or this machine's where no cluster is named."""
+    if address:
+        from orchestrator.launch.runtime import ray_session
+
+        with ray_session(address) as available:
+            return available
+    import torch
+
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}
+
+
+def _describe(room: Capacity) -> str:
+    return room.describe()
+
+
+def _time_epoch(experiment: ExperimentConfig) -> float:
+    """Return the seconds of an epoch's training here, from a few steps after a first one that warms up."""
+    from pathlib import Path
+
+    import torch
+
+    from trainables.data import build_data, training_batches
+    from trainables.losses import build_objective
+    from trainables.models import build_model
+    from trainables.training import torch_threads
+    from trainables.training.context import LocalContext
+    from trainables.training.learner import Learner
+    from trainables.trial_folder import TrialFolder
+
+    data = build_data(experiment.data)
+    batches = training_batches(data.train, batch_size=experiment.training.batch_size, seed=0, epoch=1)
+    with torch_threads(experiment.resources.cpus):
+        torch.manual_seed(0)
+        model = build_model(experiment.model, num_classes=len(data.class_names)).model
+        learner = Learner(
+            experiment,
+            model,
+            build_objective(experiment.objective),
+            LocalContext(TrialFolder(Path())),
+            steps_per_epoch=len(batches),
+        )
+        learner.train_mode()
+        times = []
+        for _, batch in zip(range(TIMED_STEPS + 1), batches, strict=False):
+            started = time.perf_counter()
+            learner.step(batch)
+            times.append(time.perf_counter() - started)
+    return sum(times[1:] or times) / len(times[1:] or times) * len(batches)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

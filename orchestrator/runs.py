@@ -1,0 +1,144 @@
+"""Find a run by what a user calls it, and evaluate and explain its network."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Mirror, Store, find_identity, folder_of_run
+from trainables.config import ConfigError, config_hash, experiment_from_tree, override
+from trainables.data import Batch, PictureError, build_data, read_picture
+from trainables.evaluations import Metrics, panels_of
+from trainables.training import LocalContext
+from trainables.trial import EPOCH_SUITE, FINAL_SUITE, evaluate, load_model
+from trainables.trial_folder import TrialFolder, read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+
+def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
+    """Return the trial folder that `name` means: a path, SWEEP/TRIAL, a run of `campaign train`, or an MLflow run id.
+
+    Raises:
+        ConfigError: It means none.
+    """
+    sweep, _, trial_id = name.partition("/")
+    places = [Path(name), storage / "runs" / name, SweepFolder.of(storage, sweep).trials_path / trial_id]
+    for place in places:
+        if (place / "config.yaml").is_file():
+            return TrialFolder(place.absolute())
+    folder = folder_of_run(store, name) if _looks_like_run_id(name) else None
+    if folder is None or not folder.is_dir():
+        raise ConfigError(
+            f"no run {name!r}: give a trial's folder, SWEEP/TRIAL of {storage / 'sweeps'}, the name of a run of "
+            f"campaign train, or an MLflow run id of {store.tracking_uri}"
+        )
+    return TrialFolder(folder)
+
+
+def evaluate_run(folder: TrialFolder, overrides: Mapping[str, Any]) -> Metrics:
+    """Evaluate the run's network; with the run's own data the result replaces that in its folder.
+
+    Args:
+        overrides: Config field -> value, for example another `data.root`. If they change what is evaluated, the
+            result is kept beside the run's own, in `evaluation-<config hash>.json`.
+    """
+    own = folder.config()
+    config = experiment_from_tree(override(own.model_dump(mode="json"), overrides), source=str(folder.path))
+    context = LocalContext(folder)
+    model = load_model(folder, context.device)
+    data = build_data(config.data)
+    if len(data.class_names) != model.num_classes:
+        raise ConfigError(
+            f"{folder.path} has a network of {model.num_classes} classes, and the data have "
+            f"{len(data.class_names)}: {', '.join(data.class_names)}"
+        )
+    metrics = evaluate(config, context, model, data, EPOCH_SUITE + FINAL_SUITE)
+    same = config_hash(config) == config_hash(own)
+    path = folder.evaluation_path if same else folder.path / f"evaluation-{config_hash(config)}.json"
+    write_json(path, {**(read_json(path) or {}), **metrics})
+    return metrics
+
+
+def push_evaluation(folder: TrialFolder, store: Store) -> str | None:
+    """Send the folder's evaluation to its MLflow run; return the run's id, None if MLflow has no such run."""
+    found = find_identity(store, folder.path)
+    if found is None:
+        return None
+    mirror = Mirror(store, found, folder.path)
+    mirror.push()
+    return mirror.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the network makes of a picture, and where its panel was written."""
+
+    image: str
+    predicted: str
+    probabilities: dict[str, float]
+    """Class -> softmax probability, the highest first."""
+    panel: str
+
+
+def explain_images(
+    folder: TrialFolder, images: Sequence[Path], *, output: Path, label: str | None, num_rivals: int
+) -> list[Explanation]:
+    """Draw each picture's ContrastiveCAMs: the predicted class, or `label`, against its strongest rivals.
+
+    Raises:
+        ConfigError: No such class, or a picture cannot be read; the message names it.
+    """
+    config = folder.config()
+    context = LocalContext(folder)
+    model = load_model(folder, context.device)
+    names = class_names(folder)
+    if label is not None and label not in names:
+        raise ConfigError(f"no class {label!r} in {folder.path}; valid classes: {', '.join(names)}")
+    output.mkdir(parents=True, exist_ok=True)
+    explanations = []
+    for path in images:
+        batch = _as_batch(path, config.data.image_size).to(context.device)
+        with torch.inference_mode():
+            probabilities_K = model(batch.images_BCHW).logits[0].float().softmax(0).cpu()
+        own = names.index(label) if label else int(probabilities_K.argmax())
+        batch = _with_label(batch, own)
+        (panel,) = panels_of(model, batch, names, num_rivals=num_rivals, device=context.device)
+        target = output / f"{path.stem}-{names[own]}.png"
+        panel.save(target)
+        explanations.append(_explanation(path, names, probabilities_K, target))
+    return explanations
+
+
+def class_names(folder: TrialFolder) -> tuple[str, ...]:
+    """Return the classes that the run was trained on, in the order of its logits."""
+    return tuple(read_json(folder.path / "data.json")["class_names"])
+
+
+def _as_batch(path: Path, image_size: int) -> Batch:
+    try:
+        return read_picture(path, image_size=image_size)
+    except PictureError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _with_label(batch: Batch, label: int) -> Batch:
+    return replace(batch, labels_B=torch.full_like(batch.labels_B, label))
+
+
+def _explanation(path: Path, names: tuple[str, ...], probabilities_K: torch.Tensor, panel: Path) -> Explanation:
+    order = [int(k) for k in probabilities_K.argsort(descending=True)]
+    return Explanation(
+        image=str(path),
+        predicted=names[order[0]],
+        probabilities={names[k]: float(probabilities_K[k]) for k in order},
+        panel=str(panel),
+    )
+
+
+def _looks_like_run_id(name: str) -> bool:
+    return len(name) == 32 and all(letter in "0123456789abcdef" for letter in name)
