@@ -6,11 +6,12 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 CAMPAIGN := $(BIN)/campaign
+BENCHMARKS := cli_start objective_step train_throughput trial_overhead
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench constraints clean
+.PHONY: help setup demo test check format bench results constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,10 +25,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --prefer-binary --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best, report
+demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best to two workers, evaluation, report
 	$(CAMPAIGN) sweep digits-background-weight --name demo --trials 8
 	$(CAMPAIGN) promote demo --scale digits-full
+	$(CAMPAIGN) evaluate demo-digits-full
 	$(CAMPAIGN) report demo
+	@echo "Read the report above in a browser; 'campaign ui' shows every run in MLflow."
 
 test: $(STAMP)  ## every test that needs no GPU and no foreign data
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not data" $(ARGS)
@@ -41,11 +44,11 @@ format: $(STAMP)  ## rewrite what ruff can put right by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## run every benchmark in benchmarks/
-	@set -e; for script in benchmarks/*.py; do \
-	  test -e "$$script" || { echo "make: benchmarks/ holds no script" >&2; exit 1; }; \
-	  echo "== $$script"; $(BIN)/python "$$script"; \
-	done
+bench: $(STAMP)  ## run every benchmark and write docs/performance.md
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+results: $(STAMP)  ## run the sweeps of docs/results.md that need no foreign data, and write the page
+	$(BIN)/python -m benchmarks.results digits
 
 constraints:  ## write constraints.txt from what .venv holds
 	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt.new

@@ -31,8 +31,6 @@ class EpochProgress:
         self._epochs = epochs
         self._shown = shown
         self._reached = dict(done)
-        self._ended = 0
-        self._num_trials = num_trials
         self._started = time.monotonic()
         self._at_start = sum(done.values())
         self._console = Console(stderr=True)
@@ -58,7 +56,6 @@ class EpochProgress:
         self._show(f"{trial_id}  epoch {epoch}/{self._epochs}  {figures}")
 
     def on_end(self, trial_id: str, status: str) -> None:
-        self._ended += 1
         self._reached[trial_id] = self._epochs
         self._show(f"{trial_id}  {status}")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.results import best, ranked, trial_rows
+from orchestrator.results import ranked, trial_rows
 from orchestrator.sweep_config import sweep_from_tree
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, find_sweep
@@ -104,11 +104,10 @@ def _changes(scale: str) -> dict[str, Any]:
 
 def _best_trials(source: SweepFolder, top: int) -> list[str]:
     config = source.config()
-    rows = trial_rows(source, {})
-    ranking = ranked(rows, config.goals)
+    ranking = ranked(trial_rows(source, {}), config.goals)
     if len(ranking) < top:
         raise ConfigError(
             f"sweep {config.name} has {len(ranking)} completed trials, and --top is {top}; "
             f"finish it first with: campaign resume {config.name}"
         )
-    return [row["trial_id"] for row in (ranking[:top] if top > 1 else best(rows, config.goals)[:1])]
+    return [row["trial_id"] for row in ranking[:top]]

@@ -1,13 +1,16 @@
 """What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from orchestrator.sweep_config import SweepConfig, SweepGoal
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Store, find_sweep
+from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep
 from trainables.config import flatten
+
+logger = logging.getLogger(__name__)
 
 
 class TrialRow(TypedDict):
@@ -57,7 +60,7 @@ def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRo
 def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
     """Return the best completed trial, or with several goals the Pareto front, best by the first goal first."""
     ranking = ranked(rows, goals)
-    return ranking[:1] if len(goals) == 1 else [row for row in ranking if row in pareto_front(ranking, goals)]
+    return ranking[:1] if len(goals) == 1 else pareto_front(ranking, goals)
 
 
 def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
@@ -108,10 +111,19 @@ def summary(
     }
 
 
+def ids_in_mlflow(store: Store, config: SweepConfig) -> SweepIds:
+    """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
+    try:
+        return find_sweep(store, config.campaign, config.name)
+    except StoreError as error:
+        logger.warning("sweep %s is shown without its MLflow runs: %s", config.name, error)
+        return SweepIds()
+
+
 def sweep_document(sweep: SweepFolder, store: Store) -> dict[str, Any]:
     """Return the JSON document of a sweep on disk, with its MLflow ids where MLflow has it."""
     config = sweep.config()
-    ids = find_sweep(store, config.campaign, config.name)
+    ids = ids_in_mlflow(store, config)
     return summary(
         config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
     )

@@ -1,5 +1,6 @@
 """Find a run by what a user calls it, and evaluate and explain its network."""
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+from orchestrator.results import ranked, trial_rows
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Mirror, Store, find_identity, folder_of_run
 from trainables.config import ConfigError, config_hash, experiment_from_tree, override
@@ -21,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
-    """Return the trial folder that `name` means: a path, SWEEP/TRIAL, a run of `campaign train`, or an MLflow run id.
+    """Return the trial folder that `name` means.
+
+    That is a path, SWEEP/TRIAL, SWEEP for its best trial, a run of `campaign train`, or an MLflow run id.
 
     Raises:
         ConfigError: It means none.
@@ -31,13 +35,22 @@ def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
     for place in places:
         if (place / "config.yaml").is_file():
             return TrialFolder(place.absolute())
+    if SweepFolder.of(storage, name).config_path.exists():
+        return _best_trial(SweepFolder.of(storage, name))
     folder = folder_of_run(store, name) if _looks_like_run_id(name) else None
     if folder is None or not folder.is_dir():
         raise ConfigError(
-            f"no run {name!r}: give a trial's folder, SWEEP/TRIAL of {storage / 'sweeps'}, the name of a run of "
-            f"campaign train, or an MLflow run id of {store.tracking_uri}"
+            f"no run {name!r}: give a trial's folder, SWEEP or SWEEP/TRIAL of {storage / 'sweeps'}, the name of a run "
+            f"of campaign train, or an MLflow run id of {store}"
         )
     return TrialFolder(folder)
+
+
+def _best_trial(sweep: SweepFolder) -> TrialFolder:
+    ranking = ranked(trial_rows(sweep, {}), sweep.config().goals)
+    if not ranking:
+        raise ConfigError(f"no trial of sweep {sweep.path.name} has completed; see campaign status {sweep.path.name}")
+    return sweep.trial(ranking[0]["trial_id"])
 
 
 def evaluate_run(folder: TrialFolder, overrides: Mapping[str, Any]) -> Metrics:
@@ -100,7 +113,7 @@ def explain_images(
     if label is not None and label not in names:
         raise ConfigError(f"no class {label!r} in {folder.path}; valid classes: {', '.join(names)}")
     output.mkdir(parents=True, exist_ok=True)
-    explanations = []
+    explanations: list[Explanation] = []
     for path in images:
         batch = _as_batch(path, config.data.image_size).to(context.device)
         with torch.inference_mode():
@@ -108,7 +121,7 @@ def explain_images(
         own = names.index(label) if label else int(probabilities_K.argmax())
         batch = _with_label(batch, own)
         (panel,) = panels_of(model, batch, names, num_rivals=num_rivals, device=context.device)
-        target = output / f"{path.stem}-{names[own]}.png"
+        target = _unused(output, f"{path.stem}-{names[own]}", [one.panel for one in explanations])
         panel.save(target)
         explanations.append(_explanation(path, names, probabilities_K, target))
     return explanations
@@ -117,6 +130,12 @@ def explain_images(
 def class_names(folder: TrialFolder) -> tuple[str, ...]:
     """Return the classes that the run was trained on, in the order of its logits."""
     return tuple(read_json(folder.path / "data.json")["class_names"])
+
+
+def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:
+    """Return the first of `stem.png`, `stem-2.png`, ... in the folder that this call has not written."""
+    names = (f"{stem}.png" if count == 1 else f"{stem}-{count}.png" for count in itertools.count(1))
+    return next(folder / name for name in names if str(folder / name) not in taken)
 
 
 def _as_batch(path: Path, image_size: int) -> Batch:

@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.progress import format_seconds
 from orchestrator.sweep_folder import SweepFolder
+from trainables.trial_folder import TrialFolder
 
 
 def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
@@ -49,13 +50,19 @@ def status_lines(status: dict[str, Any]) -> list[str]:
 
 
 def _eta_s(sweep: SweepFolder, done: int, total: int) -> float | None:
-    """Return the seconds left at the pace since the running driver started, which made its lock file anew."""
-    elapsed = time.time() - sweep.lock_path.stat().st_mtime
-    since = [
-        trial_id
-        for trial_id in sweep.trial_ids()
-        if sweep.trial(trial_id).metrics_path.exists()
-        and sweep.trial(trial_id).metrics_path.stat().st_mtime > sweep.lock_path.stat().st_mtime
-    ]
-    epochs = sum(len(sweep.trial(trial_id).rows()) for trial_id in since)
-    return (total - done) * elapsed / epochs if epochs else None
+    """Return the seconds left at the pace since the running driver started, which stamped its lock file."""
+    started = sweep.lock_path.stat().st_mtime
+    trials = [sweep.trial(trial_id) for trial_id in sweep.trial_ids()]
+    epochs = sum(_epochs_since(trial, started) for trial in trials if trial.metrics_path.exists())
+    return (total - done) * (time.time() - started) / epochs if epochs else None
+
+
+def _epochs_since(trial: TrialFolder, started: float) -> int:
+    """Return how many of the trial's last epochs ended after `started`, by their wall times."""
+    ended, epochs = trial.metrics_path.stat().st_mtime, 0
+    for row in reversed(trial.rows()):
+        if ended <= started:
+            break
+        epochs += 1
+        ended -= row["time/epoch_s"] or 0.0
+    return epochs

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from search_spaces import find_base, find_space
+from search_spaces import SPACES, Space, find_base, find_space
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
@@ -89,23 +89,39 @@ def sweep_of_space(
     base = override(find_base(space.base), parse_assignments(assignments))
     experiment = experiment_from_tree(base, source=f"space {space.name}")
     use_asha = space.asha if asha is None else asha
-    if use_asha and len(space.goals) > 1:
-        raise ConfigError(
-            f"--asha compares trials by one metric, but space {space.name} has {len(space.goals)} goals: "
-            f"{', '.join(map(str, space.goals))}"
-        )
+    if use_asha:
+        _check_asha(space, experiment)
     fields = {
         "campaign": campaign or space.name,
-        "space": space_name,
+        "space": space_name if space_name in SPACES else str(Path(space_name).absolute()),
         "base": experiment.model_dump(mode="json"),
         "goals": [{"metric": goal.metric, "direction": goal.direction} for goal in space.goals],
         "num_trials": num_trials or space.num_trials,
         "seed": seed,
         "asha": use_asha,
-        "max_concurrent": max_concurrent,
     }
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
-    return sweep_from_tree({"name": name or f"{space.name}-{digest}", **fields}, source="sweep")
+    name = name or f"{space.name}-{digest}"
+    return sweep_from_tree({"name": name, **fields, "max_concurrent": max_concurrent}, source="sweep")
+
+
+def _check_asha(space: Space, experiment: ExperimentConfig) -> None:
+    if len(space.goals) > 1:
+        raise ConfigError(
+            f"--asha compares trials by one metric, but space {space.name} has {len(space.goals)} goals: "
+            f"{', '.join(map(str, space.goals))}"
+        )
+    if experiment.training.epochs < 3:
+        raise ConfigError(
+            f"--asha stops trials before their end, and training.epochs = {experiment.training.epochs} leaves nothing "
+            "to stop; it needs at least 3"
+        )
+    (goal,) = space.goals
+    if goal.metric.startswith("shift/") and not experiment.evaluation.shift_every_epoch:
+        raise ConfigError(
+            f"--asha compares trials by {goal.metric} after each epoch, which is measured only at the end while "
+            "evaluation.shift_every_epoch = false; set it to true"
+        )
 
 
 def sweep_from_tree(tree: Mapping[str, Any], *, source: str) -> SweepConfig:

@@ -1,6 +1,7 @@
 """A sweep's folder: its config, its trials and how each ended."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ class SweepFolder:
         write_text(self.config_path, sweep_yaml(config))
 
     def claim(self, config: SweepConfig) -> None:
-        """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs."""
+        """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
+
+        How many trials run at a time may differ: it says nothing about what they are.
+        """
         if not self.config_path.exists():
             self.write(config)
             return
@@ -76,20 +80,25 @@ class SweepFolder:
                 f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
                 f"or continue that one with: campaign resume {config.name}"
             )
+        if found != wanted:
+            with self.locked():
+                self.write(config)
 
     def extend(self, num_trials: int) -> None:
-        """Add `num_trials` to a sweep that searches a space."""
+        """Add `num_trials` to a sweep that searches a space; ConfigError if a driver runs it."""
         config = self.config()
         if config.space is None:
             raise ConfigError(f"sweep {config.name} is a fixed list of trials, not a search; it cannot be extended")
-        self.write(config.model_copy(update={"num_trials": config.num_trials + num_trials}))
+        with self.locked():
+            self.write(config.model_copy(update={"num_trials": config.num_trials + num_trials}))
 
     def forget_failures(self) -> None:
-        """Make the failed trials unfinished ones."""
-        for trial_id in self.trial_ids():
-            outcome = self.outcome(trial_id)
-            if outcome and outcome["status"] == "failed":
-                (self.trials_path / trial_id / "outcome.json").unlink()
+        """Make the failed trials unfinished ones; ConfigError if a driver runs the sweep."""
+        with self.locked():
+            for trial_id in self.trial_ids():
+                outcome = self.outcome(trial_id)
+                if outcome and outcome["status"] == "failed":
+                    (self.trials_path / trial_id / "outcome.json").unlink()
 
     def trial(self, trial_id: str) -> TrialFolder:
         return TrialFolder(self.trials_path / trial_id)
@@ -123,13 +132,14 @@ class SweepFolder:
     def locked(self) -> Iterator[None]:
         """Hold the sweep for one driver; ConfigError if another one runs it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with self.lock_path.open("w") as file:
+        with self.lock_path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise ConfigError(
                     f"sweep {self.path.name} is being run by another process; wait for it or stop it first"
                 ) from error
+            os.utime(file.fileno())
             yield
 
     def is_locked(self) -> bool:

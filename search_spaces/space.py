@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import optuna
 
+from trainables.config import ConfigError
+
 Point = Mapping[str, Any]
 """Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
 
@@ -43,9 +45,9 @@ class Space:
 
     def __post_init__(self) -> None:
         if not self.goals:
-            raise ValueError(f"space {self.name}: needs at least one goal")
+            raise ConfigError(f"space {self.name}: needs at least one goal")
         if self.asha and len(self.goals) > 1:
-            raise ValueError(
+            raise ConfigError(
                 f"space {self.name}: asha compares trials by one metric, but there are {len(self.goals)} goals: "
                 f"{', '.join(map(str, self.goals))}; set asha=False or keep one goal"
             )

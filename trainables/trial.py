@@ -33,7 +33,9 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
         _describe(data, config, folder)
 
     def validate(model: Classifier, epoch: int) -> Row:
-        _draw_if_due(config, context, model, data, epoch)
+        every = config.evaluation.panel_every_epochs
+        if every is not None and epoch % every == 0 and epoch < config.training.epochs:
+            _draw(config, context, model, data, epoch)
         names = EPOCH_SUITE + (FINAL_SUITE if config.evaluation.shift_every_epoch else ())
         return evaluate(config, context, model, data, names)
 
@@ -76,17 +78,14 @@ def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitt
     measured = {key: value for key, value in fitted.row.items() if direction(key)}
     names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
     metrics = measured | evaluate(config, context, fitted.model, data, names)
+    _draw(config, context, fitted.model, data, config.training.epochs)
     if context.rank == 0:
         write_json(context.folder.evaluation_path, metrics)
     return metrics
 
 
-def _draw_if_due(
-    config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, epoch: int
-) -> None:
-    every = config.evaluation.panel_every_epochs
-    is_due = epoch == config.training.epochs or (every is not None and epoch % every == 0)
-    if context.rank == 0 and is_due:
+def _draw(config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, epoch: int) -> None:
+    if context.rank == 0:
         draw_panels(
             model,
             data.val,

@@ -94,11 +94,12 @@ class TrialFolder:
 
 def as_json_line(row: Mapping[str, float]) -> str:
     """Return one line of strict JSON; a number that is not finite becomes null."""
-    return json.dumps({key: value if math.isfinite(value) else None for key, value in row.items()}) + "\n"
+    return json.dumps(_finite(row)) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write strict JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -112,6 +113,14 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _whole_row(tail: str) -> list[Row]:

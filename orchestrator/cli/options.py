@@ -33,6 +33,10 @@ Sweep = Annotated[
 ]
 Run = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A trial's folder, SWEEP/TRIAL, or an MLflow run id.", show_default=False),
+    typer.Argument(
+        metavar="RUN",
+        help="A trial's folder, SWEEP/TRIAL, SWEEP for its best, or an MLflow run id.",
+        show_default=False,
+    ),
 ]
 DEFAULT_STORAGE = Path("campaign-data")

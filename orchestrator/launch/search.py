@@ -1,7 +1,6 @@
 """A sweep's search: Optuna's study in the sweep's folder, and how its trials become folders of ours."""
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -31,7 +30,7 @@ class FolderOfPoint:
 
     def __call__(self, trial: Any) -> dict[str, Any]:
         self._space.suggest(trial)
-        trial_id = trial.user_attrs.get(TRIAL_ID) or f"{trial.number:04d}"
+        trial_id = _id(trial)
         trial.set_user_attr(TRIAL_ID, trial_id)
         self._sweep.trial(trial_id).claim(self._config.experiment(dict(trial.params)))
         return {"trial_id": trial_id}
@@ -41,10 +40,10 @@ def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> Optun
     """Return the searcher, with the trials that an interrupted driver left waiting under their old ids."""
     storage = study_storage(sweep)
     study = open_study(sweep, config, storage)
-    if not study.trials:
-        for point in space.first_points:
-            study.enqueue_trial(dict(point))
-    _requeue(study, sweep, config)
+    _requeue(study, sweep)
+    for point in space.first_points[: config.num_trials]:
+        study.enqueue_trial(dict(point), skip_if_exists=True)
+    _settle(study, sweep, config)
     return OptunaSearch(
         FolderOfPoint(sweep, config, space),
         metric=[goal.metric for goal in config.goals],
@@ -71,23 +70,32 @@ def open_study(sweep: SweepFolder, config: SweepConfig, storage: BaseStorage | N
     )
 
 
-def _requeue(study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
-    """Settle what the last driver left running: tell what ended, put the rest back in the queue."""
-    waiting = {trial.user_attrs.get(TRIAL_ID) for trial in study.get_trials(states=(TrialState.WAITING,))}
+def _requeue(study: optuna.Study, sweep: SweepFolder) -> None:
+    """Put the points of all trials without an outcome back in the queue, under their old ids."""
+    waiting = {_id(trial) for trial in study.get_trials(states=(TrialState.WAITING,))}
+    unfinished = set(sweep.unfinished())
+    left = {
+        _id(trial): trial
+        for trial in study.trials
+        if _id(trial) in unfinished or (trial.state == TrialState.RUNNING and sweep.outcome(_id(trial)) is None)
+    }
+    for trial_id, trial in left.items():
+        if trial_id not in waiting:
+            # A trial that was cut off before it was sampled has only what it was queued with.
+            point = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
+
+
+def _settle(study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
+    """Tell the study of what the last driver left running: the values of what has ended, a failure of the rest."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        trial_id = trial.user_attrs.get(TRIAL_ID)
-        values = _values(sweep, config, trial_id) if trial_id else None
+        values = _values(sweep, config, _id(trial))
         study.tell(trial.number, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
-        if values is None and trial.params and not _has_ended(sweep, trial_id) and trial_id not in waiting:
-            _enqueue(study, trial.params, trial_id)
 
 
-def _enqueue(study: optuna.Study, params: Mapping[str, Any], trial_id: str | None) -> None:
-    study.enqueue_trial(dict(params), user_attrs={TRIAL_ID: trial_id} if trial_id else None)
-
-
-def _has_ended(sweep: SweepFolder, trial_id: str | None) -> bool:
-    return trial_id is not None and sweep.outcome(trial_id) is not None
+def _id(trial: Any) -> str:
+    """Return the id of a trial of the study: its own number, unless it continues an earlier one."""
+    return str(trial.user_attrs.get(TRIAL_ID) or f"{trial.number:04d}")
 
 
 def _values(sweep: SweepFolder, config: SweepConfig, trial_id: str) -> list[float] | None:

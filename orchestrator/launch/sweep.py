@@ -12,7 +12,7 @@ from orchestrator.launch.search import build_search, open_study
 from orchestrator.launch.trial_functions import TrialSetting, trial_function
 from orchestrator.launch.tune_callback import RecordEnds
 from orchestrator.progress import EpochProgress
-from orchestrator.results import TrialRow, best, ranked, summary, trial_rows
+from orchestrator.results import TrialRow, best, ids_in_mlflow, ranked, summary, trial_rows
 from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import (
@@ -22,7 +22,6 @@ from orchestrator.tracking import (
     collect_provenance,
     crown,
     ensure_experiment,
-    find_sweep,
     log_model,
     open_parent,
     sync,
@@ -102,7 +101,7 @@ def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, 
         done=_epochs_done(sweep, experiment.training.epochs),
     )
     function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room, available))
-    with watcher:
+    with watcher, RecordEnds(sweep, setting, watcher) as record_ends:
         ray.tune.Tuner(
             function,
             param_space=_fixed_trials(sweep, config),
@@ -112,7 +111,7 @@ def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, 
                 storage_path=str(sweep.path),
                 verbose=0,
                 failure_config=ray.tune.FailureConfig(max_failures=config.max_failures),
-                callbacks=[RecordEnds(sweep, setting, watcher)],
+                callbacks=[record_ends],
             ),
         ).fit()
 
@@ -126,7 +125,7 @@ def _tune_config(sweep: SweepFolder, config: SweepConfig, room: Capacity) -> ray
         }
     return ray.tune.TuneConfig(
         **search,
-        scheduler=_scheduler(config),
+        scheduler=build_scheduler(config),
         max_concurrent_trials=room.concurrent,
         reuse_actors=True,
         trial_dirname_creator=lambda trial: f"{trial.trial_id}-{trial.config['trial_id']}",
@@ -138,9 +137,11 @@ def _fixed_trials(sweep: SweepFolder, config: SweepConfig) -> dict[str, Any]:
     return {} if config.space is not None else {"trial_id": ray.tune.grid_search(sweep.unfinished())}
 
 
-def _scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None:
-    """Return ASHA, which compares trials by our own epoch count; its limit lies past the last epoch, so that a
-    trial that runs to its end is not taken for a stopped one."""
+def build_scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None:
+    """Return ASHA, which compares trials by our own epoch count after a quarter and a half of the epochs.
+
+    Its last rung and its limit lie past the last epoch, so that a trial that runs to its end is evaluated.
+    """
     if not config.asha:
         return None
     (goal,) = config.goals
@@ -150,7 +151,7 @@ def _scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None
         metric=goal.metric,
         mode=goal.direction,
         max_t=epochs + 1,
-        grace_period=max(1, epochs // 4),
+        grace_period=(epochs + 1) / 4,
         reduction_factor=2,
     )
 
@@ -174,7 +175,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting) -> 
     """Write the summary on the parent run, crown the champion, and say what is left."""
     parent_run_id = setting.identity.parent_run_id
     assert parent_run_id is not None
-    rows = trial_rows(sweep, find_sweep(setting.store, config.campaign, config.name).trials)
+    rows = trial_rows(sweep, ids_in_mlflow(setting.store, config).trials)
     winners = best(rows, config.goals)
     unfinished = max(config.num_trials - sweep.num_finished(), 0)
     write_summary(

@@ -43,10 +43,10 @@ def in_process_trial(setting: TrialSetting) -> TrialFunction:
         from trainables.trial import run_trial
 
         folder = TrialFolder(setting.trials_path / point["trial_id"])
-        mirror = setting.mirror(point["trial_id"])
+        push = PushEpochs(setting.mirror(point["trial_id"]))
 
         def on_report(row: Row) -> None:
-            mirror.push()
+            push(row)
             tune.report(dict(row))
 
         run_trial(folder.config(), LocalContext(folder, on_report))
@@ -84,7 +84,7 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
         train_loop_config={
             "config": config.model_dump(mode="json"),
             "folder": str(folder.path),
-            "on_report": PushToMirror(mirror),
+            "on_report": PushEpochs(mirror),
         },
         scaling_config=scaling(config.resources),
         run_config=ray.train.RunConfig(
@@ -97,15 +97,20 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
     trainer.fit()
 
 
-@dataclass(frozen=True, slots=True)
-class PushToMirror:
-    """A picklable function of a row that pushes a trial's folder to MLflow."""
+@dataclass(slots=True)
+class PushEpochs:
+    """A picklable function of a row that pushes a trial's folder to MLflow after each epoch.
+
+    The last report repeats the last epoch's and is not pushed: that is for whoever records the trial's end.
+    """
 
     mirror: Mirror
+    epoch: int = 0
 
     def __call__(self, row: Row) -> None:
-        del row
-        self.mirror.push()
+        if row["epoch"] > self.epoch:
+            self.epoch = int(row["epoch"])
+            self.mirror.push()
 
 
 def scaling(resources: Resources) -> Any:

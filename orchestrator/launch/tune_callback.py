@@ -1,6 +1,7 @@
 """What the driver does when Tune tells it that a trial has moved on or ended."""
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,25 @@ logger = logging.getLogger(__name__)
 
 
 class RecordEnds(Callback):
-    """Writes each trial's outcome, ends its MLflow run and tells the watcher."""
+    """Writes each trial's outcome, ends its MLflow run and tells the watcher.
+
+    MLflow is told in a thread, so that the next trial need not wait for it; leaving the context waits for the thread.
+    """
 
     def __init__(self, sweep: SweepFolder, setting: TrialSetting, watcher: Watcher) -> None:
         self._sweep = sweep
         self._setting = setting
         self._watcher = watcher
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._pushes: list[Future[None]] = []
+
+    def __enter__(self) -> "RecordEnds":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.shutdown(wait=True)
+        for push in self._pushes:
+            push.result()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles its callbacks for a restore, which no sweep uses."""
@@ -42,7 +56,7 @@ class RecordEnds(Callback):
 
     def _end(self, trial_id: str, error: str | None) -> None:
         outcome = self._sweep.end(trial_id, error)
-        self._setting.mirror(trial_id).push()
+        self._pushes.append(self._thread.submit(self._setting.mirror(trial_id).push))
         self._watcher.on_end(trial_id, outcome["status"] if error is None else f"failed: {error}")
 
 

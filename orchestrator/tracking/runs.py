@@ -47,6 +47,8 @@ def folder_of_run(store: Store, run_id: str) -> Path | None:
     """Return the trial folder of an MLflow run, or None if there is no such run or it is none of ours."""
     from mlflow.exceptions import MlflowException
 
+    if store.sqlite_file and not store.sqlite_file.exists():
+        return None
     with reaching(store):
         try:
             tags = connect(store).get_run(run_id).data.tags

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.tracking.outage import client_settings
+from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
     storage = storage.expanduser().absolute()
     uri = tracking_uri or f"{SQLITE}{storage / 'mlflow.db'}"
     if uri.startswith("file:") or "://" not in uri:
-        raise ValueError(
+        raise ConfigError(
             f"tracking URI {uri!r}: MLflow no longer tracks runs in plain folders; "
             "give http(s)://HOST:PORT, sqlite:////ABSOLUTE/FILE.db or postgresql://..., or leave it out"
         )

@@ -1,7 +1,7 @@
 """Handwritten digits on textures that agree with the class: background as a built-in shortcut, with masks.
 
 A few pixels of texture are weak evidence of the class and the whole background is strong evidence, so a model that
-is made to look at the object alone cannot read the shortcut beside the stroke. A dark outline sets the bright stroke
+is made to look at the object alone finds little of the shortcut beside it. A dark outline sets the bright stroke
 off from every texture, and counts as object.
 
 The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once a process and

@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 Rng = np.random.Generator
 
 NUM_FAMILIES = 10
-OWN_SHARE = 0.4
+OWN_SHARE = 0.45
 LUMINANCE_NOISE = 0.04
 _TILE = 4 / 48  # Side, as a share of the picture's.
 
@@ -38,9 +38,9 @@ def tile_side(image_size: int) -> int:
 
 def draw_textures(palette_KC: Array, families_N: Ints, image_size: int, rng: Rng) -> Array:
     """Return a mosaic of each given family, N3HW in [0, 1], each with its grid at a phase of its own."""
-    colours_CNHW = palette_KC.T[:, _draw_hues(families_N, image_size, rng)]
-    noise_NHW = rng.standard_normal(colours_CNHW.shape[1:], dtype=np.float32) * np.float32(LUMINANCE_NOISE)
-    return (colours_CNHW + noise_NHW).clip(0, 1).swapaxes(0, 1)
+    textures_CNHW: Array = palette_KC.T[:, _draw_hues(families_N, image_size, rng)]
+    textures_CNHW += LUMINANCE_NOISE * rng.standard_normal(textures_CNHW.shape[1:], dtype=np.float32)
+    return textures_CNHW.clip(0, 1, out=textures_CNHW).swapaxes(0, 1)
 
 
 def _draw_hues(families_N: Ints, image_size: int, rng: Rng) -> Ints:

@@ -2,7 +2,6 @@
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from trainables.evaluations.base import EvalSpec, Metrics, Subject
 
@@ -13,11 +12,14 @@ def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
 
 
 def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15) -> float:
-    """Return the expected calibration error over equal-width confidence bins (Guo et al. 2017, eq. 3)."""
-    error = multiclass_calibration_error(
-        logits_NK.softmax(1), labels_N, num_classes=logits_NK.shape[1], n_bins=num_bins, validate_args=False
-    )
-    return float(error)
+    """Return the expected calibration error `sum_b |B_b|/N * |acc(B_b) - conf(B_b)|` (Guo et al. 2017, eq. 3).
+
+    Bin b of the `num_bins` of equal width holds the confidences in `((b-1)/num_bins, b/num_bins]`.
+    """
+    confidences_N, classes_N = logits_NK.double().softmax(1).max(1)
+    bins_N = (confidences_N * num_bins).ceil().long().clamp(1, num_bins) - 1
+    gaps_N = (classes_N == labels_N).double() - confidences_N
+    return gaps_N.new_zeros(num_bins).index_add(0, bins_N, gaps_N).abs().sum().item() / len(labels_N)
 
 
 def _run(subject: Subject) -> Metrics:

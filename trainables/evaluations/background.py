@@ -1,6 +1,5 @@
 """How much of the ContrastiveCAMs' influence lies on the background, by the masks."""
 
-import torch
 from torch import Tensor
 
 from trainables.evaluations.base import EvalSpec, Metrics, Subject
@@ -10,10 +9,10 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     """Return the mean influence on object and background, and the background's share of their sum.
 
     Args:
-        foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each picture; nan where it has no mask.
+        foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each picture with a mask.
         background_N: The same on the background.
     """
-    foreground, background = foreground_N.nanmean().item(), background_N.nanmean().item()
+    foreground, background = foreground_N.mean().item(), background_N.mean().item()
     total = foreground + background
     return {
         "background/influence_share": background / total if total else 0.0,
@@ -24,8 +23,8 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
 
 def _run(subject: Subject) -> Metrics:
     predictions = subject.validation
-    assert torch.equal(predictions.has_mask_N, ~predictions.foreground_N.isnan())
-    return influence_shares(predictions.foreground_N, predictions.background_N)
+    has_mask_N = predictions.has_mask_N
+    return influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N])
 
 
 BACKGROUND = EvalSpec(

@@ -48,13 +48,9 @@ class Subject:
         )
         return predict(self.model, batches, device=self.device, gather=self.gather)
 
-    def offers(self) -> frozenset[Need]:
-        """Return what this subject has of what evaluations may need."""
-        offered: dict[Need, bool] = {
-            "masks": bool(self.validation.has_mask_N.any()),
-            "shift": bool(self.data.shift),
-        }
-        return frozenset(need for need, there in offered.items() if there)
+    def offers(self, need: Need) -> bool:
+        """Return whether this subject has what an evaluation may need."""
+        return bool(self.data.shift) if need == "shift" else bool(self.validation.has_mask_N.any())
 
 
 @dataclass(frozen=True)

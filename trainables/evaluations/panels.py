@@ -34,12 +34,13 @@ def panels_of(
     try:
         with torch.inference_mode():
             output = model(batch.images_BCHW.to(device))
+            cams_BKHW = hirescam(output.features.float(), model.head.weight)
+            contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B.to(device)).cpu()
+            logits_BK = output.logits.float().cpu()
     finally:
         model.train(was_training)
-    cams_BKHW = hirescam(output.features.float(), model.head.weight)
-    contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B.to(device)).detach().cpu()
     return [
-        _panel(batch, index, output.logits[index].float().cpu(), contrastive_BKHW[index], class_names, num_rivals)
+        _panel(batch, index, logits_BK[index], contrastive_BKHW[index], class_names, num_rivals)
         for index in range(len(batch))
     ]
 

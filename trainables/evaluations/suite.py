@@ -16,9 +16,9 @@ def run_suite(names: Iterable[str], subject: Subject, *, on_skip: Callable[[str]
     metrics: Metrics = {}
     for name in names:
         spec = evaluation(name)
-        missing = spec.needs - subject.offers()
+        missing = [need for need in sorted(spec.needs) if not subject.offers(need)]
         if missing:
-            on_skip(f"{name}: skipped, the data have no {' and no '.join(sorted(missing))}")
+            on_skip(f"{name}: skipped, the data have no {' and no '.join(missing)}")
             continue
         metrics |= spec.run(subject)
     return metrics

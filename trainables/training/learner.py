@@ -31,6 +31,8 @@ class Learner:
         self._training = config.training
         self._objective = objective
         self._device = context.device
+        self._gather = context.gather
+        self._world_size = context.world_size
         self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
         self._model = model.to(context.device).to(memory_format=self._memory_format)
         self._average = _moving_average(self._model, config.training.ema_decay)
@@ -75,6 +77,14 @@ class Learner:
         if self._average is not None:
             self._average.update_parameters(self._model)
         return torch.stack(losses).sum(), torch.stack(hits).sum()
+
+    def align_workers(self) -> None:
+        """Give every worker the buffers of rank 0; batch statistics otherwise follow each worker's own pictures."""
+        if self._world_size == 1:
+            return
+        for network in dict.fromkeys((self._model, self.evaluated)):
+            buffers = {name: buffer.cpu() for name, buffer in network.named_buffers()}
+            network.load_state_dict(self._gather(buffers)[0], strict=False)
 
     def _backward(self, batch: Batch, *, share: float) -> tuple[Tensor, Tensor]:
         images_BCHW = batch.images_BCHW.contiguous(memory_format=self._memory_format)

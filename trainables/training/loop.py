@@ -35,7 +35,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
-        FloatingPointError: The loss of an epoch is not finite.
+        FloatingPointError: The training or validation loss of an epoch is not finite.
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
@@ -46,6 +46,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
             started = time.perf_counter()
             row = _train_epoch(config, context, data, learner, epoch)
             row |= validate(learner.evaluated, epoch)
+            _check_finite("validation", row.get("val/loss", 0.0), epoch)
             row["time/epoch_s"] = time.perf_counter() - started
             if context.rank == 0:
                 context.folder.commit(learner.state(), row)
@@ -90,6 +91,7 @@ def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle
         totals_2 += torch.stack(learner.step(batch))
         num_images += len(batch)
         num_unmasked += len(batch) - int(batch.has_mask_B.sum())
+    learner.align_workers()
     return _epoch_row(
         context.gather((totals_2.cpu(), num_images, num_unmasked)),
         epoch=epoch,
@@ -114,11 +116,7 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
 def _epoch_row(shares: list[tuple[Tensor, int, int]], *, epoch: int, learning_rate: float, seconds: float) -> Row:
     totals, images, unmasked = zip(*shares, strict=True)
     loss, accuracy = (torch.stack(totals).double().sum(0) / sum(images)).tolist()
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the training loss of epoch {epoch} is {loss}: lower optim.learning_rate, "
-            "set training.clip_norm, or lower objective.background_weight"
-        )
+    _check_finite("training", loss, epoch)
     return {
         "epoch": epoch,
         "train/loss": loss,
@@ -128,3 +126,11 @@ def _epoch_row(shares: list[tuple[Tensor, int, int]], *, epoch: int, learning_ra
         "time/train_s": seconds,
         "time/images_per_s": sum(images) / seconds,
     }
+
+
+def _check_finite(which: str, loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the {which} loss of epoch {epoch} is {loss}: lower optim.learning_rate, "
+            "set training.clip_norm, or lower objective.background_weight"
+        )

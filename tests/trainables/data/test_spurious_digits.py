@@ -86,18 +86,17 @@ def hues(dataset: DigitSet, palette_KC: Array) -> Tensor:
 
 
 @pytest.mark.parametrize(("names", "palette_KC"), [(SEEN_SETS, SEEN), (["unseen_textures"], UNSEEN)])
-def test_family_own_hue_is_on_four_tiles_in_ten(sets: dict[str, DigitSet], names: list[str], palette_KC: Array) -> None:
+def test_family_own_hue_is_on_nine_tiles_in_twenty(sets: dict[str, DigitSet], names: list[str], palette_KC: Array) -> None:
     for name in names:
         hues_NHW = hues(sets[name], palette_KC)
         for family in range(10):
             of_family = hues_NHW[sets[name].families_N == family]
             counts = torch.bincount(of_family[of_family >= 0], minlength=10)
-            expected = torch.full((10,), 0.6 / 9)
-            expected[family] = 0.4
+            expected = torch.full((10,), 0.55 / 9)
+            expected[family] = 0.45
             # 80 pictures of 90 tiles: four standard errors are 0.023 and 0.012.
             deviation = (counts / counts.sum() - expected).abs()
             assert deviation[family] < 0.023
-            assert deviation.max() < 0.023
             assert deviation[torch.arange(10) != family].max() < 0.012
 
 
@@ -188,33 +187,25 @@ def saturation(dataset: DigitSet) -> Tensor:
 @pytest.mark.parametrize("image_size", [32, 48, 128])
 def test_mask_is_where_less_than_half_of_the_texture_shows(image_size: int) -> None:
     for name, dataset in digit_sets(num_train=60, num_test=30, image_size=image_size).items():
-        palette_KC = UNSEEN if name == "unseen_textures" else SEEN
         ink, shown = dataset.ink_NHW, saturation(dataset)
-        bare = hues(dataset, palette_KC) >= 0
-        print(
-            image_size,
-            name,
-            shown[ink].max(),
-            (shown[~ink] < 0.5).float().mean(),
-            shown[~ink].min(),
-            [(~bare[~widen(ink, r)]).sum().item() for r in range(11)],
-        )
+        assert shown[ink].max() < 0.51  # Bytes are whole numbers.
+        assert (shown[~ink] < 0.5).float().mean() < 0.001  # Tint of half-covered ink.
+        bare = hues(dataset, UNSEEN if name == "unseen_textures" else SEEN) >= 0
+        assert not bare[ink].any()
+        assert (~bare[~ink]).float().mean() < 0.15  # The outline's soft edge.
+        beyond = ~widen(ink, image_size // 12)
+        assert (~bare[beyond]).float().mean() < 1e-4  # Noise of more than four standard deviations is clipped.
 
 
-def test_object_is_a_bright_stroke_in_a_dark_outline(sets: dict[str, DigitSet]) -> None:
-    for size in (32, 48):
-        for dataset in digit_sets(num_train=600, num_test=200, image_size=size).values():
-            ink = dataset.ink_NHW
-            bright = dataset.images_NCHW.amin(1) > 0.7 * 255
-            dark = dataset.images_NCHW.amax(1) < 0.3 * 255
-            for o in (bright, dark):
-                print(
-                    size,
-                    (o & ~ink).sum(),
-                    (o.sum((1, 2)) / ink.sum((1, 2))).sort()[0][[0, -1]],
-                    (widen(o, 1) & ~ink).sum(),
-                    o.sum(),
-                )
+def test_object_is_a_bright_stroke_in_a_dark_outline() -> None:
+    for dataset in digit_sets(num_train=600, num_test=200).values():
+        ink = dataset.ink_NHW
+        bright = dataset.images_NCHW.amin(1) > 0.7 * 255
+        dark = dataset.images_NCHW.amax(1) < 0.3 * 255
+        assert (bright.sum((1, 2)) / ink.sum((1, 2))).min() > 0.2
+        assert (dark.sum((1, 2)) / ink.sum((1, 2))).min() > 0.2
+        assert not (widen(bright, 1) & ~ink).any()  # The stroke touches no texture.
+        assert (dark & ~ink).float().mean() < 1e-5  # Noise of more than four standard deviations.
 
 
 def test_same_config_is_drawn_once_and_the_same_again() -> None:
@@ -245,7 +236,7 @@ def test_every_picture_size_draws_digits_of_the_same_share(image_size: int) -> N
     ink = digit_sets(num_train=100, num_test=10, image_size=image_size)["train"].ink_NHW
     assert ink.shape == (100, image_size, image_size)
     assert ink.float().mean() == pytest.approx(0.19, abs=0.016)
-    margin = image_size // 12
+    margin = image_size // 10
     assert ink.any(1).any(0)[margin:-margin].all()  # Digits come to lie at every column.
     assert ink.any(2).any(0)[margin:-margin].all()
 

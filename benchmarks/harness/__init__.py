@@ -1,0 +1,1 @@
+"""What the benchmarks share: rows, the page made from them, timing, and plain counterparts."""

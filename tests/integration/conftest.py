@@ -1,0 +1,218 @@
+"""Sweeps run once by the real command line, and looked at by many tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, resolve_store
+
+COMMAND = Path(sys.executable).with_name("campaign")
+PATIENCE_S = 240
+EPOCHS = 4
+TINY = (
+    "--set=data.num_train=128",
+    "--set=data.num_test=32",
+    "--set=model.width=4",
+    "--set=evaluation.panel_images=2",
+    f"--set=training.epochs={EPOCHS}",
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document that is all of standard output."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs `campaign` on one storage folder."""
+
+    storage: Path
+
+    def run(self, *arguments: str) -> Ran:
+        return wait(self.start(*arguments))
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command at the head of a process group of its own, as a terminal does."""
+        hidden = ("CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        return subprocess.Popen(
+            [str(COMMAND), *arguments],
+            env={**environment, "CAMPAIGN_STORAGE": str(self.storage), "OMP_NUM_THREADS": "1"},
+            cwd=self.storage,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def sweep(self, name: str) -> SweepFolder:
+        return SweepFolder.of(self.storage, name)
+
+    @property
+    def store(self) -> Store:
+        return resolve_store(self.storage)
+
+
+def wait(process: "subprocess.Popen[str]") -> Ran:
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        pytest.fail(f"{process.args} did not end in {PATIENCE_S} s\n{out}\n{err}")
+    return Ran(process.returncode, out, err)
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    """Return as soon as `condition` holds; fail when the command ends before that."""
+    while not condition():
+        if process.poll() is not None:
+            pytest.fail(f"{process.args} ended too early\n{wait(process)}")
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A sweep of three trials: interrupted, resumed, started again, extended by two, killed, resumed."""
+
+    shell: Shell
+    interrupted: Ran
+    ids_at_interrupt: list[str]
+    epochs_at_interrupt: dict[str, int]
+    resumed: Ran
+    again: Ran
+    """The first command once more, when there was nothing left to do."""
+    ids_at_kill: list[str]
+    epochs_at_kill: dict[str, int]
+    outlived_driver: list[str]
+    """Processes of the killed driver that were alive when its successor had ended."""
+    finished: Ran
+
+    @property
+    def folder(self) -> SweepFolder:
+        return self.shell.sweep("story")
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(tmp_path_factory.mktemp("storage"))
+
+
+@pytest.fixture(scope="session")
+def story(shell: Shell) -> Story:
+    folder = shell.sweep("story")
+    command = ("sweep", "digits-background-weight", "--name=story", "--trials=3", "--json", *TINY)
+
+    driver = shell.start(*command)
+    wait_until(lambda: any(epochs(folder).values()), driver)
+    os.killpg(driver.pid, signal.SIGINT)
+    interrupted = wait(driver)
+    ids_at_interrupt, epochs_at_interrupt = folder.trial_ids(), epochs(folder)
+
+    resumed = shell.run("resume", "story", "--json")
+    again = shell.run(*command)
+
+    driver = shell.start("extend", "story", "--trials=2", "--json")
+    wait_until(lambda: any(epochs(folder)[trial_id] for trial_id in folder.unfinished()), driver)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    driver.kill()
+    ids_at_kill, epochs_at_kill = folder.trial_ids(), epochs(folder)
+    finished = shell.run("resume", "story", "--json")
+    outlived = [process.name() for process in family if process.is_running() and process.status() != "zombie"]
+    wait(driver)
+    return Story(
+        shell,
+        interrupted,
+        ids_at_interrupt,
+        epochs_at_interrupt,
+        resumed,
+        again,
+        ids_at_kill,
+        epochs_at_kill,
+        outlived,
+        finished,
+    )
+
+
+HALVING = """
+import optuna
+from search_spaces import Goal, Space
+
+def suggest(trial: optuna.Trial) -> None:
+    trial.suggest_float("optim.learning_rate", 1e-9, 1e38, log=True)
+
+SPACE = Space(
+    name="halving",
+    summary="A good rate, one at which training breaks down, and one at which nothing moves.",
+    base="digits",
+    suggest=suggest,
+    goals=(Goal("train/loss", "min"),),
+    num_trials=3,
+    asha=True,
+    first_points=tuple({"optim.learning_rate": rate} for rate in (1e-2, 1e30, 1e-9)),
+)
+"""
+
+
+@dataclass(frozen=True)
+class Halving:
+    """A sweep over a space of the user's own, with a trial that fails and one that ASHA stops."""
+
+    folder: SweepFolder
+    ran: Ran
+
+
+@pytest.fixture(scope="session")
+def halving(shell: Shell) -> Halving:
+    (shell.storage / "halving.py").write_text(HALVING, encoding="utf-8")
+    ran = shell.run("sweep", "halving.py", "--name=halving", "--concurrent=1", "--json", *TINY)
+    return Halving(shell.sweep("halving"), ran)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The story's best trial on two Ray Train workers."""
+
+    folder: SweepFolder
+    ran: Ran
+
+
+SCALE = """
+set:
+  resources.workers: 2
+  training.epochs: 2
+"""
+
+
+@pytest.fixture(scope="session")
+def promoted(story: Story) -> Promoted:
+    (story.shell.storage / "pair.yaml").write_text(SCALE, encoding="utf-8")
+    ran = story.shell.run("promote", "story", "--scale=pair.yaml", "--json")
+    return Promoted(story.shell.sweep("story-pair"), ran)
+
+
+def epochs(folder: SweepFolder) -> dict[str, int]:
+    """Return trial id -> committed epochs."""
+    return {trial_id: len(folder.trial(trial_id).rows()) for trial_id in folder.trial_ids()}

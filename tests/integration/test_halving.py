@@ -1,0 +1,67 @@
+"""A space from the user's own file, a trial that fails, and one that ASHA stops."""
+
+import json
+from typing import Any
+
+import pytest
+
+from orchestrator.tracking import connect
+
+Halving = Any  # the fixtures' classes live in conftest.py, which tests cannot import
+Shell = Any
+Cli = Any
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture
+def trials(halving: Halving) -> dict[str, dict[str, Any]]:
+    return {trial["trial_id"]: trial for trial in halving.ran.document["trials"]}
+
+
+def test_each_trial_ends_as_it_should(trials: dict[str, dict[str, Any]]) -> None:
+    assert {trial_id: (trial["status"], trial["epoch"]) for trial_id, trial in trials.items()} == {
+        "0000": ("completed", 4),
+        "0001": ("failed", 0),
+        "0002": ("stopped", 2),
+    }
+
+
+def test_only_a_completed_trial_is_best(halving: Halving) -> None:
+    assert [trial["trial_id"] for trial in halving.ran.document["best"]] == ["0000"]
+
+
+def test_failed_trial_makes_the_exit_code(halving: Halving) -> None:
+    assert halving.ran.code == 1
+    assert "1 trials failed; try them again with: campaign resume halving --retry-failed" in halving.ran.err
+
+
+def test_outcome_says_why(halving: Halving) -> None:
+    outcome = halving.folder.outcome("0001")
+    assert outcome["status"] == "failed"
+    assert outcome["error"].startswith("FloatingPointError: the training loss of epoch 1 is ")
+    assert "lower optim.learning_rate" in outcome["error"]
+
+
+def test_mlflow_says_the_same(shell: Shell, trials: dict[str, dict[str, Any]]) -> None:
+    client = connect(shell.store)
+    runs = {trial_id: client.get_run(trial["run_id"]) for trial_id, trial in trials.items()}
+    assert [runs[trial_id].info.status for trial_id in trials] == ["FINISHED", "FAILED", "FINISHED"]
+    assert [run.data.tags["campaign.stopped_early"] for run in runs.values()] == ["false", "false", "true"]
+    assert "FloatingPointError" in runs["0001"].data.tags["campaign.error"]
+
+
+def test_space_file_is_kept_by_its_full_path(halving: Halving, shell: Shell) -> None:
+    assert halving.folder.config().space == str(shell.storage / "halving.py")
+
+
+def test_status_names_each_end(halving: Halving, shell: Shell, cli: Cli) -> None:
+    assert halving.ran.code == 1
+    ran = cli("status", "halving", "--storage", shell.storage, "--json")
+    assert json.loads(ran.out)["trials"] == {"completed": 1, "failed": 1, "stopped": 1}
+
+
+def test_stopped_trial_has_a_network_to_explain_and_no_evaluation(halving: Halving) -> None:
+    folder = halving.folder.trial("0002")
+    assert folder.state_path.exists()
+    assert folder.evaluation() is None

@@ -1,0 +1,62 @@
+"""Ctrl-C and a killed driver: no trial is lost, none is doubled."""
+
+from typing import Any
+
+import pytest
+
+Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+EPOCHS = 4
+
+
+def test_ctrl_c_ends_the_sweep_with_its_exit_code_and_says_how_to_go_on(story: Story) -> None:
+    assert story.interrupted.code == 130
+    assert 0 < sum(story.epochs_at_interrupt.values()) < 3 * EPOCHS
+    assert "continue with: campaign resume story" in story.interrupted.err
+
+
+def test_resume_ends_the_trials_that_had_started(story: Story) -> None:
+    assert story.resumed.code == 0, story.resumed.err
+    trials = story.resumed.document["trials"]
+    ids = [trial["trial_id"] for trial in trials]
+    assert set(story.ids_at_interrupt) <= set(ids)
+    assert len(ids) == 3
+    assert {(trial["status"], trial["epoch"]) for trial in trials} == {("completed", EPOCHS)}
+
+
+def test_same_command_again_launches_nothing(story: Story) -> None:
+    assert story.again.code == 0, story.again.err
+    assert "epoch" not in story.again.err
+    assert story.again.document == story.resumed.document
+
+
+def test_resume_right_after_a_kill_ends_the_trials_that_had_started(story: Story) -> None:
+    assert sum(story.epochs_at_kill.values()) < 5 * EPOCHS
+    assert story.finished.code == 0, story.finished.err
+    trials = story.finished.document["trials"]
+    ids = [trial["trial_id"] for trial in trials]
+    assert set(story.ids_at_kill) <= set(ids)
+    assert len(ids) == 5
+    assert {(trial["status"], trial["epoch"]) for trial in trials} == {("completed", EPOCHS)}
+
+
+def test_ray_dies_with_its_driver(story: Story) -> None:
+    assert story.outlived_driver == []
+
+
+def test_finished_trials_are_left_alone(story: Story) -> None:
+    before = {trial["trial_id"]: trial for trial in story.resumed.document["trials"]}
+    after = {trial["trial_id"]: trial for trial in story.finished.document["trials"]}
+    assert {trial_id: after[trial_id] for trial_id in before} == before
+
+
+def test_every_epoch_stands_once_in_the_files(story: Story) -> None:
+    for trial_id in story.folder.trial_ids():
+        assert [row["epoch"] for row in story.folder.trial(trial_id).rows()] == list(range(1, EPOCHS + 1))
+
+
+def test_no_point_is_tried_twice(story: Story) -> None:
+    configs = [story.folder.trial(trial_id).config() for trial_id in story.folder.trial_ids()]
+    assert len({config.optim.learning_rate for config in configs[1:]}) == 4
+    assert [config.objective.kind for config in configs[:2]] == ["cross_entropy", "contrastive"]

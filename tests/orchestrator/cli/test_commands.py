@@ -1,0 +1,205 @@
+"""What every command promises: an example, one clear line and exit code 2 for a user's error, and pure JSON."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from orchestrator.cli.app import app
+
+Cli = Callable[..., Any]
+SPACE = "digits-background-weight"
+TINY = ("--set", "data.num_train=64", "--set", "data.num_test=10", "--set", "model.width=4")
+SMALL = (*TINY, "--set", "training.epochs=2")
+
+
+def help_of_commands(group: typer.Typer = app, path: str = "campaign") -> dict[str, str]:
+    """Return the help text of every command, those of sub-commands included."""
+    found = {}
+    for info in group.registered_commands:
+        assert info.callback is not None
+        name = info.name or info.callback.__name__.replace("_", "-")
+        found[f"{path} {name}"] = info.help or info.callback.__doc__ or ""
+    for sub in group.registered_groups:
+        assert sub.typer_instance is not None
+        found |= help_of_commands(sub.typer_instance, f"{path} {sub.name or sub.typer_instance.info.name}")
+    return found
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", help_of_commands())
+def test_help_has_an_example_of_the_command(command: str, cli: Cli) -> None:
+    assert f"Example: {command}" in help_of_commands()[command]
+    ran = cli(*command.split()[1:], "--help")
+    assert ran.code == 0
+    assert command in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize("command", help_of_commands())
+def test_unknown_option_is_a_usage_error(command: str, cli: Cli) -> None:
+    ran = cli(*command.split()[1:], "--no-such-option")
+    assert ran.code == 2
+    assert ran.out == ""
+
+
+def test_unknown_command_is_a_usage_error(cli: Cli) -> None:
+    assert cli("swep").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweep", "digit"), f"no space 'digit'; valid names: {SPACE}, pets-species, or the path of a .py file"),
+        (("plan", "digit"), "no space 'digit'"),
+        (("train", "digit"), "no base config 'digit'; valid names: digits, "),
+        (("sweep", SPACE, "--set", "optim.rate=1"), "optim.rate: unknown field (found 1)"),
+        (("plan", SPACE, "--set", "optim.rate=1"), "valid fields: "),
+        (("train", "digits", "--set", "optim.rate=1"), "optim.rate: unknown field"),
+        (("train", "digits", "--set", "training.epochs=many"), "training.epochs: found 'many'"),
+        (("train", "digits", "--set", "training.epochs"), "expected section.field=value"),
+        (("train", "digits", "--set", "resources.workers=3"), "training.batch_size = 64 is no multiple of 3"),
+        (("sweep", SPACE, "--set", "model.cam_stride=5"), "model.cam_stride: found 5"),
+        (("sweep", "pets-species", "--asha"), "--asha compares trials by one metric"),
+        (("sweep", SPACE, "--name", "a/b"), "name: found 'a/b'"),
+        (("plan", SPACE, "--set", "resources.gpus=100", "--no-measure"), "needs 100 GPU where the cluster has"),
+        (("resume", "absent"), "no sweep 'absent' in "),
+        (("extend", "absent", "--trials", "1"), "no sweep 'absent' in "),
+        (("promote", "absent", "--scale", "digits-full"), "no sweep 'absent' in "),
+        (("leaderboard", "absent"), "there is none yet"),
+        (("status", "absent"), "no sweep 'absent'"),
+        (("report", "absent"), "no sweep 'absent'"),
+        (("sync", "absent"), "no sweep 'absent'"),
+        (("evaluate", "absent/0000"), "no run 'absent/0000'"),
+        (("explain", "absent", "x.png"), "no run 'absent'"),
+        (("evaluate", "0" * 32, "--set", "seed=1"), "no run '00000000000000000000000000000000'"),
+    ],
+)
+def test_users_error_is_one_clear_line(arguments: tuple[str, ...], message: str, cli: Cli, storage: Path) -> None:
+    options = () if arguments[0] == "plan" else ("--storage", storage)
+    ran = cli(*arguments, *options)
+    assert ran.code == 2
+    assert ran.out == ""
+    *notes, error = ran.err.splitlines()
+    assert error.startswith("error: ")
+    assert message in error
+    assert "Traceback" not in ran.err
+    assert len(notes) <= 1
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "report", "sync", "resume"])
+def test_tracking_in_a_plain_folder_is_refused(
+    command: str, make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    make_sweep()
+    ran = cli(command, "first", "--storage", storage, "--tracking-uri", "file:///tmp/mlruns")
+    assert ran.code == 2
+    assert "error: tracking URI 'file:///tmp/mlruns'" in ran.err
+
+
+def test_sweep_that_runs_already_is_refused(make_sweep: Callable[..., Any], cli: Cli, storage: Path) -> None:
+    sweep = make_sweep(space=SPACE)
+    with sweep.folder.locked():
+        for arguments in (("resume", "first"), ("extend", "first", "--trials", "1"), ("sync", "first")):
+            ran = cli(*arguments, "--storage", storage)
+            assert ran.code == 2
+            assert "error: sweep first is being run by another process" in ran.err
+    assert sweep.folder.config().num_trials == 4
+
+
+def test_promotion_on_trial_only_shows_what_would_change(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5})
+    command = ("promote", "first", "--scale", "digits-full", "--dry-run", "--storage", storage)
+    ran = cli(*command, "--json")
+    assert json.loads(ran.out) == {
+        "sweep": "first-digits-full",
+        "differences": [
+            "0000  data.num_train: 4000 -> 8000",
+            "0000  training.epochs: 10 -> 8",
+            "0000  resources.workers: 0 -> 2",
+        ],
+    }
+    assert cli(*command).out == ""
+    assert [path.name for path in (storage / "sweeps").iterdir()] == ["first"]
+
+
+def test_promotion_names_the_scales_there_are(make_sweep: Callable[..., Any], cli: Cli, storage: Path) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5})
+    ran = cli("promote", "first", "--scale", "huge", "--storage", storage)
+    assert ran.code == 2
+    assert "no scale 'huge'; valid names: digits-full" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (("leaderboard", "first"), {"sweep", "experiment_id", "parent_run_id", "goals", "trials", "best"}),
+        (("status", "first"), {"sweep", "is_running", "trials", "epochs_done", "epochs", "eta_s"}),
+    ],
+)
+def test_json_is_all_of_standard_output(
+    arguments: tuple[str, ...], keys: set[str], make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    sweep.start("0001", epochs=1, **{"train/loss": float("nan")})
+    ran = cli(*arguments, "--storage", storage, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert keys <= json.loads(ran.out, parse_constant=pytest.fail).keys()
+
+
+def test_commands_for_people_print_no_json(make_sweep: Callable[..., Any], cli: Cli, storage: Path) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5})
+    assert "0000" in cli("leaderboard", "first", "--storage", storage).out
+    assert cli("leaderboard", "first", "--storage", storage, "--markdown").out.startswith("|")
+    assert cli("status", "first", "--storage", storage).out.startswith("first: not running; trials: 1 completed")
+
+
+def test_plan_shows_valid_points_and_launches_nothing(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = cli("plan", SPACE, *SMALL, "--trials", "3", "--json")
+    plan = json.loads(ran.out)
+    assert ran.code == 0
+    assert (plan["num_trials"], plan["epochs"], len(plan["points"])) == (3, 2, 3)
+    assert plan["points"][0]["objective.kind"] == "cross_entropy"
+    assert plan["concurrent"] >= 1
+    assert plan["estimated_s"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_for_people_says_how_many_run_at_a_time(cli: Cli) -> None:
+    lines = cli("plan", SPACE, *SMALL, "--trials", "7", "--concurrent", "1", "--no-measure").out.splitlines()
+    assert lines[0] == f"space      {SPACE}: 7 trials of 2 epochs, for shift/random_background/accuracy (max)"
+    assert lines[1].startswith("resources  1 trial at a time: each takes 1 CPU of ")
+    assert lines[2] == "points     the first 5 of 7, all valid:"
+    assert len(lines) == 8
+
+
+def test_train_in_this_process_continues_and_prints_its_metrics(cli: Cli, storage: Path) -> None:
+    command = ("train", "digits", "--name", "one", "--storage", storage, *SMALL, "--json")
+    first, second = cli(*command), cli(*command)
+    assert (first.code, second.code) == (0, 0)
+    document = json.loads(first.out)
+    assert document.keys() == {"run_id", "folder", "metrics"}
+    assert document["folder"] == str(storage / "runs" / "one")
+    assert json.loads(second.out) == document
+    assert "epoch 2/2" in first.err
+    assert "epoch" not in second.err
+    other = cli(*command, "--set", "seed=1")
+    assert other.code == 2
+    assert "holds a trial with config hash" in other.err
+
+
+def test_verbose_says_more_on_standard_error(cli: Cli, make_sweep: Callable[..., Any], storage: Path) -> None:
+    make_sweep()
+    assert json.loads(cli("--verbose", "status", "first", "--storage", storage, "--json").out)["sweep"] == "first"

@@ -1,0 +1,99 @@
+"""Networks and pictures whose figures are worked out by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainables.data import Batch, DataBundle, Draw
+from trainables.evaluations import Subject
+from trainables.models import Classifier
+
+
+def linear_classifier(weight_KF: Sequence[Sequence[float]], *, trunk: nn.Module | None = None) -> Classifier:
+    """Return a network whose features are the picture itself, or what `trunk` makes of it."""
+    weight = torch.tensor(weight_KF)
+    head = nn.Linear(weight.shape[1], len(weight), bias=False)
+    model = Classifier(nn.Identity() if trunk is None else trunk, head)
+    with torch.no_grad():
+        head.weight.copy_(weight)
+    model.mean.zero_()
+    model.std.fill_(1)
+    return model.eval()
+
+
+class Pictures:
+    """A data set in memory."""
+
+    num_skipped = 0
+
+    def __init__(
+        self, images_NCHW: Tensor, labels: Sequence[int], background_NHW: Tensor, has_mask: Sequence[bool]
+    ) -> None:
+        self.class_names = ("red", "green")
+        self._images_NCHW = images_NCHW
+        self._labels_N = torch.tensor(labels)
+        self._background_NHW = background_NHW
+        self._has_mask_N = torch.tensor(has_mask)
+
+    def __len__(self) -> int:
+        return len(self._labels_N)
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        indices = [draw.index for draw in draws]
+        return Batch(
+            images_BCHW=self._images_NCHW[indices],
+            labels_B=self._labels_N[indices],
+            background_BHW=self._background_NHW[indices],
+            has_mask_B=self._has_mask_N[indices],
+            ids=tuple(f"picture-{index}" for index in indices),
+        )
+
+    def digest(self) -> str:
+        return "0" * 16
+
+    @property
+    def batch(self) -> Batch:
+        return self[0 : len(self)]
+
+    def __getitem__(self, part: slice) -> Batch:
+        return self.__getitems__([Draw(index, 0) for index in range(len(self))[part]])
+
+
+RED_OR_GREEN = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+"""Class 0 scores the mean of red, class 1 that of green, so CC_(0,1) = (red - green) / 4 on pictures of 2 x 2."""
+
+
+def four_pictures(has_mask: Sequence[bool] = (True, True, False, True)) -> Pictures:
+    """Return pictures of 2 x 2 pixels.
+
+    | picture | label | CC against the other class | object          | influence fg | bg   | logits      |
+    |---------|-------|----------------------------|-----------------|--------------|------|-------------|
+    | 0       | 0     | [[1/4, 0], [0, -1/4]]      | top left        | 1/4          | 1/4  | 1/4, 1/4    |
+    | 1       | 0     | all 1/4                    | bottom right    | 1/4          | 3/4  | 1, 0        |
+    | 2       | 1     | all -1/4                   | (none)          |              |      | 1, 0        |
+    | 3       | 1     | [[1/4, 0], [0, 0]]         | half a cell     | 1/8          | 1/8  | 0, 1/4      |
+    """
+    images = torch.zeros(4, 3, 2, 2)
+    images[0, 0, 0, 0] = images[0, 1, 1, 1] = 1
+    images[1, 0] = images[2, 0] = 1
+    images[3, 1, 0, 0] = 1
+    images[:, 2] = 0.7  # Blue speaks for no class.
+    background = torch.tensor(
+        [[[0.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[0.5, 1.0], [1.0, 1.0]]]
+    )
+    return Pictures(images, [0, 0, 1, 1], background, has_mask)
+
+
+def subject_of(
+    model: Classifier, pictures: Pictures, *, shift: Mapping[str, Pictures] | None = None, **options: Any
+) -> Subject:
+    data = DataBundle(train=pictures, val=pictures, class_names=pictures.class_names, shift=shift or {})
+    return Subject(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
+
+
+@pytest.fixture
+def red_or_green() -> Classifier:
+    return linear_classifier(RED_OR_GREEN)

@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.trainables.evaluations.conftest import four_pictures, linear_classifier, subject_of
+from trainables.config import SpuriousDigits
+from trainables.data import build_data
+from trainables.evaluations import EVALUATIONS, Subject
+from trainables.evaluations.background import influence_shares
+from trainables.models import Classifier
+
+BACKGROUND = EVALUATIONS["background"]
+
+
+def test_shares_by_hand() -> None:
+    assert influence_shares(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 12.0])) == {
+        "background/influence_share": 0.75,
+        "background/foreground_influence": 2.0,
+        "background/background_influence": 6.0,
+    }
+
+
+def test_a_network_without_any_influence_has_a_share_of_zero() -> None:
+    assert influence_shares(torch.zeros(3), torch.zeros(3))["background/influence_share"] == 0
+
+
+def test_four_pictures_by_hand_without_the_one_that_has_no_mask(red_or_green: Classifier) -> None:
+    foreground, background = (1 / 4 + 1 / 4 + 1 / 8) / 3, (1 / 4 + 3 / 4 + 1 / 8) / 3
+    assert BACKGROUND.run(subject_of(red_or_green, four_pictures())) == {
+        "background/influence_share": pytest.approx(background / (foreground + background)),
+        "background/foreground_influence": pytest.approx(foreground),
+        "background/background_influence": pytest.approx(background),
+    }
+
+
+def test_a_picture_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
+    """Picture 2 then is all object, with an influence of 1."""
+    metrics = BACKGROUND.run(subject_of(red_or_green, four_pictures(has_mask=[True] * 4)))
+    assert metrics["background/foreground_influence"] == pytest.approx((1 / 4 + 1 / 4 + 1 + 1 / 8) / 4)
+    assert metrics["background/background_influence"] == pytest.approx((1 / 4 + 3 / 4 + 1 / 8) / 4)
+
+
+class Ink(nn.Module):
+    """The bright stroke, which no texture reaches."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return (images_BCHW.amin(1, keepdim=True) - 0.8).clamp(min=0)
+
+
+class Texture(nn.Module):
+    """Colour, which neither the stroke nor its outline has."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        saturation = images_BCHW.amax(1, keepdim=True) - images_BCHW.amin(1, keepdim=True)
+        return (saturation > 0.3).float()
+
+
+def share_on_digits(trunk: nn.Module) -> float:
+    data = build_data(SpuriousDigits(num_train=10, num_test=32))
+    model = linear_classifier([[float(k)] for k in range(10)], trunk=trunk)
+    subject = Subject(model=model, data=data, device=torch.device("cpu"), batch_size=16)
+    return BACKGROUND.run(subject)["background/influence_share"]
+
+
+def test_a_network_that_reads_the_ink_alone_has_a_share_of_zero() -> None:
+    assert share_on_digits(Ink()) == 0
+
+
+def test_a_network_that_reads_the_texture_alone_has_a_share_near_one() -> None:
+    assert share_on_digits(Texture()) > 0.99

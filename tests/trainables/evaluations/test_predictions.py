@@ -1,0 +1,131 @@
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.trainables.evaluations.conftest import RED_OR_GREEN, four_pictures, linear_classifier, subject_of
+from trainables.config import SmallCnn, SpuriousDigits
+from trainables.data import build_data
+from trainables.evaluations import Predictions, Subject, predict, run_suite
+from trainables.evaluations.predictions import Gather
+from trainables.models import Classifier, Output, build_model
+
+CPU = torch.device("cpu")
+
+
+def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
+    pictures = four_pictures()
+    found = predict(red_or_green, [pictures[0:3], pictures[3:4]], device=CPU)
+    torch.testing.assert_close(found.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
+    assert found.labels_N.tolist() == [0, 0, 1, 1]
+    assert found.has_mask_N.tolist() == [True, True, False, True]
+    nan = torch.nan
+    torch.testing.assert_close(found.foreground_N, torch.tensor([0.25, 0.25, nan, 0.125]), equal_nan=True)
+    torch.testing.assert_close(found.background_N, torch.tensor([0.25, 0.75, nan, 0.125]), equal_nan=True)
+    assert found.logit_error_N.tolist() == [0, 0, 0, 0]
+
+
+def test_influence_is_summed_over_all_rivals() -> None:
+    """Blue is 0.7 everywhere: against the third class CC is (red - 0.7) / 4, and (red - green) / 4 against green."""
+    model = linear_classifier([*RED_OR_GREEN, [0.0, 0.0, 1.0]])
+    found = predict(model, [four_pictures()[0:1]], device=CPU)
+    torch.testing.assert_close(found.foreground_N, torch.tensor([(1 + 0.3) / 4]))
+    torch.testing.assert_close(found.background_N, torch.tensor([(1 + 3 * 0.7) / 4]))
+
+
+class Shrink(nn.Module):
+    """Features at half the resolution."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(images_BCHW, 2)
+
+
+def test_the_mask_is_brought_onto_the_map_s_grid() -> None:
+    """The map has one cell, of which picture 1 has 3/4 background, and picture 3 has 7/8."""
+    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_pictures()[1:2]], device=CPU)
+    torch.testing.assert_close((found.foreground_N, found.background_N), (torch.tensor([0.25]), torch.tensor([0.75])))
+    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_pictures()[3:4]], device=CPU)
+    expected = (torch.tensor([0.25 / 8]), torch.tensor([0.25 * 7 / 8]))
+    torch.testing.assert_close((found.foreground_N, found.background_N), expected)
+
+
+class Unfaithful(Classifier):
+    """Adds to the logits what no map shows."""
+
+    def forward(self, images_BCHW: Tensor) -> Output:
+        output = super().forward(images_BCHW)
+        return Output(output.logits + torch.tensor([0.25, -0.5]), output.features)
+
+
+def test_a_head_s_own_bias_is_part_of_the_certificate(red_or_green: Classifier) -> None:
+    model = Classifier(nn.Identity(), nn.Linear(3, 2))
+    model.load_state_dict({**red_or_green.state_dict(), "head.bias": torch.tensor([3.0, -2.0])})
+    found = predict(model.eval(), [four_pictures().batch], device=CPU)
+    assert found.logit_error_N.max() == 0
+    torch.testing.assert_close(found.logits_NK[0], torch.tensor([3.25, -1.75]))
+
+
+def test_logits_that_the_maps_do_not_sum_to_are_caught(red_or_green: Classifier) -> None:
+    model = Unfaithful(red_or_green.trunk, red_or_green.head)
+    model.load_state_dict(red_or_green.state_dict())
+    pictures = four_pictures()
+    torch.testing.assert_close(predict(model, [pictures.batch], device=CPU).logit_error_N, torch.full((4,), 0.5))
+    assert run_suite(["accuracy"], subject_of(model, pictures))["faithfulness/max_logit_error"] == 0.5
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_in_eval_mode_and_its_own_mode_is_restored(training: bool) -> None:
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, images_BCHW: Tensor) -> Tensor:
+            seen.append((self.training, torch.is_inference_mode_enabled()))
+            return images_BCHW
+
+    model = linear_classifier(RED_OR_GREEN, trunk=Spy()).train(training)
+    predict(model, [four_pictures().batch], device=CPU)
+    assert seen == [(False, True)]
+    assert model.training == model.trunk.training == training
+
+
+def test_the_mode_is_restored_after_an_error() -> None:
+    model = linear_classifier(RED_OR_GREEN, trunk=nn.Conv2d(5, 3, 1)).train()
+    with pytest.raises(RuntimeError):
+        predict(model, [four_pictures().batch], device=CPU)
+    assert model.training
+
+
+def test_no_picture_is_an_error(red_or_green: Classifier) -> None:
+    with pytest.raises(ValueError, match="no picture to predict"):
+        predict(red_or_green, [], device=CPU)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_shards_make_up_the_whole(world_size: int) -> None:
+    """With 23 pictures and batches of 5, ranks have shares of unequal length."""
+    data = build_data(SpuriousDigits(num_train=10, num_test=23, image_size=32))
+    torch.manual_seed(0)
+    model = build_model(SmallCnn(width=4), num_classes=10).model
+
+    def run(rank: int, world_size: int, gather: Gather) -> tuple[Predictions, dict[str, float]]:
+        subject = Subject(
+            model=model, data=data, device=CPU, batch_size=5, rank=rank, world_size=world_size, gather=gather
+        )
+        return subject.validation, run_suite(["accuracy", "background", "shift"], subject)
+
+    shares: list[list[Predictions]] = [[] for _ in range(world_size)]
+    for rank, own in enumerate(shares):
+        run(rank, world_size, lambda share, own=own: [own.append(share) or share])  # type: ignore[misc]
+    results = []
+    for rank in range(world_size):
+        calls = iter(zip(*shares, strict=True))
+        results.append(run(rank, world_size, lambda _, calls=calls: list(next(calls))))  # type: ignore[misc]
+
+    whole, expected = run(0, 1, lambda value: [value])
+    order = torch.cat([torch.arange(rank, 23, world_size) for rank in range(world_size)])
+    for predictions, metrics in results:
+        for field in fields(Predictions):
+            torch.testing.assert_close(getattr(predictions, field.name), getattr(whole, field.name)[order])
+        assert metrics == pytest.approx(expected, abs=1e-6)
+        assert metrics == results[0][1]

@@ -1,0 +1,146 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
+from trainables.trial_folder import Row, TrialFolder, as_json_line, read_json, write_json, write_text
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> TrialFolder:
+    return TrialFolder(tmp_path / "trial")
+
+
+def row(epoch: int) -> Row:
+    return {"epoch": epoch, "train/loss": 1 / epoch}
+
+
+def commit(folder: TrialFolder, *epochs: int) -> None:
+    for epoch in epochs:
+        folder.commit({"weight": torch.full((2,), float(epoch))}, row(epoch))
+
+
+def committed_epoch(folder: TrialFolder) -> int:
+    state = folder.load_state(CPU)
+    assert state is not None
+    assert state["weight"].tolist() == [state["row"]["epoch"]] * 2
+    return int(state["row"]["epoch"])
+
+
+def test_a_fresh_folder_holds_nothing(folder: TrialFolder) -> None:
+    assert folder.rows() == []
+    assert folder.load_state(CPU) is None
+    assert folder.evaluation() is None
+
+
+def test_claim_writes_the_config_that_replays_the_trial(folder: TrialFolder) -> None:
+    config = experiment_from_tree({"seed": 3, "optim": {"kind": "sgd"}})
+    folder.claim(config)
+    assert folder.config() == config
+
+
+def test_claim_keeps_the_file_of_a_config_that_computes_the_same(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    before = folder.config_path.read_bytes()
+    folder.claim(experiment_from_tree({"resources": {"cpus": 4}}))
+    assert folder.config_path.read_bytes() == before
+
+
+def test_claim_refuses_the_config_of_another_trial(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    before = folder.config_path.read_bytes()
+    with pytest.raises(ConfigError, match=r"holds a trial with config hash .* choose another folder"):
+        folder.claim(ExperimentConfig(seed=1))
+    assert folder.config_path.read_bytes() == before
+
+
+def test_commit_adds_a_checkpoint_and_a_line(folder: TrialFolder) -> None:
+    commit(folder, 1, 2)
+    assert committed_epoch(folder) == 2
+    assert folder.rows() == [row(1), row(2)]
+    assert [path.name for path in folder.state_path.parent.iterdir()] == ["state.pt"]
+
+
+def test_an_interrupted_checkpoint_leaves_the_last_epoch_committed(folder: TrialFolder) -> None:
+    commit(folder, 1)
+    folder.state_path.with_suffix(".partial").mkdir()  # Writing the checkpoint fails.
+    with pytest.raises((OSError, RuntimeError)):
+        commit(folder, 2)
+    assert committed_epoch(folder) == 1
+    assert folder.rows() == [row(1)]
+
+
+def test_the_checkpoint_is_committed_before_the_line(folder: TrialFolder) -> None:
+    commit(folder, 1)
+    lines = folder.metrics_path.read_text()
+    folder.metrics_path.unlink()
+    folder.metrics_path.mkdir()  # Writing the line fails.
+    with pytest.raises(IsADirectoryError):
+        commit(folder, 2)
+    folder.metrics_path.rmdir()
+    folder.metrics_path.write_text(lines)
+    assert committed_epoch(folder) == 2
+    folder.repair_rows(row(2))
+    assert folder.rows() == [row(1), row(2)]
+
+
+@pytest.mark.parametrize("cut", range(1, len(as_json_line(row(2)))))
+def test_a_line_cut_short_is_no_row(folder: TrialFolder, cut: int) -> None:
+    commit(folder, 1)
+    with folder.metrics_path.open("a") as file:
+        file.write(as_json_line(row(2))[:-cut])
+    assert folder.rows() == ([row(1), row(2)] if cut == 1 else [row(1)])
+
+
+@pytest.mark.parametrize(
+    ("lines", "last"),
+    [
+        ("", 0),
+        (as_json_line(row(1)), 0),
+        (as_json_line(row(1))[:9], 0),
+        ("", 1),
+        (as_json_line(row(1)), 2),
+        (as_json_line(row(1)) + as_json_line(row(2)), 2),
+        (as_json_line(row(1)) + as_json_line(row(2))[:-1], 2),
+        (as_json_line(row(1)) + as_json_line(row(2))[:-4], 2),
+        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(3)), 2),
+        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(3))[:-4], 2),
+        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(2)), 2),
+    ],
+)
+def test_repair_leaves_every_committed_epoch_once(folder: TrialFolder, lines: str, last: int) -> None:
+    write_text(folder.metrics_path, lines)
+    folder.repair_rows(row(last) if last else {"epoch": 0})
+    assert folder.metrics_path.read_text() == "".join(as_json_line(row(epoch)) for epoch in range(1, last + 1))
+
+
+def test_a_figure_that_is_not_finite_is_null_and_survives_repairs(folder: TrialFolder) -> None:
+    commit(folder, 1)
+    folder.commit({}, {"epoch": 2, "val/loss": math.nan, "train/loss": math.inf})
+    folder.repair_rows(row(3))
+    expected = {"epoch": 2, "val/loss": None, "train/loss": None}
+    assert [json.loads(line) for line in folder.metrics_path.read_text().splitlines()] == [row(1), expected, row(3)]
+
+
+def test_json_files_are_strict(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "evaluation.json"
+    write_json(path, {"a": math.nan, "b": [1.5, -math.inf, "x"], "c": {"d": (True, 2)}})
+    assert read_json(path) == {"a": None, "b": [1.5, None, "x"], "c": {"d": [True, 2]}}
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_a_missing_file_reads_as_none(tmp_path: Path) -> None:
+    assert read_json(tmp_path / "outcome.json") is None
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new \ud800")
+    assert path.read_text() == "old"

@@ -1,0 +1,207 @@
+"""Data-parallel workers train the network that one process trains."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import ray.train
+import torch
+from ray.train.torch import TorchTrainer
+
+from tests.trainables.conftest import CPU, TINY
+from trainables.config import ExperimentConfig, experiment_from_tree, override
+from trainables.data import build_data
+from trainables.training import LocalContext
+from trainables.trial import EPOCH_SUITE, FINAL_SUITE, evaluate, load_model, run_trial
+from trainables.trial_folder import Row, TrialFolder
+from trainables.worker import train_worker
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("gloo_worker.py")
+REPOSITORY = Path(__file__).parents[2]
+BASE = {"resources.workers": 2, "training.epochs": 2}
+CASES: dict[str, dict[str, Any]] = {
+    "cross_entropy": {},
+    "contrastive": {"objective.kind": "contrastive"},
+    "sgd": {"optim.kind": "sgd", "optim.learning_rate": 0.1},
+    "everything": {
+        "objective.kind": "contrastive",
+        "optim.kind": "sgd",
+        "training.accumulate": 2,
+        "training.clip_norm": 0.05,
+        "training.ema_decay": 0.8,
+        "evaluation.shift_every_epoch": True,
+        "evaluation.panel_images": 1,
+    },
+    "batch_norm": {"model.norm": "batch"},
+    "batch_norm_average": {"model.norm": "batch", "training.ema_decay": 0.8},
+    "resumed": {"optim.kind": "sgd"},
+}
+SAME_AS_ONE_PROCESS = ["cross_entropy", "contrastive", "sgd", "everything", "resumed"]
+
+
+def config_of(case: str) -> ExperimentConfig:
+    return experiment_from_tree(override(TINY, {**BASE, **CASES[case]}))
+
+
+def stop_after_first_epoch(_: Row) -> None:
+    raise SystemExit
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders of all cases, trained by two processes."""
+    root = tmp_path_factory.mktemp("two_workers")
+    for case in CASES:
+        (root / case).mkdir()
+    with pytest.raises(SystemExit):
+        run_trial(config_of("resumed"), LocalContext(TrialFolder(root / "resumed"), stop_after_first_epoch, device=CPU))
+    tasks = {str(root / case): config_of(case).model_dump(mode="json") for case in CASES}
+    (root / "cases.json").write_text(json.dumps(tasks))
+    workers = [start_worker(root / "cases.json", rank, port) for port in [free_port()] for rank in range(2)]
+    try:
+        outputs = [worker.communicate(timeout=240)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(outputs)
+    return root
+
+
+def start_worker(cases: Path, rank: int, port: int) -> subprocess.Popen[str]:
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    environment = {name: str(value) for name, value in place.items()} | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(cases)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def metrics_of(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("time/")}
+
+
+def assert_same_training(found: TrialFolder, expected: TrialFolder) -> None:
+    found_state, expected_state = found.load_state(CPU), expected.load_state(CPU)
+    assert found_state is not None
+    assert expected_state is not None
+    for part in ("model", "evaluated"):
+        torch.testing.assert_close(found_state[part], expected_state[part], rtol=0, atol=1e-6)
+    for one, other in zip(found.rows(), expected.rows(), strict=True):
+        assert metrics_of(one) == pytest.approx(metrics_of(other), rel=1e-4, abs=1e-6)
+    assert found.evaluation() == pytest.approx(expected.evaluation(), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", SAME_AS_ONE_PROCESS)
+def test_two_workers_train_as_one_process_at_the_same_global_batch(
+    two_workers: Path, tmp_path: Path, case: str
+) -> None:
+    alone = TrialFolder(tmp_path)
+    run_trial(config_of(case), LocalContext(alone, device=CPU))
+    assert_same_training(TrialFolder(two_workers / case), alone)
+
+
+def test_the_comparison_fails_for_another_training(two_workers: Path) -> None:
+    with pytest.raises(AssertionError):
+        assert_same_training(TrialFolder(two_workers / "sgd"), TrialFolder(two_workers / "contrastive"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rank_0_alone_writes_and_tells_of_every_epoch_once(two_workers: Path, case: str) -> None:
+    folder = TrialFolder(two_workers / case)
+    assert [row["epoch"] for row in folder.rows()] == [1, 2]
+    first = 2 if case == "resumed" else 1
+    assert (folder.path / "reports.txt").read_text().split() == [str(epoch) for epoch in [*range(first, 3), 2]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_workers_validate_the_network_that_is_kept(two_workers: Path, case: str) -> None:
+    """With batch norm each worker has statistics of its own, until it takes those of rank 0."""
+    folder = TrialFolder(two_workers / case)
+    config, evaluation = folder.config(), folder.evaluation()
+    assert evaluation is not None
+    context = LocalContext(folder, device=CPU)
+    found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), EPOCH_SUITE + FINAL_SUITE)
+    assert found == pytest.approx(evaluation, rel=1e-5, abs=1e-6)
+
+
+def test_panels_are_drawn_once(two_workers: Path) -> None:
+    panels = two_workers / "everything" / "panels"
+    assert [path.relative_to(panels).as_posix() for path in panels.rglob("*.png")] == ["epoch-2/val-00000.png"]
+
+
+@pytest.fixture
+def ray_cluster() -> Iterator[None]:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+class Collect(ray.train.UserCallback):  # type: ignore[misc]
+    """Writes down each report with the rows of all ranks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:  # noqa: ARG002
+        with self._path.open("a") as file:
+            file.write(json.dumps([row["epoch"] for row in metrics]) + "\n")
+
+
+class WriteEpoch:
+    """Appends the epoch of each row to a file; it can be pickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, row: Row) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{row['epoch']}\n")
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray Data sets its own deprecated options.
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_workers_of_ray_train(two_workers: Path, tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path / "trial")
+    folder.path.mkdir()
+    reports = tmp_path / "reports.jsonl"
+    task = {
+        "config": config_of("sgd").model_dump(mode="json"),
+        "folder": str(folder.path),
+        "on_report": WriteEpoch(folder.path / "epochs.txt"),
+    }
+    TorchTrainer(
+        train_worker,
+        train_loop_config=task,
+        scaling_config=ray.train.ScalingConfig(num_workers=2, resources_per_worker={"CPU": 1}),
+        run_config=ray.train.RunConfig(
+            name="trial", storage_path=str(tmp_path / "ray_train"), callbacks=[Collect(reports)]
+        ),
+    ).fit()
+    assert [row["epoch"] for row in folder.rows()] == [1, 2]
+    assert (folder.path / "epochs.txt").read_text().split() == ["1", "2", "2"]
+    assert [json.loads(line) for line in reports.read_text().splitlines()] == [[1, 1], [2, 2], [2, 2]]
+    assert_same_training(folder, TrialFolder(two_workers / "sgd"))

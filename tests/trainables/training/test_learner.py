@@ -1,0 +1,172 @@
+"""One optimiser step, and what the settings of `training` do to it."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainables.conftest import CPU, MakeConfig, Train
+from trainables.config import ExperimentConfig
+from trainables.data import Batch, build_data, training_batches
+from trainables.losses import build_objective
+from trainables.models import build_model
+from trainables.training import LocalContext
+from trainables.training.learner import Learner
+from trainables.trial_folder import TrialFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Any) -> TrialFolder:
+    return TrialFolder(tmp_path)
+
+
+def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=10).model
+    objective = build_objective(config.objective)
+    return Learner(config, model, objective, LocalContext(folder, device=CPU), steps_per_epoch=4)
+
+
+def batches_of(config: ExperimentConfig) -> list[Batch]:
+    return list(training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=1))
+
+
+def weights(learner: Learner) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in learner.evaluated.state_dict().items()}
+
+
+def weights_after(config: ExperimentConfig, folder: TrialFolder, *, steps: int = 4) -> dict[str, Tensor]:
+    learner = learner_of(config, folder)
+    learner.train_mode()
+    for batch in batches_of(config)[:steps]:
+        learner.step(batch)
+    return weights(learner)
+
+
+def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def step_length(config: ExperimentConfig, folder: TrialFolder) -> float:
+    """The length of the first step of plain gradient descent, over all weights."""
+    learner = learner_of(config, folder)
+    before = weights(learner)
+    learner.step(batches_of(config)[0])
+    after = weights(learner)
+    return torch.cat([(after[name] - before[name]).flatten() for name in before]).norm().item()
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "contrastive"])
+def test_two_parts_make_the_step_of_the_whole_batch(
+    make_config: MakeConfig, folder: TrialFolder, objective: str
+) -> None:
+    base = {"optim.kind": "sgd", "objective.kind": objective}
+    one = weights_after(make_config(base), folder)
+    two = weights_after(make_config({**base, "training.accumulate": 2}), folder)
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-6)
+
+
+def test_parts_of_unequal_length_count_by_their_pictures(make_config: MakeConfig, folder: TrialFolder) -> None:
+    """Skipped pictures may leave a batch that the number of parts does not divide."""
+    found = []
+    for accumulate in (1, 2):
+        config = make_config({"optim.kind": "sgd", "training.accumulate": accumulate})
+        learner = learner_of(config, folder)
+        (part, _) = batches_of(config)[0].split(2)
+        short, _ = part.split(2)
+        short = Batch(
+            short.images_BCHW[:3], short.labels_B[:3], short.background_BHW[:3], short.has_mask_B[:3], short.ids[:3]
+        )
+        loss, hits = learner.step(short)
+        found.append((weights(learner), loss.detach(), hits))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-6)
+
+
+def test_a_step_returns_summed_loss_and_hits(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({"training.accumulate": 4})
+    learner = learner_of(config, folder)
+    batch = batches_of(config)[0]
+    logits = learner.evaluated(batch.images_BCHW).logits
+    expected_loss = torch.nn.functional.cross_entropy(logits, batch.labels_B, reduction="sum")
+    loss, hits = learner.step(batch)
+    torch.testing.assert_close(loss, expected_loss.detach())
+    assert hits == (logits.argmax(1) == batch.labels_B).sum()
+
+
+def test_clipping_limits_the_length_of_a_step(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {"optim.kind": "sgd", "optim.learning_rate": 1.0, "optim.warmup_epochs": 0, "optim.weight_decay": 0}
+    # Nesterov momentum 0.9 takes 1 + 0.9 times the first step's gradient.
+    norm = step_length(make_config(base), folder) / 1.9
+    for clip_norm in (0.01 * norm, 0.5 * norm):
+        clipped = step_length(make_config({**base, "training.clip_norm": clip_norm}), folder)
+        assert clipped == pytest.approx(1.9 * clip_norm, rel=1e-4)
+    above = step_length(make_config({**base, "training.clip_norm": 2 * norm}), folder)
+    assert above == pytest.approx(1.9 * norm, rel=1e-4)
+
+
+def test_the_whole_batch_is_clipped_and_not_its_parts(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {"optim.kind": "sgd", "training.clip_norm": 0.05}
+    one = weights_after(make_config(base), folder)
+    two = weights_after(make_config({**base, "training.accumulate": 2}), folder)
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-6)
+
+
+def test_the_moving_average_follows_its_recursion(make_config: MakeConfig, folder: TrialFolder) -> None:
+    averaged = learner_of(make_config({"training.ema_decay": 0.75, "model.norm": "batch"}), folder)
+    plain = learner_of(make_config({"model.norm": "batch"}), folder)
+    expected: dict[str, Tensor] = {}
+    for number, batch in enumerate(batches_of(make_config())):
+        averaged.step(batch)
+        plain.step(batch)
+        for name, value in weights(plain).items():
+            if value.is_floating_point():
+                expected[name] = value if number == 0 else 0.75 * expected[name] + 0.25 * value
+    found = {name: value for name, value in weights(averaged).items() if value.is_floating_point()}
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert "trunk.block1.norm.running_var" in found
+    assert distance(found, {name: weights(plain)[name] for name in found}) > 1e-3
+
+
+def test_the_moving_average_leaves_the_training_alone(make_config: MakeConfig, folder: TrialFolder) -> None:
+    averaged, plain = (learner_of(make_config(each), folder) for each in ({"training.ema_decay": 0.9}, {}))
+    for batch in batches_of(make_config()):
+        averaged.step(batch)
+        plain.step(batch)
+    torch.testing.assert_close(averaged.state()["model"], plain.state()["model"], rtol=0, atol=0)
+
+
+def test_bf16_trains_float32_weights_to_nearly_the_same(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {"optim.kind": "sgd", "objective.kind": "contrastive"}
+    full = weights_after(make_config(base), folder)
+    half = weights_after(make_config({**base, "training.precision": "bf16"}), folder)
+    assert {value.dtype for value in half.values()} == {torch.float32}
+    start = weights(learner_of(make_config(base), folder))
+    assert 0 < distance(half, full) < 0.1 * distance(full, start)
+
+
+def test_channels_last_trains_the_same_weights(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {"optim.kind": "sgd", "objective.kind": "contrastive"}
+    learner = learner_of(make_config({**base, "training.channels_last": True}), folder)
+    convolution = learner.evaluated.get_parameter("trunk.block2.conv.weight")
+    assert convolution.is_contiguous(memory_format=torch.channels_last)
+    contiguous = weights_after(make_config(base), folder)
+    channels_last = weights_after(make_config({**base, "training.channels_last": True}), folder)
+    torch.testing.assert_close(channels_last, contiguous, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("average", [None, 0.8])
+def test_a_compiled_network_trains_to_the_same_figures(
+    make_config: MakeConfig, train: Train, average: float | None
+) -> None:
+    base = {"optim.kind": "sgd", "training.epochs": 2, "training.ema_decay": average}
+    plain = train(make_config(base), "plain")
+    compiled = train(make_config({**base, "training.compile": True}), "compiled")
+    for found, expected in zip(compiled.rows(), plain.rows(), strict=True):
+        for name in ("train/loss", "val/loss", "background/influence_share"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-4)
+    found_state, expected_state = compiled.load_state(CPU), plain.load_state(CPU)
+    assert found_state is not None
+    assert expected_state is not None
+    torch.testing.assert_close(found_state["model"], expected_state["model"], rtol=0, atol=1e-4)

@@ -1,0 +1,73 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW
+
+from trainables.config import AdamW as AdamWConfig
+from trainables.config import OptimConfig, Sgd, SmallCnn
+from trainables.models import build_model
+from trainables.training.optim import build_optimizer, build_schedule, rate_factor
+
+
+def test_warm_up_is_linear_and_the_rest_half_a_cosine() -> None:
+    factors = [rate_factor(step, warmup_steps=3, steps=7, final_fraction=0.2) for step in range(8)]
+    half = math.sqrt(0.5)
+    cosine = [1, (1 + half) / 2, 1 / 2, (1 - half) / 2, 0]
+    assert factors == pytest.approx([0.25, 0.5, 0.75, *(0.2 + 0.8 * each for each in cosine)])
+
+
+def test_without_warm_up_the_first_step_is_at_the_peak() -> None:
+    factors = [rate_factor(step, warmup_steps=0, steps=2, final_fraction=0) for step in range(3)]
+    assert factors == pytest.approx([1, 0.5, 0])
+
+
+def test_a_warm_up_may_end_between_two_steps() -> None:
+    factors = [rate_factor(step, warmup_steps=1.5, steps=3, final_fraction=0) for step in range(4)]
+    assert factors == pytest.approx([0.4, 0.8, 0.5 * (1 + math.cos(math.pi / 3)), 0])
+
+
+def test_the_rate_stays_at_its_end() -> None:
+    assert rate_factor(9, warmup_steps=0, steps=4, final_fraction=0.1) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("config", [AdamWConfig(learning_rate=0.4), Sgd(learning_rate=0.4)], ids=["adamw", "sgd"])
+def test_schedule_scales_every_group_by_the_steps_done(config: OptimConfig) -> None:
+    optimizer = build_optimizer(config, nn.Linear(2, 2))
+    schedule = build_schedule(config, optimizer, epochs=3, steps_per_epoch=2)
+    rates = []
+    for _ in range(6):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    expected = [0.4 * rate_factor(step, warmup_steps=2, steps=6, final_fraction=0) for step in range(6)]
+    assert rates == [pytest.approx([rate, rate]) for rate in expected]
+
+
+@pytest.mark.parametrize(
+    "config", [AdamWConfig(learning_rate=0.1, weight_decay=0.5), Sgd(learning_rate=0.1, weight_decay=0.5)]
+)
+def test_decay_shrinks_matrices_alone(config: OptimConfig) -> None:
+    torch.manual_seed(0)
+    model = build_model(SmallCnn(width=4, norm="group", head_bias=True), num_classes=3).model
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    build_optimizer(config, model).step()
+    # Nesterov momentum 0.9 takes 1 + 0.9 times the first step's gradient.
+    kept = 0.95 if isinstance(config, AdamWConfig) else 1 - 0.05 * 1.9
+    for name, parameter in model.named_parameters():
+        expected = before[name] * (kept if parameter.ndim >= 2 else 1)
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=0)
+
+
+def test_every_parameter_is_updated_by_the_optimiser_of_the_config() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    adamw, sgd = build_optimizer(AdamWConfig(), model), build_optimizer(Sgd(momentum=0.8), model)
+    assert isinstance(adamw, AdamW)
+    assert isinstance(sgd, SGD)
+    assert {(group["momentum"], group["nesterov"]) for group in sgd.param_groups} == {(0.8, True)}
+    for optimizer in (adamw, sgd):
+        held = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+        assert sorted(held) == sorted(map(id, model.parameters()))

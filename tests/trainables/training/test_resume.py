@@ -1,0 +1,129 @@
+"""A trial that was cut off and goes on equals one that never stopped, bit for bit on a CPU."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainables.conftest import CPU, MakeConfig, Train
+from trainables.trial_folder import Row, TrialFolder, as_json_line
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "adamw": {},
+    "sgd": {"optim.kind": "sgd"},
+    "average": {"training.ema_decay": 0.8},
+    "clip": {"training.clip_norm": 0.05},
+    "accumulate": {"training.accumulate": 2},
+    "batch-norm": {"model.norm": "batch"},
+    "all": {
+        "objective.kind": "contrastive",
+        "model.norm": "batch",
+        "optim.kind": "sgd",
+        "training.ema_decay": 0.8,
+        "training.clip_norm": 0.05,
+        "training.accumulate": 2,
+        "training.channels_last": True,
+    },
+}
+
+
+def stop_after(epoch: int) -> Callable[[Row], None]:
+    def on_report(row: Row) -> None:
+        if row["epoch"] == epoch:
+            raise SystemExit
+
+    return on_report
+
+
+def without_times(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("time/")}
+
+
+def state_of(folder: TrialFolder) -> dict[str, Any]:
+    state = folder.load_state(CPU)
+    assert state is not None
+    return {**state, "row": without_times(state["row"])}
+
+
+def assert_same_trial(found: TrialFolder, expected: TrialFolder) -> None:
+    torch.testing.assert_close(state_of(found), state_of(expected), rtol=0, atol=0)
+    assert list(map(without_times, found.rows())) == list(map(without_times, expected.rows()))
+    assert found.evaluation() == expected.evaluation()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_stopped_trial_goes_on_as_if_it_had_not(make_config: MakeConfig, train: Train, variant: str) -> None:
+    config = make_config(VARIANTS[variant])
+    straight = train(config, "straight")
+    for epoch in range(1, config.training.epochs + 1):
+        with pytest.raises(SystemExit):
+            train(config, "stopped", on_report=stop_after(epoch))
+        torch.rand(3)  # The state of the global generator has no effect.
+    assert_same_trial(train(config, "stopped"), straight)
+
+
+def drop_last_row(folder: TrialFolder) -> None:
+    folder.metrics_path.write_text("".join(map(as_json_line, folder.rows()[:-1])))
+
+
+def tear_last_row(folder: TrialFolder) -> None:
+    folder.metrics_path.write_text(folder.metrics_path.read_text()[:-20])
+
+
+def add_uncommitted_row(folder: TrialFolder) -> None:
+    with folder.metrics_path.open("a") as file:
+        file.write(as_json_line({"epoch": 3, "train/loss": 0.5}))
+
+
+def add_torn_uncommitted_row(folder: TrialFolder) -> None:
+    with folder.metrics_path.open("a") as file:
+        file.write('{"epoch": 3, "train/lo')
+
+
+def leave_partial_checkpoint(folder: TrialFolder) -> None:
+    folder.state_path.with_suffix(".partial").write_bytes(folder.state_path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("damage", [drop_last_row, tear_last_row, add_uncommitted_row, add_torn_uncommitted_row])
+def test_a_kill_around_a_commit_leaves_every_epoch_once(
+    make_config: MakeConfig, train: Train, damage: Callable[[TrialFolder], None]
+) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    with pytest.raises(SystemExit):
+        train(config, "killed", on_report=stop_after(2))
+    folder = TrialFolder(straight.path.with_name("killed"))
+    damage(folder)
+    leave_partial_checkpoint(folder)
+    assert_same_trial(train(config, "killed"), straight)
+
+
+@pytest.mark.parametrize("damage", [drop_last_row, tear_last_row])
+def test_a_kill_around_the_last_commit_needs_no_more_training(
+    make_config: MakeConfig, train: Train, damage: Callable[[TrialFolder], None]
+) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    with pytest.raises(SystemExit):
+        train(config, "killed", on_report=stop_after(3))
+    folder = TrialFolder(straight.path.with_name("killed"))
+    damage(folder)
+    checkpoint = folder.state_path.stat().st_mtime_ns
+    assert_same_trial(train(config, "killed"), straight)
+    assert folder.state_path.stat().st_mtime_ns == checkpoint
+
+
+def test_a_trial_without_a_checkpoint_starts_afresh(make_config: MakeConfig, train: Train) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    folder = TrialFolder(straight.path.with_name("killed"))
+    folder.claim(config)
+    folder.metrics_path.write_text(as_json_line({"epoch": 1, "train/loss": 9.0}) + '{"ep')
+    assert_same_trial(train(config, "killed"), straight)
+
+
+def test_another_seed_is_another_trial(make_config: MakeConfig, train: Train) -> None:
+    """The comparison of this file does fail for trials that differ."""
+    with pytest.raises(AssertionError):
+        assert_same_trial(train(make_config({"seed": 1}), "one"), train(make_config({"seed": 2}), "other"))

@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from trainables.training import derive_seed, torch_threads
+
+
+def test_a_seed_depends_on_every_part_and_their_order() -> None:
+    parts = [(0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1), (0, 1, 0), (0, 0, 1), (11, 0), (1, 10)]
+    assert len({derive_seed(*each) for each in parts}) == len(parts)
+
+
+def test_a_seed_is_the_same_in_every_process() -> None:
+    assert derive_seed(0, 1, 2) == 6944296732933707688
+    torch.Generator().manual_seed(derive_seed(0))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0.5, 1), (1, 1), (2.9, 2), (3, 3)])
+def test_threads_are_the_whole_cores_and_at_least_one(count: float, expected: int) -> None:
+    with torch_threads(count):
+        assert torch.get_num_threads() == expected
+
+
+def test_threads_are_restored_after_an_error() -> None:
+    before = torch.get_num_threads()
+
+    @torch_threads(before + 1)
+    def fail() -> None:
+        assert torch.get_num_threads() == before + 1
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        fail()
+    assert torch.get_num_threads() == before
