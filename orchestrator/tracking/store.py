@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
+TRAINING_PAGES = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag by which MLflow opens an experiment on its pages for training rather than on those for language models."""
 
 
 class StoreError(RuntimeError):
@@ -117,7 +119,7 @@ def _find_or_create(client: Any, name: str, artifact_location: str | None) -> st
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifact_location))
+            return str(client.create_experiment(name, artifact_location=artifact_location, tags=TRAINING_PAGES))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -107,7 +107,7 @@ class Story:
     ids_at_kill: list[str]
     epochs_at_kill: dict[str, int]
     outlived_driver: list[str]
-    """Processes of the killed driver that were alive when its successor had ended."""
+    """Processes of the killed driver that were alive a minute after its successor had ended."""
     finished: Ran
 
     @property
@@ -140,8 +140,9 @@ def story(shell: Shell) -> Story:
     driver.kill()
     ids_at_kill, epochs_at_kill = folder.trial_ids(), epochs(folder)
     finished = shell.run("resume", "story", "--json")
-    outlived = [process.name() for process in family if process.is_running() and process.status() != "zombie"]
     wait(driver)
+    _, alive = psutil.wait_procs(family, timeout=60)
+    outlived = [process.name() for process in alive]
     return Story(
         shell,
         interrupted,

@@ -1,0 +1,95 @@
+"""MLflow's page as `campaign ui` serves it, in a real browser."""
+
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from conftest import Story
+from playwright.sync_api import Page, expect, sync_playwright
+
+from orchestrator.tracking import SweepIds, find_sweep
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 120_000
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(story: Story) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = story.shell.start("ui", "--port", str(port))
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not answers(address):
+        assert server.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
+        time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.communicate(timeout=60)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def ids(story: Story) -> SweepIds:
+    return find_sweep(story.shell.store, "digits-background-weight", "story")
+
+
+def test_experiment_lists_the_sweep_and_its_trials(page: Page, site: str, ids: SweepIds) -> None:
+    page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs")
+    expect(page.get_by_text("story", exact=True).first).to_be_visible()
+
+
+def test_run_shows_metric_charts(page: Page, site: str, ids: SweepIds) -> None:
+    page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.trials['0000']}/model-metrics")
+    expect(page.get_by_text("influence_share", exact=True).first).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+
+
+def test_trial_shows_its_cam_panels(page: Page, site: str, ids: SweepIds) -> None:
+    page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.trials['0000']}/artifacts")
+    expect(page.get_by_text("images", exact=True).first).to_be_visible()
+
+
+def test_parent_shows_the_panels_of_the_best(page: Page, site: str, ids: SweepIds) -> None:
+    page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.parent_run_id}/artifacts/panels.png")
+    picture = page.locator("img[src^='blob:'], .image-outer-container img, canvas").first
+    expect(picture).to_be_visible()
