@@ -88,6 +88,7 @@ def sweep_of_space(
     space = find_space(space_name)
     base = override(find_base(space.base), parse_assignments(assignments))
     experiment = experiment_from_tree(base, source=f"space {space.name}")
+    _check_goals(space)
     use_asha = space.asha if asha is None else asha
     if use_asha:
         _check_asha(space, experiment)
@@ -103,6 +104,18 @@ def sweep_of_space(
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
     name = name or f"{space.name}-{digest}"
     return sweep_from_tree({"name": name, **fields, "max_concurrent": max_concurrent}, source="sweep")
+
+
+def _check_goals(space: Space) -> None:
+    from trainables.evaluations import EVALUATIONS, direction
+
+    for goal in space.goals:
+        if direction(goal.metric) is None and goal.metric not in ("train/loss", "train/accuracy"):
+            known = [metric for spec in EVALUATIONS.values() for metric in spec.directions]
+            raise ConfigError(
+                f"space {space.name}: its goal {goal.metric} is reported by nothing; "
+                f"valid metrics: train/loss, train/accuracy, {', '.join(known)}"
+            )
 
 
 def _check_asha(space: Space, experiment: ExperimentConfig) -> None:

@@ -104,3 +104,15 @@ def test_file_with_another_field_is_refused(tmp_path: Path) -> None:
     path.write_text(sweep_yaml(sweep_of_space(SPACE, name="a")) + "trials: 3\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"sweep\.yaml: trials: unknown field .*num_trials"):
         read_sweep_config(path)
+
+
+def test_goal_that_nothing_reports_is_refused(tmp_path: Path) -> None:
+    space = tmp_path / "typo.py"
+    space.write_text(
+        "from search_spaces import Goal, Space\n"
+        "def suggest(trial): trial.suggest_float('optim.learning_rate', 1e-4, 1e-2)\n"
+        "SPACE = Space(name='typo', summary='', base='digits', suggest=suggest, num_trials=1,\n"
+        "              goals=(Goal('val/acuracy', 'max'),))\n"
+    )
+    with pytest.raises(ConfigError, match=r"val/acuracy is reported by nothing; valid metrics: .*val/accuracy"):
+        sweep_of_space(str(space))

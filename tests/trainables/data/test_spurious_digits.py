@@ -86,7 +86,7 @@ def hues(dataset: DigitSet, palette_KC: Array) -> Tensor:
 
 
 @pytest.mark.parametrize(("names", "palette_KC"), [(SEEN_SETS, SEEN), (["unseen_textures"], UNSEEN)])
-def test_family_own_hue_is_on_nine_tiles_in_twenty(sets: dict[str, DigitSet], names: list[str], palette_KC: Array) -> None:
+def test_own_hue_is_on_nine_tiles_in_twenty(sets: dict[str, DigitSet], names: list[str], palette_KC: Array) -> None:
     for name in names:
         hues_NHW = hues(sets[name], palette_KC)
         for family in range(10):
