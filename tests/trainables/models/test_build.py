@@ -9,13 +9,13 @@ from trainables.models import build_model
 
 
 @pytest.mark.parametrize(
-    ("cam_stride", "channels"), [(4, [8, 16, 16, 16]), (8, [8, 16, 16, 16, 16])], ids=["stride 4", "stride 8"]
+    ("cam_stride", "strides"), [(4, [2, 2, 1, 1]), (8, [2, 2, 2, 1, 1])], ids=["stride 4", "stride 8"]
 )
-def test_small_cnn_doubles_its_channels_once(cam_stride: int, channels: list[int]) -> None:
+def test_small_cnn_halves_down_to_its_stride_and_doubles_its_channels_once(cam_stride: int, strides: list[int]) -> None:
     model = build_model(SmallCnn(width=8, cam_stride=cam_stride), num_classes=3).model
     convs = [part for part in model.modules() if isinstance(part, nn.Conv2d)]
-    assert [conv.out_channels for conv in convs] == channels
-    assert [conv.stride for conv in convs] == [(2, 2)] * (len(channels) - 1) + [(1, 1)]
+    assert [conv.out_channels for conv in convs] == [8] + [16] * (len(strides) - 1)
+    assert [conv.stride for conv in convs] == [(stride, stride) for stride in strides]
 
 
 @pytest.mark.parametrize("width", [4, 6, 7])
@@ -42,7 +42,7 @@ def test_edits_are_listed() -> None:
         "head: no bias",
     )
     small = build_model(SmallCnn(width=8, final_norm=False, final_relu=False), num_classes=3)
-    assert small.edits == ("block4: no norm after the convolution", "block4: no activation", "head: no bias")
+    assert small.edits == ("block5: no norm after the convolution", "block5: no activation", "head: no bias")
 
 
 def test_a_plain_resnet_has_no_edits_and_torchvisions_names() -> None:
