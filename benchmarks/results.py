@@ -139,11 +139,30 @@ def pets_section(result: dict[str, Any]) -> str:
             "",
             leaderboard_markdown(sweep["trials"], goals),
             "",
+            shift_sentence(sweep),
+            "",
             f"Largest `faithfulness/max_logit_error` of all trials: {largest:.1e}.",
             "",
             made_line(result),
         ]
     )
+
+
+def shift_sentence(sweep: dict[str, Any]) -> str:
+    """Say how the two objectives do on the shifted photos, from the numbers alone."""
+    metric = "shift/dogs-vs-cats/accuracy"
+    means = {
+        kind: [trial["metrics"][metric] for trial in sweep["trials"] if trial["config"]["objective.kind"] == kind]
+        for kind in ("cross_entropy", "contrastive")
+    }
+    words = ", ".join(
+        f"{kind.replace('_', '-')} {statistics.fmean(values):.3f} ({min(values):.3f} to {max(values):.3f}, "
+        f"{len(values)} trials)"
+        for kind, values in means.items()
+    )
+    gain = statistics.fmean(means["contrastive"]) > statistics.fmean(means["cross_entropy"])
+    verdict = "is the higher one here" if gain else "is not the higher one here"
+    return f"`{metric}`, mean and range over all trials: {words}. Contrastive {verdict}."
 
 
 def pick(sweep: dict[str, Any], kind: str) -> dict[str, Any]:
