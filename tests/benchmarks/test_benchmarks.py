@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = [
-    "cli_start",
-    "objective_step",
-    pytest.param("train_throughput", marks=pytest.mark.ray),
-    pytest.param("trial_overhead", marks=pytest.mark.ray),
-]
+SCRIPTS = ["cli_start", "objective_step"]
+"""Those that take seconds; the other two run minutes of sweeps and are run by `make bench` alone."""
 TEXTS = {"benchmark", "figure", "unit", "about", "command", "date", "hardware", "versions"}
 ROW = {
     **dict.fromkeys(TEXTS, "text"),
