@@ -15,6 +15,14 @@ def suggest_background_weight(trial: optuna.Trial) -> None:
     trial.suggest_categorical("model.final_relu", [True, False])
 
 
+def _point(background_weight: float | None) -> dict[str, object]:
+    objective: dict[str, object] = {"objective.kind": "cross_entropy"}
+    if background_weight is not None:
+        objective = {"objective.kind": "contrastive", "objective.background_weight": background_weight}
+    edits = {"model.head_bias": False, "model.final_norm": True, "model.final_relu": True}
+    return {**objective, "optim.learning_rate": 2e-3, **edits}
+
+
 BACKGROUND_WEIGHT = Space(
     name="digits-background-weight",
     summary="Does penalising the background free the digits from their textures?",
@@ -22,21 +30,5 @@ BACKGROUND_WEIGHT = Space(
     suggest=suggest_background_weight,
     goals=(Goal("shift/random_background/accuracy", "max"),),
     num_trials=12,
-    first_points=(
-        {
-            "objective.kind": "cross_entropy",
-            "optim.learning_rate": 2e-3,
-            "model.head_bias": False,
-            "model.final_relu": True,
-            "model.final_norm": True,
-        },
-        {
-            "objective.kind": "contrastive",
-            "objective.background_weight": 1.0,
-            "optim.learning_rate": 2e-3,
-            "model.head_bias": False,
-            "model.final_relu": True,
-            "model.final_norm": True,
-        },
-    ),
+    first_points=tuple(_point(weight) for weight in (None, 1.0, 0.1, 0.3, 3.0)),
 )
