@@ -99,7 +99,8 @@ def digits_section(result: dict[str, Any]) -> str:
         "",
         f"which runs, for each of {len(sweeps)} seeds (of sampler and training alike), "
         f"`{sweeps[0]['command']}`: {len(sweeps[0]['trials'])} trials. A row is the baseline, or the best trial "
-        "of its objective in each sweep by `shift/random_background/accuracy`, the sweep's goal; `shift/unseen_textures` was not looked at "
+        "of its objective in each sweep by `shift/random_background/accuracy`, the sweep's goal; "
+        "`shift/unseen_textures` was not looked at "
         "in choosing. Mean over the seeds, and in brackets the smallest and the largest.",
         "",
         f"| objective | {' | '.join(f'`{metric}`' for metric in SHOWN)} |",
