@@ -1,14 +1,22 @@
-"""The command line, run inside the test's process."""
+"""The command line, run inside the test's process, and which tests share a process of pytest-xdist."""
 
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests of one file together, and all integration tests: they share sweeps that take minutes."""
+    for item in items:
+        group = "integration" if "integration" in Path(item.path).parts else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
 
 
 @dataclass(frozen=True)
