@@ -1,15 +1,12 @@
 """A dry run of a sweep: sampled configs, what fits, and how long it would take."""
 
-import os
 import time
 from typing import Any
 
-import optuna
-
-from orchestrator.launch.capacity import DRIVER, Capacity, capacity
+from orchestrator.launch.preflight import check_fit
+from orchestrator.points import sample_points
 from orchestrator.progress import format_seconds
 from orchestrator.sweep_config import SweepConfig
-from search_spaces import find_space
 from trainables.config import ExperimentConfig, flatten
 
 NUM_SHOWN = 5
@@ -20,12 +17,12 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
     """Sample and check the sweep's configs and its resources; launch no trial.
 
     Raises:
-        ConfigError: The space samples an invalid config, or a trial does not fit.
+        ConfigError: The space samples an invalid config, its data cannot be used, or a trial does not fit.
     """
     assert config.space is not None
     experiment = config.experiment()
     samples = sample_points(config, config.num_trials)
-    room = capacity(experiment.resources, _resources(address), limit=config.max_concurrent)
+    room = check_fit([experiment], address=address, limit=config.max_concurrent)
     epoch_s = _time_epoch(experiment) if measure else None
     rounds = -(-config.num_trials // room.concurrent)
     return {
@@ -36,7 +33,7 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
         "base": flatten(experiment),
         "points": samples,
         "concurrent": room.concurrent,
-        "resources": _describe(room),
+        "resources": room.describe(),
         "epoch_s": epoch_s,
         "estimated_s": None if epoch_s is None else epoch_s * experiment.training.epochs * rounds,
     }
@@ -58,39 +55,6 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
     for point in plan["points"][:NUM_SHOWN]:
         lines.append("  " + "  ".join(f"{field}={_short(value)}" for field, value in point.items()))
     return lines
-
-
-def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
-    """Sample the space at random, its first points first, and validate each config."""
-    assert config.space is not None
-    space = find_space(config.space)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=config.seed))
-    for first in space.first_points:
-        study.enqueue_trial(dict(first))
-    points = []
-    for _ in range(num_points):
-        trial = study.ask()
-        space.suggest(trial)
-        config.experiment(dict(trial.params))
-        points.append(dict(trial.params))
-    return points
-
-
-def _resources(address: str | None) -> dict[str, float]:
-    """Return the cluster's resources, or this machine's where no cluster is named."""
-    if address:
-        from orchestrator.launch.runtime import ray_session
-
-        with ray_session(address) as available:
-            return available
-    import torch
-
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}
-
-
-def _describe(room: Capacity) -> str:
-    return room.describe()
 
 
 def _time_epoch(experiment: ExperimentConfig) -> float:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.results import ranked, trial_rows
-from orchestrator.sweep_config import sweep_from_tree
+from orchestrator.sweep_config import SweepConfig, sweep_from_tree
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Store, find_sweep
+from orchestrator.tracking import Store, find_sweep, kept_provenance
 from search_spaces import find_scale
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, override
 
@@ -69,11 +69,16 @@ def differences(promotion: Promotion) -> list[str]:
     return lines
 
 
-def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
-    """Make the new sweep's folder, each trial's config in it, ready for `run_sweep`."""
+def sweep_of_promotion(promotion: Promotion, store: Store) -> SweepConfig:
+    """Return the config of the new sweep, with the MLflow runs its trials come from.
+
+    Raises:
+        StoreError: MLflow does not answer.
+    """
     source = promotion.source.config()
-    runs = find_sweep(store, source.campaign, source.name).trials
-    config = sweep_from_tree(
+    created = kept_provenance(promotion.source.path).created
+    runs = find_sweep(store, source.campaign, source.name, created=created).trials
+    return sweep_from_tree(
         {
             "name": promotion.name,
             "campaign": source.campaign,
@@ -85,8 +90,12 @@ def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
         },
         source="promotion",
     )
+
+
+def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
+    """Make the new sweep's folder, each trial's config in it, ready for `run_sweep`."""
     folder = SweepFolder.of(storage, promotion.name)
-    folder.claim(config)
+    folder.claim(sweep_of_promotion(promotion, store))
     for trial_id, experiment in promotion.after.items():
         folder.trial(trial_id).claim(experiment)
     return folder

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from orchestrator.sweep_config import SweepConfig, SweepGoal
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep
+from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep, kept_provenance
 from trainables.config import flatten
 
 logger = logging.getLogger(__name__)
@@ -111,10 +111,11 @@ def summary(
     }
 
 
-def ids_in_mlflow(store: Store, config: SweepConfig) -> SweepIds:
+def ids_in_mlflow(store: Store, sweep: SweepFolder) -> SweepIds:
     """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
+    config = sweep.config()
     try:
-        return find_sweep(store, config.campaign, config.name)
+        return find_sweep(store, config.campaign, config.name, created=kept_provenance(sweep.path).created)
     except StoreError as error:
         logger.warning("sweep %s is shown without its MLflow runs: %s", config.name, error)
         return SweepIds()
@@ -123,7 +124,7 @@ def ids_in_mlflow(store: Store, config: SweepConfig) -> SweepIds:
 def sweep_document(sweep: SweepFolder, store: Store) -> dict[str, Any]:
     """Return the JSON document of a sweep on disk, with its MLflow ids where MLflow has it."""
     config = sweep.config()
-    ids = ids_in_mlflow(store, config)
+    ids = ids_in_mlflow(store, sweep)
     return summary(
         config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
     )

@@ -11,7 +11,7 @@ import torch
 
 from orchestrator.results import ranked, trial_rows
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Mirror, Store, find_identity, folder_of_run
+from orchestrator.tracking import Mirror, Store, StoreError, find_identity, folder_of_run
 from trainables.config import ConfigError, config_hash, experiment_from_tree, override
 from trainables.data import Batch, PictureError, build_data, read_picture
 from trainables.evaluations import Metrics, panels_of
@@ -78,8 +78,15 @@ def evaluate_run(folder: TrialFolder, overrides: Mapping[str, Any]) -> Metrics:
 
 
 def push_evaluation(folder: TrialFolder, store: Store) -> str | None:
-    """Send the folder's evaluation to its MLflow run; return the run's id, None if MLflow has no such run."""
-    found = find_identity(store, folder.path)
+    """Send the folder's evaluation to its MLflow run; return the run's id.
+
+    None, with a warning if MLflow does not answer, where MLflow has no such run.
+    """
+    try:
+        found = find_identity(store, folder.path)
+    except StoreError as error:
+        logger.warning("the evaluation of %s is not in MLflow (`campaign sync` sends it): %s", folder.path, error)
+        return None
     if found is None:
         return None
     mirror = Mirror(store, found, folder.path)

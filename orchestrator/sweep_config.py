@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,9 @@ from trainables.config import (
 from trainables.config.explain import explain
 from trainables.config.section import Section
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a sweep or a run may be called: it names a folder."""
+
 
 class SweepGoal(Section):
     """A metric the sweep optimises."""
@@ -32,9 +36,9 @@ class SweepGoal(Section):
 class SweepConfig(Section):
     """What a sweep runs. Two sweeps with the same config are the same sweep."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     """Its folder and its MLflow parent run."""
-    campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    campaign: str = Field(pattern=NAME)
     """Its MLflow experiment."""
     space: str | None = None
     """The search space's name or file; null for a fixed list of trials, whose folders are then made beforehand."""
@@ -104,6 +108,14 @@ def sweep_of_space(
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
     name = name or f"{space.name}-{digest}"
     return sweep_from_tree({"name": name, **fields, "max_concurrent": max_concurrent}, source="sweep")
+
+
+def check_name(name: str) -> None:
+    """Check the name of a run as that of a sweep is checked; ConfigError says what is right."""
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(
+            f"--name: found {name!r}; expected letters, digits, dots, underscores and hyphens, a letter or digit first"
+        )
 
 
 def _check_goals(space: Space) -> None:

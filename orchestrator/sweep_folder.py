@@ -1,13 +1,11 @@
 """A sweep's folder: its config, its trials and how each ended."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from orchestrator.lock import is_locked, locked
 from orchestrator.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from trainables.config import ConfigError
 from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
@@ -68,10 +66,17 @@ class SweepFolder:
     def claim(self, config: SweepConfig) -> None:
         """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
 
-        How many trials run at a time may differ: it says nothing about what they are.
+        How many trials run at a time may differ: it says nothing about what they are. A sweep that never had a trial
+        gives way to another.
         """
         if not self.config_path.exists():
             self.write(config)
+            return
+        if self.config() != config and not self.trial_ids():
+            with self.locked():
+                for path in (self.study_path, self.path / "provenance.json", self.path / "provenance.diff"):
+                    path.unlink(missing_ok=True)
+                self.write(config)
             return
         found, wanted = self.config().model_dump(), config.model_dump()
         different = [key for key in wanted if key != "max_concurrent" and found[key] != wanted[key]]
@@ -84,13 +89,17 @@ class SweepFolder:
             with self.locked():
                 self.write(config)
 
-    def extend(self, num_trials: int) -> None:
-        """Add `num_trials` to a sweep that searches a space; ConfigError if a driver runs it."""
+    def extended(self, num_trials: int) -> SweepConfig:
+        """Return the config with `num_trials` more; ConfigError if the sweep searches no space."""
         config = self.config()
         if config.space is None:
             raise ConfigError(f"sweep {config.name} is a fixed list of trials, not a search; it cannot be extended")
+        return config.model_copy(update={"num_trials": config.num_trials + num_trials})
+
+    def extend(self, num_trials: int) -> None:
+        """Add `num_trials` to a sweep that searches a space; ConfigError if a driver runs it."""
         with self.locked():
-            self.write(config.model_copy(update={"num_trials": config.num_trials + num_trials}))
+            self.write(self.extended(num_trials))
 
     def forget_failures(self) -> None:
         """Make the failed trials unfinished ones; ConfigError if a driver runs the sweep."""
@@ -113,11 +122,13 @@ class SweepFolder:
         return outcome
 
     def end(self, trial_id: str, error: str | None = None) -> Outcome:
-        """Record that the trial ended: completed if it was evaluated, stopped early if it was not."""
+        """Record that the trial ended: completed if it was evaluated after its last epoch, else stopped early."""
         folder = self.trial(trial_id)
         rows = folder.rows()
-        status: Status = "failed" if error else "completed" if folder.evaluation() is not None else "stopped"
-        outcome = Outcome(status=status, epoch=int(rows[-1]["epoch"]) if rows else 0, error=error)
+        epoch = int(rows[-1]["epoch"]) if rows else 0
+        completed = folder.evaluation() is not None and epoch == folder.config().training.epochs
+        status: Status = "failed" if error else "completed" if completed else "stopped"
+        outcome = Outcome(status=status, epoch=epoch, error=error)
         write_json(folder.path / "outcome.json", outcome)
         return outcome
 
@@ -128,27 +139,10 @@ class SweepFolder:
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the sweep for one driver; ConfigError if another one runs it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.lock_path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(
-                    f"sweep {self.path.name} is being run by another process; wait for it or stop it first"
-                ) from error
-            os.utime(file.fileno())
-            yield
+        return locked(self.lock_path, f"sweep {self.path.name}")
 
     def is_locked(self) -> bool:
         """Return whether a driver runs the sweep at this moment."""
-        if not self.lock_path.exists():
-            return False
-        with self.lock_path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_locked(self.lock_path)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import torch
 
-from trainables.config import ExperimentConfig
+from trainables.config import ConfigError, ExperimentConfig, SpuriousDigits
 from trainables.data import DataBundle, build_data
 from trainables.evaluations import Metrics, Subject, direction, draw_panels, run_suite
 from trainables.models import Classifier, build_model
@@ -26,13 +26,19 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
     What the folder already holds is not done again, so a trial that was cut off goes on where it stopped.
     """
     folder = context.folder
+    data = build_data(config.data)
+    _check_enough(config, data)
     if context.rank == 0:
         folder.claim(config)
-    data = build_data(config.data)
-    if context.rank == 0:
         _describe(data, config, folder)
 
+    trained = False
+
     def validate(model: Classifier, epoch: int) -> Row:
+        nonlocal trained
+        trained = True
+        if context.rank == 0:
+            folder.evaluation_path.unlink(missing_ok=True)  # of an epoch before this one
         every = config.evaluation.panel_every_epochs
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)
@@ -40,10 +46,16 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
         return evaluate(config, context, model, data, names)
 
     fitted = fit(config, context, data=data, validate=validate)
-    found = context.gather(folder.evaluation())[0]
+    found = None if trained else context.gather(folder.evaluation())[0]
     final = {**fitted.row, **(found or _evaluate_at_end(config, context, fitted, data))}
     context.report(final)
     return final
+
+
+def check_data(config: ExperimentConfig) -> None:
+    """Raise ConfigError where the files of `config.data` cannot be used, or are not enough to train on."""
+    if not isinstance(config.data, SpuriousDigits):  # Those are drawn, and the config checks their number itself.
+        _check_enough(config, build_data(config.data))
 
 
 def evaluate(
@@ -61,7 +73,10 @@ def evaluate(
         gather=context.gather,
     )
     with torch_threads(config.resources.cpus):
-        return run_suite(names, subject, on_skip=logger.info)
+        metrics = run_suite(names, subject, on_skip=logger.info)
+        if config.data.on_error == "skip" and "val/loss" in metrics:
+            metrics["val/skipped_samples"] = len(data.val) - len(subject.validation.labels_N)
+    return metrics
 
 
 def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
@@ -75,13 +90,26 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:
-    measured = {key: value for key, value in fitted.row.items() if direction(key)}
+    measured = {key: value for key, value in fitted.row.items() if direction(key) or key.startswith(("val/", "shift/"))}
     names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
     metrics = measured | evaluate(config, context, fitted.model, data, names)
     _draw(config, context, fitted.model, data, config.training.epochs)
     if context.rank == 0:
         write_json(context.folder.evaluation_path, metrics)
     return metrics
+
+
+def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
+    if isinstance(config.data, SpuriousDigits):
+        return
+    where = f"data.root = {config.data.root}"
+    if len(data.class_names) < 2:
+        raise ConfigError(f"{where}: found one class alone, {', '.join(data.class_names)}; a classifier needs two")
+    if len(data.train) < config.training.batch_size:
+        raise ConfigError(
+            f"{where}: the training set has {len(data.train)} pictures, fewer than training.batch_size = "
+            f"{config.training.batch_size}; lower training.batch_size or add pictures"
+        )
 
 
 def _draw(config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, epoch: int) -> None:

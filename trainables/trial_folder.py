@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
+from trainables.json_file import BrokenFileError, parse_json, parse_object
 
 Row = dict[str, float]
 """Metric name -> value; an epoch's row has `epoch`, counted from 1."""
@@ -57,11 +58,17 @@ class TrialFolder:
             )
 
     def rows(self) -> list[Row]:
-        """Return the committed epochs' rows; a last line cut short by a crash is left out."""
+        """Return the committed epochs' rows; a last line cut short by a crash is left out.
+
+        Raises:
+            BrokenFileError: Another line is no row; the message names file and line.
+        """
         if not self.metrics_path.exists():
             return []
         *lines, tail = self.metrics_path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines if line] + _whole_row(tail)
+        numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
+        rows = [parse_object(line, f"{self.metrics_path}, line {number}") for number, line in numbered]
+        return rows + _whole_row(tail)
 
     def commit(self, state: Mapping[str, Any], row: Row) -> None:
         """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
@@ -103,8 +110,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the parsed file, or None when there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """Return the parsed file, or None when there is none; BrokenFileError names one that is no JSON."""
+    return parse_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -125,6 +132,6 @@ def _finite(value: Any) -> Any:
 
 def _whole_row(tail: str) -> list[Row]:
     try:
-        return [json.loads(tail)] if tail else []
-    except json.JSONDecodeError:
+        return [parse_object(tail, "last line")] if tail else []
+    except BrokenFileError:
         return []

@@ -8,6 +8,7 @@ import typer
 from orchestrator.cli import results, runs, sweeps, ui
 from orchestrator.cli.output import log_to_stderr, note
 
+TRAINING_FAILED = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -40,6 +41,9 @@ def main() -> None:
     except KeyboardInterrupt:
         note("interrupted")
         sys.exit(INTERRUPTED)
+    except FloatingPointError as error:
+        note(f"error: {error}")
+        sys.exit(TRAINING_FAILED)
     except (ValueError, RuntimeError, OSError) as error:
         if not _is_of_the_user(error):
             raise
@@ -52,5 +56,6 @@ def _is_of_the_user(error: Exception) -> bool:
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
     from trainables.data import PictureError
+    from trainables.json_file import BrokenFileError
 
-    return isinstance(error, ConfigError | PictureError | StoreError | FileNotFoundError)
+    return isinstance(error, BrokenFileError | ConfigError | OSError | PictureError | StoreError)

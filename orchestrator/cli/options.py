@@ -5,6 +5,12 @@ from typing import Annotated
 
 import typer
 
+
+def in_home(path: Path) -> Path:
+    """Return `path` with a leading `~` read as a shell does, which leaves it in `--storage=~/x` and in variables."""
+    return path.expanduser()
+
+
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -12,7 +18,12 @@ Set = Annotated[
     ),
 ]
 Storage = Annotated[
-    Path, typer.Option(envvar="CAMPAIGN_STORAGE", help="Folder of sweeps, runs and, by default, the MLflow store.")
+    Path,
+    typer.Option(
+        envvar="CAMPAIGN_STORAGE",
+        callback=in_home,
+        help="Folder of sweeps, runs and, by default, the MLflow store.",
+    ),
 ]
 TrackingUri = Annotated[
     str | None,

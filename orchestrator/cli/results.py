@@ -72,17 +72,14 @@ def report(
 
     Example: campaign report first
     """
-    import shlex
-    import sys
-
     from orchestrator.reports import write_report
     from orchestrator.results import sweep_document
     from orchestrator.sweep_folder import SweepFolder
-    from orchestrator.tracking import resolve_store
+    from orchestrator.tracking import kept_provenance, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
     document = sweep_document(folder, resolve_store(storage, tracking_uri))
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = kept_provenance(folder.path).tags.get("campaign.command", "")
     path = write_report(folder, document["trials"], command=command, path=output)
     if json:
         print_json({"sweep": sweep, "report": str(path)})

@@ -39,6 +39,7 @@ def train(
     Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
     """
     from orchestrator.launch.single import train_one
+    from orchestrator.sweep_config import check_name
     from orchestrator.tracking import resolve_store
     from search_spaces import find_base
     from trainables.config import config_hash, experiment_from_tree, override, parse_assignments
@@ -47,7 +48,8 @@ def train(
     stem = Path(config).stem
     store = resolve_store(storage, tracking_uri)
     name = name or f"{stem}-{config_hash(experiment)}"
-    note(f"run {name} in {storage / 'runs' / name}, tracked in {store.tracking_uri}")
+    check_name(name)
+    note(f"run {name} in {storage / 'runs' / name}, tracked in {store}")
     mirror, folder = train_one(
         experiment, name=name, campaign=campaign or stem, storage=storage, store=store, address=address
     )

@@ -1,6 +1,6 @@
 """Commands that plan, run and continue sweeps."""
 
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +10,10 @@ from orchestrator.cli.output import note, print_json, print_table, say
 
 if TYPE_CHECKING:
     from orchestrator.launch.sweep import SweepRun
+    from orchestrator.sweep_config import SweepConfig
     from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import Store
+    from trainables.config import ExperimentConfig
 
 Space = Annotated[
     str,
@@ -89,6 +92,7 @@ def sweep(
     """
     from orchestrator.sweep_config import sweep_of_space
     from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
 
     config = sweep_of_space(
         space,
@@ -100,9 +104,8 @@ def sweep(
         asha=asha,
         max_concurrent=concurrent,
     )
-    folder = SweepFolder.of(storage, config.name)
-    folder.claim(config)
-    _run(folder, storage, tracking_uri, address, json)
+    store, folder = resolve_store(storage, tracking_uri), SweepFolder.of(storage, config.name)
+    _run(folder, config, store, address=address, json=json, change=lambda: folder.claim(config))
 
 
 def resume(
@@ -118,11 +121,11 @@ def resume(
     Example: campaign resume first
     """
     from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
 
-    folder = SweepFolder.find(storage, sweep)
-    if retry_failed:
-        folder.forget_failures()
-    _run(folder, storage, tracking_uri, address, json)
+    store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
+    change = folder.forget_failures if retry_failed else None
+    _run(folder, folder.config(), store, address=address, json=json, change=change, retry=retry_failed)
 
 
 def extend(
@@ -138,10 +141,10 @@ def extend(
     Example: campaign extend first --trials 4
     """
     from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.tracking import resolve_store
 
-    folder = SweepFolder.find(storage, sweep)
-    folder.extend(trials)
-    _run(folder, storage, tracking_uri, address, json)
+    store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
+    _run(folder, folder.extended(trials), store, address=address, json=json, change=lambda: folder.extend(trials))
 
 
 def promote(
@@ -165,7 +168,7 @@ def promote(
 
     Example: campaign promote first --scale digits-full --top 2
     """
-    from orchestrator.promotion import differences, plan_promotion, prepare
+    from orchestrator.promotion import differences, plan_promotion, prepare, sweep_of_promotion
     from orchestrator.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
     from trainables.config import parse_assignments
@@ -180,17 +183,45 @@ def promote(
         if json:
             print_json({"sweep": promotion.name, "differences": differences(promotion)})
         return
-    folder = prepare(promotion, storage, resolve_store(storage, tracking_uri))
-    _run(folder, storage, tracking_uri, address, json)
-
-
-def _run(folder: "SweepFolder", storage: Path, tracking_uri: str | None, address: str | None, json: bool) -> None:
-    """Run the sweep's remaining trials and print what came out; exit code 1 if not every trial ended well."""
-    from orchestrator.launch.sweep import run_sweep
-    from orchestrator.tracking import resolve_store
-
     store = resolve_store(storage, tracking_uri)
-    note(f"sweep {folder.path.name} in {folder.path}, tracked in {store.tracking_uri}")
+    _run(
+        SweepFolder.of(storage, promotion.name),
+        sweep_of_promotion(promotion, store),
+        store,
+        address=address,
+        json=json,
+        change=lambda: prepare(promotion, storage, store),
+        trials=promotion.after.values(),
+    )
+
+
+def _run(
+    folder: "SweepFolder",
+    config: "SweepConfig",
+    store: "Store",
+    *,
+    address: str | None,
+    json: bool,
+    change: Callable[[], object] | None = None,
+    trials: "Iterable[ExperimentConfig]" = (),
+    retry: bool = False,
+) -> None:
+    """Run the sweep's remaining trials and print what came out; exit code 1 if not every trial ended well.
+
+    Args:
+        config: The sweep's config after `change`.
+        change: What the command changes in the folder, once all that can be checked before is checked.
+        trials: The configs of a fixed list of trials that `change` makes.
+        retry: Whether `change` leaves trials to run though all have ended.
+    """
+    from orchestrator.launch.preflight import check_sweep
+    from orchestrator.launch.sweep import run_sweep
+
+    if retry or folder.num_finished() < config.num_trials:
+        check_sweep(folder, config, store, trials=trials, address=address)
+    if change:
+        change()
+    note(f"sweep {folder.path.name} in {folder.path}, tracked in {store}")
     run = run_sweep(folder, store, address=address)
     _print_run(folder, run, json=json)
     if run.unfinished:

@@ -31,7 +31,7 @@ def ui(
 
     store = resolve_store(storage, tracking_uri)
     if store.tracking_uri.startswith(("http:", "https:")):
-        raise ConfigError(f"{store.tracking_uri} is a server already; open it in a browser")
+        raise ConfigError(f"{store} is a server already; open it in a browser")
     if store.sqlite_file and not store.sqlite_file.exists():
         raise ConfigError(f"no runs in {storage} yet: {store.sqlite_file} does not exist")
     note(f"MLflow's page is at http://{host}:{port} as soon as it answers; stop it with Ctrl-C")

@@ -22,6 +22,19 @@ ENVIRONMENT = {
 }
 
 
+def available_resources(address: str | None = None) -> dict[str, float]:
+    """Return the resources of the cluster at `address`, or this machine's where no cluster is named.
+
+    Ray on this machine may count fewer CPUs, in a container.
+    """
+    if address:
+        with ray_session(address) as available:
+            return available
+    import torch
+
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}
+
+
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     """Connect to Ray, yield the cluster's resources, and disconnect.

@@ -12,6 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
 from search_spaces import Space
+from trainables.config import ConfigError
 from trainables.training.seeding import derive_seed
 
 TRIAL_ID = "campaign.trial_id"
@@ -68,6 +69,22 @@ def open_study(sweep: SweepFolder, config: SweepConfig, storage: BaseStorage | N
         directions=["maximize" if goal.direction == "max" else "minimize" for goal in config.goals],
         load_if_exists=True,
     )
+
+
+def check_study(sweep: SweepFolder, config: SweepConfig) -> None:
+    """Check that the study knows all of the sweep's trials: it numbers the next ones.
+
+    Raises:
+        ConfigError: It does not; the message names the trials.
+    """
+    trial_ids = sweep.trial_ids()
+    known = {_id(trial) for trial in open_study(sweep, config).trials} if trial_ids else set()
+    unknown = [trial_id for trial_id in trial_ids if trial_id not in known]
+    if unknown:
+        raise ConfigError(
+            f"{sweep.study_path} does not hold trial {', '.join(unknown)} of sweep {config.name}: the search cannot "
+            "go on without what it has learnt; put that file back, or start another sweep under another --name"
+        )
 
 
 def _requeue(study: optuna.Study, sweep: SweepFolder) -> None:

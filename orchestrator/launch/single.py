@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from orchestrator.launch.preflight import check_fit
 from orchestrator.launch.runtime import ray_session
 from orchestrator.launch.trial_functions import train_on_workers
+from orchestrator.lock import locked
 from orchestrator.progress import EpochProgress
 from orchestrator.sweep_folder import Outcome, Status
-from orchestrator.tracking import Mirror, RunIdentity, Store, collect_provenance, ensure_experiment
+from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, keep_provenance
 from trainables.config import ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder, write_json
 
@@ -23,29 +25,44 @@ def train_one(
     """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
 
     Raises:
-        ConfigError: The folder holds another config.
+        ConfigError: It does not fit, its data cannot be used, the folder holds another config, or another process
+            trains it.
+        StoreError: The MLflow store cannot be used.
+        FloatingPointError: The training diverged.
     """
+    check_fit([config], address=address if config.resources.workers else None)
+    experiment_id = ensure_experiment(store, campaign)
     folder = TrialFolder((storage / "runs" / name).absolute())
-    folder.claim(config)
-    identity = RunIdentity(
-        experiment_id=ensure_experiment(store, campaign),
-        sweep=name,
-        trial_id=name,
-        config_hash=config_hash(config),
-        provenance=collect_provenance().tags,
-    )
-    mirror = Mirror(store, identity, folder.path)
+    with locked(folder.path / ".lock", f"run {name}"):
+        folder.claim(config)
+        made = keep_provenance(folder.path)
+        identity = RunIdentity(
+            experiment_id=experiment_id,
+            sweep=name,
+            trial_id=name,
+            config_hash=config_hash(config),
+            created=made.created,
+            provenance=made.tags,
+        )
+        mirror = Mirror(store, identity, folder.path)
+        _train(config, folder, mirror, address)
+    return mirror, folder
+
+
+def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, address: str | None) -> None:
     try:
         if config.resources.workers:
             with ray_session(address):
                 train_on_workers(folder, mirror, max_failures=1, callbacks=[])
         else:
             _train_here(config, folder, mirror)
+    except KeyboardInterrupt:
+        mirror.finish("KILLED")
+        raise
     except Exception as error:
         _end(folder, mirror, "failed", f"{type(error).__name__}: {error}")
         raise
     _end(folder, mirror, "completed", None)
-    return mirror, folder
 
 
 def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror) -> None:

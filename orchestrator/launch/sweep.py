@@ -16,12 +16,15 @@ from orchestrator.results import TrialRow, best, ids_in_mlflow, ranked, summary,
 from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import (
+    Provenance,
     Store,
     SweepIdentity,
     close_parent,
     collect_provenance,
     crown,
     ensure_experiment,
+    keep_provenance,
+    kept_provenance,
     log_model,
     open_parent,
     sync,
@@ -29,7 +32,6 @@ from orchestrator.tracking import (
 )
 from search_spaces import find_space
 from trainables.trial import load_model
-from trainables.trial_folder import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +57,15 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     """
     config = sweep.config()
     with sweep.locked():
-        setting = _open(sweep, config, store)
+        keep_provenance(sweep.path)
+        setting = _open(sweep, config, store, collect_provenance())
+        is_left = config.num_trials > sweep.num_finished()
         try:
-            if config.num_trials > sweep.num_finished():
+            if is_left:
                 with ray_session(address) as available:
                     _run_trials(sweep, config, setting, available)
         finally:
-            run = conclude(sweep, config, setting)
+            run = conclude(sweep, config, setting, recrown=is_left)
     return run
 
 
@@ -74,19 +78,18 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     """
     config = sweep.config()
     with sweep.locked():
-        setting = _open(sweep, config, store)
+        setting = _open(sweep, config, store, kept_provenance(sweep.path))
         left = sync(setting.mirror(trial_id) for trial_id in sweep.trial_ids())
-        conclude(sweep, config, setting)
+        conclude(sweep, config, setting, recrown=False)
     return left
 
 
-def _open(sweep: SweepFolder, config: SweepConfig, store: Store) -> TrialSetting:
-    """Make the experiment and the parent run where they are missing."""
-    experiment_id = ensure_experiment(store, config.campaign)
-    identity = SweepIdentity(experiment_id, config.name, scale=config.scale, provenance=collect_provenance())
+def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Provenance) -> TrialSetting:
+    """Make the experiment and the parent run where they are missing; trials' new runs are made by `command`."""
+    experiment_id, made = ensure_experiment(store, config.campaign), kept_provenance(sweep.path)
+    identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
     parent_run_id = open_parent(store, identity, sweep.path)
-    write_json(sweep.path / "provenance.json", identity.provenance.tags)
-    identity = replace(identity, parent_run_id=parent_run_id)
+    identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
     return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures)
 
 
@@ -171,11 +174,18 @@ def _epochs_done(sweep: SweepFolder, epochs: int) -> dict[str, int]:
     }
 
 
-def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting) -> SweepRun:
-    """Write the summary on the parent run, crown the champion, and say what is left."""
+def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, *, recrown: bool) -> SweepRun:
+    """Write the summary on the parent run, crown the champion, and say what is left.
+
+    Args:
+        recrown: Whether a winner that was champion before another sweep's becomes it again.
+    """
     parent_run_id = setting.identity.parent_run_id
     assert parent_run_id is not None
-    rows = trial_rows(sweep, ids_in_mlflow(setting.store, config).trials)
+    for trial_id in sweep.unfinished():
+        if sweep.trial(trial_id).rows():
+            setting.mirror(trial_id).finish("KILLED")
+    rows = trial_rows(sweep, ids_in_mlflow(setting.store, sweep).trials)
     winners = best(rows, config.goals)
     unfinished = max(config.num_trials - sweep.num_finished(), 0)
     write_summary(
@@ -189,15 +199,15 @@ def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting) -> 
         study=open_study(sweep, config) if config.space is not None else None,
     )
     if winners and not unfinished:
-        _crown(sweep, config, setting, winners[0])
+        _crown(sweep, config, setting, winners[0], again=recrown)
     close_parent(setting.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
     document = summary(config, rows, experiment_id=setting.identity.experiment_id, parent_run_id=parent_run_id)
     return SweepRun(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
 
 
-def _crown(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, winner: TrialRow) -> None:
+def _crown(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, winner: TrialRow, *, again: bool) -> None:
     import torch
 
     folder, run_id = sweep.trial(winner["trial_id"]), winner["run_id"]
     if run_id and log_model(setting.store, run_id, folder.path, load_model(folder, torch.device("cpu"))):
-        crown(setting.store, config.campaign, run_id)
+        crown(setting.store, config.campaign, run_id, again=again)

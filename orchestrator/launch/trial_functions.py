@@ -71,10 +71,12 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
     """Train the folder's trial on the Ray Train workers its config asks for.
 
     Raises:
-        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed more often than `max_failures`.
+        FloatingPointError: The training diverged, more often than `max_failures`.
+        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise.
     """
     import ray.train
     from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import WorkerGroupError
 
     from trainables.worker import train_worker
 
@@ -94,7 +96,13 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
             callbacks=callbacks,
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    except WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            if isinstance(failure, FloatingPointError):
+                raise failure from error
+        raise
 
 
 @dataclass(slots=True)

@@ -44,10 +44,13 @@ def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> st
         return None
 
 
-def crown(store: Store, name: str, run_id: str) -> int:
+def crown(store: Store, name: str, run_id: str, *, again: bool = True) -> int:
     """Register the run's latest model under `name`, give it the alias `champion`, and return its version.
 
     Load it with `mlflow.pytorch.load_model("models:/NAME@champion")`. If it is the champion already, nothing changes.
+
+    Args:
+        again: Whether a model that was champion once, and no longer is, becomes it again.
 
     Raises:
         StoreError: if the run has no model, or MLflow does not take it.
@@ -59,7 +62,10 @@ def crown(store: Store, name: str, run_id: str) -> int:
             raise StoreError(f"run {run_id} has no model to register as {name}@{CHAMPION}: it was never logged")
         # `models:/ID` as source would be looked up in the process's global store
         source = client.get_logged_model(model_id).artifact_location
-        version = _version_of(client, name, source) or _register(client, name, run_id, model_id, source)
+        found = _version_of(client, name, source)
+        version = found or _register(client, name, run_id, model_id, source)
+        if found and not again:
+            return version
         client.set_registered_model_alias(name, CHAMPION, str(version))
         return version
 

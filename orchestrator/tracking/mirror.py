@@ -13,6 +13,7 @@ from orchestrator.tracking.store import Store, StoreError, connect, reaching
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
 END_STATES = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
+ERROR_TAG = "campaign.error"
 FINISH_ATTEMPTS = 2
 
 
@@ -27,27 +28,33 @@ class RunIdentity:
     scale: str | None = None
     parent_run_id: str | None = None
     promoted_from: str | None = None
+    created: str | None = None
+    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Tags that say by what code, on what machine and by what command."""
+    """Tags that say by what code, on what machine and by what command the run was made."""
 
     @property
     def key(self) -> dict[str, str]:
         """The tags that find this trial's run in the experiment."""
-        return {"campaign.sweep": self.sweep, "campaign.trial_id": self.trial_id}
+        created = {"campaign.created": self.created} if self.created else {}
+        return {
+            "campaign.sweep": self.sweep,
+            "campaign.trial_id": self.trial_id,
+            "campaign.config_hash": self.config_hash,
+            **created,
+        }
 
     def tags(self, folder: Path) -> dict[str, str]:
-        """Every tag of the run."""
+        """Every tag of the run but its provenance, which is that of its making."""
         optional = {
             "campaign.scale": self.scale,
             "campaign.promoted_from": self.promoted_from,
             "mlflow.parentRunId": self.parent_run_id,
         }
         return {
-            **self.provenance,
             **self.key,
             **{key: value for key, value in optional.items() if value is not None},
             "campaign.kind": "trial",
-            "campaign.config_hash": self.config_hash,
             "campaign.directory": str(folder.absolute()),
             "mlflow.runName": self.trial_id,
         }
@@ -90,7 +97,7 @@ class Mirror:
         """Send what MLflow misses; while MLflow does not answer, leave it to a later push.
 
         Raises:
-            ValueError: if a file of the folder is malformed.
+            BrokenFileError: if a file of the folder is malformed.
         """
         record = self._read()
         if not self._outage.pausing:
@@ -129,6 +136,7 @@ class Mirror:
             self._identity.experiment_id,
             key=self._identity.key,
             tags=self._identity.tags(self._folder),
+            provenance=self._identity.provenance,
             name=self._identity.trial_id,
             start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
         )
@@ -154,6 +162,8 @@ class Mirror:
                 view.set_status(self._asked_for)
             return
         view.send_tags(_outcome_tags(outcome))
+        if outcome.error is None:
+            view.drop_tag(ERROR_TAG)  # of an attempt before this one
         view.set_status(END_STATES[outcome.status], outcome.time_ms)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,7 +178,7 @@ def _send_model(view: RunView, model: Mapping[str, Any]) -> None:
 
 
 def _outcome_tags(outcome: Outcome) -> dict[str, str]:
-    error = {"campaign.error": outcome.error} if outcome.error else {}
+    error = {ERROR_TAG: outcome.error} if outcome.error else {}
     return {
         "campaign.outcome": outcome.status,
         "campaign.stopped_early": str(outcome.status == "stopped").lower(),

@@ -37,12 +37,15 @@ class SweepIdentity:
     scale: str | None = None
     parent_run_id: str | None = None
     """The run that `open_parent` returned; trials' runs are nested under it."""
+    created: str | None = None
+    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
     provenance: Provenance = field(default_factory=Provenance)
 
     @property
     def key(self) -> dict[str, str]:
         """The tags that find the sweep's parent run."""
-        return {"campaign.sweep": self.sweep, "campaign.kind": "sweep"}
+        created = {"campaign.created": self.created} if self.created else {}
+        return {"campaign.sweep": self.sweep, "campaign.kind": "sweep", **created}
 
     def trial(self, trial_id: str, config_hash: str, *, promoted_from: str | None = None) -> RunIdentity:
         """Return the identity of one of the sweep's trials."""
@@ -54,6 +57,7 @@ class SweepIdentity:
             scale=self.scale,
             parent_run_id=self.parent_run_id,
             promoted_from=promoted_from,
+            created=self.created,
             provenance=self.provenance.tags,
         )
 
@@ -61,13 +65,12 @@ class SweepIdentity:
 def open_parent(store: Store, identity: SweepIdentity, folder: Path) -> str:
     """Find or create the sweep's parent run, set it running, and return its id.
 
-    `sweep.yaml` of the sweep's folder and the uncommitted changes to the code become its artifacts.
+    `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts.
 
     Raises:
         StoreError: if MLflow does not answer: a sweep does not start without its store.
     """
     tags = {
-        **identity.provenance.tags,
         **({"campaign.scale": identity.scale} if identity.scale else {}),
         "campaign.directory": str(folder.absolute()),
         "mlflow.runName": identity.sweep,
@@ -75,11 +78,18 @@ def open_parent(store: Store, identity: SweepIdentity, folder: Path) -> str:
     with reaching(store):
         client, start_ms = connect(store), int(time.time() * 1000)
         view = open_run(
-            client, identity.experiment_id, key=identity.key, tags=tags, name=identity.sweep, start_ms=start_ms
+            client,
+            identity.experiment_id,
+            key=identity.key,
+            tags=tags,
+            provenance=identity.provenance.tags,
+            name=identity.sweep,
+            start_ms=start_ms,
         )
         view.set_status("RUNNING")
         view.send_file(folder / "sweep.yaml")
-        _send_diff(client, view.run_id, identity.provenance)
+        if view.is_new:
+            _send_diff(client, view.run_id, identity.provenance)
         return view.run_id
 
 

@@ -1,6 +1,7 @@
 """By what code, on what machine and by what command a run was made."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
@@ -8,8 +9,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.tracking.record import read_object
+from orchestrator.tracking.store import without_passwords
+
+CREATED = "campaign.created"
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("campaign", "ray", "torch", "torchvision", "optuna", "mlflow")
 LONGEST_DIFF_BYTES = 200_000
@@ -23,6 +29,44 @@ class Provenance:
     tags: dict[str, str] = field(default_factory=dict)
     diff: str = ""
 
+    @property
+    def created(self) -> str | None:
+        """When the folder was made that the provenance was kept in; None if it was not kept in one."""
+        return self.tags.get(CREATED)
+
+
+def keep_provenance(folder: Path) -> Provenance:
+    """Return the provenance of the command that made the folder of a sweep or a run.
+
+    The first call describes this process and keeps that in `provenance.json` and `provenance.diff`; later ones read it.
+
+    Raises:
+        BrokenFileError: `provenance.json` is malformed.
+    """
+    if not _tags_path(folder).exists():
+        found = collect_provenance()
+        _keep(folder, Provenance({**found.tags, CREATED: datetime.now(UTC).isoformat()}, found.diff))
+    return kept_provenance(folder)
+
+
+def kept_provenance(folder: Path) -> Provenance:
+    """Return what `keep_provenance` kept in the folder; nothing if it was never called."""
+    diff = folder / "provenance.diff"
+    tags = {name: str(value) for name, value in read_object(_tags_path(folder)).items()}
+    return Provenance(tags, diff.read_text(encoding="utf-8") if diff.exists() else "")
+
+
+def _tags_path(folder: Path) -> Path:
+    return folder / "provenance.json"
+
+
+def _keep(folder: Path, provenance: Provenance) -> None:
+    from trainables.trial_folder import write_text
+
+    if provenance.diff:
+        write_text(folder / "provenance.diff", provenance.diff)
+    write_text(_tags_path(folder), json.dumps(provenance.tags, indent=2) + "\n")
+
 
 def collect_provenance(arguments: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> Provenance:
     """Describe this process; `arguments` is the command line, by default the process's own.
@@ -31,7 +75,7 @@ def collect_provenance(arguments: Sequence[str] | None = None, *, checkout: Path
     does not report that repository. GPUs are named only if torch is imported already.
     """
     commit, diff = _git_state(checkout)
-    command = shlex.join(sys.argv if arguments is None else arguments)
+    command = without_passwords(shlex.join(sys.argv if arguments is None else arguments))
     versions = {f"campaign.version.{name}": version for name, version in _versions().items()}
     tags = {"campaign.command": command, **versions, **_hardware()}
     if commit:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import flatten, load_experiment
+from trainables.json_file import BrokenFileError, parse_object
 
 Figures = dict[str, float]
 ENDS = ("completed", "stopped", "failed")
@@ -64,7 +65,7 @@ def read_record(folder: Path) -> Record:
     """Read the folder of a trial, whichever of its files exist yet.
 
     Raises:
-        ValueError: if a file does not hold what it should; the message names the file and the line.
+        BrokenFileError: if a file does not hold what it should; the message names the file and the line.
     """
     metrics = folder / "metrics.jsonl"
     return Record(
@@ -73,8 +74,8 @@ def read_record(folder: Path) -> Record:
         panels=find_panels(folder / "panels"),
         evaluation=_read_evaluation(folder / "evaluation.json"),
         outcome=_read_outcome(folder / "outcome.json"),
-        data=_read_object(folder / "data.json"),
-        model=_read_object(folder / "model.json"),
+        data=read_object(folder / "data.json"),
+        model=read_object(folder / "model.json"),
     )
 
 
@@ -97,7 +98,7 @@ def read_rows(path: Path) -> tuple[Figures, ...]:
     rows = tuple(_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip())
     try:
         return (*rows, _row(unfinished, str(path)))
-    except ValueError:
+    except BrokenFileError:
         return rows
 
 
@@ -110,9 +111,9 @@ def find_panels(folder: Path) -> tuple[Panel, ...]:
 
 
 def _row(line: str, source: str) -> Figures:
-    row = _parse(line, source)
+    row = parse_object(line, source)
     if not isinstance(row.get("epoch"), int):
-        raise ValueError(f"{source}: expected an object with a whole number `epoch`, found {line[:100]!r}")
+        raise BrokenFileError(f"{source}: expected an object with a whole number `epoch`, found {line[:100]!r}")
     return _figures(row)
 
 
@@ -129,30 +130,21 @@ def _read_evaluation(path: Path) -> Evaluation | None:
     if not path.exists():
         return None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return Evaluation(_figures(_read_object(path)), digest, _time_ms(path), path)
+    return Evaluation(_figures(read_object(path)), digest, _time_ms(path), path)
 
 
 def _read_outcome(path: Path) -> Outcome | None:
-    outcome = _read_object(path)
+    outcome = read_object(path)
     if not outcome:
         return None
     if outcome.get("status") not in ENDS:
-        raise ValueError(f"{path}: status is {outcome.get('status')!r}; expected one of {', '.join(ENDS)}")
+        raise BrokenFileError(f"{path}: status is {outcome.get('status')!r}; expected one of {', '.join(ENDS)}")
     return Outcome(outcome["status"], outcome.get("error"), _time_ms(path))
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    return _parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{source}: not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{source}: expected a JSON object, found {type(value).__name__}")
-    return value
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in the file; an empty one where there is no file."""
+    return parse_object(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
 
 
 def _time_ms(path: Path) -> int:

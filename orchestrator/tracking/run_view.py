@@ -3,6 +3,7 @@
 Each `send_*` compares with what MLflow held when the run was opened: what is sent twice arrives once.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class RunView:
     client: Any
     run_id: str
     status: str
+    is_new: bool = False
+    """Whether it was created when it was opened."""
     tags: dict[str, str] = field(default_factory=dict)
     params: set[str] = field(default_factory=set)
     epochs: set[int] = field(default_factory=set)
@@ -43,6 +46,12 @@ class RunView:
         for chunk in _chunks(list(news.items()), PARAMS_A_BATCH):
             self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in chunk], synchronous=True)
         self.tags |= news
+
+    def drop_tag(self, key: str) -> None:
+        """Remove a tag that is there."""
+        if key in self.tags:
+            self.client.delete_tag(self.run_id, key)
+            del self.tags[key]
 
     def send_params(self, params: Mapping[str, str]) -> None:
         """Log the params that are missing; one that is there never changes."""
@@ -135,22 +144,34 @@ class RunView:
 
 def find_run(client: Any, experiment_id: str, tags: Mapping[str, str]) -> Any | None:
     """Return the oldest run of the experiment that has all `tags`, or None."""
-    condition = " and ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
+    condition = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
     found = client.search_runs([experiment_id], condition, max_results=1, order_by=["attributes.start_time ASC"])
     return found[0] if found else None
 
 
 def open_run(
-    client: Any, experiment_id: str, *, key: Mapping[str, str], tags: Mapping[str, str], name: str, start_ms: int
+    client: Any,
+    experiment_id: str,
+    *,
+    key: Mapping[str, str],
+    tags: Mapping[str, str],
+    provenance: Mapping[str, str],
+    name: str,
+    start_ms: int,
 ) -> RunView:
-    """Find the run that the tags `key` identify, or create it with `key` and `tags`; both end up on it."""
-    run = find_run(client, experiment_id, key)
-    if run is None:
-        run = client.create_run(experiment_id, start_time=start_ms, tags={**tags, **key}, run_name=name)
+    """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
+
+    `provenance` goes to a new run alone: what resumes or syncs a run has not made it.
+    """
+    found = find_run(client, experiment_id, key)
+    run = found or client.create_run(
+        experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
+    )
     view = RunView(
         client=client,
         run_id=run.info.run_id,
         status=run.info.status,
+        is_new=found is None,
         tags=dict(run.data.tags),
         params=set(run.data.params),
         epochs=_steps(client, run.info.run_id, LAST_OF_ROW) if LAST_OF_ROW in run.data.metrics else set(),
@@ -197,9 +218,14 @@ def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _safe(name: str) -> str:
-    """Replace what MLflow refuses in the name of a metric or an image series."""
-    return re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)
+    """Replace what MLflow refuses in the name of a metric or an image series.
+
+    A hash of the whole name then tells it from others that would look the same.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a string of MLflow's filter language."""
     return f'"{value}"' if "'" in value else f"'{value}'"

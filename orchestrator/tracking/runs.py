@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.tracking.mirror import RunIdentity
+from orchestrator.tracking.run_view import quoted
 from orchestrator.tracking.store import Store, connect, reaching
 
 PAGE = 1000
@@ -21,8 +22,11 @@ class SweepIds:
     """Trial id -> run id."""
 
 
-def find_sweep(store: Store, experiment: str, sweep: str) -> SweepIds:
+def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None = None) -> SweepIds:
     """Return the ids of a sweep in the experiment of that name.
+
+    Args:
+        created: When the sweep's folder was made; without it, other sweeps that had the name count too.
 
     Raises:
         StoreError: MLflow does not answer.
@@ -35,7 +39,7 @@ def find_sweep(store: Store, experiment: str, sweep: str) -> SweepIds:
         if found is None:
             return SweepIds()
         parent, trials = None, {}
-        for run in _runs_of(client, found.experiment_id, sweep):
+        for run in _runs_of(client, found.experiment_id, sweep, created):
             if run.data.tags.get("campaign.kind") == "sweep":
                 parent = run.info.run_id
             else:
@@ -60,13 +64,14 @@ def folder_of_run(store: Store, run_id: str) -> Path | None:
 
 
 def find_identity(store: Store, folder: Path) -> RunIdentity | None:
-    """Return the identity of the run that is a view of the trial folder, or None if MLflow has no such run."""
+    """Return the identity of the latest run that is a view of the trial folder, or None if MLflow has no such run."""
     if store.sqlite_file and not store.sqlite_file.exists():
         return None
     with reaching(store):
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = client.search_runs(experiments, f"tags.`campaign.directory` = '{folder.absolute()}'", max_results=1)
+        condition = f"tags.`campaign.directory` = {quoted(str(folder.absolute()))}"
+        runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
     if not runs:
         return None
     tags = runs[0].data.tags
@@ -78,14 +83,23 @@ def find_identity(store: Store, folder: Path) -> RunIdentity | None:
         scale=tags.get("campaign.scale"),
         parent_run_id=tags.get("mlflow.parentRunId"),
         promoted_from=tags.get("campaign.promoted_from"),
+        created=tags.get("campaign.created"),
     )
 
 
-def _runs_of(client: Any, experiment_id: str, sweep: str) -> Iterator[Any]:
+def _runs_of(client: Any, experiment_id: str, sweep: str, created: str | None) -> Iterator[Any]:
+    """Yield the sweep's runs, the oldest first."""
+    condition = f"tags.`campaign.sweep` = {quoted(sweep)}"
+    if created:
+        condition += f" and tags.`campaign.created` = {quoted(created)}"
     token = None
     while True:
         page = client.search_runs(
-            [experiment_id], f"tags.`campaign.sweep` = '{sweep}'", max_results=PAGE, page_token=token
+            [experiment_id],
+            condition,
+            max_results=PAGE,
+            page_token=token,
+            order_by=["attributes.start_time ASC"],
         )
         yield from page
         token = page.token

@@ -35,12 +35,18 @@ class Store:
 
     def __str__(self) -> str:
         """Return the address without its password."""
-        return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", self.tracking_uri)
+        return without_passwords(self.tracking_uri)
 
     @property
     def sqlite_file(self) -> Path | None:
         """The database's file, or None if the store is no sqlite database."""
         return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
+
+
+def without_passwords(text: str) -> str:
+    """Replace the passwords of all addresses in `text`, `//user:***@host` and `?password=***`."""
+    text = re.sub(r"(//[^/@:\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
 
 
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
@@ -109,7 +115,7 @@ def _as_store_error(store: Store) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:  # tracking and artifact stores raise the errors of a dozen libraries
-        reason = str(error).strip().partition("\n")[0][:300]
+        reason = without_passwords(str(error).strip().partition("\n")[0])[:300]
         raise StoreError(f"MLflow store {store}: {type(error).__name__}: {reason}") from error
 
 

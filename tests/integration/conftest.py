@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Store, resolve_store
+from orchestrator.tracking import Store, connect, resolve_store
 
 COMMAND = Path(sys.executable).with_name("campaign")
 PATIENCE_S = 240
@@ -101,6 +101,8 @@ class Story:
     interrupted: Ran
     ids_at_interrupt: list[str]
     epochs_at_interrupt: dict[str, int]
+    states_at_interrupt: list[str]
+    """States of the sweep's MLflow runs."""
     resumed: Ran
     again: Ran
     """The first command once more, when there was nothing left to do."""
@@ -130,6 +132,7 @@ def story(shell: Shell) -> Story:
     os.killpg(driver.pid, signal.SIGINT)
     interrupted = wait(driver)
     ids_at_interrupt, epochs_at_interrupt = folder.trial_ids(), epochs(folder)
+    states_at_interrupt = states(shell.store, interrupted.document["experiment_id"])
 
     resumed = shell.run("resume", "story", "--json")
     again = shell.run(*command)
@@ -148,6 +151,7 @@ def story(shell: Shell) -> Story:
         interrupted,
         ids_at_interrupt,
         epochs_at_interrupt,
+        states_at_interrupt,
         resumed,
         again,
         ids_at_kill,
@@ -217,3 +221,8 @@ def promoted(story: Story) -> Promoted:
 def epochs(folder: SweepFolder) -> dict[str, int]:
     """Return trial id -> committed epochs."""
     return {trial_id: len(folder.trial(trial_id).rows()) for trial_id in folder.trial_ids()}
+
+
+def states(store: Store, experiment_id: str) -> list[str]:
+    """Return the states of the experiment's runs."""
+    return [run.info.status for run in connect(store).search_runs([experiment_id])]

@@ -18,6 +18,11 @@ def test_ctrl_c_ends_the_sweep_with_its_exit_code_and_says_how_to_go_on(story: S
     assert "continue with: campaign resume story" in story.interrupted.err
 
 
+def test_no_run_is_left_running_after_ctrl_c(story: Story) -> None:
+    assert "KILLED" in story.states_at_interrupt
+    assert "RUNNING" not in story.states_at_interrupt
+
+
 def test_resume_ends_the_trials_that_had_started(story: Story) -> None:
     assert story.resumed.code == 0, story.resumed.err
     trials = story.resumed.document["trials"]

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.results import trial_rows
 from orchestrator.sweep_folder import SweepFolder
 from trainables.config import ConfigError
+from trainables.json_file import BrokenFileError
+from trainables.trial_folder import write_json
 
 
 def test_missing_sweep_is_refused_with_the_names_there_are(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
@@ -31,7 +34,7 @@ def test_same_config_may_claim_its_folder_again(make_sweep: Callable[..., Any]) 
 
 
 def test_other_config_is_refused_by_what_differs(make_sweep: Callable[..., Any]) -> None:
-    make_sweep()
+    make_sweep().start("0000")
     with pytest.raises(ConfigError, match=r"sweep 'first' already, with other goals, seed; .* campaign resume first"):
         make_sweep(seed=1, goals=[{"metric": "val/loss", "direction": "min"}])
 
@@ -130,3 +133,30 @@ def test_lock_of_a_killed_process_is_free(make_sweep: Callable[..., Any]) -> Non
     holder.communicate()
     with folder.locked():
         pass
+
+
+def test_trial_evaluated_before_its_last_epoch_is_not_complete(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.start("0000", epochs=3)
+    write_json(sweep.folder.trial("0000").evaluation_path, {"val/accuracy": 0.5})
+    assert sweep.folder.end("0000") == {"status": "stopped", "epoch": 3, "error": None}
+
+
+def test_sweep_that_never_had_a_trial_gives_way_to_another(make_sweep: Callable[..., Any]) -> None:
+    folder = make_sweep().folder
+    folder.study_path.write_text("queued points\n")
+    make_sweep(seed=1)
+    assert folder.config().seed == 1
+    assert not folder.study_path.exists()
+    with folder.locked(), pytest.raises(ConfigError, match="sweep first is being run by another process"):
+        make_sweep(seed=2)
+    assert folder.config().seed == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("outcome.json", '{"status": "comp'), ("metrics.jsonl", '{"ep\n{}\n')])
+def test_file_cut_short_is_named(name: str, text: str, make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    (sweep.folder.trial("0000").path / name).write_text(text)
+    with pytest.raises(BrokenFileError, match=rf"trials/0000/{name}.*: not valid JSON"):
+        trial_rows(sweep.folder, {})

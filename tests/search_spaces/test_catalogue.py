@@ -106,8 +106,9 @@ def test_space_of_the_users_own_is_found_by_its_file(tmp_path: Path) -> None:
     [
         ("x = 1\n", r"mine\.py defines no SPACE of type search_spaces\.Space; found NoneType"),
         ("SPACE = 3\n", "found int"),
-        ("def suggest(:\n", r"mine\.py: invalid syntax \(mine\.py, line 1\)"),
-        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("def suggest(:\n", r"mine\.py: SyntaxError: invalid syntax \(mine\.py, line 1\)"),
+        ("import no_such_module\n", r"mine\.py, line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("x = 1\n\n1 / 0\n", r"mine\.py, line 3: ZeroDivisionError: division by zero"),
     ],
 )
 def test_file_without_a_space_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -1,17 +1,20 @@
 """A whole trial: what it leaves in its folder, and what it does not do twice."""
 
+import logging
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ConfigError
-from trainables.data import build_data
+from trainables.data import PictureError, build_data
 from trainables.evaluations import direction
 from trainables.training import LocalContext
-from trainables.trial import EPOCH_SUITE, evaluate, load_model, run_trial
+from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder, read_json, write_json
 
 EPOCH_ROW = {
@@ -137,7 +140,7 @@ def test_shifted_sets_can_be_measured_every_epoch(make_config: MakeConfig, train
         ({"panel_every_epochs": None}, ["epoch-3"]),
         ({"panel_every_epochs": 1}, ["epoch-1", "epoch-2", "epoch-3"]),
         ({"panel_every_epochs": 2}, ["epoch-2", "epoch-3"]),
-        ({"panel_every_epochs": 1, "panel_images": 0}, []),
+        ({"panel_images": 0}, []),
         ({"panel_images": 1}, ["epoch-3"]),
     ],
 )
@@ -223,3 +226,127 @@ def test_the_objective_is_what_a_trial_minimises(make_config: MakeConfig, train:
     weighted = {**base, "objective.kind": "contrastive", "objective.background_weight": 5.0}
     contrastive = train(make_config(weighted), "contrastive").rows()[-1]
     assert contrastive["background/background_influence"] < 0.5 * plain["background/background_influence"]
+
+
+def test_an_evaluation_of_an_earlier_epoch_is_made_anew_after_the_last(
+    make_config: MakeConfig, train: Train, tmp_path: Path
+) -> None:
+    config, folder = make_config(), TrialFolder(tmp_path / "trial")
+    with pytest.raises(SystemExit):
+        train(config, on_report=stop_at_once)
+    write_json(folder.evaluation_path, {"val/accuracy": 0.125})
+    train(config)
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert set(evaluation) == MEASURED | SHIFT
+    assert evaluation["val/accuracy"] == folder.rows()[-1]["val/accuracy"]
+
+
+PHOTOS = {
+    "data.kind": "image_folder",
+    "data.image_size": 32,
+    "training.batch_size": 4,
+    "training.epochs": 2,
+    "evaluation.panel_images": 2,
+}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Folders of cats and dogs, of which the first training and validation cat cannot be read."""
+    root = tmp_path / "photos"
+    for split, num in (("train", 4), ("val", 3), ("elsewhere", 2)):
+        for label, name in enumerate(("cat", "dog")):
+            (root / split / name).mkdir(parents=True)
+            for index in range(num):
+                Image.new("RGB", (32, 32), (200 * label, 10 * index, 0)).save(root / split / name / f"{index}.png")
+    for split in ("train", "val"):
+        (root / split / "cat" / "0.png").write_bytes(b"")
+    return root
+
+
+def test_skipped_pictures_are_counted(make_config: MakeConfig, train: Train, photos: Path) -> None:
+    shift = {name: {"kind": "image_folder", "root": str(photos / name), "on_error": "skip"} for name in ("val",)}
+    overrides = {**PHOTOS, "data.root": str(photos), "data.on_error": "skip", "data.shift": shift}
+    folder = train(make_config(overrides))
+    assert [(row["train/skipped_samples"], row["val/skipped_samples"]) for row in folder.rows()] == [(1, 1)] * 2
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert (evaluation["val/skipped_samples"], evaluation["shift/val/skipped_samples"]) == (1, 1)
+
+
+def test_nothing_is_said_of_skipping_where_an_unreadable_picture_stops_a_trial(
+    make_config: MakeConfig, train: Train, photos: Path
+) -> None:
+    for split in ("train", "val"):
+        shutil.copy(photos / split / "cat" / "1.png", photos / split / "cat" / "0.png")
+    shift = {"elsewhere": {"kind": "image_folder", "root": str(photos / "elsewhere"), "on_error": "skip"}}
+    folder = train(make_config({**PHOTOS, "data.root": str(photos), "data.shift": shift}))
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert evaluation["shift/elsewhere/accuracy"] >= 0
+    assert not [name for row in [*folder.rows(), evaluation] for name in row if "skipped" in name]
+
+
+def test_a_shifted_set_of_which_nothing_can_be_read_is_left_out(
+    make_config: MakeConfig, train: Train, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in (photos / "elsewhere").rglob("*.png"):
+        path.write_bytes(b"")
+    shift = {
+        name: {"kind": "image_folder", "root": str(photos / name), "on_error": "skip"} for name in ("elsewhere", "val")
+    }
+    overrides = {**PHOTOS, "data.root": str(photos), "data.on_error": "skip", "data.shift": shift}
+    with caplog.at_level(logging.WARNING):
+        folder = train(make_config(overrides))
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert {name for name in evaluation if name.startswith("shift/")} == {
+        "shift/val/accuracy",
+        "shift/val/skipped_samples",
+    }
+    assert "shift/elsewhere/accuracy is left out: data.shift.elsewhere has no picture to predict" in caplog.text
+
+
+def test_a_validation_set_of_which_nothing_can_be_read_is_named(
+    make_config: MakeConfig, train: Train, photos: Path
+) -> None:
+    for path in (photos / "val").rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(PictureError, match="data: the validation set has no picture to predict"):
+        train(make_config({**PHOTOS, "data.root": str(photos), "data.on_error": "skip"}))
+
+
+def test_panels_of_pictures_that_cannot_be_read_are_left_out(
+    make_config: MakeConfig, train: Train, photos: Path
+) -> None:
+    (photos / "val" / "dog" / "2.png").write_bytes(b"")
+    folder = train(make_config({**PHOTOS, "data.root": str(photos), "data.on_error": "skip"}))
+    assert drawn(folder) == {"epoch-2": []}
+
+
+@pytest.mark.parametrize("case", ["one class", "small", "missing"])
+def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
+    make_config: MakeConfig, train: Train, photos: Path, tmp_path: Path, case: str
+) -> None:
+    overrides = {**PHOTOS, "data.root": str(photos)}
+    check_data(make_config(overrides))
+    message = rf"data\.root = {photos}: the training set has 8 pictures, fewer than training\.batch_size = 16"
+    if case == "one class":
+        for split in ("train", "val"):
+            shutil.rmtree(photos / split / "dog")
+        message = rf"data\.root = {photos}: found one class alone, cat; a classifier needs two"
+    if case == "small":
+        overrides["training.batch_size"] = 16
+    if case == "missing":
+        shutil.rmtree(photos)
+        message = r"photos/train is no folder that holds one folder a class"
+    with pytest.raises(ConfigError, match=message):
+        check_data(make_config(overrides))
+    with pytest.raises(ConfigError, match=message):
+        train(make_config(overrides))
+    assert not (tmp_path / "trial").exists()
+
+
+def test_drawn_digits_need_no_check(make_config: MakeConfig) -> None:
+    check_data(make_config())

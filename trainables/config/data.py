@@ -1,15 +1,30 @@
 """Which pictures a trial learns from and is validated on."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from trainables.config.section import Section
 
 
 def _absolute(folder: str) -> str:
-    return str(Path(folder).expanduser().absolute())
+    if "\0" in folder:
+        raise PydanticCustomError("folder", "A folder's name should hold no NUL character")
+    try:
+        return str(Path(folder).expanduser().absolute())
+    except RuntimeError as error:
+        raise PydanticCustomError("home", "Input should start with ~ or with the ~name of a user here") from error
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise PydanticCustomError(
+            "name", "A name should be letters, digits, _ and - alone, and start with a letter or digit"
+        )
+    return name
 
 
 Root = Annotated[str, Field(min_length=1, json_schema_extra={"location": True}), AfterValidator(_absolute)]
@@ -45,6 +60,8 @@ class LabelledFolder(Section):
     """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
 
 
+ShiftName = Annotated[str, AfterValidator(_check_name)]
+"""A shifted test set's name, which is part of a metric's."""
 ShiftSet = Annotated[DogsVsCats | LabelledFolder, Field(discriminator="kind")]
 
 
@@ -64,6 +81,11 @@ class SpuriousDigits(Section):
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
 
     @property
+    def on_error(self) -> Literal["raise", "skip"]:
+        """Raise: there is no file to skip."""
+        return "raise"
+
+    @property
     def loader_processes(self) -> int:
         """None: the pictures are tensors in memory."""
         return 0
@@ -78,7 +100,7 @@ class _Photos(Section):
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
     loader_processes: int = Field(default=0, ge=0)
     """Processes a worker starts to decode pictures; 0 decodes in the training process."""
-    shift: dict[str, ShiftSet] = Field(default_factory=dict)
+    shift: dict[ShiftName, ShiftSet] = Field(default_factory=dict)
     """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
 
 

@@ -53,6 +53,40 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _training_set_fills_a_batch(self) -> Self:
+        if isinstance(self.data, SpuriousDigits) and self.data.num_train < self.training.batch_size:
+            raise ValueError(
+                f"data.num_train = {self.data.num_train} is less than training.batch_size = "
+                f"{self.training.batch_size}, so that no batch is full"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shifted_sets_are_there(self) -> Self:
+        has_some = isinstance(self.data, SpuriousDigits) or bool(self.data.shift)
+        if self.evaluation.shift_every_epoch and not has_some:
+            raise ValueError(
+                f"evaluation.shift_every_epoch = true needs a shifted test set, and data.shift of "
+                f"data.kind = {self.data.kind} is empty"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _panels_are_due(self) -> Self:
+        every = self.evaluation.panel_every_epochs
+        if every is not None and not self.evaluation.panel_images:
+            raise ValueError(
+                f"evaluation.panel_every_epochs = {every} has no effect with evaluation.panel_images = 0; "
+                "set it to null, or draw a picture or more"
+            )
+        if every is not None and every >= self.training.epochs:
+            raise ValueError(
+                f"evaluation.panel_every_epochs = {every} must be below training.epochs = {self.training.epochs}; "
+                "set it to null to draw panels at the end only"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_devices_for_workers(self) -> Self:
         if self.resources.workers and self.resources.gpus % 1:
             raise ValueError(

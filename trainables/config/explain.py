@@ -22,6 +22,9 @@ def explain(problem: Problem, root: type[BaseModel], *, source: str) -> str:
             choices = problem["ctx"].get("expected_tags") or _tags(owner, path)
             tag = problem["ctx"].get("tag")
             return f"{where}.kind: found {tag!r}; valid kinds: {str(choices).replace(chr(39), '')}"
+        case "misread":
+            field, found = problem["ctx"]["field"], problem["ctx"]["found"]
+            return f"{source}: {'.'.join((*path, field))}: found {found!r}; {problem['ctx']['should']}"
         case "missing":
             return f"{where}: required, but not given"
         case "value_error":
@@ -38,6 +41,8 @@ def _locate(location: tuple[str | int, ...], root: type[BaseModel]) -> tuple[lis
     for step in map(str, location):
         if step in variants:
             owner, variants = variants[step], {}
+            continue
+        if step == "[key]":  # Pydantic's word for the key itself, which is the step before.
             continue
         path.append(step)
         if step not in owner.model_fields:

@@ -18,13 +18,34 @@ class ConfigError(ValueError):
     """A config that cannot be used; the message names the field, what was found and what would be right."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which YAML would take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if (key.tag, str(key.value)) in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
+            seen.add((key.tag, str(key.value)))
+        return node
+
+
+def _read_yaml(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def read_tree(path: Path) -> Tree:
     """Read a YAML mapping from `path`; raise ConfigError with the file's name when it is none."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = _read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if tree is None:
         return {}
@@ -41,9 +62,9 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
         if not equals or not key.strip():
             raise ConfigError(f"--set {assignment!r}: expected section.field=value")
         try:
-            overrides[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
+            overrides[key.strip()] = _read_yaml(text)
+        except (yaml.YAMLError, RecursionError) as error:
+            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from error
     return overrides
 
 

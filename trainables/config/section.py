@@ -1,6 +1,9 @@
 """The base of every config section: frozen, keyword-only, unknown keys refused."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
@@ -12,4 +15,24 @@ class Section(BaseModel):
         validate_default=True,
         use_attribute_docstrings=True,
         allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, tree: Any) -> Any:
+        """Refuse true and false where a number is wanted, and all else where they are; pydantic would convert them."""
+        for name, value in tree.items() if isinstance(tree, dict) else ():
+            field = cls.model_fields.get(name)
+            wanted = (field.annotation, *get_args(field.annotation)) if field else ()
+            if bool in wanted and not isinstance(value, bool):
+                raise _misread(name, value, "input should be true or false")
+            if isinstance(value, bool) and (int in wanted or float in wanted):
+                raise _misread(name, value, "input should be a number")
+        return tree
+
+
+def _misread(field: str, found: object, should: str) -> PydanticCustomError:
+    """Return the error of one field, which `explain` unpacks: a validator of the whole section raises it."""
+    return PydanticCustomError(
+        "misread", "{field} = {found}; {should}", {"field": field, "found": found, "should": should}
     )

@@ -59,9 +59,17 @@ def build_labelled_folder(
 
 def _class_names(folder: Path, *, section: str) -> tuple[str, ...]:
     try:
-        return tuple(find_classes(folder)[0])
+        names = tuple(find_classes(folder)[0])
     except OSError as error:
         raise ConfigError(f"{section}: {folder} is no folder that holds one folder a class") from error
+    unreadable = [name for name in names if not _is_unicode(name)]
+    if unreadable:
+        raise ConfigError(f"{section}: {folder} has classes whose names are not UTF-8: {unreadable!a}; rename them")
+    return names
+
+
+def _is_unicode(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _find_photos(folder: Path, labels: dict[str, int], *, section: str) -> list[Photo]:

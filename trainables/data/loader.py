@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.batch import Batch
 from trainables.data.dataset import Draw, PictureSet
+from trainables.data.photos import PictureError
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -44,8 +45,8 @@ def training_batches(
     (seed, epoch, index), whatever the rank, the batch and the process.
 
     Raises:
-        ValueError: the set is smaller than a batch, `world_size` does not divide `batch_size`, or, while iterating,
-            no picture of a batch could be read.
+        ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
+        PictureError: while iterating, no picture of a batch could be read.
     """
     _check_rank(rank, world_size)
     if batch_size % world_size:
@@ -121,7 +122,7 @@ class _Batches:
             if len(batch):
                 yield batch
             elif not self.drop_empty:
-                raise ValueError("no picture of a training batch could be read; the log names the files skipped")
+                raise PictureError("no picture of a training batch could be read; the log names the files skipped")
 
 
 def _loader(dataset: PictureSet, draws: Iterable[list[Draw]], processes: int, pin_memory: bool) -> "DataLoader[Batch]":

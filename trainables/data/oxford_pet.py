@@ -58,7 +58,7 @@ BREEDS = (
 )
 """Breeds by class id less one, as the pictures' file names spell them."""
 
-_OBJECT = 1  # Of a trimap; 2 is background, and 3, the boundary, counts as background.
+_OBJECT, _BOUNDARY = 1, 3  # Of a trimap; 2 is background, and the boundary counts as background.
 
 
 class _Listed(NamedTuple):
@@ -75,6 +75,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     if config.download:
         _download(Path(config.root))
     train_lines, val_lines = (_read_list(folder, name) for name in ("trainval.txt", "test.txt"))
+    _check_apart(folder / "annotations", train_lines, val_lines)
     class_names, label_of = _labels(config, train_lines + val_lines)
 
     def photos(lines: list[_Listed], transform: Transform) -> Photos:
@@ -96,7 +97,15 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
 
 
 def trimap_object(trimap_HW: Tensor) -> Tensor:
-    """Return where a trimap (1 object, 2 background, 3 boundary) shows the object; its boundary is background."""
+    """Return where a trimap (1 object, 2 background, 3 boundary) shows the object; its boundary is background.
+
+    Raises:
+        ValueError: It holds other values.
+    """
+    is_other_HW = (trimap_HW < _OBJECT) | (trimap_HW > _BOUNDARY)
+    if is_other_HW.any():
+        others = ", ".join(map(str, sorted(set(trimap_HW[is_other_HW].tolist()))))
+        raise ValueError(f"has the values {others}; a trimap has 1 (object), 2 (background) and 3 (boundary) alone")
     return trimap_HW == _OBJECT
 
 
@@ -125,13 +134,15 @@ def _photo(folder: Path, line: _Listed, label_of: dict[tuple[int, int], int]) ->
 def _read_list(folder: Path, name: str) -> list[_Listed]:
     path = folder / "annotations" / name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"data.root: {path} cannot be read ({error.strerror}); looked for {folder}/images/*.jpg, "
             f"{folder}/annotations/{{trainval,test}}.txt and {folder}/annotations/trimaps/*.png; set data.root to "
             f"the folder that holds oxford-iiit-pet, or data.download=true to fetch it"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"data.root: {path} is not in UTF-8: {error}") from error
     lines = [
         _parse(line, where=f"{path}, line {number}")
         for number, line in enumerate(text.splitlines(), start=1)
@@ -145,6 +156,15 @@ def _read_list(folder: Path, name: str) -> list[_Listed]:
     return lines
 
 
+def _check_apart(folder: Path, train_lines: list[_Listed], val_lines: list[_Listed]) -> None:
+    both = sorted({line.stem for line in train_lines} & {line.stem for line in val_lines})
+    if both:
+        raise ConfigError(
+            f"data.root: {folder}/trainval.txt and {folder}/test.txt both list {len(both)} of the pictures: "
+            f"{', '.join(both[:5])}{' ...' if len(both) > 5 else ''}; a picture must be in one of them alone"
+        )
+
+
 def _parse(line: str, *, where: str) -> _Listed:
     """Read `<breed>_<number> <class id> <species> <breed id>`, and hold the breed against its class id."""
     fields = line.split()
@@ -156,6 +176,9 @@ def _parse(line: str, *, where: str) -> _Listed:
         raise ConfigError(expected)
     if stem.rpartition("_")[0] != BREEDS[class_id - 1]:
         raise ConfigError(f"{where}: {stem} has class id {class_id}, which is {BREEDS[class_id - 1]}")
+    right = 1 if stem[0].isupper() else 2  # The names of cats' breeds have a capital, those of dogs' have none.
+    if species != right:
+        raise ConfigError(f"{where}: {stem} has species {species}, and a {SPECIES[right - 1]} has species {right}")
     return _Listed(stem, class_id - 1, species - 1)
 
 

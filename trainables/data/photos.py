@@ -6,12 +6,14 @@ Shape letters: B batch, C channels, H W picture height and width.
 import functools
 import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -25,10 +27,14 @@ logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
 ReadObject = Callable[[Tensor], Tensor]
-"""From the values of a mask file, HW, to its object: True where the object is."""
+"""From the values of a mask file, HW, to its object: True where the object is; ValueError says what is no mask."""
 
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, NotImplementedError, Image.DecompressionBombError)
 """What PIL raises for a file that is missing, truncated or no picture."""
+_MAX_ID_BYTES = 200  # A file name may have 255, and an id gets an ending.
+
+
+Pixels = npt.NDArray[np.uint8]
 
 
 class PictureError(ValueError):
@@ -118,7 +124,7 @@ class Photos:
             f"{self._name_and_size(photo.path)}\t{photo.label}\t{self._name_and_size(photo.mask_path)}\n"
             for photo in self._photos
         )
-        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+        return _hash("".join(lines))
 
     def _name_and_size(self, path: Path | None) -> str:
         if path is None:
@@ -145,14 +151,28 @@ class Photos:
 
 
 def photo_ids(relative_paths: Iterable[Path]) -> list[str]:
-    """Return an id for each file: folders and stem joined by `__`, with a hash of its path where two would agree."""
+    """Return an id for each file: folders and stem joined by `__`.
+
+    Where two would agree, or one is too long for a file name, it is cut to fit and a hash of the path follows.
+    """
     paths = list(relative_paths)
     joined = ["__".join(path.with_suffix("").parts) for path in paths]
     count = Counter(joined)
     return [
-        name if count[name] == 1 else f"{name}-{hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]}"
+        name if count[name] == 1 and len(os.fsencode(name)) <= _MAX_ID_BYTES else _with_hash(name, path)
         for name, path in zip(joined, paths, strict=True)
     ]
+
+
+def _with_hash(name: str, path: Path) -> str:
+    end = f"-{_hash(path.as_posix())}"
+    head = os.fsencode(name)[: _MAX_ID_BYTES - len(end)].decode(errors="ignore")
+    return head + end
+
+
+def _hash(text: str) -> str:
+    """Return 16 hex digits; file names may hold bytes that are no UTF-8, which Python keeps as surrogates."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def read_picture(path: Path, *, image_size: int) -> Batch:
@@ -167,24 +187,52 @@ def read_picture(path: Path, *, image_size: int) -> Batch:
 
 
 def _decode(photo: Photo, read_object: ReadObject) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
-    image_CHW = torch.from_numpy(_pixels(photo.path, mode="RGB")).permute(2, 0, 1)
+    image_CHW = torch.from_numpy(_read(photo.path, _colours)).permute(2, 0, 1)
     if photo.mask_path is None:
         return tv_tensors.Image(image_CHW), None
-    mask_HW = torch.from_numpy(_pixels(photo.mask_path, mode=None))
+    mask_HW = torch.from_numpy(_read(photo.mask_path, _labels))
     if mask_HW.shape != image_CHW.shape[1:]:
         raise PictureError(
             f"{photo.mask_path} has shape {tuple(mask_HW.shape)}, but its picture {photo.path} has "
             f"height and width {tuple(image_CHW.shape[1:])}"
         )
-    return tv_tensors.Image(image_CHW), tv_tensors.Mask(read_object(mask_HW))
+    try:
+        object_HW = read_object(mask_HW)
+    except ValueError as error:
+        raise PictureError(f"{photo.mask_path} {error}") from error
+    return tv_tensors.Image(image_CHW), tv_tensors.Mask(object_HW)
 
 
-def _pixels(path: Path, *, mode: str | None) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def _read(path: Path, values: Callable[[Image.Image], Pixels]) -> Pixels:
     try:
         with Image.open(path) as picture:
-            return np.array(picture.convert(mode) if mode else picture, dtype=np.uint8)
+            return values(picture)
     except _DECODING_ERRORS as error:
         raise PictureError(f"{path} cannot be read ({error})") from error
+
+
+def _colours(picture: Image.Image) -> Pixels:
+    """Return HWC in 8 bits; those of 16 are scaled, and those of 32, whose range no file tells, are refused."""
+    if picture.mode in ("I", "F"):
+        raise ValueError(
+            f"its pixels have 32 bits, of which black and white are not known (mode {picture.mode}); "
+            "save it with 8 or 16 bits a channel"
+        )
+    if picture.mode.startswith("I;16"):
+        grey_HW = np.array(picture).astype(np.float32) / 257
+        return np.stack([grey_HW.round().astype(np.uint8)] * 3, axis=-1)
+    return np.array(picture.convert("RGB"), dtype=np.uint8)
+
+
+def _labels(picture: Image.Image) -> Pixels:
+    """Return the values of a mask as they are."""
+    values = np.array(picture)
+    if values.dtype.kind == "f" or (values.size and (values.min() < 0 or values.max() > 255)):
+        raise ValueError(
+            f"its values go from {values.min()} to {values.max()} (mode {picture.mode}); "
+            "a mask has whole numbers from 0 to 255"
+        )
+    return values.astype(np.uint8)
 
 
 def _to_batch(images_BCHW: Tensor, object_BHW: Tensor, photos: Sequence[Photo]) -> Batch:

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
 from trainables.config import Augmentation
 
 PictureAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], PictureAndMask]
 """Pictures are resampled bilinearly with antialiasing, masks take the nearest pixel."""
+MAX_RATIO = 8
+"""How many times as long as wide a picture may be before it loses its far ends, which no crop shows."""
 
 
 def training_transform(image_size: int, augmentation: Augmentation) -> Transform:
@@ -30,5 +33,17 @@ def evaluation_transform(image_size: int) -> Transform:
     return transform
 
 
-def _centre_crop(image_size: int) -> list[v2.Transform]:
-    return [v2.Resize(image_size, antialias=True), v2.CenterCrop(image_size)]
+def _centre_crop(image_size: int) -> list[Transform]:
+    return [_without_far_ends, v2.Resize(image_size, antialias=True), v2.CenterCrop(image_size)]
+
+
+def _without_far_ends(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> PictureAndMask:
+    """Cut a very long picture to its middle: enlarged as a whole, a line of pixels would fill the memory."""
+    height, width = image_CHW.shape[-2:]
+    longest = MAX_RATIO * min(height, width)
+    if max(height, width) <= longest:
+        return image_CHW, mask_HW
+    longest += (max(height, width) - longest) % 2  # Cut as much from either end, so that the middle stays the middle.
+    size = [min(height, longest), min(width, longest)]
+    middle = tv_tensors.Image(functional.center_crop(image_CHW, size))
+    return middle, None if mask_HW is None else tv_tensors.Mask(functional.center_crop(mask_HW, size))

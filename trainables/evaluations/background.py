@@ -1,5 +1,7 @@
 """How much of the ContrastiveCAMs' influence lies on the background, by the masks."""
 
+import math
+
 from torch import Tensor
 
 from trainables.evaluations.base import EvalSpec, Metrics, Subject
@@ -8,6 +10,8 @@ from trainables.evaluations.base import EvalSpec, Metrics, Subject
 def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     """Return the mean influence on object and background, and the background's share of their sum.
 
+    A network whose maps are zero relies on nothing, so that its share is nan and not the best there is.
+
     Args:
         foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each picture with a mask.
         background_N: The same on the background.
@@ -15,7 +19,7 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     foreground, background = foreground_N.mean().item(), background_N.mean().item()
     total = foreground + background
     return {
-        "background/influence_share": background / total if total else 0.0,
+        "background/influence_share": background / total if total else math.nan,
         "background/foreground_influence": foreground,
         "background/background_influence": background,
     }

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from trainables.data import DataBundle, PictureSet, evaluation_batches
-from trainables.evaluations.predictions import Gather, Predictions, predict
+from trainables.evaluations.predictions import Gather, NoPictureError, Predictions, predict
 from trainables.models import Classifier
 
 Metrics = dict[str, float]
@@ -34,8 +34,11 @@ class Subject:
 
     @cached_property
     def validation(self) -> Predictions:
-        """The predictions on the validation set, made once for all evaluations."""
-        return self.predictions(self.data.val)
+        """The predictions on the validation set, made once for all evaluations; NoPictureError if none is readable."""
+        try:
+            return self.predictions(self.data.val)
+        except NoPictureError as error:
+            raise NoPictureError(f"data: the validation set has {error}") from error
 
     def predictions(self, pictures: PictureSet) -> Predictions:
         batches = evaluation_batches(

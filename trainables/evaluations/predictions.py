@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
-from trainables.data import Batch
+from trainables.data import Batch, PictureError
 from trainables.models import Classifier
 
 Gather = Callable[["Predictions"], list["Predictions"]]
@@ -31,10 +31,18 @@ class Predictions:
     """`max_k |s_k - (sum_ij HiResCAM_k + b_k)|`."""
 
 
+class NoPictureError(PictureError):
+    """A data set of which not one picture could be read."""
+
+
 def predict(
     model: Classifier, batches: Iterable[Batch], *, device: torch.device, gather: Gather = lambda value: [value]
 ) -> Predictions:
-    """Run `model` in eval mode, in float32, over this worker's batches and join all workers' results."""
+    """Run `model` in eval mode, in float32, over this worker's batches and join all workers' results.
+
+    Raises:
+        NoPictureError: No worker has a picture.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -42,9 +50,21 @@ def predict(
             parts = [_predict_batch(model, batch.to(device)) for batch in batches]
     finally:
         model.train(was_training)
-    if not parts:
-        raise ValueError("no picture to predict: the set is empty, or has fewer pictures than there are workers")
-    return _join(gather(_join(parts)))
+    joined = _join(gather(_join(parts) if parts else _nothing(model.num_classes)))
+    if not len(joined.labels_N):
+        raise NoPictureError("no picture to predict: the set is empty, or none could be read and the log names them")
+    return joined
+
+
+def _nothing(num_classes: int) -> Predictions:
+    return Predictions(
+        logits_NK=torch.empty(0, num_classes),
+        labels_N=torch.empty(0, dtype=torch.int64),
+        has_mask_N=torch.empty(0, dtype=torch.bool),
+        foreground_N=torch.empty(0),
+        background_N=torch.empty(0),
+        logit_error_N=torch.empty(0),
+    )
 
 
 def _predict_batch(model: Classifier, batch: Batch) -> Predictions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.config import ExperimentConfig
+from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import Batches, DataBundle, training_batches
 from trainables.losses import build_objective
 from trainables.models import Classifier, build_model
@@ -35,6 +35,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
+        ConfigError: The objective needs masks, and no picture of the first epoch had one.
         FloatingPointError: The training or validation loss of an epoch is not finite.
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
@@ -87,13 +88,16 @@ def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle
     started = time.perf_counter()
     totals_2 = torch.zeros(2, device=context.device)
     num_images = num_unmasked = 0
-    for batch in _batches(config, context, data, epoch=epoch):
+    batches = _batches(config, context, data, epoch=epoch)
+    for batch in batches:
         totals_2 += torch.stack(learner.step(batch))
         num_images += len(batch)
         num_unmasked += len(batch) - int(batch.has_mask_B.sum())
     learner.align_workers()
     return _epoch_row(
         context.gather((totals_2.cpu(), num_images, num_unmasked)),
+        config,
+        num_drawn=len(batches) * config.training.batch_size,
         epoch=epoch,
         learning_rate=learner.learning_rate,
         seconds=time.perf_counter() - started,
@@ -113,15 +117,30 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
     )
 
 
-def _epoch_row(shares: list[tuple[Tensor, int, int]], *, epoch: int, learning_rate: float, seconds: float) -> Row:
+def _epoch_row(
+    shares: list[tuple[Tensor, int, int]],
+    config: ExperimentConfig,
+    *,
+    num_drawn: int,
+    epoch: int,
+    learning_rate: float,
+    seconds: float,
+) -> Row:
     totals, images, unmasked = zip(*shares, strict=True)
     loss, accuracy = (torch.stack(totals).double().sum(0) / sum(images)).tolist()
     _check_finite("training", loss, epoch)
+    if epoch == 1 and config.objective.kind == "contrastive" and sum(unmasked) == sum(images):
+        raise ConfigError(
+            f"objective.kind = contrastive, and not one of the {sum(images)} training pictures of epoch 1 showed "
+            "an object in its mask; check the mask files, or set objective.kind=cross_entropy"
+        )
+    skipped = {"train/skipped_samples": num_drawn - sum(images)} if config.data.on_error == "skip" else {}
     return {
         "epoch": epoch,
         "train/loss": loss,
         "train/accuracy": accuracy,
         "train/samples_without_mask": sum(unmasked),
+        **skipped,
         "optim/learning_rate": learning_rate,
         "time/train_s": seconds,
         "time/images_per_s": sum(images) / seconds,

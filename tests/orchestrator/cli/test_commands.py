@@ -1,6 +1,8 @@
 """What every command promises: an example, one clear line and exit code 2 for a user's error, and pure JSON."""
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,10 @@ import pytest
 import typer
 
 from orchestrator.cli.app import app
+from orchestrator.launch.search import FolderOfPoint, open_study
+from orchestrator.lock import locked
+from orchestrator.tracking import keep_provenance
+from search_spaces import find_space
 
 Cli = Callable[..., Any]
 SPACE = "digits-background-weight"
@@ -203,3 +209,139 @@ def test_train_in_this_process_continues_and_prints_its_metrics(cli: Cli, storag
 def test_verbose_says_more_on_standard_error(cli: Cli, make_sweep: Callable[..., Any], storage: Path) -> None:
     make_sweep()
     assert json.loads(cli("--verbose", "status", "first", "--storage", storage, "--json").out)["sweep"] == "first"
+
+
+def paths_in(folder: Path) -> list[str]:
+    """Return what lies in the storage, the MLflow store aside."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.name.startswith("mlflow.db"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweep", SPACE, "--name", "x", "--set", "resources.gpus=100"), "needs 100 GPU where the cluster has"),
+        (("sweep", SPACE, "--name", "x", "--set", "resources.cpus=10000"), "needs 10000 CPU where the cluster has"),
+        (("sweep", "pets-species", "--set", "data.root=/absent"), "/absent"),
+        (("sweep", SPACE, "--tracking-uri", "http://me:secret@127.0.0.1:9"), "MLflow store http://me:***@127.0.0.1:9"),
+        (("train", "digits", "--set", "resources.gpus=100"), "needs 100 GPU where the cluster has"),
+        (("train", "digits", "--set", "resources.workers=64"), "lower resources.workers = 64"),
+        (("train", "pets-species", "--set", "data.root=/absent"), "/absent"),
+        (("train", "digits", "--name", "../../x"), "--name: found '../../x'; expected letters"),
+        (("train", "digits", "--tracking-uri", "http://127.0.0.1:9"), "MLflow store http://127.0.0.1:9"),
+    ],
+)
+def test_what_cannot_work_leaves_nothing_behind(
+    arguments: tuple[str, ...], message: str, cli: Cli, storage: Path
+) -> None:
+    ran = cli(*arguments, "--storage", storage)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Traceback" not in ran.err
+    assert message in ran.err.splitlines()[-1]
+    assert "secret" not in ran.err
+    assert paths_in(storage) == []
+
+
+@pytest.mark.parametrize("options", [(), ("--no-measure",)])
+def test_plan_finds_missing_data(options: tuple[str, ...], cli: Cli) -> None:
+    ran = cli("plan", "pets-species", "--set", "data.root=/absent", *options)
+    assert ran.code == 2
+    assert "error: " in ran.err
+    assert "/absent" in ran.err
+
+
+def test_promotion_that_does_not_fit_leaves_its_name_free(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5})
+    ran = cli("promote", "first", "--scale", "digits-full", "--set", "resources.workers=64", "--storage", storage)
+    assert ran.code == 2
+    assert "lower resources.workers = 64" in ran.err
+    assert [path.name for path in (storage / "sweeps").iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("arguments", [("extend", "first", "--trials", "1"), ("resume", "first", "--retry-failed")])
+def test_sweep_stays_as_it_was_without_its_store(
+    arguments: tuple[str, ...], make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    sweep = make_sweep(space=SPACE)
+    FolderOfPoint(sweep.folder, sweep.config, find_space(SPACE))(open_study(sweep.folder, sweep.config).ask())
+    sweep.folder.end("0000", "OSError: full")
+    ran = cli(*arguments, "--storage", storage, "--tracking-uri", "http://127.0.0.1:9")
+    assert ran.code == 2
+    assert "error: MLflow store http://127.0.0.1:9" in ran.err
+    assert sweep.folder.config().num_trials == 4
+    assert sweep.folder.outcome("0000")["status"] == "failed"
+
+
+def test_training_that_diverges_is_a_message(cli: Cli, storage: Path) -> None:
+    ran = cli("train", "digits", *SMALL, "--set", "optim.learning_rate=1e30", "--storage", storage, "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert re.fullmatch("error: the .* loss of epoch 1 is (nan|inf): lower .*", ran.err.splitlines()[-1])
+    assert "Traceback" not in ran.err
+
+
+def test_run_that_is_trained_already_is_refused(cli: Cli, storage: Path) -> None:
+    with locked(storage / "runs" / "one" / ".lock", "run one"):
+        ran = cli("train", "digits", "--name", "one", *SMALL, "--storage", storage)
+    assert ran.code == 2
+    assert "error: run one is being run by another process" in ran.err
+
+
+def test_evaluation_is_printed_while_mlflow_is_away(cli: Cli, storage: Path) -> None:
+    assert cli("train", "digits", "--name", "one", *SMALL, "--storage", storage).code == 0
+    ran = cli("evaluate", "one", "--storage", storage, "--tracking-uri", "http://127.0.0.1:9", "--json")
+    assert ran.code == 0
+    document = json.loads(ran.out)
+    assert document["run_id"] is None
+    assert document["metrics"]["val/accuracy"] >= 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("leaderboard", "first", "--storage", "{file}"),
+        ("train", "digits", *SMALL, "--storage", "{file}"),
+        ("train", "digits", *SMALL, "--name", "a" * 300, "--storage", "{storage}"),
+        ("sweep", SPACE, *SMALL, "--name", "a" * 300, "--storage", "{storage}"),
+        ("report", "first", "--output", "{storage}", "--storage", "{storage}"),
+    ],
+)
+def test_path_that_cannot_be_written_is_a_message(
+    arguments: tuple[str, ...], make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    make_sweep()
+    (storage / "file").write_text("")
+    ran = cli(*(argument.format(file=storage / "file", storage=storage) for argument in arguments))
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "leaderboard", "resume", "report"])
+def test_file_cut_short_is_named(command: str, make_sweep: Callable[..., Any], cli: Cli, storage: Path) -> None:
+    sweep = make_sweep(num_trials=1)
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    (sweep.folder.trial("0000").path / "outcome.json").write_text('{"status": "comp')
+    ran = cli(command, "first", "--storage", storage)
+    assert ran.code == 2
+    assert "trials/0000/outcome.json: not valid JSON" in ran.err.splitlines()[-1]
+
+
+def test_storage_may_begin_with_a_tilde(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_sweep()
+    monkeypatch.setenv("HOME", str(storage))
+    monkeypatch.setenv("CAMPAIGN_STORAGE", "~")
+    assert cli("status", "first").code == 0
+    assert cli("status", "first", "--storage=~/.").code == 0
+
+
+def test_report_shows_the_command_that_made_the_sweep(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["campaign", "sweep", "made-by-this"])
+    keep_provenance(make_sweep().folder.path)
+    assert cli("report", "first", "--storage", storage).code == 0
+    page = (storage / "sweeps" / "first" / "report.html").read_text(encoding="utf-8")
+    assert "<code>campaign sweep made-by-this</code>" in page

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.launch.search import TRIAL_ID, build_search, open_study
+from orchestrator.launch.search import TRIAL_ID, build_search, check_study, open_study
 from search_spaces import Goal, Space
 from trainables.config import ConfigError
 from trainables.trial_folder import write_json
@@ -210,3 +210,12 @@ def test_outcome_of_a_trial_without_epochs_is_a_failure(sweep: Any) -> None:
         sweep.folder.trial("0000").path / "outcome.json", {"status": "failed", "epoch": 0, "error": "OSError: gone"}
     )
     assert Driver(sweep).ask() == ["0001"]
+
+
+def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
+    driver = Driver(sweep)
+    driver.ask(2)
+    check_study(sweep.folder, sweep.config)
+    sweep.folder.study_path.unlink()
+    with pytest.raises(ConfigError, match=r"study.journal does not hold trial 0000, 0001 of sweep first"):
+        check_study(sweep.folder, sweep.config)

@@ -107,3 +107,19 @@ def test_logging_a_model_leaves_logging_as_it_was(
     log_model(store, run_id, trial.folder, network)
     assert (logging.getLogger().level, logging.getLogger().handlers) == (level, handlers)
     assert logging.getLogger("mlflow.pytorch").level == logging.NOTSET
+
+
+def test_former_champion_stays_one_unless_asked_for(
+    store: Store, trial: Any, run_id: str, network: torch.nn.Module
+) -> None:
+    log_model(store, run_id, trial.folder, network)
+    crown(store, "former", run_id, again=False)
+    connect(store).set_registered_model_alias("former", "champion", "1")
+    trial.write_rows(3)
+    log_model(store, run_id, trial.folder, network)
+    assert crown(store, "former", run_id, again=False) == 2
+    connect(store).set_registered_model_alias("former", "champion", "1")
+    crown(store, "former", run_id, again=False)
+    assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 1
+    crown(store, "former", run_id)
+    assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 2

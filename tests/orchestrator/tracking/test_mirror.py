@@ -99,7 +99,7 @@ def test_null_is_nan_and_what_is_no_number_is_left_out(store: Store, trial: Any,
     mirror = make_mirror(trial)
     mirror.push()
     metrics = connect(store).get_run(mirror.run_id).data.metrics
-    assert metrics.keys() == {"epoch", "val/loss", "a_b_"}
+    assert metrics.keys() == {"epoch", "val/loss", "a_b_-cce46e"}
     assert math.isnan(metrics["val/loss"])
 
 
@@ -301,3 +301,47 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_names_that_mlflow_refuses_stay_apart(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_json("metrics.jsonl", epoch=1, **{"shift/雪/accuracy": 0.25, "shift/雨/accuracy": 0.5})
+    trial.draw_panels(1, ("雪", "雨"))
+    mirror = make_mirror(trial)
+    mirror.push()
+    make_mirror(trial).push()
+    metrics = connect(store).get_run(mirror.run_id).data.metrics
+    assert sorted(metrics.values()) == [0.25, 0.5, 1.0]
+    assert len(images(store, mirror.run_id)) == 2
+
+
+@pytest.mark.parametrize("change", [{"created": "2031-01-01"}, {"config_hash": "0" * 12}])
+def test_sweep_made_anew_under_an_old_name_has_runs_of_its_own(
+    change: dict[str, str], store: Store, trial: Any, make_mirror: MakeMirror
+) -> None:
+    trial.write_rows(1)
+    old = make_mirror(trial, identity={"created": "2030-01-01"})
+    old.push()
+    trial.write_json("metrics.jsonl", epoch=1, **{"val/accuracy": 0.75})
+    new = make_mirror(trial, identity={"created": "2030-01-01", **change})
+    new.push()
+    assert history(store, old.run_id, "val/accuracy") == [(1, 0.1)]
+    assert history(store, new.run_id, "val/accuracy") == [(1, 0.75)]
+
+
+def test_provenance_is_that_of_the_command_that_made_the_run(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    first = make_mirror(trial, identity={"provenance": {"campaign.command": "campaign sweep"}})
+    first.push()
+    make_mirror(trial, identity={"provenance": {"campaign.command": "campaign sync"}}).push()
+    assert connect(store).get_run(first.run_id).data.tags["campaign.command"] == "campaign sweep"
+
+
+def test_error_is_forgotten_after_a_retry(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
+    trial.write_rows(1)
+    trial.write_json("outcome.json", status="failed", epoch=1, error="out of memory")
+    mirror = make_mirror(trial)
+    mirror.push()
+    trial.write_json("outcome.json", status="completed", epoch=1, error=None)
+    make_mirror(trial).push()
+    tags = connect(store).get_run(mirror.run_id).data.tags
+    assert tags["campaign.outcome"] == "completed"
+    assert "campaign.error" not in tags

@@ -100,12 +100,27 @@ def test_resume_opens_the_same_parent_again(
     assert connect(store).get_run(parent).info.status == "RUNNING"
 
 
+def test_resume_leaves_the_provenance_as_it_was(
+    store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
+) -> None:
+    other = Provenance({"campaign.command": "campaign resume digits"}, diff="+ changed again\n")
+    assert open_parent(store, replace(identity, provenance=other), sweep_folder) == parent
+    assert connect(store).get_run(parent).data.tags["campaign.command"] == "campaign sweep digits"
+    assert artifact(store, parent, "provenance/diff.patch").read_text() == "+ changed\n"
+
+
+def test_sweep_made_anew_has_a_parent_of_its_own(
+    store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
+) -> None:
+    assert open_parent(store, replace(identity, created="2030-01-01"), sweep_folder) != parent
+
+
 def test_trial_of_a_sweep_is_nested_under_it(identity: SweepIdentity, parent: str, tmp_path: Path) -> None:
     trial = replace(identity, parent_run_id=parent).trial("t1", "abc", promoted_from="other")
     tags = trial.tags(tmp_path)
     assert tags["mlflow.parentRunId"] == parent
     assert tags["campaign.promoted_from"] == "other"
-    assert tags["campaign.command"] == "campaign sweep digits"
+    assert trial.provenance["campaign.command"] == "campaign sweep digits"
     assert tags["campaign.kind"] == "trial"
 
 

@@ -2,11 +2,12 @@
 
 import importlib.metadata
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking import collect_provenance
+from orchestrator.tracking import collect_provenance, keep_provenance, kept_provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -69,3 +70,19 @@ def test_command_versions_and_hardware(tmp_path: Path) -> None:
     assert int(tags["campaign.hardware.cores"]) >= 1
     assert float(tags["campaign.hardware.memory_gib"]) > 0
     assert tags["campaign.hardware.cpu"]
+
+
+def test_password_on_the_command_line_is_not_kept(tmp_path: Path) -> None:
+    command = ["campaign", "sync", "first", "--tracking-uri=http://me:secret@host:5000"]
+    tags = collect_provenance(command, checkout=tmp_path).tags
+    assert tags["campaign.command"] == "campaign sync first --tracking-uri=http://me:***@host:5000"
+
+
+def test_folder_keeps_the_provenance_of_the_first_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept_provenance(tmp_path).created is None
+    monkeypatch.setattr(sys, "argv", ["campaign", "sweep"])
+    first = keep_provenance(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["campaign", "resume"])
+    assert keep_provenance(tmp_path) == kept_provenance(tmp_path) == first
+    assert first.tags["campaign.command"] == "campaign sweep"
+    assert first.created

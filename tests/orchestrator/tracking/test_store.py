@@ -35,6 +35,18 @@ def test_database_elsewhere_keeps_artifacts_in_the_storage(tmp_path: Path) -> No
 def test_password_is_not_shown() -> None:
     assert str(Store("postgresql://me:secret@host:5432/mlflow")) == "postgresql://me:***@host:5432/mlflow"
     assert str(Store("http://127.0.0.1:5000")) == "http://127.0.0.1:5000"
+    assert str(Store("http://me:se@cret@host:5000/a")) == "http://me:***@host:5000/a"
+    assert (
+        str(Store("postgresql://host/mlflow?user=me&password=secret"))
+        == "postgresql://host/mlflow?user=me&password=***"
+    )
+
+
+def test_password_is_not_shown_by_an_error_of_mlflow(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        ensure_experiment(resolve_store(tmp_path, "http://me:secret@127.0.0.1:9"), "any")
+    assert "API request to http://me:***@127.0.0.1:9/api" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "mlruns"])

@@ -6,6 +6,9 @@ import pytest
 
 from trainables.config import ConfigError, experiment_from_tree
 
+PHOTOS = {"kind": "image_folder", "root": "/p"}
+SHIFT = {"kind": "image_folder", "root": "/q"}
+
 CASES = [
     pytest.param(
         {"training": {"batch_size": 66, "accumulate": 4}},
@@ -46,6 +49,33 @@ CASES = [
         "data.image_size = 63 leaves a map of less than 2 x 2 cells at model.cam_stride = 32; "
         "lower the stride or enlarge the pictures",
         id="map size",
+    ),
+    pytest.param(
+        {"data": {"num_train": 63}, "training": {"batch_size": 64}},
+        {"data": {"num_train": 64}, "training": {"batch_size": 64}},
+        "data.num_train = 63 is less than training.batch_size = 64, so that no batch is full",
+        id="full batch",
+    ),
+    pytest.param(
+        {"data": PHOTOS, "evaluation": {"shift_every_epoch": True}},
+        {"data": {**PHOTOS, "shift": {"s": SHIFT}}, "evaluation": {"shift_every_epoch": True}},
+        "evaluation.shift_every_epoch = true needs a shifted test set, and data.shift of data.kind = image_folder "
+        "is empty",
+        id="shifted sets",
+    ),
+    pytest.param(
+        {"evaluation": {"panel_every_epochs": 1, "panel_images": 0}},
+        {"evaluation": {"panel_every_epochs": 1, "panel_images": 1}},
+        "evaluation.panel_every_epochs = 1 has no effect with evaluation.panel_images = 0; "
+        "set it to null, or draw a picture or more",
+        id="panels of no picture",
+    ),
+    pytest.param(
+        {"evaluation": {"panel_every_epochs": 3}, "training": {"epochs": 3}},
+        {"evaluation": {"panel_every_epochs": 2}, "training": {"epochs": 3}},
+        "evaluation.panel_every_epochs = 3 must be below training.epochs = 3; "
+        "set it to null to draw panels at the end only",
+        id="panels after the end",
     ),
 ]
 

@@ -89,6 +89,54 @@ def message_of(tree: dict[str, Any]) -> str:
             "x.yaml: training: found 3; input should be a valid dictionary or instance of Training",
             id="value where a section belongs",
         ),
+        pytest.param(
+            {"training": {"epochs": True}},
+            "x.yaml: training.epochs: found True; input should be a number",
+            id="truth for a whole number",
+        ),
+        pytest.param({"seed": False}, "x.yaml: seed: found False; input should be a number", id="truth at the top"),
+        pytest.param(
+            {"optim": {"kind": "sgd", "learning_rate": True}},
+            "x.yaml: optim.learning_rate: found True; input should be a number",
+            id="truth for a number",
+        ),
+        pytest.param(
+            {"training": {"clip_norm": True}},
+            "x.yaml: training.clip_norm: found True; input should be a number",
+            id="truth for a number or null",
+        ),
+        pytest.param(
+            {"data": {**PET, "augmentation": {"flip": 1}}},
+            "x.yaml: data.augmentation.flip: found 1; input should be true or false",
+            id="number for a truth",
+        ),
+        pytest.param(
+            {"model": {"head_bias": "no"}},
+            "x.yaml: model.head_bias: found 'no'; input should be true or false",
+            id="word for a truth",
+        ),
+        pytest.param(
+            {"data": {**PET, "shift": {"a/b": {"kind": "dogs_vs_cats"}}}},
+            "x.yaml: data.shift.a/b: found 'a/b'; a name should be letters, digits, _ and - alone, "
+            "and start with a letter or digit",
+            id="name of a shifted set",
+        ),
+        pytest.param(
+            {"data": {**PET, "shift": {"": {"kind": "dogs_vs_cats"}}}},
+            "x.yaml: data.shift.: found ''; a name should be letters, digits, _ and - alone, "
+            "and start with a letter or digit",
+            id="empty name of a shifted set",
+        ),
+        pytest.param(
+            {"data": {**PET, "root": "~no-such-user/p"}},
+            "x.yaml: data.root: found '~no-such-user/p'; input should start with ~ or with the ~name of a user here",
+            id="home of nobody",
+        ),
+        pytest.param(
+            {"data": {**PET, "root": "a\0b"}},
+            "x.yaml: data.root: found 'a\\x00b'; a folder's name should hold no NUL character",
+            id="no folder's name",
+        ),
     ],
 )
 def test_message(tree: dict[str, Any], expected: str) -> None:

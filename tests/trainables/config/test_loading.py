@@ -54,7 +54,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "tree", "expected"),
     [
-        ("data", {"num_train": 20}, SpuriousDigits(num_train=20)),
+        ("data", {"num_train": 80}, SpuriousDigits(num_train=80)),
         ("data", {"kind": "oxford_pet", "root": "/p"}, OxfordPet(root="/p")),
         ("data", {"kind": "image_folder", "root": "/p"}, ImageFolder(root="/p")),
         ("model", {"width": 8}, SmallCnn(width=8)),
@@ -193,3 +193,28 @@ def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read: No such file"):
         load_experiment(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 1\nseed: 2\n", "the key seed is there twice"),
+        ("optim: {kind: sgd}\noptim: {momentum: 0.5}\n", "the key optim is there twice"),
+        ("optim: {momentum: 0.1, momentum: 0.5}\n", "the key momentum is there twice"),
+        ("a: " + "[" * 3000 + "]" * 3000, "not valid YAML"),
+    ],
+)
+def test_file_that_says_two_things_or_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_tree(write(tmp_path, text))
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_assignment_with_a_key_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the key root is there twice"):
+        parse_assignments(["data.shift={a: {root: /x, root: /y}}"])
+
+
+def test_merged_keys_may_be_set_again(tmp_path: Path) -> None:
+    path = write(tmp_path, "one: &one {a: 1, b: 2}\ntwo: {<<: *one, b: 3}\n")
+    assert read_tree(path)["two"] == {"a": 1, "b": 3}

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,13 @@ def test_a_class_without_pictures_is_named(folder_root: Path) -> None:
     shutil.rmtree(folder_root / "train" / "fox")
     (folder_root / "train" / "fox").mkdir()
     with pytest.raises(ConfigError, match=r"data: .*train: Found no valid file for the classes fox"):
+        folders(folder_root)
+
+
+def test_a_class_whose_name_is_not_utf_8_is_named(folder_root: Path) -> None:
+    for split in ("train", "val"):
+        (folder_root / split / "fox").rename(folder_root / split / os.fsdecode(b"f\xf8x"))
+    with pytest.raises(ConfigError, match=r"train has classes whose names are not UTF-8: \['f.udcf8x'\]"):
         folders(folder_root)
 
 

@@ -170,7 +170,7 @@ def test_a_training_batch_of_which_nothing_can_be_read_is_an_error(pet_root: Pat
     config = OxfordPet(root=str(pet_root), image_size=32, on_error="skip")
     bundle = build_data(config)
     (pet_root / "oxford-iiit-pet" / "images" / "pug_10.jpg").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match="no picture of a training batch could be read"):
+    with pytest.raises(PictureError, match="no picture of a training batch could be read"):
         ids(training_batches(bundle.train, batch_size=1, seed=0, epoch=0))
 
 

@@ -13,7 +13,16 @@ from PIL import Image
 from torchvision.datasets import OxfordIIITPet
 
 from trainables.config import ConfigError, DogsVsCats, OxfordPet
-from trainables.data import Batch, DataBundle, Draw, PictureSet, build_data, evaluation_batches, training_batches
+from trainables.data import (
+    Batch,
+    DataBundle,
+    Draw,
+    PictureError,
+    PictureSet,
+    build_data,
+    evaluation_batches,
+    training_batches,
+)
 from trainables.data.oxford_pet import BREEDS, trimap_object
 
 
@@ -74,6 +83,8 @@ def test_missing_folder_tells_the_layout_and_the_download(tmp_path: Path) -> Non
         ("Abyssinian_9 38 1 1", "class id from 1 to 37"),
         ("Abyssinian_9 1 3 1", "species 1 or 2"),
         ("beagle_9 1 1 1", "beagle_9 has class id 1, which is Abyssinian"),
+        ("beagle_9 5 1 4", "beagle_9 has species 1, and a dog has species 2"),
+        ("Abyssinian_9 1 2 1", "Abyssinian_9 has species 2, and a cat has species 1"),
         ("Abyssinian_1 1 1 1", "lists more than once: Abyssinian_1"),
     ],
 )
@@ -84,6 +95,37 @@ def test_a_wrong_line_is_named(pet_root: Path, line: str, message: str) -> None:
         bundle(pet_root)
     assert str(path) in str(error.value)
     assert "line 4" in str(error.value) or "more than once" in message
+
+
+def test_a_picture_in_both_lists_is_named(pet_root: Path) -> None:
+    path = pet_root / "oxford-iiit-pet" / "annotations" / "test.txt"
+    path.write_text(path.read_text() + "beagle_1 5 2 4\n")
+    with pytest.raises(ConfigError, match=r"trainval\.txt and .*test\.txt both list 1 of the pictures: beagle_1;"):
+        bundle(pet_root)
+
+
+def test_the_twelve_cats_are_those_with_a_capital() -> None:
+    assert sum(breed[0].isupper() for breed in BREEDS) == 12
+
+
+@pytest.mark.parametrize(("encoding", "refused"), [("utf-8-sig", False), ("utf-16", True)])
+def test_a_list_may_start_with_a_mark_of_its_encoding(pet_root: Path, encoding: str, refused: bool) -> None:
+    path = pet_root / "oxford-iiit-pet" / "annotations" / "test.txt"
+    path.write_text(path.read_text(), encoding=encoding)
+    if refused:
+        with pytest.raises(ConfigError, match=r"test\.txt is not in UTF-8"):
+            bundle(pet_root)
+    else:
+        assert len(bundle(pet_root).val) == 3
+
+
+def test_a_trimap_of_other_values_is_named(pet_root: Path) -> None:
+    path = pet_root / "oxford-iiit-pet" / "annotations" / "trimaps" / "beagle_2.png"
+    trimap = np.array(Image.open(path))
+    trimap[0, 0], trimap[0, 1] = 0, 255
+    Image.fromarray(trimap).save(path)
+    with pytest.raises(PictureError, match=r"beagle_2\.png has the values 0, 255; a trimap has 1 \(object\), 2"):
+        fetch(bundle(pet_root).val)
 
 
 def test_an_empty_list_is_refused(pet_root: Path) -> None:

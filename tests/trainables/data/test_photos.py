@@ -1,4 +1,6 @@
 import logging
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,51 @@ def test_pictures_of_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     assert torch.equal(fetch(photos(tmp_path, Photo(path, None, 0, "p"))).images_BCHW, torch.ones(1, 3, 32, 32))
 
 
+@pytest.mark.parametrize("name", ["grey.png", "grey.tif"])
+def test_sixteen_bits_of_grey_are_scaled(tmp_path: Path, name: str) -> None:
+    grey_HW = np.full((32, 32), 51 * 257, dtype=np.uint16)
+    grey_HW[:, 16:] = 65535
+    Image.fromarray(grey_HW).save(tmp_path / name)
+    images_BCHW = fetch(photos(tmp_path, Photo(tmp_path / name, None, 0, "p"))).images_BCHW
+    assert torch.equal(images_BCHW[..., :16], torch.full((1, 3, 32, 16), 51 / 255))
+    assert torch.equal(images_BCHW[..., 16:], torch.ones(1, 3, 32, 16))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_thirty_two_bits_are_refused(tmp_path: Path, kind: type) -> None:
+    path = tmp_path / "grey.tif"
+    Image.fromarray(np.ones((32, 32), dtype=kind)).save(path)
+    with pytest.raises(PictureError, match=r"grey\.tif cannot be read \(its pixels have 32 bits.*with 8 or 16 bits"):
+        fetch(photos(tmp_path, Photo(path, None, 0, "p")))
+
+
+@pytest.mark.parametrize(("kind", "value"), [(np.uint16, 257), (np.float32, 0.5), (np.int32, -1)])
+def test_a_mask_of_other_values_is_refused(tmp_path: Path, good: Photo, kind: type, value: float) -> None:
+    path = tmp_path / "mask.tif"
+    mask_HW = np.zeros((32, 32), dtype=kind)
+    mask_HW[0, 0] = value
+    Image.fromarray(mask_HW).save(path)
+    with pytest.raises(PictureError, match=r"mask\.tif cannot be read \(its values go from .*whole numbers from 0 to"):
+        fetch(photos(tmp_path, good._replace(mask_path=path)))
+
+
+def test_a_mask_of_sixteen_bits_and_small_values_is_read(tmp_path: Path, good: Photo) -> None:
+    mask_HW = np.zeros((32, 32), dtype=np.uint16)
+    mask_HW[:16] = 255
+    Image.fromarray(mask_HW).save(tmp_path / "mask.png")
+    batch = fetch(photos(tmp_path, good._replace(mask_path=tmp_path / "mask.png")))
+    assert batch.background_BHW[0].mean(1).tolist() == [0.0] * 16 + [1.0] * 16
+
+
+def test_a_decoder_that_lacks_a_variant_is_a_picture_error(tmp_path: Path) -> None:
+    """A DDS file of pixel format 1, which PIL refuses with NotImplementedError, whatever the file is called."""
+    path = tmp_path / "picture.jpg"
+    header = struct.pack("<7I", 124, 0x1007, 4, 4, 0, 0, 0) + bytes(44) + struct.pack("<2I", 32, 1) + bytes(44)
+    path.write_bytes(b"DDS " + header)
+    with pytest.raises(PictureError, match=r"picture\.jpg cannot be read \(Unknown pixel format"):
+        fetch(photos(tmp_path, Photo(path, None, 0, "p")))
+
+
 def test_digest_covers_names_sizes_labels_and_masks(tmp_path: Path, good: Photo) -> None:
     mask = save(tmp_path / "mask.png", np.ones((32, 32)))
     digests = [
@@ -152,3 +199,30 @@ def test_ids_join_folders_and_stem_and_stay_unique() -> None:
     assert len(set(same_stem)) == 3
     assert [id_.split("-")[0] for id_ in same_stem] == ["cat__1", "cat__1", "cat__2"]
     assert same_stem[0] == photo_ids([Path("cat/1.webp"), Path("cat/1.jpg")])[1]
+
+
+def test_ids_fit_into_a_file_name() -> None:
+    long = "x" * 140
+    paths = [
+        Path(f"{long}/{long}.jpg"),
+        Path(f"{long}/{long}2.jpg"),
+        Path("ü" * 120 + ".jpg"),
+        Path("y" * 200 + ".jpg"),
+    ]
+    ids = photo_ids(paths)
+    assert len(set(ids)) == 4
+    assert all(len(id_.encode()) <= 200 for id_ in ids)
+    assert ids[0].startswith(f"{long}__xx")
+    assert ids[2].startswith("ü" * 80)
+    assert ids[3] == "y" * 200
+
+
+def test_names_that_are_not_utf_8_are_read(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    save(path, np.full((32, 32, 3), 51))
+    (id_,) = photo_ids([Path(path.name)])
+    dataset = photos(tmp_path, Photo(path, None, 0, id_))
+    assert fetch(dataset).ids == (path.stem,)
+    assert len(dataset.digest()) == 16
+    twice = photo_ids([Path(path.name), Path(path.name).with_suffix(".jpg")])
+    assert len(set(twice)) == 2

@@ -1,8 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import tv_tensors
+from torchvision.transforms import v2
 
 from trainables.config import Augmentation
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
@@ -99,3 +103,50 @@ def test_evaluation_keeps_the_central_square() -> None:
     image_CHW[:, :, 20:60] = 200
     transformed, _ = evaluation_transform(40)(tv_tensors.Image(image_CHW), None)
     assert (transformed == 200).all()
+
+
+def lines(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+    """A picture of random pixels, and a mask of its bright ones."""
+    image_CHW = torch.randint(256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return tv_tensors.Image(image_CHW), tv_tensors.Mask(image_CHW[0] > 127)
+
+
+def enlarged_whole(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask, size: int) -> Any:
+    return v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size)])(image_CHW, mask_HW)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (31, 57), (57, 31), (5, 40), (40, 5), (100, 33)])
+def test_pictures_of_ordinary_shape_are_cropped_to_the_bit_as_a_whole(size: tuple[int, int]) -> None:
+    scene = lines(*size)
+    for found, expected in zip(evaluation_transform(40)(*scene), enlarged_whole(*scene, 40), strict=True):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [(4, 64), (64, 4), (5, 81), (81, 5)])
+def test_a_longer_picture_shows_the_same_middle(size: tuple[int, int]) -> None:
+    scene = lines(*size)
+    image_CHW, mask_HW = evaluation_transform(40)(*scene)
+    expected_CHW, expected_HW = enlarged_whole(*scene, 40)
+    assert (image_CHW.int() - expected_CHW.int()).abs().max() <= 1
+    assert mask_HW is not None
+    assert torch.equal(mask_HW, expected_HW)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of values of the largest tensor that is made."""
+
+    values = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.values = max([self.values, *(part.numel() for part in (out,) if isinstance(part, Tensor))])
+        return out
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1)])
+def test_a_line_of_pixels_is_not_enlarged_as_a_whole(size: tuple[int, int]) -> None:
+    scene = lines(*size)
+    with Largest() as largest:
+        image_CHW, _ = evaluation_transform(40)(*scene)
+    assert image_CHW.shape == (3, 40, 40)
+    assert largest.values <= 3 * 40 * 40 * 8

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tests.trainables.evaluations.conftest import RED_OR_GREEN, four_pictures, linear_classifier, subject_of
 from trainables.config import SmallCnn, SpuriousDigits
-from trainables.data import build_data
+from trainables.data import PictureError, build_data
 from trainables.evaluations import Predictions, Subject, predict, run_suite
 from trainables.evaluations.predictions import Gather
 from trainables.models import Classifier, Output, build_model
@@ -97,8 +97,15 @@ def test_the_mode_is_restored_after_an_error() -> None:
 
 
 def test_no_picture_is_an_error(red_or_green: Classifier) -> None:
-    with pytest.raises(ValueError, match="no picture to predict"):
+    with pytest.raises(PictureError, match="no picture to predict"):
         predict(red_or_green, [], device=CPU)
+
+
+def test_a_worker_without_a_picture_takes_part(red_or_green: Classifier) -> None:
+    whole = predict(red_or_green, [four_pictures().batch], device=CPU)
+    found = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
+    for field in fields(Predictions):
+        torch.testing.assert_close(getattr(found, field.name), getattr(whole, field.name), equal_nan=True)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

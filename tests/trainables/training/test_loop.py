@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.trainables.conftest import CPU, MakeConfig
-from trainables.config import ExperimentConfig
+from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import Batch, DataBundle, Draw, PictureSet, build_data
 from trainables.models import Classifier
 from trainables.training import LocalContext, fit
@@ -174,8 +174,21 @@ def test_epochs_before_a_failure_stay_committed(make_config: MakeConfig, context
 
 
 def test_a_set_smaller_than_a_batch_is_refused(make_config: MakeConfig, context: LocalContext) -> None:
+    data = build_data(make_config().data)
     with pytest.raises(ValueError, match="fewer than one batch of 128"):
-        fit_in(context, make_config({"training.batch_size": 128}))
+        fit_in(context, make_config({"training.batch_size": 128, "data.num_train": 128}), data=data)
+
+
+def test_an_objective_of_masks_that_saw_none_is_refused(make_config: MakeConfig, context: LocalContext) -> None:
+    reports: list[Row] = []
+    context.on_report = reports.append
+    config = make_config({"objective.kind": "contrastive"})
+    data = build_data(config.data)
+    data = replace(data, train=Masking(data.train, every=1))
+    with pytest.raises(ConfigError, match="not one of the 64 training pictures of epoch 1 showed an object"):
+        fit_in(context, config, data=data)
+    assert_commits_nothing(context, reports)
+    fit_in(context, make_config(), data=data)
 
 
 def test_workers_that_see_different_checkpoints_are_refused(make_config: MakeConfig, tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""What a command checks before it leaves anything behind."""
+
+from collections.abc import Iterable
+
+from orchestrator.launch.capacity import Capacity, capacity
+from orchestrator.launch.runtime import available_resources
+from orchestrator.launch.search import check_study
+from orchestrator.points import check_points
+from orchestrator.sweep_config import SweepConfig
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, ensure_experiment
+from trainables.config import ConfigError, ExperimentConfig
+from trainables.trial import check_data
+
+
+def check_sweep(
+    sweep: SweepFolder,
+    config: SweepConfig,
+    store: Store,
+    *,
+    trials: Iterable[ExperimentConfig] = (),
+    address: str | None = None,
+) -> None:
+    """Check that what a sweep has left to run can run: its trials, its points, data, resources and store.
+
+    Args:
+        config: What is about to be the sweep's config.
+        trials: The configs of a sweep without a search, where their folders are not there yet.
+
+    Raises:
+        ConfigError: Something cannot work; the message says what.
+        StoreError: The MLflow store cannot be used.
+    """
+    if config.space is not None:
+        check_study(sweep, config)
+        check_points(config)
+        experiments = [config.experiment()]
+    else:
+        experiments = list(trials) or [sweep.trial(trial_id).config() for trial_id in sweep.trial_ids()]
+        if len(experiments) < config.num_trials:
+            raise ConfigError(
+                f"sweep {config.name} is a fixed list of {config.num_trials} trials, and {sweep.trials_path} holds "
+                f"{len(experiments)}: promote the missing ones again under another --name"
+            )
+    check_fit(experiments, address=address, limit=config.max_concurrent)
+    ensure_experiment(store, config.campaign)
+
+
+def check_fit(
+    experiments: Iterable[ExperimentConfig], *, address: str | None = None, limit: int | None = None
+) -> Capacity:
+    """Check data and resources of experiments that run one way; return how many run at a time.
+
+    Raises:
+        ConfigError: Their data cannot be used, or one does not fit.
+    """
+    first, *others = experiments
+    for experiment in (first, *others):
+        check_data(experiment)
+    return capacity(first.resources, available_resources(address), limit=limit)

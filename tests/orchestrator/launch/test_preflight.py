@@ -1,0 +1,65 @@
+"""What cannot work is refused before it leaves anything behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.launch.preflight import check_sweep
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, resolve_store
+from trainables.config import ConfigError, ExperimentConfig
+
+SPACE = """
+from search_spaces import Goal, Space
+
+def suggest(trial):
+    trial.suggest_float("optim.learning_rate", 0.1, 0.2)
+    {suggest}
+
+SPACE = Space(name="mine", summary="-", base="digits", suggest=suggest, goals=(Goal("val/accuracy", "max"),),
+              num_trials=2, first_points=({first},))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return resolve_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("suggest", "first", "message"),
+    [
+        ("", '{"optim.learning_rate": -1.0}', r"optim\.learning_rate: found -1"),
+        ("trial.suggest_int('optim.rate', 1, 2)", "{}", r"optim\.rate: unknown field"),
+        ("1 / 0", "{}", "space mine: suggest failed with ZeroDivisionError: division by zero"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Fixed parameter")
+def test_points_that_are_no_configs_are_refused(
+    suggest: str, first: str, message: str, make_sweep: Callable[..., Any], store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SPACE.format(suggest=suggest, first=first), encoding="utf-8")
+    sweep = make_sweep(space=str(path))
+    with pytest.raises(ConfigError, match=message):
+        check_sweep(sweep.folder, sweep.config, store)
+
+
+def test_fixed_list_without_its_trials_is_refused(make_sweep: Callable[..., Any], store: Store) -> None:
+    sweep = make_sweep(num_trials=2)
+    sweep.start("0000")
+    with pytest.raises(ConfigError, match=r"first is a fixed list of 2 trials, and .*/trials holds 1: promote"):
+        check_sweep(sweep.folder, sweep.config, store)
+    check_sweep(sweep.folder, sweep.config, store, trials=[ExperimentConfig(), ExperimentConfig()])
+
+
+def test_what_fits_is_accepted_and_makes_the_store(
+    make_sweep: Callable[..., Any], store: Store, tmp_path: Path
+) -> None:
+    sweep = make_sweep(space="digits-background-weight")
+    check_sweep(SweepFolder.of(tmp_path, "other"), sweep.config, store)
+    assert not (tmp_path / "sweeps" / "other").exists()
+    assert store.sqlite_file is not None
+    assert store.sqlite_file.exists()
