@@ -12,6 +12,7 @@ import pytest
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 
 
+@pytest.hookimpl(tryfirst=True)  # Before the plugin reads the marker.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests of one file together, and all integration tests: they share sweeps that take minutes."""
     for item in items:
