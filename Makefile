@@ -33,7 +33,7 @@ demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best t
 	@echo "Read the report above in a browser; 'campaign ui' shows every run in MLflow."
 
 test: $(STAMP)  ## every test that needs no GPU and no foreign data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not gpu and not data" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not gpu and not data" $(ARGS)
 
 check: $(STAMP)  ## format, lint and types; changes nothing
 	$(BIN)/ruff format --check .
