@@ -2,6 +2,7 @@
 
 python -m benchmarks.results digits
 python -m benchmarks.results pets --data-root ../shared/data
+python -m benchmarks.results evaluation CROSS_ENTROPY_RUN CONTRASTIVE_RUN --data-root ../shared/data
 python -m benchmarks.results page
 """
 
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import evaluation
 from orchestrator.reports import leaderboard_markdown
 from orchestrator.sweep_config import SweepGoal
 from orchestrator.tracking import collect_provenance
@@ -41,16 +43,21 @@ def run_sweep(arguments: list[str]) -> dict[str, Any]:
 
 def keep(name: str, sweeps: list[dict[str, Any]]) -> None:
     """Write the sweeps' figures, without the ids and paths of this machine."""
-    tags = collect_provenance().tags
-    made = {key.removeprefix("campaign."): value for key, value in tags.items() if key != "campaign.command"}
     for sweep in sweeps:
         for trial in sweep["trials"]:
             trial["config"] = {key: value for key, value in trial["config"].items() if not key.endswith("root")}
             trial["run_id"] = None
         sweep["best"] = [trial["trial_id"] for trial in sweep["best"]]
         sweep["experiment_id"] = sweep["parent_run_id"] = None
+    write(name, {"sweeps": sweeps})
+
+
+def write(name: str, figures: dict[str, Any]) -> None:
+    """Write figures to their file, with the versions and the machine that made them."""
+    tags = collect_provenance().tags
+    made = {key.removeprefix("campaign."): value for key, value in tags.items() if key != "campaign.command"}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, "sweeps": sweeps}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, **figures}, indent=1) + "\n")
 
 
 def digits() -> None:
@@ -72,7 +79,11 @@ def pets(data_root: str) -> None:
 def page() -> None:
     """Write docs/results.md from the files."""
     sections = [HEAD]
-    for name, section in (("digits", digits_section), ("pets-species", pets_section)):
+    for name, section in (
+        ("digits", digits_section),
+        ("pets-species", pets_section),
+        ("evaluation", evaluation_section),
+    ):
         path = RESULTS / f"{name}.json"
         if path.exists():
             sections.append(section(json.loads(path.read_text())))
@@ -163,6 +174,11 @@ def pets_section(result: dict[str, Any]) -> str:
     )
 
 
+def evaluation_section(result: dict[str, Any]) -> str:
+    """Return the whole suite's figures of two runs."""
+    return f"{evaluation.section(result)}\n\n{made_line(result)}"
+
+
 def shift_sentence(sweep: dict[str, Any]) -> str:
     """Say how the two objectives do on the shifted photos, from the numbers alone."""
     metric = "shift/dogs-vs-cats/accuracy"
@@ -233,13 +249,21 @@ def made_line(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["digits", "pets", "page"])
-    parser.add_argument("--data-root", default="data")
+    parser.add_argument("what", choices=["digits", "pets", "evaluation", "page"])
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="for evaluation: the two runs")
+    parser.add_argument("--data-root", help="folder of the photos")
+    parser.add_argument(
+        "--storage", type=Path, default=Path("campaign-data"), help="for evaluation: where the runs lie"
+    )
     arguments = parser.parse_args()
+    if len(arguments.runs) != (2 if arguments.what == "evaluation" else 0):
+        parser.error("evaluation takes two runs, and the others none")
     if arguments.what == "digits":
         digits()
     elif arguments.what == "pets":
-        pets(arguments.data_root)
+        pets(arguments.data_root or "data")
+    elif arguments.what == "evaluation":
+        write("evaluation", evaluation.measure(arguments.runs, arguments.storage, arguments.data_root))
     page()
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from orchestrator.sweep_config import SweepConfig, SweepGoal
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.sweep_folder import Outcome, SweepFolder
 from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep, kept_provenance
 from trainables.config import flatten
+from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +33,16 @@ def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
 
 
 def _row(sweep: SweepFolder, trial_id: str, run_id: str | None) -> TrialRow:
-    folder = sweep.trial(trial_id)
+    return row_of(sweep.trial(trial_id), trial_id, run_id=run_id, outcome=sweep.outcome(trial_id))
+
+
+def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outcome | None) -> TrialRow:
+    """Return the row of one trial, whose metrics are its last epoch's and its evaluation's."""
     rows = folder.rows()
     last = rows[-1] if rows else {"epoch": 0}
     metrics = {**last, **(folder.evaluation() or {})}
-    outcome = sweep.outcome(trial_id)
     return TrialRow(
-        trial_id=trial_id,
+        trial_id=name,
         run_id=run_id,
         status=outcome["status"] if outcome else "unfinished",
         epoch=int(last["epoch"]),

@@ -1,23 +1,22 @@
-"""Find a run by what a user calls it, and evaluate and explain its network."""
+"""Find a run by what a user calls it, and explain its network."""
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from orchestrator.results import ranked, trial_rows
 from orchestrator.sweep_folder import SweepFolder
-from orchestrator.tracking import Mirror, Store, StoreError, find_identity, folder_of_run
-from trainables.config import ConfigError, config_hash, experiment_from_tree, override
-from trainables.data import Batch, PictureError, build_data, read_picture
-from trainables.evaluations import Metrics, panels_of
+from orchestrator.tracking import Store, folder_of_run
+from trainables.config import ConfigError
+from trainables.data import Batch, PictureError, read_picture
+from trainables.evaluations import panels_of
 from trainables.training import LocalContext
-from trainables.trial import EPOCH_SUITE, FINAL_SUITE, evaluate, load_model
-from trainables.trial_folder import TrialFolder, read_json, write_json
+from trainables.trial import load_model
+from trainables.trial_folder import TrialFolder, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -46,52 +45,21 @@ def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
     return TrialFolder(folder)
 
 
+def run_name(folder: TrialFolder, storage: Path) -> str:
+    """Return the shortest of the names under which `find_run` finds the folder."""
+    path, root = folder.path.resolve(), storage.resolve()
+    if path.parent == root / "runs":
+        return path.name
+    if path.parent.name == "trials" and path.parents[2] == root / "sweeps":
+        return f"{path.parents[1].name}/{path.name}"
+    return str(folder.path)
+
+
 def _best_trial(sweep: SweepFolder) -> TrialFolder:
     ranking = ranked(trial_rows(sweep, {}), sweep.config().goals)
     if not ranking:
         raise ConfigError(f"no trial of sweep {sweep.path.name} has completed; see campaign status {sweep.path.name}")
     return sweep.trial(ranking[0]["trial_id"])
-
-
-def evaluate_run(folder: TrialFolder, overrides: Mapping[str, Any]) -> Metrics:
-    """Evaluate the run's network; with the run's own data the result replaces that in its folder.
-
-    Args:
-        overrides: Config field -> value, for example another `data.root`. If they change what is evaluated, the
-            result is kept beside the run's own, in `evaluation-<config hash>.json`.
-    """
-    own = folder.config()
-    config = experiment_from_tree(override(own.model_dump(mode="json"), overrides), source=str(folder.path))
-    context = LocalContext(folder)
-    model = load_model(folder, context.device)
-    data = build_data(config.data)
-    if len(data.class_names) != model.num_classes:
-        raise ConfigError(
-            f"{folder.path} has a network of {model.num_classes} classes, and the data have "
-            f"{len(data.class_names)}: {', '.join(data.class_names)}"
-        )
-    metrics = evaluate(config, context, model, data, EPOCH_SUITE + FINAL_SUITE)
-    same = config_hash(config) == config_hash(own)
-    path = folder.evaluation_path if same else folder.path / f"evaluation-{config_hash(config)}.json"
-    write_json(path, {**(read_json(path) or {}), **metrics})
-    return metrics
-
-
-def push_evaluation(folder: TrialFolder, store: Store) -> str | None:
-    """Send the folder's evaluation to its MLflow run; return the run's id.
-
-    None, with a warning if MLflow does not answer, where MLflow has no such run.
-    """
-    try:
-        found = find_identity(store, folder.path)
-    except StoreError as error:
-        logger.warning("the evaluation of %s is not in MLflow (`campaign sync` sends it): %s", folder.path, error)
-        return None
-    if found is None:
-        return None
-    mirror = Mirror(store, found, folder.path)
-    mirror.push()
-    return mirror.run_id
 
 
 @dataclass(frozen=True, slots=True)

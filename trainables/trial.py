@@ -7,7 +7,7 @@ import torch
 
 from trainables.config import ConfigError, ExperimentConfig, SpuriousDigits
 from trainables.data import DataBundle, build_data
-from trainables.evaluations import Metrics, Subject, direction, draw_panels, run_suite
+from trainables.evaluations import Keeper, Metrics, Subject, Watch, draw_panels, is_evaluated, run_suite
 from trainables.models import Classifier, build_model
 from trainables.training.context import RunContext
 from trainables.training.loop import Fitted, fit
@@ -16,7 +16,7 @@ from trainables.trial_folder import Row, TrialFolder, write_json
 
 logger = logging.getLogger(__name__)
 
-EPOCH_SUITE = ("accuracy", "background")
+EPOCH_SUITE = ("accuracy", "influence")
 FINAL_SUITE = ("shift",)
 
 
@@ -59,24 +59,39 @@ def check_data(config: ExperimentConfig) -> None:
 
 
 def evaluate(
-    config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, names: Iterable[str]
+    config: ExperimentConfig,
+    context: RunContext,
+    model: Classifier,
+    data: DataBundle,
+    names: Iterable[str],
+    *,
+    watch: Watch | None = None,
+    keeper: Keeper | None = None,
 ) -> Metrics:
     """Run the named evaluations, each worker on its share; every worker gets the whole result."""
+    watch = watch or _SkipsLogged()
     subject = Subject(
         model=model,
         data=data,
         device=context.device,
         batch_size=config.evaluation.batch_size,
+        settings=config.evaluation.suite,
         processes=config.data.loader_processes,
         rank=context.rank,
         world_size=context.world_size,
         gather=context.gather,
+        tick=watch.on_tick,
     )
     with torch_threads(config.resources.cpus):
-        metrics = run_suite(names, subject, on_skip=logger.info)
+        metrics = run_suite(names, subject, watch=watch, keeper=keeper)
         if config.data.on_error == "skip" and "val/loss" in metrics:
             metrics["val/skipped_samples"] = len(data.val) - len(subject.validation.labels_N)
     return metrics
+
+
+class _SkipsLogged(Watch):
+    def on_skip(self, name: str, reason: str) -> None:
+        logger.info("%s: skipped, %s", name, reason)
 
 
 def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
@@ -90,7 +105,8 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:
-    measured = {key: value for key, value in fitted.row.items() if direction(key) or key.startswith(("val/", "shift/"))}
+    row = fitted.row.items()
+    measured = {key: value for key, value in row if is_evaluated(key) or key.endswith("/skipped_samples")}
     names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
     metrics = measured | evaluate(config, context, fitted.model, data, names)
     _draw(config, context, fitted.model, data, config.training.epochs)

@@ -50,4 +50,12 @@ Run = Annotated[
         show_default=False,
     ),
 ]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...",
+        help="A trial's folder, SWEEP/TRIAL, SWEEP for its best, or an MLflow run id.",
+        show_default=False,
+    ),
+]
 DEFAULT_STORAGE = Path("campaign-data")

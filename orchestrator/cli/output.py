@@ -3,7 +3,9 @@
 import json
 import logging
 import math
+import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -20,6 +22,11 @@ def say(line: str) -> None:
 def note(line: str) -> None:
     """Print a line about the work itself."""
     print(line, file=sys.stderr)
+
+
+def command_line() -> str:
+    """Return the command as it was given, to be shown with what it makes."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def print_table(table: Any) -> None:

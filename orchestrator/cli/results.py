@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Json, Storage, Sweep, TrackingUri
-from orchestrator.cli.output import note, print_json, print_table, say
+from orchestrator.cli.options import DEFAULT_STORAGE, Json, Run, Runs, Storage, Sweep, TrackingUri
+from orchestrator.cli.output import command_line, note, print_json, print_table, say
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command()(leaderboard)
     app.command()(status)
     app.command()(report)
+    app.command()(compare)
     app.command()(sync)
 
 
@@ -85,6 +86,42 @@ def report(
         print_json({"sweep": sweep, "report": str(path)})
     else:
         say(str(path))
+
+
+def compare(
+    run: Run,
+    others: Runs,
+    output: Annotated[Path, typer.Option(help="The page.")] = Path("comparison.html"),
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Write a page that sets the evaluations of runs side by side: figures, curves, pictures, settings.
+
+    Differences are from the first run. Where runs were evaluated on the same pictures, they are paired over those that
+    both predict right.
+
+    Example: campaign compare first/0000 first/0003 --output comparison.html
+    """
+    from orchestrator.reports import comparison_document, evaluation_section, read_run, write_comparison
+    from orchestrator.runs import find_run, run_name
+    from orchestrator.tracking import resolve_store
+    from trainables.config import ConfigError
+
+    store = resolve_store(storage, tracking_uri)
+    found = {
+        run_name(folder, storage): folder for folder in (find_run(name, storage, store) for name in (run, *others))
+    }
+    if len(found) <= len(others):
+        raise ConfigError(f"a run is given twice: {', '.join([run, *others])} mean only {', '.join(found)}")
+    section = evaluation_section([read_run(folder, name) for name, folder in found.items()])
+    write_comparison(section, command=command_line(), path=output)
+    for line in (*section.warnings, *section.hints):
+        note(line)
+    if json:
+        print_json({**comparison_document(section), "page": str(output)})
+    else:
+        say(str(output))
 
 
 def sync(

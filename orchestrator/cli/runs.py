@@ -1,12 +1,16 @@
 """Commands on one run: train, evaluate, explain."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Set, Storage, TrackingUri
+from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, Set, Storage, TrackingUri
 from orchestrator.cli.output import note, print_json, say
+
+if TYPE_CHECKING:
+    from orchestrator.evaluation import EvaluationOrder
+    from trainables.evaluations import Metrics
 
 
 def register(app: typer.Typer) -> None:
@@ -61,28 +65,71 @@ def train(
 
 
 def evaluate(
-    run: Run,
+    runs: Runs,
+    suite: Annotated[
+        str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
+    ] = "quick",
+    again: Annotated[bool, typer.Option(help="Run finished parts once more.")] = False,
     set_: Set = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
+    address: Address = None,
     json: Json = False,
 ) -> None:
-    """Evaluate a run's checkpoint: accuracy, calibration, influence share, shifted test sets.
+    """Evaluate the checkpoints of runs, several of them at a time on Ray; what is finished is not done again.
 
-    Example: campaign evaluate first/0003 --set data.root=/data
+    Parts: quick is accuracy, calibration, influence share and the shifted test sets; full adds background reliance,
+    attribution quality, out-of-distribution detection, attacks and pictures. --set evaluation.suite.sample=200 says
+    on how many pictures.
+
+    Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.runs import evaluate_run, find_run, push_evaluation
+    from orchestrator.evaluation import EvaluationOrder, push_evaluation
+    from orchestrator.runs import find_run
     from orchestrator.tracking import resolve_store
-    from trainables.config import parse_assignments
+    from trainables.config import ConfigError, parse_assignments
+    from trainables.evaluations import select
 
+    try:
+        parts = select(suite)
+    except ValueError as error:
+        raise ConfigError(f"--suite: {error}") from error
     store = resolve_store(storage, tracking_uri)
-    folder = find_run(run, storage, store)
-    metrics = evaluate_run(folder, parse_assignments(set_ or []))
-    run_id = push_evaluation(folder, store)
+    overrides = parse_assignments(set_ or [])
+    orders = [EvaluationOrder(find_run(run, storage, store), overrides, parts, again) for run in runs]
+    results = _evaluate_one(orders[0]) if len(orders) == 1 else _evaluate_many(orders, address)
+    documents = [
+        {"run_id": push_evaluation(order.folder, store), "metrics": metrics}
+        for order, metrics in zip(orders, results, strict=True)
+    ]
     if json:
-        print_json({"run_id": run_id, "metrics": metrics})
+        print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        _say_metrics(metrics)
+        for order, metrics in zip(orders, results, strict=True):
+            say(f"{order.folder.path}:")
+            _say_metrics(metrics)
+
+
+def _evaluate_one(order: "EvaluationOrder") -> list["Metrics"]:
+    from orchestrator.evaluation import evaluate_run
+    from orchestrator.suite_progress import SuiteProgress
+
+    with SuiteProgress(len(order.parts)) as progress:
+        return [evaluate_run(order, progress)]
+
+
+def _evaluate_many(orders: list["EvaluationOrder"], address: str | None) -> list["Metrics"]:
+    from orchestrator.launch.evaluations import evaluate_on_ray
+
+    results = evaluate_on_ray(
+        orders, address=address, on_part=lambda run, part: note(f"{run.parent.parent.name}/{run.name}: {part}")
+    )
+    failed = [(order, result) for order, result in zip(orders, results, strict=True) if isinstance(result, Exception)]
+    for order, error in failed:
+        note(f"error: {order.folder.path}: {error}")
+    if failed:
+        raise typer.Exit(1)
+    return [result for result in results if not isinstance(result, Exception)]
 
 
 def explain(

@@ -1,6 +1,17 @@
-"""What a sweep found, for people: a page to read, and the leaderboard as text."""
+"""What runs and sweeps found, for people: pages to read, and the leaderboard as text."""
 
+from orchestrator.reports.evaluated import read_run
+from orchestrator.reports.evaluation_section import evaluation_section
 from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
 from orchestrator.reports.page import write_report
+from orchestrator.reports.run_comparison import comparison_document, write_comparison
 
-__all__ = ["leaderboard_markdown", "leaderboard_table", "write_report"]
+__all__ = [
+    "comparison_document",
+    "evaluation_section",
+    "leaderboard_markdown",
+    "leaderboard_table",
+    "read_run",
+    "write_comparison",
+    "write_report",
+]

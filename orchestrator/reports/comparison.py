@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.reports.figures_of_merit import LOGIT_ERROR, better_direction, key_metrics, meaning
+from orchestrator.reports.run_differences import verdict
 from orchestrator.reports.wording import (
     SMALLEST_SHOWN,
     describe,
@@ -85,19 +86,13 @@ def _difference(metric: str, best: TrialRow, other: TrialRow | None, goals: Sequ
         best=format_metric(best["metrics"].get(metric)),
         other=format_metric(other["metrics"].get(metric) if other else None),
         difference="" if delta is None else format_difference(delta),
-        verdict=_verdict(delta, better),
+        verdict=verdict(delta, better),
     )
 
 
 def _delta(metric: str, best: TrialRow, other: TrialRow | None) -> float | None:
     ours, theirs = best["metrics"].get(metric), other["metrics"].get(metric) if other else None
     return None if ours is None or theirs is None else ours - theirs
-
-
-def _verdict(delta: float | None, better: str | None) -> Literal["better", "worse", ""]:
-    if delta is None or better is None or abs(delta) < SMALLEST_SHOWN:
-        return ""
-    return "better" if (delta > 0) == (better == "max") else "worse"
 
 
 def role(row: TrialRow, comparison: Comparison) -> str:

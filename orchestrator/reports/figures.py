@@ -8,12 +8,13 @@ from plotly import graph_objects as go
 from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.comparison import Comparison, role
 from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE
-from orchestrator.reports.theme import FONT, LIGHT
+from orchestrator.reports.line_styles import line_styles
+from orchestrator.reports.plot_area import plot_area
+from orchestrator.reports.theme import LIGHT
 from orchestrator.reports.wording import (
     background_weight,
     format_metric,
     format_setting,
-    is_cross_entropy,
     objective,
     objective_name,
     short_names,
@@ -24,15 +25,6 @@ from trainables.trial_folder import Row
 
 COLOUR_SCALE = [[0.0, LIGHT["scale_low"]], [0.5, LIGHT["scale_middle"]], [1.0, LIGHT["scale_high"]]]
 SYMBOLS = ("diamond", "square", "triangle-up", "cross")
-AXIS = {
-    "showgrid": True,
-    "gridcolor": LIGHT["rule"],
-    "linecolor": LIGHT["faint"],
-    "zeroline": False,
-    "fixedrange": True,
-    "automargin": True,
-}
-TITLE_SIZE = 13
 
 
 def tradeoff_figure(
@@ -43,7 +35,7 @@ def tradeoff_figure(
     Where the two are goals the Pareto front is drawn, as the bound of what some trial reaches.
     """
     shown = with_metrics(rows, (INFLUENCE_SHARE, metric))
-    figure = _figure(height=560, x=INFLUENCE_SHARE, y=metric, top=84)
+    figure = plot_area(height=560, x=INFLUENCE_SHARE, y=metric, top=84)
     if {goal.metric for goal in goals} == {INFLUENCE_SHARE, metric}:
         figure.add_trace(_front_trace(pareto_front(shown, goals), goals, metric))
     weighted = [row for row in shown if background_weight(row) is not None]
@@ -146,7 +138,7 @@ def weight_figure(rows: Sequence[TrialRow], metric: str, cross_entropy: TrialRow
     """Draw `metric` over the background weight on a log scale; the cross-entropy trial is a level line."""
     shown = [row for row in with_metrics(rows, (metric,)) if background_weight(row) is not None]
     axis = LogAxis.of([background_weight(row) or 0.0 for row in shown])
-    figure = _figure(height=270, x="background weight", y=metric)
+    figure = plot_area(height=270, x="background weight", y=metric)
     figure.update_xaxes(tickvals=axis.tick_positions, ticktext=axis.tick_labels, range=axis.padded_range)
     figure.add_trace(
         go.Scatter(
@@ -180,20 +172,15 @@ def _include(figure: go.Figure, values: Sequence[float | None]) -> None:
 
 def curves_figure(curves: Mapping[str, Sequence[Row]], metric: str, comparison: Comparison) -> go.Figure:
     """Draw `metric` over the epochs of every trial of `curves`; the compared trials stand out."""
-    figure = _figure(height=300, x="epoch", y=metric)
+    figure = plot_area(height=300, x="epoch", y=metric)
     compared = {row["trial_id"]: row for row in reversed(comparison.pair)}
     for trial_id in curves:
         if trial_id not in compared:
             figure.add_trace(_curve(trial_id, curves[trial_id], metric, {"color": LIGHT["faint"], "width": 1}))
     for trial_id, row in compared.items():
         if trial_id in curves:
-            figure.add_trace(_curve(trial_id, curves[trial_id], metric, {**_line(row), "width": 2.5}))
+            figure.add_trace(_curve(trial_id, curves[trial_id], metric, {**line_styles([row])[0].plotly, "width": 2.5}))
     return figure
-
-
-def _line(row: TrialRow) -> dict[str, object]:
-    """Return the line of a compared trial: in every figure cross-entropy is dashed and in ink."""
-    return {"color": LIGHT["ink"], "dash": "dash"} if is_cross_entropy(row) else {"color": LIGHT["accent"]}
 
 
 def _curve(trial_id: str, epochs: Sequence[Row], metric: str, line: Mapping[str, object]) -> go.Scatter:
@@ -226,38 +213,3 @@ def _hover(row: TrialRow, metrics: Sequence[str], fields: Sequence[str]) -> str:
         if field in row["config"]
     ]
     return "<br>".join(html.escape(line) for line in [row["trial_id"], *figures, "", *settings])
-
-
-def _figure(*, height: int, x: str, y: str, top: int = 34) -> go.Figure:
-    # With y's name above the plot and not beside it, a narrow screen keeps its width for the data.
-    return go.Figure(
-        layout={
-            "template": go.layout.Template(),
-            "height": height,
-            "margin": {"l": 8, "r": 12, "t": top, "b": 8},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": FONT, "size": 12, "color": LIGHT["muted"]},
-            "hoverlabel": {
-                "bgcolor": LIGHT["raised"],
-                "bordercolor": LIGHT["faint"],
-                "font": {"family": FONT, "color": LIGHT["ink"]},
-                "align": "left",
-            },
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
-            "title": {
-                "text": html.escape(y),
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": 1,
-                "yref": "container",
-                "yanchor": "top",
-                "pad": {"t": 4},
-                "font": {"size": TITLE_SIZE, "color": LIGHT["ink"]},
-            },
-            "xaxis": {**AXIS, "title": {"text": html.escape(x), "font": {"size": 12}}},
-            "yaxis": AXIS,
-            "dragmode": False,
-        }
-    )

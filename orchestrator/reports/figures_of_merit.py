@@ -14,12 +14,41 @@ INFLUENCE_SHARE = "background/influence_share"
 LOGIT_ERROR = "faithfulness/max_logit_error"
 KEY_METRICS = (VAL_ACCURACY, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
 """Metric names, or patterns with `*`, in the order in which they are shown."""
+HEADLINES = (
+    *KEY_METRICS,
+    "background/rfs",
+    "background/only_fg",
+    "background/mixed_rand",
+    "background/gap",
+    "background/worst_group",
+    "localisation/contrastive_iou",
+    "attribution/hirescam/pixel_flipping_normalised",
+    "ood/near/energy/auroc",
+    "ood/far/energy/auroc",
+    "adversarial/autoattack/*",
+    "adversarial/masking/suspected",
+)
+"""Metrics of the whole suite, in the order in which they are shown first."""
 
 MEANINGS = {
     VAL_ACCURACY: "share of the validation pictures classified correctly",
     "shift/*/accuracy": "share classified correctly on a test set that differs from the training pictures",
     INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
     LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
+    "background/rfs": "relative sensitivity to noise on the object; -1 where only the background decides, 1 where the "
+    "object does",
+    "background/only_fg": "accuracy on objects cut out on black",
+    "background/mixed_rand": "accuracy on objects on the background of a picture of a random class",
+    "background/gap": "accuracy lost when the background is no longer of the object's own class",
+    "background/worst_group": "accuracy on the worst combination of class and background",
+    "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong part with the object",
+    "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
+    "relevant pixels turn black",
+    "ood/near/energy/auroc": "probability that a picture of no class, from a set like the training pictures, scores "
+    "below one of the data set",
+    "ood/far/energy/auroc": "the same for sets unlike the training pictures",
+    "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
+    "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }
 
 

@@ -25,14 +25,15 @@ def facts(sweep: SweepFolder, config: SweepConfig, rows: Sequence[TrialRow]) -> 
         "MLflow parent run": config.name,
         "sampler seed": str(config.seed),
         "training seeds" if len(seeds) > 1 else "training seed": ", ".join(map(str, seeds)),
-        **_data_facts([read_json(sweep.trial(row["trial_id"]).path / "data.json") for row in rows]),
+        **data_facts([read_json(sweep.trial(row["trial_id"]).path / "data.json") for row in rows]),
         "scale": config.scale or "",
         "promoted from runs": ", ".join(config.promoted_from.values()),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _data_facts(descriptions: Sequence[Mapping[str, Any] | None]) -> dict[str, str]:
+def data_facts(descriptions: Sequence[Mapping[str, Any] | None]) -> dict[str, str]:
+    """Return name -> what is known of the data, from the contents of `data.json` files."""
     known = [description for description in descriptions if description]
     if not known:
         return {}

@@ -1,24 +1,19 @@
 """The report: a sweep as one HTML file that needs nothing else."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-from plotly import graph_objects as go
-from plotly.offline import get_plotlyjs
-
 from orchestrator.reports.comparison import Comparison, caveats, compare, differences, role, sentence
+from orchestrator.reports.evaluated import read_run
+from orchestrator.reports.evaluation_section import EvaluationSection, evaluation_section
 from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure, with_metrics
 from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
 from orchestrator.reports.leaderboard import leaderboard
 from orchestrator.reports.making import base_yaml, facts, provenance
 from orchestrator.reports.panels import picture_rows
-from orchestrator.reports.theme import DARK, FONT, LIGHT
+from orchestrator.reports.rendering import Drawing, render
 from orchestrator.reports.wording import background_weight, describe, is_cross_entropy
 from orchestrator.results import TrialRow, best, ranked
 from orchestrator.sweep_config import SweepConfig, SweepGoal
@@ -29,34 +24,6 @@ from trainables.trial_folder import write_text
 MOST_CURVES = 30
 CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
 STATUSES = ("completed", "stopped", "failed", "unfinished")
-TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure in the page, named for those who cannot see it."""
-
-    figure: go.Figure
-    description: str
-
-    @property
-    def json(self) -> Markup:
-        return in_script(self.figure.to_json())
-
-
-def in_script(text: str) -> Markup:
-    """Return JSON that cannot end the script element it stands in."""
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def breakable(name: str) -> Markup:
-    """Return a name that may be broken after a slash or an underscore."""
-    text = str(escape(name))
-    for character in "/_":
-        text = text.replace(character, f"{character}<wbr>")
-    return Markup(text)
 
 
 def write_report(sweep: SweepFolder, rows: list[TrialRow], *, command: str, path: Path | None = None) -> Path:
@@ -76,21 +43,14 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
     """Return the report's HTML; arguments as for `write_report`."""
     config, rows = sweep.config(), finite_rows(rows)
     comparison = compare(rows, config.goals)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = breakable
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         config=config,
-        **_page(),
         **_headline(config, rows, comparison),
         **_tradeoff(config.goals, rows, comparison),
         **_curves(sweep, config.goals, rows, comparison),
         pictures=picture_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
+        evaluations=_evaluations(sweep, comparison),
         board=leaderboard(rows, config.goals),
         errors=_errors(sweep, rows),
         command=command,
@@ -98,17 +58,6 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
         facts=facts(sweep, config, rows),
         provenance=provenance(sweep),
     )
-
-
-def _page() -> dict[str, Any]:
-    exchanged = {LIGHT[name]: DARK[name] for name in LIGHT}
-    return {
-        "light": LIGHT,
-        "dark": DARK,
-        "font": Markup(FONT),
-        "exchanged": in_script(json.dumps(exchanged)),
-        "plotly_js": Markup(get_plotlyjs()),
-    }
 
 
 def _headline(config: SweepConfig, rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
@@ -130,6 +79,15 @@ def _headline(config: SweepConfig, rows: Sequence[TrialRow], comparison: Compari
         ],
         "front": [describe(row) for row in front],
     }
+
+
+def _evaluations(sweep: SweepFolder, comparison: Comparison) -> EvaluationSection | None:
+    """Return the evaluations of the compared trials, with differences from the other one; None without any part."""
+    pair = comparison.pair[::-1]
+    runs = [read_run(sweep.trial(row["trial_id"]), f"{sweep.path.name}/{row['trial_id']}") for row in pair]
+    if not any(run.parts for run in runs):
+        return None
+    return evaluation_section(runs, [role(row, comparison).capitalize() for row in pair])
 
 
 def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:

@@ -1,33 +1,54 @@
-"""The CAM panels of trials, side by side, as data that a page can hold."""
+"""Pictures of trials, side by side, as data that a page can hold."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from trainables.trial_folder import TrialFolder
 
 MOST_PICTURES = 8
+WIDEST_OF_TWO = 800
 
 
 @dataclass(frozen=True, slots=True)
 class PictureRow:
-    """One picture's panel of each trial, as a data URI; None where the trial has none."""
+    """A picture as each trial has it, as a data URI; None where the trial has none."""
 
     picture: str
     uris: tuple[str | None, ...]
+    width: int
+    """Of the widest, in pixels."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether two of them would be too small beside each other on a common screen."""
+        return self.width > WIDEST_OF_TWO
 
 
-def picture_rows(folders: Sequence[TrialFolder], *, most: int = MOST_PICTURES) -> list[PictureRow]:
+def picture_rows(folders: Sequence[TrialFolder]) -> list[PictureRow]:
     """Return the last panels of the trials, the same picture beside itself, those that all have first."""
-    found = [last_panels(folder) for folder in folders]
-    pictures = sorted(
-        {picture for panels in found for picture in panels},
-        key=lambda picture: (sum(picture not in panels for panels in found), picture),
+    return side_by_side([last_panels(folder) for folder in folders])
+
+
+def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MOST_PICTURES) -> list[PictureRow]:
+    """Return the pictures of one name beside each other, those that all have first."""
+    names = sorted(
+        {name for pictures in found for name in pictures},
+        key=lambda name: (sum(name not in pictures for pictures in found), name),
     )
-    return [
-        PictureRow(picture, tuple(_data_uri(panels.get(picture)) for panels in found)) for picture in pictures[:most]
-    ]
+    return [_row(name, [pictures.get(name) for pictures in found]) for name in names[:most]]
+
+
+def _row(name: str, paths: Sequence[Path | None]) -> PictureRow:
+    return PictureRow(name, tuple(map(_data_uri, paths)), max(_width(path) for path in paths if path is not None))
+
+
+def _width(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.width
 
 
 def last_panels(folder: TrialFolder) -> dict[str, Path]:

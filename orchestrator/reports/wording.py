@@ -69,9 +69,14 @@ def background_weight(row: TrialRow) -> float | None:
 
 def describe(row: TrialRow) -> str:
     """Return `0003 (contrastive, background weight 0.31)`."""
+    return f"{row['trial_id']} ({describe_objective(row)})"
+
+
+def describe_objective(row: TrialRow) -> str:
+    """Return `contrastive, background weight 0.31`."""
     weight = background_weight(row)
     setting = "" if weight is None else f", background weight {format_setting(weight)}"
-    return f"{row['trial_id']} ({objective_name(objective(row))}{setting})"
+    return f"{objective_name(objective(row))}{setting}"
 
 
 def listing(parts: Sequence[str]) -> str:

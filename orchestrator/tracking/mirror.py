@@ -154,6 +154,7 @@ class Mirror:
         if record.evaluation:
             row = next((row for row in record.rows if row["epoch"] == record.last_epoch), {})
             view.send_evaluation(record.evaluation, step=record.last_epoch, row=row)
+        view.send_parts(record.parts, step=record.last_epoch)
         self._send_end(view, record.outcome)
 
     def _send_end(self, view: RunView, outcome: Outcome | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.tracking.parts import Part, read_parts
 from trainables.config import flatten, load_experiment
 from trainables.json_file import BrokenFileError, parse_object
 
@@ -51,6 +52,7 @@ class Record:
     rows_time_ms: int
     panels: tuple[Panel, ...]
     evaluation: Evaluation | None
+    parts: tuple[Part, ...]
     outcome: Outcome | None
     data: Mapping[str, Any]
     model: Mapping[str, Any]
@@ -73,6 +75,7 @@ def read_record(folder: Path) -> Record:
         rows_time_ms=_time_ms(metrics) if metrics.exists() else 0,
         panels=find_panels(folder / "panels"),
         evaluation=_read_evaluation(folder / "evaluation.json"),
+        parts=read_parts(folder / "evaluation"),
         outcome=_read_outcome(folder / "outcome.json"),
         data=read_object(folder / "data.json"),
         model=read_object(folder / "model.json"),

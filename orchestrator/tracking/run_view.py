@@ -4,12 +4,14 @@ Each `send_*` compares with what MLflow held when the run was opened: what is se
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.tracking.parts import Part, charts_page
 from orchestrator.tracking.record import Evaluation, Figures, Panel
 
 METRICS_A_BATCH = 1000
@@ -19,6 +21,8 @@ LAST_OF_ROW = "epoch"
 """The metric that closes a row. A batch is one transaction, so where this is, the whole row is."""
 
 EVALUATION_TAG = "campaign.evaluation"
+PARTS_TAG = "campaign.evaluation_parts"
+PARTS_FOLDER = "evaluation"
 
 
 @dataclass
@@ -91,6 +95,25 @@ class RunView:
             self.client.log_batch(self.run_id, metrics=part, synchronous=True)
         self.send_tags({EVALUATION_TAG: evaluation.digest})
 
+    def send_parts(self, parts: Sequence[Part], *, step: int) -> None:
+        """Log each new or changed part: its file, its pictures as image series, and the page with all curves."""
+        from PIL import Image
+
+        sent = json.loads(self.tags.get(PARTS_TAG, "{}"))
+        news = [part for part in parts if sent.get(part.name) != part.digest]
+        if not news:
+            return
+        for part in news:
+            self.send_file(part.file, PARTS_FOLDER)
+            for file in part.pictures:
+                with Image.open(file) as image:
+                    key = _safe(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
+                    self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
+        page = charts_page(parts)
+        if page is not None:
+            self.client.log_text(self.run_id, page, f"{PARTS_FOLDER}/charts.html")
+        self.send_tags({PARTS_TAG: json.dumps({part.name: part.digest for part in parts})})
+
     def send_panels(self, panels: Sequence[Panel]) -> None:
         """Log the pictures that are missing, as image series `panels/<picture>` over epochs."""
         from PIL import Image
@@ -109,8 +132,6 @@ class RunView:
 
     def send_data(self, data: Mapping[str, Any]) -> None:
         """Log the training set as the run's input, by its digest."""
-        import json
-
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         if not data or str(data["digest"])[:36] in self.data_digests:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator.runs import explain_images, find_run
+from orchestrator.runs import explain_images, find_run, run_name
 from orchestrator.tracking import resolve_store
 from trainables.config import ConfigError, ExperimentConfig, SmallCnn
 from trainables.models import build_model
@@ -43,6 +43,19 @@ def test_sweep_means_its_best_trial(make_sweep: Callable[..., Any], find: Callab
     sweep.complete("0001", {"val/accuracy": 0.5})
     sweep.complete("0002", {"val/accuracy": 0.75})
     assert find("first") == sweep.folder.trial("0002").path
+
+
+def test_the_name_of_a_run_finds_it_again(
+    make_sweep: Callable[..., Any], find: Callable[[str], Path], tmp_path: Path
+) -> None:
+    sweep = make_sweep()
+    sweep.start("0001")
+    places = {"first/0001": sweep.folder.trial("0001").path, "one": tmp_path / "runs" / "one"}
+    places[str(tmp_path / "else" / "where")] = tmp_path / "else" / "where"
+    for name, path in places.items():
+        TrialFolder(path).claim(sweep.config.experiment())
+        assert run_name(TrialFolder(path), tmp_path) == name
+        assert find(name) == path
 
 
 @pytest.mark.parametrize("name", ["absent", "first/0009", "absent/0000", "0" * 32, "/absent"])

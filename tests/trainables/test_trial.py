@@ -12,7 +12,7 @@ from PIL import Image
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ConfigError
 from trainables.data import PictureError, build_data
-from trainables.evaluations import direction
+from trainables.evaluations import is_evaluated
 from trainables.training import LocalContext
 from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder, read_json, write_json
@@ -36,7 +36,8 @@ MEASURED = {
     "background/foreground_influence",
     "background/background_influence",
 }
-SHIFT = {"shift/random_background/accuracy", "shift/unseen_textures/accuracy"}
+SHIFT_FIGURES = ("accuracy", "confidence", "confidence_on_mistakes", "calibration_error")
+SHIFT = {f"shift/{name}/{figure}" for name in ("random_background", "unseen_textures") for figure in SHIFT_FIGURES}
 
 
 def drawn(folder: TrialFolder) -> dict[str, list[str]]:
@@ -56,7 +57,7 @@ def test_a_trial_leaves_rows_and_an_evaluation_of_the_agreed_names(make_config: 
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert set(evaluation) == MEASURED | SHIFT
     assert {name: rows[-1][name] for name in MEASURED} == {name: evaluation[name] for name in MEASURED}
-    assert all(direction(name) for name in evaluation)
+    assert all(is_evaluated(name) for name in evaluation)
     assert all(math.isfinite(value) for row in [*rows, evaluation] for value in row.values())
     assert reported == [*rows, {**rows[-1], **evaluation}]
 
@@ -302,10 +303,10 @@ def test_a_shifted_set_of_which_nothing_can_be_read_is_left_out(
     evaluation = folder.evaluation()
     assert evaluation is not None
     assert {name for name in evaluation if name.startswith("shift/")} == {
-        "shift/val/accuracy",
+        *(f"shift/val/{figure}" for figure in SHIFT_FIGURES),
         "shift/val/skipped_samples",
     }
-    assert "shift/elsewhere/accuracy is left out: data.shift.elsewhere has no picture to predict" in caplog.text
+    assert "shift/elsewhere is left out: data.shift.elsewhere has no picture to predict" in caplog.text
 
 
 def test_a_validation_set_of_which_nothing_can_be_read_is_named(

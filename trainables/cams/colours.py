@@ -1,9 +1,10 @@
-"""Signed maps as colours over a grey picture: blue below zero, clear at zero, red above.
+"""Signed maps as colours over a grey picture, blue below zero, clear at zero, red above, and the colours around them.
 
 H W pixels, C colours.
 """
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 RED = (0.79, 0.0, 0.13)
@@ -11,6 +12,7 @@ BLUE = (0.02, 0.33, 0.69)
 OPACITY = 0.85
 BLACK_POINT = 0.45
 LUMINANCE = (0.299, 0.587, 0.114)
+PAPER, INK, FAINT, FRAME = "#ffffff", "#1c1c1c", "#6b6b6b", "#c4c4c4"
 
 
 def overlay(values_HW: Tensor, grey_HW: Tensor) -> Tensor:
@@ -29,6 +31,12 @@ def pale_grey(image_CHW: Tensor) -> Tensor:
     """Return a picture's luminance of shape H,W, lightened so that colours show on its dark parts too."""
     luminance_HW = (image_CHW * _as_column(LUMINANCE)).sum(0)
     return BLACK_POINT + (1 - BLACK_POINT) * luminance_HW
+
+
+def to_image(picture_CHW: Tensor) -> Image.Image:
+    """Return a picture in [0, 1], of three colours on the CPU, as an image."""
+    pixels_HWC = (picture_CHW.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return Image.fromarray(pixels_HWC.numpy())
 
 
 def _as_column(colour: tuple[float, float, float]) -> Tensor:

@@ -7,22 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.cams.colours import overlay, pale_grey
-from trainables.cams.lettering import font, wrap
+from trainables.cams.colours import FAINT, FRAME, INK, PAPER, overlay, pale_grey, to_image
+from trainables.cams.legend import LEGEND_WIDTH, draw_legend
+from trainables.cams.lettering import font, line_height, wrap, write
 
 MIN_CELL, MAX_CELL = 160, 336
 MARGIN, GAP = 20, 12
-TITLE_SIZE, CAPTION_SIZE, LEGEND_SIZE = 19, 15, 13
-LINE_SPACING = 1.3
+TITLE_SIZE, CAPTION_SIZE = 19, 15
 CAPTION_LINES = 2
-BAR_WIDTH, LEGEND_WIDTH = 14, 104
 DIMMED = 0.2
-PAPER, INK, FAINT, FRAME = "#ffffff", "#1c1c1c", "#6b6b6b", "#c4c4c4"
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,10 @@ def draw_panel(
     picture_CHW = _enlarge(image_CHW.detach().float().cpu().expand(3, -1, -1))
     maps_RHW = contrastive_KHW.detach().float().cpu()[[rival for rival, _ in rivals]]
     scale = maps_RHW.abs().max().item() if rivals else 0.0
-    cells = [Cell("input", _to_image(picture_CHW)), Cell("object", _object(picture_CHW, background_HW))]
+    cells = [Cell("input", to_image(picture_CHW)), Cell("object", _object(picture_CHW, background_HW))]
     for map_HW, (_, caption) in zip(maps_RHW, rivals, strict=True):
         values_HW = _resize(map_HW, picture_CHW, mode="bilinear") / (scale or 1.0)
-        cells.append(Cell(caption, _to_image(overlay(values_HW, pale_grey(picture_CHW)))))
+        cells.append(Cell(caption, to_image(overlay(values_HW, pale_grey(picture_CHW)))))
     return _compose(title, cells, scale)
 
 
@@ -102,16 +99,11 @@ def _object(picture_CHW: Tensor, background_HW: Tensor | None) -> Image.Image:
         ImageDraw.Draw(empty).text(centre, "no mask", font=font(CAPTION_SIZE), fill=FAINT, anchor="mm")
         return empty
     dim_HW = _resize(background_HW.detach().float().cpu(), picture_CHW, mode="nearest") * (1 - DIMMED)
-    return _to_image(picture_CHW * (1 - dim_HW))
+    return to_image(picture_CHW * (1 - dim_HW))
 
 
 def _resize(values_HW: Tensor, like_CHW: Tensor, *, mode: str) -> Tensor:
     return functional.interpolate(values_HW[None, None], like_CHW.shape[1:], mode=mode)[0, 0]
-
-
-def _to_image(picture_CHW: Tensor) -> Image.Image:
-    pixels_HWC = (picture_CHW.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-    return Image.fromarray(pixels_HWC.numpy())
 
 
 def _compose(title: str, cells: Sequence[Cell], scale: float) -> Image.Image:
@@ -120,40 +112,17 @@ def _compose(title: str, cells: Sequence[Cell], scale: float) -> Image.Image:
     total = 2 * MARGIN + row_width + LEGEND_WIDTH
     titles = wrap(title, font(TITLE_SIZE), width=total - 2 * MARGIN, max_lines=1)
     captions = [wrap(cell.caption, font(CAPTION_SIZE), width=width, max_lines=CAPTION_LINES) for cell in cells]
-    captions_top = MARGIN + len(titles) * (_line_height(TITLE_SIZE) + GAP)
-    captions_bottom = captions_top + max(map(len, captions)) * _line_height(CAPTION_SIZE)
+    captions_top = MARGIN + len(titles) * (line_height(TITLE_SIZE) + GAP)
+    captions_bottom = captions_top + max(map(len, captions)) * line_height(CAPTION_SIZE)
     top = captions_bottom + GAP // 2
     panel = Image.new("RGB", (total, top + height + MARGIN), PAPER)
     draw = ImageDraw.Draw(panel)
-    _write(draw, (MARGIN, MARGIN), titles, size=TITLE_SIZE, fill=INK)
+    write(draw, (MARGIN, MARGIN), titles, size=TITLE_SIZE, fill=INK)
     for position, (cell, lines) in enumerate(zip(cells, captions, strict=True)):
         left = MARGIN + position * (width + GAP)
         panel.paste(cell.picture, (left, top))
         draw.rectangle((left - 1, top - 1, left + width, top + height), outline=FRAME)
-        above = captions_bottom - len(lines) * _line_height(CAPTION_SIZE)
-        _write(draw, (left, above), lines, size=CAPTION_SIZE, fill=INK)
-    _draw_legend(panel, (MARGIN + row_width, top), height, scale)
+        above = captions_bottom - len(lines) * line_height(CAPTION_SIZE)
+        write(draw, (left, above), lines, size=CAPTION_SIZE, fill=INK)
+    draw_legend(panel, (MARGIN + row_width, top), height, (f"{scale:+.2g}", f"{-scale:+.2g}"))
     return panel
-
-
-def _draw_legend(panel: Image.Image, corner: tuple[int, int], height: int, scale: float) -> None:
-    left, top = corner
-    values_HW = torch.linspace(1, -1, height).view(-1, 1).expand(-1, BAR_WIDTH)
-    panel.paste(_to_image(overlay(values_HW, torch.ones(height, BAR_WIDTH))), (left, top))
-    draw = ImageDraw.Draw(panel)
-    draw.rectangle((left - 1, top - 1, left + BAR_WIDTH, top + height), outline=FRAME)
-    text_left, line = left + BAR_WIDTH + 8, _line_height(LEGEND_SIZE)
-    _write(draw, (text_left, top), [f"{scale:+.2g}"], size=LEGEND_SIZE, fill=INK)
-    _write(draw, (text_left, top + line), ["for own class"], size=LEGEND_SIZE, fill=FAINT)
-    _write(draw, (text_left, top + (height - line) // 2), ["0"], size=LEGEND_SIZE, fill=INK)
-    _write(draw, (text_left, top + height - 2 * line), ["for rival"], size=LEGEND_SIZE, fill=FAINT)
-    _write(draw, (text_left, top + height - line), [f"{-scale:+.2g}"], size=LEGEND_SIZE, fill=INK)
-
-
-def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], lines: Sequence[str], *, size: int, fill: str) -> None:
-    for number, line in enumerate(lines):
-        draw.text((corner[0], corner[1] + number * _line_height(size)), line, font=font(size), fill=fill)
-
-
-def _line_height(size: int) -> int:
-    return round(size * LINE_SPACING)

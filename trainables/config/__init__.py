@@ -23,11 +23,13 @@ from trainables.config.loading import (
 from trainables.config.model import ModelConfig, ResNet, SmallCnn
 from trainables.config.objective import Contrastive, CrossEntropy, ObjectiveConfig
 from trainables.config.optim import AdamW, OptimConfig, Sgd
+from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OutsideSet, ScoreName, Suite, TextureSet
 from trainables.config.training import Evaluation, Resources, Training
 
 __all__ = [
     "AdamW",
     "Augmentation",
+    "ChimeraSet",
     "ConfigError",
     "Contrastive",
     "CrossEntropy",
@@ -35,18 +37,25 @@ __all__ = [
     "DogsVsCats",
     "Evaluation",
     "ExperimentConfig",
+    "FolderSet",
     "ImageFolder",
     "LabelledFolder",
+    "MapName",
     "ModelConfig",
+    "NoiseSet",
     "ObjectiveConfig",
     "OptimConfig",
+    "OutsideSet",
     "OxfordPet",
     "ResNet",
     "Resources",
+    "ScoreName",
     "Sgd",
     "ShiftSet",
     "SmallCnn",
     "SpuriousDigits",
+    "Suite",
+    "TextureSet",
     "Training",
     "config_hash",
     "experiment_from_tree",

@@ -17,39 +17,44 @@ def to_yaml(config: ExperimentConfig) -> str:
 
 
 def flatten(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the fields by dotted key, `{"optim.learning_rate": 0.001, ...}`, in a fixed order."""
-    return dict(_leaves(config.model_dump(mode="json"), ""))
+    """Return the fields by dotted key, `{"optim.learning_rate": 0.001, ...}`, in a fixed order.
+
+    The settings of the evaluation suite are left out: each of its results carries its own.
+    """
+    return dict(_leaves(config.model_dump(mode="json", exclude={"evaluation": {"suite"}}), ""))
 
 
 def config_hash(config: ExperimentConfig) -> str:
     """Return 12 hex digits of the SHA-256 of what decides the numbers.
 
-    Left out are the folders in which data lie and the resources per process; the number of workers stays.
+    Left out are the folders in which data lie, the resources per process, of which the number of workers stays, and
+    the evaluation suite, which measures what is trained and does not change it.
     """
-    tree = _without_locations(config)
+    tree = _identifying(config)
     tree["resources"] = {"workers": config.resources.workers}
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _without_locations(section: BaseModel) -> dict[str, Any]:
+def _identifying(section: BaseModel) -> dict[str, Any]:
     return {
         name: _identity_of(getattr(section, name))
         for name, field in type(section).model_fields.items()
-        if not _is_location(field.json_schema_extra)
+        if not _is_marked(field.json_schema_extra)
     }
 
 
 def _identity_of(value: object) -> Any:
     if isinstance(value, Section):
-        return _without_locations(value)
+        return _identifying(value)
     if isinstance(value, dict):
         return {key: _identity_of(item) for key, item in value.items()}
     return value
 
 
-def _is_location(extra: object) -> bool:
-    return isinstance(extra, dict) and bool(extra.get("location"))
+def _is_marked(extra: object) -> bool:
+    """Return whether a field says where things lie or what is measured, and not what is trained."""
+    return isinstance(extra, dict) and bool(extra.get("location") or extra.get("measurement"))
 
 
 def _leaves(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

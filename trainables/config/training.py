@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainables.config.section import Section
+from trainables.config.suite import Suite
 
 
 class Training(Section):
@@ -40,6 +41,8 @@ class Evaluation(Section):
     """Rival classes in a panel, the highest-scoring first."""
     panel_every_epochs: int | None = Field(default=None, ge=1)
     """Draw panels after every so many epochs, and at the end; null draws at the end only."""
+    suite: Suite = Field(default=Suite(), json_schema_extra={"measurement": True})
+    """The parts of `campaign evaluate`."""
 
 
 class Resources(Section):

@@ -2,18 +2,23 @@
 
 from trainables.data.batch import Batch
 from trainables.data.build import build_data
-from trainables.data.dataset import DataBundle, Draw, PictureSet
+from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, PictureSet
 from trainables.data.loader import Batches, evaluation_batches, training_batches
+from trainables.data.outside import build_outside, default_sets
 from trainables.data.photos import PictureError, read_picture
 
 __all__ = [
+    "NO_CLASS",
     "Batch",
     "Batches",
     "DataBundle",
     "Draw",
+    "Grouped",
     "PictureError",
     "PictureSet",
     "build_data",
+    "build_outside",
+    "default_sets",
     "evaluation_batches",
     "read_picture",
     "training_batches",

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
+from trainables.config import DataConfig
 from trainables.data.batch import Batch
+
+NO_CLASS = -1
+"""The label of a picture that belongs to no class of the training set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,28 @@ class PictureSet(Protocol):
         """Return 16 hex digits of the SHA-256 of what identifies content and labels."""
 
 
+@runtime_checkable
+class Grouped(Protocol):
+    """A picture set that may say which of the groups in which classes and backgrounds meet each picture is of."""
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Names by group number, the same in all sets of an experiment."""
+
+    def groups(self) -> Tensor | None:
+        """Return each index's group, int64; None where this set's pictures have none."""
+
+
 @dataclass(frozen=True)
 class DataBundle:
     """The data sets of one experiment; all carry the labels of the training set."""
 
     train: PictureSet
     val: PictureSet
+    reference: PictureSet
+    """The training pictures as validation sees them, without augmentation."""
     class_names: tuple[str, ...]
     shift: Mapping[str, PictureSet] = field(default_factory=dict)
     """Shifted test sets by name."""
+    config: DataConfig | None = None
+    """What the sets were built from; None where they were put together by hand."""

@@ -36,7 +36,9 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
     return DataBundle(
         train=photos(train_folder, training_transform(config.image_size, config.augmentation)),
         val=photos(val_folder, evaluation_transform(config.image_size)),
+        reference=photos(train_folder, evaluation_transform(config.image_size)),
         class_names=names,
+        config=config,
     )
 
 

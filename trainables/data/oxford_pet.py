@@ -92,7 +92,9 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     return DataBundle(
         train=photos(train_lines, training_transform(config.image_size, config.augmentation)),
         val=photos(val_lines, evaluation_transform(config.image_size)),
+        reference=photos(train_lines, evaluation_transform(config.image_size)),
         class_names=class_names,
+        config=config,
     )
 
 

@@ -27,6 +27,7 @@ from trainables.data.dataset import DataBundle, Draw
 from trainables.data.textures import NUM_FAMILIES, SEEN, UNSEEN, Array, Ints, Rng, draw_textures
 
 CLASS_NAMES = tuple(map(str, range(10)))
+GROUP_NAMES = tuple(f"{name} on {texture} texture" for name in CLASS_NAMES for texture in ("its own", "another"))
 _NUM_TRAIN_DIGITS = 1200
 _GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the picture's side.
 _INK_THRESHOLD = 0.5
@@ -61,11 +62,18 @@ class DigitSet:
     """int64."""
     families_N: Tensor
     """int64: the texture family of each picture."""
+    seen: bool = True
+    """Whether its textures are those of the training set, so that family k is class k's own."""
     class_names: tuple[str, ...] = CLASS_NAMES
+    group_names: tuple[str, ...] = GROUP_NAMES
     num_skipped: int = 0
 
     def __len__(self) -> int:
         return len(self.labels_N)
+
+    def groups(self) -> Tensor | None:
+        """Return `2 * class + (0 on the class's own texture, 1 on another's)`; None where no class owns a texture."""
+        return 2 * self.labels_N + (self.families_N != self.labels_N) if self.seen else None
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         """Index the tensors."""
@@ -116,15 +124,32 @@ def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
         families_N = rng.integers(NUM_FAMILIES, size=num) if at_random else agreeing(digits.labels_N, rng=rng)
         return _render(digits, palette_KC, families_N, rng, name=stream.name.lower())
 
+    train = render(train_digits, _Stream.TRAIN, SEEN, at_random=False)
     return DataBundle(
-        train=render(train_digits, _Stream.TRAIN, SEEN, at_random=False),
+        train=train,
+        reference=train,
         val=render(test_digits, _Stream.VAL, SEEN, at_random=False),
         shift={
             "random_background": render(test_digits, _Stream.RANDOM_BACKGROUND, SEEN, at_random=True),
             "unseen_textures": render(test_digits, _Stream.UNSEEN_TEXTURES, UNSEEN, at_random=True),
         },
         class_names=CLASS_NAMES,
+        config=config,
     )
+
+
+def held_out_glyphs(config: SpuriousDigits) -> tuple[Array, Ints]:
+    """Return the handwritten digits that no training picture of `config` shows, N88 in [0, 1], and their labels."""
+    glyphs_N88, labels_N = _read_glyphs()
+    _, indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
+    return glyphs_N88[indices], labels_N[indices]
+
+
+def draw_digits(
+    glyphs_N88: Array, labels_N: Ints, families_N: Ints, *, image_size: int, rng: Rng, name: str
+) -> DigitSet:
+    """Draw glyphs, with opacities in [0, 1], at random places on the given families of the training textures."""
+    return _render(_place_glyphs(glyphs_N88, labels_N, image_size, rng), SEEN, families_N, rng, name=name)
 
 
 def _rng(config: SpuriousDigits, stream: _Stream) -> Rng:
@@ -139,22 +164,24 @@ def _agreeing_families(labels_N: Ints, *, correlation: float, rng: Rng) -> Ints:
 
 def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
     """Return the training and the test digits at their places; no handwritten digit is in both."""
-    bunch = load_digits()
-    glyphs_N88 = (bunch.images / 16).astype(np.float32)
-    labels_N: Ints = bunch.target.astype(np.int64)
+    glyphs_N88, labels_N = _read_glyphs()
     train_indices, test_indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
 
     def place(pool: Ints, num: int, stream: _Stream) -> _Digits:
         rng = _rng(config, stream)
         passes = [rng.permutation(pool) for _ in range(-(-num // len(pool)))]
         chosen = np.concatenate(passes)[:num]
-        stroke_NHW = _place(glyphs_N88[chosen], config.image_size, rng)
-        return _Digits(stroke_NHW, _outline(stroke_NHW), labels_N[chosen])
+        return _place_glyphs(glyphs_N88[chosen], labels_N[chosen], config.image_size, rng)
 
     return (
         place(train_indices, config.num_train, _Stream.TRAIN_DIGITS),
         place(test_indices, config.num_test, _Stream.TEST_DIGITS),
     )
+
+
+def _read_glyphs() -> tuple[Array, Ints]:
+    bunch = load_digits()
+    return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int64)
 
 
 def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
@@ -166,6 +193,11 @@ def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
         random_state=int(rng.integers(2**32)),
     )
     return train_indices, test_indices
+
+
+def _place_glyphs(glyphs_N88: Array, labels_N: Ints, image_size: int, rng: Rng) -> _Digits:
+    stroke_NHW = _place(glyphs_N88, image_size, rng)
+    return _Digits(stroke_NHW, _outline(stroke_NHW), labels_N)
 
 
 def _place(glyphs_N88: Array, image_size: int, rng: Rng) -> Array:
@@ -220,6 +252,7 @@ def _render(digits: _Digits, palette_KC: Array, families_N: Ints, rng: Rng, *, n
         ink_NHW=torch.from_numpy(digits.outline_NHW > _INK_THRESHOLD),
         labels_N=torch.from_numpy(digits.labels_N),
         families_N=torch.from_numpy(families_N),
+        seen=palette_KC is SEEN,
     )
 
 

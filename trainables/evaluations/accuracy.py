@@ -3,7 +3,8 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainables.evaluations.base import EvalSpec, Metrics, Subject
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding
 
 
 def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
@@ -22,15 +23,16 @@ def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15
     return gaps_N.new_zeros(num_bins).index_add(0, bins_N, gaps_N).abs().sum().item() / len(labels_N)
 
 
-def _run(subject: Subject) -> Metrics:
+def _run(subject: Subject) -> Finding:
     predictions = subject.validation
     logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
-    return {
+    metrics = {
         "val/loss": cross_entropy(logits_NK, labels_N).item(),
         "val/accuracy": top1(logits_NK, labels_N),
         "val/calibration_error": calibration_error(logits_NK, labels_N),
         "faithfulness/max_logit_error": predictions.logit_error_N.max().item(),
     }
+    return Finding(metrics, settings={"num_pictures": len(labels_N)})
 
 
 ACCURACY = EvalSpec(

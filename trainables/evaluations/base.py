@@ -1,24 +1,33 @@
-"""What an evaluation is: a name, what it needs, and a function from a trained network to metrics."""
+"""What an evaluation is: a name, what it needs, and a function from a trained network to a finding.
+
+N samples, B batch, K classes, C channels, H W picture.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import torch
+from torch import Tensor
 
-from trainables.data import DataBundle, PictureSet, evaluation_batches
+from trainables.config import Suite
+from trainables.data import Batch, DataBundle, Draw, PictureSet, evaluation_batches
+from trainables.evaluations.finding import Finding
 from trainables.evaluations.predictions import Gather, NoPictureError, Predictions, predict
+from trainables.evaluations.seeds import generator
 from trainables.models import Classifier
 
-Metrics = dict[str, float]
+Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "pictures"]
 Direction = Literal["max", "min"]
 Need = Literal["masks", "shift"]
+Tick = Callable[[int, int], None]
+"""Called with how much of the evaluation that is running is done, and of how much."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network and the data it is evaluated on.
+    """A trained network, in eval mode, and the data it is evaluated on.
 
     With several workers each predicts its share, and `gather` hands every worker the whole.
     """
@@ -27,10 +36,12 @@ class Subject:
     data: DataBundle
     device: torch.device
     batch_size: int
+    settings: Suite = field(default_factory=Suite)
     processes: int = 0
     rank: int = 0
     world_size: int = 1
     gather: Gather = lambda value: [value]
+    tick: Tick = lambda *_: None
 
     @cached_property
     def validation(self) -> Predictions:
@@ -40,7 +51,13 @@ class Subject:
         except NoPictureError as error:
             raise NoPictureError(f"data: the validation set has {error}") from error
 
+    @cached_property
+    def sampled(self) -> Batch:
+        """The validation pictures that the parts of the suite look at, on the CPU."""
+        return self.sample(self.data.val)
+
     def predictions(self, pictures: PictureSet) -> Predictions:
+        """Predict the whole set, this worker its share."""
         batches = evaluation_batches(
             pictures,
             batch_size=self.batch_size,
@@ -50,6 +67,34 @@ class Subject:
             pin_memory=self.device.type == "cuda",
         )
         return predict(self.model, batches, device=self.device, gather=self.gather)
+
+    def sample(self, pictures: PictureSet, size: int | None = None) -> Batch:
+        """Return `size` pictures of the set without repetition, by default `settings.sample`; at most all there are.
+
+        The choice depends on the suite's seed and on the number of pictures alone.
+        """
+        return pictures.__getitems__(self.draws(pictures, size))
+
+    def draws(self, pictures: PictureSet, size: int | None = None) -> list[Draw]:
+        """Return which pictures `sample` takes; a smaller sample is part of a larger one."""
+        assert self.world_size == 1, "one process evaluates a sample"
+        order_N = torch.randperm(len(pictures), generator=self.generator("sample"))
+        chosen = order_N[: size or self.settings.sample].sort().values
+        return [Draw(int(index), 0) for index in chosen]
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """Return a new generator on the CPU that depends on the suite's seed and on `purpose` alone."""
+        return generator(self.settings.seed, purpose)
+
+    def logits(self, images_NCHW: Tensor) -> Tensor:
+        """Return logits_NK on the CPU in float32, a batch at a time and without gradients."""
+        with torch.inference_mode():
+            parts = [self.model(part.to(self.device)).logits.float().cpu() for part in self.chunks(images_NCHW)]
+        return torch.cat(parts)
+
+    def chunks(self, tensor_N: Tensor) -> tuple[Tensor, ...]:
+        """Return consecutive parts of at most `batch_size`."""
+        return torch.split(tensor_N, self.batch_size)
 
     def offers(self, need: Need) -> bool:
         """Return whether this subject has what an evaluation may need."""
@@ -61,8 +106,9 @@ class EvalSpec:
     """One evaluation of the suite."""
 
     name: str
-    category: Literal["accuracy", "background", "shift"]
-    directions: Mapping[str, Direction]
-    """Metric name, or pattern with `*`, to the direction in which it is better."""
-    run: Callable[[Subject], Metrics]
+    category: Category
+    directions: Mapping[str, Direction | None]
+    """Metric name, or pattern with `*`, to the direction in which it is better; None where neither is."""
+    run: Callable[[Subject], Finding]
+    """Raises NotPossibleError where the subject lacks what it needs beyond `needs`."""
     needs: frozenset[Need] = frozenset()

@@ -1,33 +1,65 @@
-"""Accuracy on labelled pictures from elsewhere."""
+"""How well, and how sure of itself, a network is on labelled pictures from elsewhere.
+
+N samples, K classes.
+"""
 
 import logging
+import math
 
-from trainables.evaluations.accuracy import top1
-from trainables.evaluations.base import EvalSpec, Metrics, Subject
+from torch import Tensor
+
+from trainables.evaluations.accuracy import calibration_error, top1
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding, Metrics
 from trainables.evaluations.predictions import NoPictureError
 
 logger = logging.getLogger(__name__)
 
 
-def _run(subject: Subject) -> Metrics:
+def confidence(logits_NK: Tensor, labels_N: Tensor) -> Metrics:
+    """Return the mean of the highest softmax probability, over all samples and over those that are wrong.
+
+    Without a mistake the second is nan.
+    """
+    confidences_N, classes_N = logits_NK.double().softmax(1).max(1)
+    wrong_N = classes_N != labels_N
+    return {
+        "confidence": confidences_N.mean().item(),
+        "confidence_on_mistakes": confidences_N[wrong_N].mean().item() if wrong_N.any() else math.nan,
+    }
+
+
+def _run(subject: Subject) -> Finding:
     metrics: Metrics = {}
+    sizes = {}
     for name, pictures in subject.data.shift.items():
         try:
             predictions = subject.predictions(pictures)
         except NoPictureError as error:
-            logger.warning("shift/%s/accuracy is left out: data.shift.%s has %s", name, name, error)
+            logger.warning("shift/%s is left out: data.shift.%s has %s", name, name, error)
             continue
-        metrics[f"shift/{name}/accuracy"] = top1(predictions.logits_NK, predictions.labels_N)
-        num_skipped = len(pictures) - len(predictions.labels_N)
-        if num_skipped:
-            metrics[f"shift/{name}/skipped_samples"] = float(num_skipped)
-    return metrics
+        logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
+        found = {
+            "accuracy": top1(logits_NK, labels_N),
+            **confidence(logits_NK, labels_N),
+            "calibration_error": calibration_error(logits_NK, labels_N),
+        }
+        metrics |= {f"shift/{name}/{key}": value for key, value in found.items()}
+        sizes[name] = len(labels_N)
+        if len(labels_N) < len(pictures):
+            metrics[f"shift/{name}/skipped_samples"] = float(len(pictures) - len(labels_N))
+    return Finding(metrics, settings={"num_pictures": sizes})
 
 
 SHIFT = EvalSpec(
     name="shift",
     category="shift",
-    directions={"shift/*/accuracy": "max"},
+    directions={
+        "shift/*/accuracy": "max",
+        "shift/*/confidence": None,
+        "shift/*/confidence_on_mistakes": "min",
+        "shift/*/calibration_error": "min",
+    },
     run=_run,
     needs=frozenset({"shift"}),
 )

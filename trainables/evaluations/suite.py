@@ -1,27 +1,134 @@
 """The evaluations there are, and how a suite of them is run."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from trainables.evaluations.accuracy import ACCURACY
-from trainables.evaluations.background import BACKGROUND
-from trainables.evaluations.base import Direction, EvalSpec, Metrics, Subject
+from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
+from trainables.evaluations.attribution import ATTRIBUTION
+from trainables.evaluations.base import Direction, EvalSpec, Subject
+from trainables.evaluations.finding import Finding, Metrics, NotPossibleError
+from trainables.evaluations.groups import GROUPS
+from trainables.evaluations.influence import INFLUENCE
+from trainables.evaluations.localisation import LOCALISATION
+from trainables.evaluations.noise import NOISE
+from trainables.evaluations.ood import OOD
+from trainables.evaluations.pictures import GALLERY, MEAN_INFLUENCE
+from trainables.evaluations.removal import REMOVAL
 from trainables.evaluations.shift import SHIFT
+from trainables.evaluations.swaps import SWAPS
 
-EVALUATIONS: dict[str, EvalSpec] = {spec.name: spec for spec in (ACCURACY, BACKGROUND, SHIFT)}
+EVALUATIONS: dict[str, EvalSpec] = {
+    spec.name: spec
+    for spec in (
+        ACCURACY,
+        INFLUENCE,
+        SHIFT,
+        NOISE,
+        REMOVAL,
+        SWAPS,
+        GROUPS,
+        LOCALISATION,
+        *ATTRIBUTION,
+        OOD,
+        FGSM,
+        PGD,
+        AUTOATTACK,
+        SQUARE,
+        MASKING,
+        ATTACKED_MAPS,
+        GALLERY,
+        MEAN_INFLUENCE,
+    )
+}
+
+QUICK = ("accuracy", "influence", "shift")
+"""What every trial is given at its end."""
 
 
-def run_suite(names: Iterable[str], subject: Subject, *, on_skip: Callable[[str], None] = lambda _: None) -> Metrics:
-    """Run the named evaluations; one whose needs the data do not meet is skipped and said to `on_skip`."""
+class Keeper(Protocol):
+    """Where finished parts are kept."""
+
+    def load(self, spec: EvalSpec) -> Finding | None: ...
+
+    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None: ...
+
+
+class Watch:
+    """Told how a suite goes on; this one ignores it."""
+
+    def on_start(self, name: str) -> None: ...
+
+    def on_tick(self, done: int, total: int) -> None: ...
+
+    def on_end(self, name: str, seconds: float, *, kept: bool) -> None: ...
+
+    def on_skip(self, name: str, reason: str) -> None: ...
+
+
+def run_suite(
+    names: Iterable[str], subject: Subject, *, watch: Watch | None = None, keeper: Keeper | None = None
+) -> Metrics:
+    """Run the named evaluations and return their figures together.
+
+    An evaluation whose needs are not met is skipped and said to `watch`; one that `keeper` holds is not run again.
+    """
+    watch = watch or Watch()
     metrics: Metrics = {}
-    for name in names:
-        spec = evaluation(name)
-        missing = [need for need in sorted(spec.needs) if not subject.offers(need)]
-        if missing:
-            on_skip(f"{name}: skipped, the data have no {' and no '.join(missing)}")
+    for spec in [evaluation(name) for name in names]:
+        watch.on_start(spec.name)
+        started = time.monotonic()
+        kept = keeper.load(spec) if keeper else None
+        try:
+            finding = kept or _run(spec, subject)
+        except NotPossibleError as reason:
+            watch.on_skip(spec.name, str(reason))
             continue
-        metrics |= spec.run(subject)
+        seconds = time.monotonic() - started
+        if keeper and kept is None:
+            keeper.save(spec, finding, seconds)
+        watch.on_end(spec.name, seconds, kept=kept is not None)
+        metrics |= finding.metrics
     return metrics
+
+
+def _run(spec: EvalSpec, subject: Subject) -> Finding:
+    missing = [need for need in sorted(spec.needs) if not subject.offers(need)]
+    if missing:
+        raise NotPossibleError(f"the data have no {' and no '.join(missing)}")
+    try:
+        return spec.run(subject)
+    except ImportError as error:
+        raise NotPossibleError(f"a package that it needs cannot be imported: {error}") from error
+
+
+def select(suite: str) -> tuple[str, ...]:
+    """Return the evaluations of `quick`, `full`, or a list of evaluations and categories joined by commas.
+
+    Raises:
+        ValueError: A name is none of these; the message lists the valid ones.
+    """
+    if suite == "quick":
+        return QUICK
+    if suite == "full":
+        return tuple(EVALUATIONS)
+    chosen = [name for part in suite.split(",") for name in _members(part.strip())]
+    return tuple(name for name in EVALUATIONS if name in chosen)
+
+
+def _members(part: str) -> Sequence[str]:
+    by_category = [name for name, spec in EVALUATIONS.items() if spec.category == part]
+    if part in EVALUATIONS:
+        return [part]
+    if by_category:
+        return by_category
+    categories = dict.fromkeys(spec.category for spec in EVALUATIONS.values())
+    raise ValueError(
+        f"no suite or evaluation {part!r}; valid: quick, full, the categories {', '.join(categories)}, "
+        f"and the evaluations {', '.join(EVALUATIONS)}"
+    )
 
 
 def evaluation(name: str) -> EvalSpec:
@@ -32,9 +139,15 @@ def evaluation(name: str) -> EvalSpec:
 
 
 def direction(metric: str) -> Direction | None:
-    """Return whether more or less of `metric` is better, or None where no evaluation reports it."""
+    """Return whether more or less of `metric` is better; None where neither is, or no evaluation reports it."""
+    return next((better for pattern, better in _directions() if fnmatchcase(metric, pattern)), None)
+
+
+def is_evaluated(metric: str) -> bool:
+    """Return whether some evaluation reports `metric`."""
+    return any(fnmatchcase(metric, pattern) for pattern, _ in _directions())
+
+
+def _directions() -> Iterator[tuple[str, Direction | None]]:
     for spec in EVALUATIONS.values():
-        for pattern, better in spec.directions.items():
-            if fnmatchcase(metric, pattern):
-                return better
-    return None
+        yield from spec.directions.items()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from orchestrator.reports import read_run
+from orchestrator.reports.evaluated import EvaluatedRun
 from orchestrator.results import TrialRow, trial_rows
 from orchestrator.sweep_config import SweepConfig, SweepGoal
 from orchestrator.sweep_folder import SweepFolder
@@ -61,6 +63,18 @@ class SweepBuilder:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 2), colour).save(path)
         return path
+
+    def part(self, trial_id: str, name: str, *, pictures: Mapping[str, str] | None = None, **fields: Any) -> None:
+        """Write a part of a trial's evaluation, with pictures by name and colour."""
+        place = self.folder.trial(trial_id).path / "evaluation" / name
+        for picture, colour in (pictures or {}).items():
+            place.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 2), colour).save(place / f"{picture}.png")
+        whole = {"part": name, "key": "", "seconds": 1.0, "settings": {}, "metrics": {}, "curves": [], "samples": {}}
+        write_json(place.with_suffix(".json"), whole | fields)
+
+    def run(self, trial_id: str) -> EvaluatedRun:
+        return read_run(self.folder.trial(trial_id), f"first/{trial_id}")
 
     def rows(self) -> list[TrialRow]:
         return trial_rows(self.folder, {})

@@ -1,10 +1,7 @@
 """The page's content, that it needs nothing else, and that hostile text stays text."""
 
 import base64
-import json
 from collections.abc import Callable
-from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 
 from orchestrator.reports import write_report
 from orchestrator.sweep_config import SweepGoal
+from tests.orchestrator.reports.reading import Page
 from trainables.trial_folder import write_json
 
 Builder = Any
@@ -31,43 +29,6 @@ def metrics(val: float | None, share: float | None = 0.5) -> dict[str, float | N
         "background/influence_share": share,
         "faithfulness/max_logit_error": 2.4e-7,
     }
-
-
-class Page(HTMLParser):
-    """What a browser would find in the page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.html = html
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.pieces: list[str] = []
-        self.scripts: list[str] = []
-        self._inside = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag if tag in {"script", "style"} else self._inside
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = "" if tag == self._inside else self._inside
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "script":
-            self.scripts.append(data)
-        elif not self._inside:
-            self.pieces.append(data)
-
-    @cached_property
-    def text(self) -> str:
-        return " ".join("".join(self.pieces).split())
-
-    @property
-    def figures(self) -> list[dict[str, Any]]:
-        return [json.loads(script) for script in self.scripts if script.startswith('{"data"')]
-
-    def attributes(self, tag: str, name: str) -> list[str]:
-        return [value for found, attributes in self.tags if found == tag and (value := attributes.get(name))]
 
 
 @pytest.fixture
@@ -221,6 +182,29 @@ def test_hundreds_of_trials_have_thirty_curves(sweep: Builder, read: Callable[[]
     assert names[-2:] == ["plain", "0199"]
     assert "28 others" in page.text
     assert "0042" in page.text
+
+
+def test_evaluations_of_the_pair_stand_side_by_side(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5, 0.75))
+    sweep.trial("0001", contrastive(1.0), metrics(0.9, 0.25))
+    assert "What the evaluation found" not in read().text
+    for trial, colour in (("0000", "red"), ("0001", "blue")):
+        sweep.part(trial, "gallery", pictures={"cat": colour})
+    page = read()
+    assert "What the evaluation found" in page.text
+    assert "Best cross-entropy trial: first/0000, cross-entropy" in page.text
+    assert "Best trial: first/0001, contrastive, background weight 1" in page.text
+    assert len(page.attributes("img", "src")) == 2
+    # The difference is the best trial's from the other's here as in the table above.
+    assert page.html.count("−0.500") == 2  # noqa: RUF001
+
+
+def test_an_evaluation_of_one_trial_alone_is_shown(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
+    sweep.part("0000", "gallery", pictures={"cat": "red"})
+    page = read()
+    assert "What the evaluation found" in page.text
+    assert len(page.attributes("img", "src")) == 1
 
 
 def test_the_same_files_make_the_same_page(sweep: Builder, read: Callable[[], Page]) -> None:

@@ -89,6 +89,13 @@ class TestContract:
         for dataset in (bundle.val, *bundle.shift.values()):
             assert_equal(fetch(dataset, seed=1), fetch(dataset, seed=2))
 
+    def test_the_reference_shows_the_training_pictures_as_validation_would(self, bundle_of: Build, kind: str) -> None:
+        bundle = bundle_of(kind)
+        shown, trained = fetch(bundle.reference), fetch(bundle.train)
+        assert shown.ids == trained.ids
+        assert torch.equal(shown.labels_B, trained.labels_B)
+        assert_equal(shown, fetch(bundle.reference, seed=1000))
+
     def test_fetching_leaves_the_global_generator_alone(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)
         before = torch.get_rng_state()

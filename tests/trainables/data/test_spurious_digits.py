@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from trainables.config import SpuriousDigits
-from trainables.data import DataBundle, Draw, build_data
+from trainables.data import DataBundle, Draw, Grouped, build_data
 from trainables.data.spurious_digits import DigitSet, build_spurious_digits, split_digits
 from trainables.data.textures import SEEN, UNSEEN, Array
 
@@ -143,6 +143,22 @@ def test_test_sets_share_digits_and_places_and_differ_in_texture(sets: dict[str,
         assert torch.equal(sets[name].ink_NHW, sets["val"].ink_NHW)
         assert torch.equal(sets[name].labels_N, sets["val"].labels_N)
         assert not torch.equal(sets[name].images_NCHW, sets["val"].images_NCHW)
+
+
+def test_groups_are_the_class_and_whether_the_texture_is_its_own(sets: dict[str, DigitSet]) -> None:
+    for name in ("train", "val", "random_background"):
+        dataset = sets[name]
+        groups_N = dataset.groups()
+        assert isinstance(dataset, Grouped)
+        assert groups_N is not None
+        assert groups_N.dtype == torch.int64
+        for label, family, group in zip(dataset.labels_N, dataset.families_N, groups_N, strict=True):
+            own = "its own" if label == family else "another"
+            assert dataset.group_names[group] == f"{label} on {own} texture"
+
+
+def test_no_texture_that_training_never_showed_is_a_class_s_own(sets: dict[str, DigitSet]) -> None:
+    assert sets["unseen_textures"].groups() is None
 
 
 def test_classes_are_about_even(sets: dict[str, DigitSet]) -> None:

@@ -90,7 +90,9 @@ def four_pictures(has_mask: Sequence[bool] = (True, True, False, True)) -> Pictu
 def subject_of(
     model: Classifier, pictures: Pictures, *, shift: Mapping[str, Pictures] | None = None, **options: Any
 ) -> Subject:
-    data = DataBundle(train=pictures, val=pictures, class_names=pictures.class_names, shift=shift or {})
+    data = DataBundle(
+        train=pictures, val=pictures, reference=pictures, class_names=pictures.class_names, shift=shift or {}
+    )
     return Subject(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
 
 

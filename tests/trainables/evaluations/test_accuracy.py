@@ -69,14 +69,15 @@ def test_calibration_error_is_that_of_a_loop_over_bins() -> None:
 
 def test_evaluation_of_four_pictures_by_hand(red_or_green: Classifier) -> None:
     pictures = four_pictures()
-    metrics = EVALUATIONS["accuracy"].run(subject_of(red_or_green, pictures))
+    found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, pictures))
     e = math.e
     losses = [math.log(2), math.log(1 + 1 / e), math.log(1 + e), math.log(1 + e**-0.25)]
     sure, slight = e / (1 + e), e**0.25 / (1 + e**0.25)
     # Of the tied logits of picture 0, argmax takes the first: a hit at 1/2. Pictures 0 and 3 lie in different bins.
     assert (math.ceil(0.5 * 15), math.ceil(slight * 15), math.ceil(sure * 15)) == (8, 9, 11)
     calibration = (0.5 + abs(1 - 2 * sure) + (1 - slight)) / 4
-    assert metrics == {
+    assert found.settings == {"num_pictures": 4}
+    assert found.metrics == {
         "val/loss": pytest.approx(sum(losses) / 4, abs=1e-6),
         "val/accuracy": 0.75,
         "val/calibration_error": pytest.approx(calibration, abs=1e-6),
@@ -88,7 +89,7 @@ def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifi
     """The training loop then stops with advice."""
     red_or_green.head.weight.data[0, 0] = torch.nan
     subject = subject_of(red_or_green, four_pictures())
-    metrics = EVALUATIONS["accuracy"].run(subject) | EVALUATIONS["background"].run(subject)
+    metrics = EVALUATIONS["accuracy"].run(subject).metrics | EVALUATIONS["influence"].run(subject).metrics
     assert math.isnan(metrics["val/loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
     assert math.isnan(metrics["background/influence_share"])

@@ -119,7 +119,7 @@ def test_shards_make_up_the_whole(world_size: int) -> None:
         subject = Subject(
             model=model, data=data, device=CPU, batch_size=5, rank=rank, world_size=world_size, gather=gather
         )
-        return subject.validation, run_suite(["accuracy", "background", "shift"], subject)
+        return subject.validation, run_suite(["accuracy", "influence", "shift"], subject)
 
     shares: list[list[Predictions]] = [[] for _ in range(world_size)]
     for rank, own in enumerate(shares):

@@ -1,26 +1,89 @@
 from collections.abc import Callable
+from typing import Any, get_args
 
 import pytest
 
 from tests.trainables.evaluations.conftest import four_pictures, subject_of
-from trainables.evaluations import EVALUATIONS, Subject, direction, evaluation, run_suite
+from trainables.evaluations import (
+    EVALUATIONS,
+    QUICK,
+    EvalSpec,
+    Finding,
+    Metrics,
+    NotPossibleError,
+    Subject,
+    Watch,
+    direction,
+    evaluation,
+    is_evaluated,
+    run_suite,
+    select,
+)
+from trainables.evaluations.base import Category
 from trainables.models import Classifier
 
 
+class Said(Watch):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def on_start(self, name: str) -> None:
+        self.lines.append(f"start {name}")
+
+    def on_tick(self, done: int, total: int) -> None:
+        self.lines.append(f"{done} of {total}")
+
+    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+        assert seconds >= 0
+        self.lines.append(f"end {name}{', kept' if kept else ''}")
+
+    def on_skip(self, name: str, reason: str) -> None:
+        self.lines.append(f"skip {name}: {reason}")
+
+
+class Memory:
+    """Keeps parts by name."""
+
+    def __init__(self, **held: Finding) -> None:
+        self.held = dict(held)
+
+    def load(self, spec: EvalSpec) -> Finding | None:
+        return self.held.get(spec.name)
+
+    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None:
+        assert spec.name not in self.held
+        assert seconds >= 0
+        self.held[spec.name] = finding
+
+
 def test_an_unknown_name_lists_the_valid_ones(red_or_green: Classifier) -> None:
-    with pytest.raises(ValueError, match="no evaluation 'acuracy'; valid names: accuracy, background, shift"):
+    with pytest.raises(ValueError, match=r"no evaluation 'acuracy'; valid names: .*accuracy, .*influence.*, shift"):
         run_suite(["acuracy"], subject_of(red_or_green, four_pictures()))
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
-def test_every_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
+def test_every_evaluation_is_registered_under_its_own_name(name: str) -> None:
     spec = evaluation(name)
     assert spec.name == name
-    metrics = spec.run(subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()}))
-    assert metrics
-    assert all(isinstance(value, float) for value in metrics.values())
-    assert all(direction(metric) in {"max", "min"} for metric in metrics)
-    assert len(metrics) == len(spec.directions)
+    assert spec.category in get_args(Category)
+    assert name not in {"quick", "full"}
+    assert all(direction(pattern.replace("*", "any")) == better for pattern, better in spec.directions.items())
+
+
+def test_no_two_evaluations_report_the_same_metric() -> None:
+    patterns = [pattern for spec in EVALUATIONS.values() for pattern in spec.directions]
+    assert len(patterns) == len(set(patterns))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
+    spec = evaluation(name)
+    found = spec.run(subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()}))
+    assert len(found.metrics) == len(spec.directions)
+    assert all(isinstance(value, float) for value in found.metrics.values())
+    assert all(is_evaluated(metric) for metric in found.metrics)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +98,9 @@ def test_every_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red
         ("background/background_influence", "min"),
         ("shift/random_background/accuracy", "max"),
         ("shift/any-name/accuracy", "max"),
+        ("shift/any-name/confidence", None),
+        ("shift/any-name/confidence_on_mistakes", "min"),
+        ("shift/any-name/calibration_error", "min"),
         ("shift/accuracy", None),
         ("train/loss", None),
         ("epoch", None),
@@ -45,33 +111,119 @@ def test_direction(metric: str, expected: str | None) -> None:
     assert direction(metric) == expected
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("val/loss", True), ("shift/any/confidence", True), ("shift/any", False), ("train/loss", False), ("epoch", False)],
+)
+def test_a_metric_without_a_direction_may_be_evaluated_all_the_same(metric: str, expected: bool) -> None:
+    assert is_evaluated(metric) == expected
+
+
+class TestSelect:
+    def test_quick_and_full(self) -> None:
+        assert select("quick") == QUICK == ("accuracy", "influence", "shift")
+        assert select("full") == tuple(EVALUATIONS)
+
+    def test_names_are_taken_in_the_suite_s_order_and_once(self) -> None:
+        assert select("shift, accuracy,shift") == ("accuracy", "shift")
+
+    def test_a_category_stands_for_its_evaluations(self) -> None:
+        expected = tuple(name for name, spec in EVALUATIONS.items() if spec.category == "background")
+        assert "influence" in expected
+        assert select("background") == expected
+        assert select("background,influence,accuracy") == ("accuracy", *expected)
+
+    @pytest.mark.parametrize("suite", ["", "fast", "accuracy,,shift", "accuracy;shift", "QUICK"])
+    def test_anything_else_lists_what_is_valid(self, suite: str) -> None:
+        with pytest.raises(
+            ValueError, match=r"valid: quick, full, the categories accuracy, .*the evaluations accuracy, "
+        ):
+            select(suite)
+
+
 def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier) -> None:
-    said: list[str] = []
+    said = Said()
     subject = subject_of(red_or_green, four_pictures(has_mask=[False] * 4))
-    metrics = run_suite(["accuracy", "background", "shift"], subject, on_skip=said.append)
-    assert said == ["background: skipped, the data have no masks", "shift: skipped, the data have no shift"]
+    metrics = run_suite(QUICK, subject, watch=said)
+    assert said.lines == [
+        "start accuracy",
+        "end accuracy",
+        "start influence",
+        "skip influence: the data have no masks",
+        "start shift",
+        "skip shift: the data have no shift",
+    ]
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 
 
+def registered(monkeypatch: pytest.MonkeyPatch, run: Callable[[Subject], Finding], **options: Any) -> str:
+    spec = EvalSpec(name="extra", category="background", directions={"background/extra": None}, run=run, **options)
+    monkeypatch.setitem(EVALUATIONS, spec.name, spec)
+    return spec.name
+
+
+def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
+    monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
+) -> None:
+    def run(subject: Subject) -> Finding:
+        raise NotPossibleError(f"{len(subject.data.val)} pictures are too few")
+
+    said, memory = Said(), Memory()
+    name = registered(monkeypatch, run)
+    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), watch=said, keeper=memory)
+    assert said.lines == ["start extra", "skip extra: 4 pictures are too few", "start accuracy", "end accuracy"]
+    assert metrics["val/accuracy"] == 0.75
+    assert set(memory.held) == {"accuracy"}
+
+
+def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
+    said = Said()
+    name = registered(monkeypatch, lambda subject: Finding({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
+    run_suite([name], subject_of(red_or_green, four_pictures(has_mask=[False] * 4)), watch=said)
+    assert said.lines == ["start extra", "skip extra: the data have no masks and no shift"]
+
+
+def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
+    def run(subject: Subject) -> Finding:
+        raise RuntimeError(subject)
+
+    name = registered(monkeypatch, run)
+    with pytest.raises(RuntimeError):
+        run_suite([name], subject_of(red_or_green, four_pictures()))
+
+
 def test_nothing_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
-    said: list[str] = []
+    said = Said()
     subject = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
-    metrics = run_suite(EVALUATIONS, subject, on_skip=said.append)
-    assert said == []
-    assert len(metrics) == 4 + 3 + 1
+    metrics = run_suite(QUICK, subject, watch=said)
+    assert not [line for line in said.lines if line.startswith("skip")]
+    assert len(metrics) == 4 + 3 + 4
 
 
 def test_names_run_in_the_order_given_and_alone(red_or_green: Classifier) -> None:
-    metrics = run_suite(["background", "accuracy"], subject_of(red_or_green, four_pictures()))
+    metrics = run_suite(["influence", "accuracy"], subject_of(red_or_green, four_pictures()))
     assert [name.split("/")[0] for name in metrics] == ["background"] * 3 + ["val"] * 3 + ["faithfulness"]
 
 
-def test_shift_measures_each_set_by_its_name(red_or_green: Classifier) -> None:
-    """Of the four pictures the network gets 0, 1 and 3 right."""
-    half = four_pictures()
-    half._labels_N = half._labels_N.flip(0)  # Then only picture 2 is right, and 0 is not: its tie goes to class 0.
-    subject = subject_of(red_or_green, four_pictures(), shift={"same": four_pictures(), "flipped": half})
-    assert run_suite(["shift"], subject) == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25}
+def test_a_part_that_is_kept_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier, count_passes: Callable[[], int]
+) -> None:
+    def run(subject: Subject) -> Finding:
+        raise AssertionError(subject)
+
+    name = registered(monkeypatch, run)
+    said, memory = Said(), Memory(extra=Finding({"background/extra": 0.5}))
+    subject = subject_of(red_or_green, four_pictures())
+    metrics = run_suite([name, "accuracy"], subject, watch=said, keeper=memory)
+    assert metrics["background/extra"] == 0.5
+    assert said.lines == ["start extra", "end extra, kept", "start accuracy", "end accuracy"]
+    assert count_passes() == 1
+    assert memory.held["accuracy"].metrics == {
+        key: value for key, value in metrics.items() if key != "background/extra"
+    }
+    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), keeper=memory)
+    assert again == metrics
+    assert count_passes() == 1
 
 
 @pytest.fixture
@@ -87,7 +239,7 @@ def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: len(passes)
 
 
-@pytest.mark.parametrize(("names", "expected"), [(["accuracy", "background"], 1), (["shift"], 2)])
+@pytest.mark.parametrize(("names", "expected"), [(["accuracy", "influence"], 1), (["shift"], 2)])
 def test_each_set_is_predicted_once_and_only_where_needed(
     names: list[str], expected: int, red_or_green: Classifier, count_passes: Callable[[], int]
 ) -> None:

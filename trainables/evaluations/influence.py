@@ -4,7 +4,8 @@ import math
 
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Metrics, Subject
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding, Metrics
 
 
 def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
@@ -25,14 +26,17 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     }
 
 
-def _run(subject: Subject) -> Metrics:
+def _run(subject: Subject) -> Finding:
     predictions = subject.validation
     has_mask_N = predictions.has_mask_N
-    return influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N])
+    return Finding(
+        influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N]),
+        settings={"num_pictures": int(has_mask_N.sum()), "num_without_mask": int((~has_mask_N).sum())},
+    )
 
 
-BACKGROUND = EvalSpec(
-    name="background",
+INFLUENCE = EvalSpec(
+    name="influence",
     category="background",
     directions={
         "background/influence_share": "min",

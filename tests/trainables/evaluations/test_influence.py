@@ -5,13 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.evaluations.conftest import four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import SpuriousDigits
 from trainables.data import build_data
-from trainables.evaluations import EVALUATIONS, Subject
-from trainables.evaluations.background import influence_shares
+from trainables.evaluations import Subject
+from trainables.evaluations.influence import INFLUENCE, influence_shares
 from trainables.models import Classifier
-
-BACKGROUND = EVALUATIONS["background"]
 
 
 def test_shares_by_hand() -> None:
@@ -28,16 +27,18 @@ def test_a_network_without_any_influence_has_no_share() -> None:
 
 def test_four_pictures_by_hand_without_the_one_that_has_no_mask(red_or_green: Classifier) -> None:
     foreground, background = (1 / 4 + 1 / 4 + 1 / 8) / 3, (1 / 4 + 3 / 4 + 1 / 8) / 3
-    assert BACKGROUND.run(subject_of(red_or_green, four_pictures())) == {
+    found = INFLUENCE.run(subject_of(red_or_green, four_pictures()))
+    assert found.metrics == {
         "background/influence_share": pytest.approx(background / (foreground + background)),
         "background/foreground_influence": pytest.approx(foreground),
         "background/background_influence": pytest.approx(background),
     }
+    assert found.settings == {"num_pictures": 3, "num_without_mask": 1}
 
 
 def test_a_picture_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
     """Picture 2 then is all object, with an influence of 1."""
-    metrics = BACKGROUND.run(subject_of(red_or_green, four_pictures(has_mask=[True] * 4)))
+    metrics = INFLUENCE.run(subject_of(red_or_green, four_pictures(has_mask=[True] * 4))).metrics
     assert metrics["background/foreground_influence"] == pytest.approx((1 / 4 + 1 / 4 + 1 + 1 / 8) / 4)
     assert metrics["background/background_influence"] == pytest.approx((1 / 4 + 3 / 4 + 1 / 8) / 4)
 
@@ -61,7 +62,7 @@ def share_on_digits(trunk: nn.Module) -> float:
     data = build_data(SpuriousDigits(num_train=10, num_test=32))
     model = linear_classifier([[float(k)] for k in range(10)], trunk=trunk)
     subject = Subject(model=model, data=data, device=torch.device("cpu"), batch_size=16)
-    return BACKGROUND.run(subject)["background/influence_share"]
+    return INFLUENCE.run(subject).metrics["background/influence_share"]
 
 
 def test_a_network_that_reads_the_ink_alone_has_a_share_of_zero() -> None:
@@ -70,3 +71,13 @@ def test_a_network_that_reads_the_ink_alone_has_a_share_of_zero() -> None:
 
 def test_a_network_that_reads_the_texture_alone_has_a_share_near_one() -> None:
     assert share_on_digits(Texture()) > 0.99
+
+
+def test_the_extremes_have_shares_of_one_and_of_zero() -> None:
+    """Of two rivals each map is the tint on every pixel that the network sees, 120 of the background and 24 of 144."""
+    metrics = INFLUENCE.run(extreme_subject(background_reader())).metrics
+    assert metrics["background/influence_share"] == 1
+    assert metrics["background/background_influence"] == pytest.approx(2 * 0.02 * 120 / 144)
+    metrics = INFLUENCE.run(extreme_subject(object_reader())).metrics
+    assert metrics["background/influence_share"] == 0
+    assert metrics["background/foreground_influence"] == pytest.approx(2 * 0.02 * 24 / 144)

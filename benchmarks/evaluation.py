@@ -1,0 +1,110 @@
+"""The full evaluation suite of a cross-entropy and a contrastive run, measured, and as a section of docs/results.md."""
+
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from orchestrator.reports import comparison_document, evaluation_section, read_run
+from orchestrator.reports.categories import TITLES, category_of_metric
+from orchestrator.reports.figures_of_merit import HEADLINES
+from orchestrator.reports.wording import describe_objective, format_difference, format_metric, listing
+from orchestrator.runs import find_run, run_name
+from orchestrator.tracking import kept_provenance, resolve_store
+
+MARKS = {"max": " ↑", "min": " ↓", None: ""}
+
+
+def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[str, Any]:
+    """Evaluate the runs, as far as they are not, and return their figures with the commands."""
+    roots = [] if data_root is None else ["--set", f"data.root={data_root}"]
+    commands = [["campaign", "evaluate", name, "--suite", "full", *roots] for name in names]
+    campaign = Path(sys.executable).with_name("campaign")
+    for command in commands:
+        subprocess.run([campaign, *command[1:], "--storage", storage], stdout=subprocess.DEVNULL, check=True)
+    store = resolve_store(storage)
+    folders = [find_run(name, storage, store) for name in names]
+    runs = [read_run(folder, run_name(folder, storage)) for folder in folders]
+    photos = [] if data_root is None else ["--data-root", data_root]
+    own = ["python", "-m", "benchmarks.results", "evaluation", *names, *photos]
+    trainings = dict.fromkeys(command for folder in folders if (command := _training_command(folder.path)))
+    return {
+        "commands": [*trainings, *map(shlex.join, [*commands, own])],
+        "labels": [describe_objective(run.row) for run in runs],
+        "seconds": [{part.name: part.seconds for part in run.parts.values()} for run in runs],
+        "num_pictures": [{part.name: part.settings.get("num_pictures") for part in run.parts.values()} for run in runs],
+        **comparison_document(evaluation_section(runs)),
+    }
+
+
+def _training_command(folder: Path) -> str:
+    """Return the command that trained the run, or the sweep that it is a trial of; empty where nobody kept it."""
+    kept = (kept_provenance(place).tags.get("campaign.command") for place in (folder, folder.parents[1]))
+    program, *arguments = shlex.split(next(filter(None, kept), "")) or [""]
+    return shlex.join([Path(program).name, *arguments]) if program else ""
+
+
+def section(result: dict[str, Any]) -> str:
+    """Return the figures of both runs, those that say most first and then all by category."""
+    metrics = sorted({found["metric"] for found in result["differences"]})
+    first = dict.fromkeys(name for pattern in HEADLINES for name in metrics if fnmatchcase(name, pattern))
+    lines = [
+        "## The whole evaluation suite: cross-entropy and contrastive side by side",
+        "",
+        "```",
+        *result["commands"],
+        "```",
+        "",
+        f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the pictures "
+        "that both runs predict right, with a bootstrap interval of 95 % over pictures. Each column is one training "
+        "run: the spread between seeds is not known here.",
+        "",
+        *(f"{warning}\n" for warning in result["warnings"]),
+        *_table(result, first),
+    ]
+    for category, title in TITLES.items():
+        own = [name for name in metrics if category_of_metric(name) == category]
+        if own:
+            heading = f"<details><summary>{title}, {len(own)} figure{'s' * (len(own) > 1)}</summary>"
+            lines += ["", heading, "", *_table(result, own), "", "</details>"]
+    return "\n".join(lines)
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    counts = [value for found in result["num_pictures"] for value in found.values() if isinstance(value, int)]
+    durations = [sum(filter(None, seconds.values())) / 60 for seconds in result["seconds"]]
+    return (
+        f"Most parts look at {statistics.mode(counts)} pictures, and all parts of one run took "
+        f"{listing([f'{minutes:.1f}' for minutes in durations])} minutes."
+    )
+
+
+def _table(result: dict[str, Any], metrics: Iterable[str]) -> list[str]:
+    values = [run["metrics"] for run in result["runs"]]
+    differences = {found["metric"]: found for found in result["differences"]}
+    head = [
+        f"| metric | {' | '.join(result['labels'])} | difference | paired difference | pictures |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    return head + [_row(values, differences[metric]) for metric in metrics]
+
+
+def _row(values: Sequence[dict[str, float | None]], found: dict[str, Any]) -> str:
+    metric, paired = found["metric"], found["paired"]
+    cells = [
+        f"`{metric}`{MARKS[found['better']]}",
+        *(format_metric(of_run[metric]) for of_run in values),
+        format_difference(found["difference"]),
+        "" if paired is None else _interval(paired),
+        "" if paired is None else str(paired["num_pictures"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _interval(paired: dict[str, Any]) -> str:
+    mean, low, high = (format_difference(paired[key]) for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"

@@ -1,0 +1,82 @@
+"""Finished parts of an evaluation on disk, so that one that was killed goes on where it stopped."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.config import Suite
+from trainables.evaluations.base import EvalSpec
+from trainables.evaluations.finding import Curve, Finding
+from trainables.trial_folder import read_json, write_json
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """`<folder>/<part>.json`, with pictures in `<folder>/<part>/<name>.png`.
+
+    A part is kept as long as what it was computed from stays the same.
+    """
+
+    folder: Path
+    source: str
+    """Stands for the network, the data and the code."""
+    settings: Suite
+
+    def load(self, spec: EvalSpec) -> Finding | None:
+        """Return the part's finding, without its pictures, or None where it is missing or out of date."""
+        document = read_json(self._path(spec))
+        if document is None or document["key"] != self._key(spec):
+            return None
+        return Finding(
+            metrics={name: _number(value) for name, value in document["metrics"].items()},
+            curves=tuple(
+                Curve(**{**curve, **{axis: tuple(map(_number, curve[axis])) for axis in ("x", "y")}})
+                for curve in document["curves"]
+            ),
+            settings=document["settings"],
+            samples=document["samples"],
+        )
+
+    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None:
+        """Write pictures, then by rename the figures, whose presence says that the part is whole."""
+        self._path(spec).unlink(missing_ok=True)
+        folder = self.folder / spec.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.png"):
+            old.unlink()
+        for name, picture in finding.pictures.items():
+            picture.save(folder / f"{name}.png")
+        if not finding.pictures:
+            folder.rmdir()
+        document: dict[str, Any] = {
+            "part": spec.name,
+            "key": self._key(spec),
+            "seconds": round(seconds, 3),
+            "settings": dict(finding.settings),
+            "metrics": finding.metrics,
+            "curves": [asdict(curve) for curve in finding.curves],
+            "samples": {name: dict(by_picture) for name, by_picture in finding.samples.items()},
+        }
+        write_json(self._path(spec), document)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove the named parts' figures, so that they run again."""
+        for name in names:
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def _path(self, spec: EvalSpec) -> Path:
+        return self.folder / f"{spec.name}.json"
+
+    def _key(self, spec: EvalSpec) -> str:
+        settings = self.settings.model_dump(mode="json")
+        decisive = [spec.name, self.source, settings["sample"], settings["seed"], settings.get(spec.category)]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _number(value: float | None) -> float:
+    """JSON has no number for nan."""
+    return math.nan if value is None else value

@@ -1,0 +1,141 @@
+"""Metrics of several runs side by side, by category and group, worded for a page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orchestrator.reports.categories import TITLES, category_of_metric
+from orchestrator.reports.evaluated import EvaluatedRun
+from orchestrator.reports.figures_of_merit import HEADLINES, meaning
+from orchestrator.reports.run_differences import RunDifference, shared_metrics
+from orchestrator.reports.wording import SMALLEST_SHOWN, format_difference, format_metric
+from trainables.evaluations import direction
+
+ARROWS = {"max": "↑", "min": "↓", None: ""}
+LONGEST_OPEN = 30
+"""Lines above which a category's groups are folded."""
+Differences = Mapping[tuple[str, str], RunDifference]
+"""By metric and run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a run has of a metric."""
+
+    text: str
+    is_best: bool
+    difference: str = ""
+    verdict: str = ""
+    paired: str = ""
+    num_pictures: int | None = None
+    """Pictures over which `paired` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A metric, and what each run has of it."""
+
+    metric: str
+    label: str
+    meaning: str
+    arrow: str
+    better: str
+    """In words."""
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that share the first two parts of their names."""
+
+    name: str
+    """The second part; empty where the lines have no third."""
+    lines: tuple[Line, ...]
+
+    @property
+    def has_paired(self) -> bool:
+        return any(cell.paired for line in self.lines for cell in line.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The groups of a category."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def is_folded(self) -> bool:
+        return sum(len(group.lines) for group in self.groups) > LONGEST_OPEN
+
+    @property
+    def has_paired(self) -> bool:
+        return any(group.has_paired for group in self.groups)
+
+
+def tables(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -> dict[str, Table]:
+    """Return by category the table of its metrics."""
+    by_name = _by_name(differences)
+    by_category: dict[str, dict[str, list[Line]]] = {}
+    for metric in shared_metrics(runs):
+        first, *middle = metric.split("/")[:-1]
+        name = middle[0] if middle else ""
+        label = metric.removeprefix(f"{first}/{name}/") if name else metric
+        group = by_category.setdefault(category_of_metric(metric), {}).setdefault(name, [])
+        group.append(_line(metric, label, runs, by_name))
+    return {
+        category: Table(tuple(Group(name, tuple(lines)) for name, lines in by_category[category].items()))
+        for category in TITLES
+        if category in by_category
+    }
+
+
+def headlines(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -> Group:
+    """Return the lines that say most, in their own order."""
+    shared, by_name = shared_metrics(runs), _by_name(differences)
+    chosen = dict.fromkeys(name for pattern in HEADLINES for name in shared if fnmatchcase(name, pattern))
+    return Group("", tuple(_line(metric, metric, runs, by_name) for metric in chosen))
+
+
+def _by_name(differences: Iterable[RunDifference]) -> Differences:
+    return {(difference.metric, difference.run): difference for difference in differences}
+
+
+def _line(metric: str, label: str, runs: Sequence[EvaluatedRun], differences: Differences) -> Line:
+    better = direction(metric)
+    best = best_values([run.metrics.get(metric) for run in runs], better)
+    return Line(
+        metric=metric,
+        label=label,
+        meaning=meaning(metric),
+        arrow=ARROWS[better],
+        better={"max": "higher is better", "min": "lower is better", None: ""}[better],
+        cells=tuple(
+            _cell(run.metrics.get(metric), is_best, differences.get((metric, run.name)))
+            for run, is_best in zip(runs, best, strict=True)
+        ),
+    )
+
+
+def best_values(values: Sequence[float | None], better: str | None) -> list[bool]:
+    """Return which values are the best to three decimals; none where all are the same or neither way is better."""
+    known = [value for value in values if value is not None]
+    if better is None or not known or max(known) - min(known) < SMALLEST_SHOWN:
+        return [False] * len(values)
+    best = max(known) if better == "max" else min(known)
+    return [value is not None and abs(value - best) < SMALLEST_SHOWN for value in values]
+
+
+def _cell(value: float | None, is_best: bool, difference: RunDifference | None) -> Cell:
+    if difference is None:
+        return Cell(format_metric(value), is_best)
+    paired = difference.paired
+    return Cell(
+        format_metric(value),
+        is_best,
+        difference=format_difference(difference.difference),
+        verdict=difference.verdict,
+        paired=""
+        if paired is None
+        else f"{format_difference(paired.mean)} ({format_difference(paired.low)} to {format_difference(paired.high)})",
+        num_pictures=paired.num_pictures if paired else None,
+    )

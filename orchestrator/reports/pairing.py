@@ -1,0 +1,52 @@
+"""The difference of two networks on the same pictures, and how far it may be chance.
+
+N pictures.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEWEST_PICTURES = 10
+"""Below, the pictures say too little of those that were not drawn."""
+NUM_RESAMPLES = 2000
+COVERAGE = 0.95
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """A mean over pictures of one network's value minus another's, with an interval of 95 %."""
+
+    mean: float
+    low: float
+    high: float
+    num_pictures: int
+
+    @property
+    def holds_zero(self) -> bool:
+        return self.low <= 0 <= self.high
+
+
+def paired_difference(
+    values: Mapping[str, float], others: Mapping[str, float], pictures: Iterable[str]
+) -> PairedDifference | None:
+    """Return `mean_i(values_i - others_i)` over those of `pictures` that have both; None below ten of them.
+
+    The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
+    """
+    shared = sorted(picture for picture in pictures if picture in values and picture in others)
+    if len(shared) < FEWEST_PICTURES:
+        return None
+    difference_N = np.array([values[picture] - others[picture] for picture in shared])
+    low, high = _interval(difference_N)
+    return PairedDifference(float(difference_N.mean()), low, high, len(shared))
+
+
+def _interval(difference_N: NDArray[np.float64]) -> tuple[float, float]:
+    generator, size = np.random.default_rng(SEED), len(difference_N)
+    means = [difference_N[generator.integers(size, size=size)].mean() for _ in range(NUM_RESAMPLES)]
+    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)

@@ -1,0 +1,85 @@
+"""How runs differ from the first of them, metric by metric."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.reports.evaluated import CORRECT, EvaluatedRun
+from orchestrator.reports.pairing import PairedDifference, paired_difference
+from orchestrator.reports.wording import SMALLEST_SHOWN
+from trainables.evaluations import direction
+
+Samples = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDifference:
+    """A metric of a run minus that of the first run."""
+
+    metric: str
+    better: Literal["max", "min"] | None
+    run: str
+    against: str
+    difference: float
+    paired: PairedDifference | None
+    """Over the pictures that both predict right, where both have this metric's value by picture."""
+
+    @property
+    def verdict(self) -> Literal["better", "worse", ""]:
+        """Better or worse; empty where the difference is too small to be shown or its interval holds zero."""
+        if self.paired is not None and self.paired.holds_zero:
+            return ""
+        return verdict(self.difference, self.better)
+
+
+def verdict(difference: float | None, better: str | None) -> Literal["better", "worse", ""]:
+    """Return what a difference means where `better` is max or min."""
+    if difference is None or better is None or abs(difference) < SMALLEST_SHOWN:
+        return ""
+    return "better" if (difference > 0) == (better == "max") else "worse"
+
+
+def shared_metrics(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """Return the metrics of which two runs or more have a value, or the only run; in the order of their names."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for metric, value in run.metrics.items():
+            counts[metric] = counts.get(metric, 0) + (value is not None)
+    return sorted(metric for metric, count in counts.items() if count >= min(2, len(runs)))
+
+
+def run_differences(runs: Sequence[EvaluatedRun]) -> list[RunDifference]:
+    """Return each further run's differences from the first, in the order of the metrics and of the runs."""
+    first, *others = runs
+    samples = {run.name: run.samples() for run in runs}
+    return [
+        found
+        for metric in shared_metrics(runs)
+        for run in others
+        if (found := _difference(metric, run, first, samples)) is not None
+    ]
+
+
+def _difference(
+    metric: str, run: EvaluatedRun, first: EvaluatedRun, samples: Mapping[str, Samples]
+) -> RunDifference | None:
+    ours, theirs = run.metrics.get(metric), first.metrics.get(metric)
+    if ours is None or theirs is None:
+        return None
+    return RunDifference(
+        metric=metric,
+        better=direction(metric),
+        run=run.name,
+        against=first.name,
+        difference=ours - theirs,
+        paired=_paired(metric, samples[run.name], samples[first.name]),
+    )
+
+
+def _paired(metric: str, ours: Samples, theirs: Samples) -> PairedDifference | None:
+    both_right = [
+        picture
+        for picture, right in ours.get(CORRECT, {}).items()
+        if right == 1 and theirs.get(CORRECT, {}).get(picture) == 1
+    ]
+    return paired_difference(ours.get(metric, {}), theirs.get(metric, {}), both_right)

@@ -1,0 +1,61 @@
+"""The section of docs/results.md on the whole suite, from figures worked out by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluation import section
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARE = "background/influence_share"
+
+
+def difference(metric: str, better: str | None, value: float, paired: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"metric": metric, "better": better, "difference": value, "paired": paired}
+
+
+RESULT: dict[str, Any] = {
+    "commands": ["campaign sweep pets", "campaign evaluate pets/0000 --suite full"],
+    "labels": ["cross-entropy", "contrastive, background weight 1"],
+    "runs": [
+        {"run": "pets/0000", "metrics": {SHARE: 0.75, "shift/far/confidence": 0.5, "val/loss": 1.0}},
+        {"run": "pets/0001", "metrics": {SHARE: 0.25, "shift/far/confidence": 0.75, "val/accuracy": 0.5}},
+    ],
+    "differences": [
+        difference(SHARE, "min", -0.5, {"mean": -0.5, "low": -0.625, "high": -0.375, "num_pictures": 40}),
+        difference("shift/far/confidence", None, 0.25),
+    ],
+    "warnings": ["seed is 0 in one and 1 in the other."],
+    "num_pictures": [{"accuracy": 900, "influence": 200, "shift": {"far": 900}}, {"influence": 200}],
+    "seconds": [{"influence": 30.0, "shift": 60.0}, {"influence": 120.0, "shift": None}],
+}
+
+
+def test_section_shows_commands_figures_and_warnings() -> None:
+    lines = section(RESULT).splitlines()
+    assert lines[2:6] == ["```", *RESULT["commands"], "```"]
+    assert lines[7].startswith("Most parts look at 200 pictures, and all parts of one run took 1.5 and 2.0 minutes.")
+    assert RESULT["warnings"][0] in lines
+    share = f"| `{SHARE}` ↓ | 0.750 | 0.250 | −0.500 | −0.500 (−0.625 to −0.375) | 40 |"  # noqa: RUF001
+    assert lines.count(share) == 2
+    assert "| `shift/far/confidence` | 0.500 | 0.750 | +0.250 |  |  |" in lines
+    assert "<details><summary>Other test sets, 1 figure</summary>" in lines
+    assert not any("val/" in line for line in lines)
+
+
+def test_every_row_has_the_cells_of_its_head() -> None:
+    rows = [line for line in section(RESULT).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {7}
+
+
+def test_result_is_plain_json() -> None:
+    assert section(json.loads(json.dumps(RESULT))) == section(RESULT)
+
+
+def test_evaluation_needs_two_runs() -> None:
+    command = [sys.executable, "-m", "benchmarks.results", "evaluation", "one"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "evaluation takes two runs" in done.stderr

@@ -1,0 +1,54 @@
+"""Several runs evaluated at a time on a real Ray."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.evaluation import EvaluationOrder, evaluate_run
+from orchestrator.launch.evaluations import evaluate_on_ray
+from trainables.config import ConfigError, experiment_from_tree, override
+from trainables.training import LocalContext
+from trainables.trial import run_trial
+from trainables.trial_folder import TrialFolder
+
+TINY: dict[str, Any] = {
+    "data": {"kind": "spurious_digits", "num_train": 64, "num_test": 32, "image_size": 32},
+    "model": {"kind": "small_cnn", "width": 4, "norm": "group"},
+    "optim": {"kind": "adamw", "warmup_epochs": 0},
+    "training": {"epochs": 1, "batch_size": 16},
+    "evaluation": {"panel_images": 0},
+}
+
+
+def trained(path: Path, **overrides: Any) -> TrialFolder:
+    folder = TrialFolder(path)
+    run_trial(experiment_from_tree(override(TINY, overrides)), LocalContext(folder))
+    return folder
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path) -> None:
+    one, two = trained(tmp_path / "one"), trained(tmp_path / "two", seed=1)
+    empty = TrialFolder(tmp_path / "empty")
+    empty.claim(one.config())
+    told: list[tuple[str, str]] = []
+    orders = [EvaluationOrder(folder, {}) for folder in (one, empty, two)]
+    first, failure, second = evaluate_on_ray(
+        orders, address=None, on_part=lambda run, part: told.append((run.name, part))
+    )
+    assert isinstance(failure, FileNotFoundError)
+    assert "has no checkpoint" in str(failure)
+    assert first == evaluate_run(EvaluationOrder(one, {}, again=True))
+    assert second == evaluate_run(EvaluationOrder(two, {}, again=True))
+    assert first != second
+    assert sorted(told) == sorted((run, part) for run in ("one", "two") for part in ("accuracy", "influence", "shift"))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_what_cannot_fit_is_refused(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "one")
+    with pytest.raises(ConfigError, match=r"needs 999 CPU where the cluster has"):
+        evaluate_on_ray([EvaluationOrder(folder, {"resources.cpus": 999})], address=None, on_part=lambda *_: None)

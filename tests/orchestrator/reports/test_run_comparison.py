@@ -1,0 +1,170 @@
+"""The page that compares runs: its content, that it needs nothing else, and that hostile text stays text."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.reports import comparison_document, evaluation_section, write_comparison
+from tests.orchestrator.reports.reading import Page
+from trainables.trial_folder import write_json
+
+Builder = Any
+"""The `SweepBuilder` of conftest.py."""
+SHARE = "background/influence_share"
+CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
+CONTRASTIVE = {"objective.kind": "contrastive", "objective.background_weight": 0.25}
+PICTURES = [f"p{number}" for number in range(10)]
+
+
+@pytest.fixture
+def read(sweep: Builder, tmp_path: Path) -> Callable[..., Page]:
+    def write_and_read(*trials: str) -> Page:
+        path = tmp_path / "elsewhere" / "page.html"
+        write_comparison(evaluation_section(list(map(sweep.run, trials))), command="campaign compare", path=path)
+        return Page(path.read_text(encoding="utf-8"))
+
+    return write_and_read
+
+
+def whole_evaluation(sweep: Builder, trial: str, point: dict[str, Any], share: float) -> None:
+    sweep.trial(trial, point, {"val/accuracy": 1 - share, SHARE: share})
+    samples = {"correct": dict.fromkeys(PICTURES, 1), SHARE: dict.fromkeys(PICTURES, share)}
+    curve = {"chart": "flipping", "name": "one", "x_label": "x", "y_label": "y", "x": [0, 1], "y": [1, share]}
+    sweep.part(trial, "influence", settings={"num_pictures": 10, "num_empty": 2}, samples=samples)
+    sweep.part(trial, "attribution-one", curves=[curve], settings={"seed": 3})
+    sweep.part(trial, "gallery", pictures={"cat": "red"})
+
+
+def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
+    whole_evaluation(sweep, "a", CROSS_ENTROPY, 0.75)
+    whole_evaluation(sweep, "b", CONTRASTIVE, 0.25)
+    page = read("a", "b")
+    for expected in (
+        "first/a and first/b",
+        "first/a: cross-entropy",
+        "first/b: contrastive, background weight 0.25",
+        "objective.background_weight–0.25",  # noqa: RUF001
+        "Object and background",
+        "−0.500 (−0.500 to −0.500)10 pictures",  # noqa: RUF001
+        "How each part was measured",
+        "num_empty",
+        "campaign compare",
+    ):
+        assert expected in page.text
+    assert len(page.figures) == 1
+    assert len(page.attributes("img", "src")) == 2
+    assert "warning" not in page.attributes("p", "class")
+    assert "--suite full" not in page.text
+
+
+def test_the_best_value_is_marked(sweep: Builder, read: Callable[..., Page]) -> None:
+    sweep.trial("a", CROSS_ENTROPY, {SHARE: 0.75})
+    sweep.trial("b", CONTRASTIVE, {SHARE: 0.25})
+    page = read("a", "b")
+    assert page.html.count('<b class="best">0.250</b>') == 2
+    assert '<b class="best">0.750</b>' not in page.html
+
+
+def test_what_does_not_compare_is_a_warning(sweep: Builder, read: Callable[..., Page]) -> None:
+    for trial, point, seed in (("a", CROSS_ENTROPY, 0), ("b", CONTRASTIVE, 1)):
+        sweep.trial(trial, point, {SHARE: 0.5})
+        sweep.part(trial, "pgd", settings={"seed": seed})
+    page = read("a", "b")
+    assert page.attributes("p", "class").count("warning") == 1
+    assert "seed is 0 in first/a and 1 in first/b: the figures of pgd do not compare." in page.text
+
+
+def test_quick_runs_are_compared_and_told_of_the_full_suite(sweep: Builder, read: Callable[..., Page]) -> None:
+    sweep.trial("a", CROSS_ENTROPY, {"val/accuracy": 0.5})
+    sweep.trial("b", CONTRASTIVE, {"val/accuracy": 0.75})
+    page = read("a", "b")
+    assert "campaign evaluate first/a first/b --suite full" in page.text
+    assert "+0.250" in page.text
+    assert page.figures == []
+
+
+def test_a_run_that_was_stopped_has_the_figures_of_its_last_epoch(sweep: Builder) -> None:
+    sweep.trial("a", CROSS_ENTROPY, None, epochs=2)
+    run = sweep.run("a")
+    assert run.metrics == {"val/accuracy": 0.2}
+
+
+def test_runs_without_a_figure_in_common(sweep: Builder, read: Callable[..., Page]) -> None:
+    sweep.trial("a", CROSS_ENTROPY, None, epochs=0)
+    sweep.trial("b", CROSS_ENTROPY, {"val/accuracy": 0.5})
+    page = read("a", "b")
+    assert "The runs have no figure in common." in page.text
+    assert "the runs have the same config" in page.text
+
+
+def test_three_runs(sweep: Builder, read: Callable[..., Page]) -> None:
+    for trial, share in (("a", 0.5), ("b", 0.25), ("c", 0.75)):
+        sweep.trial(trial, CONTRASTIVE, {SHARE: share})
+    page = read("a", "b", "c")
+    assert "first/a, first/b and first/c" in page.text
+    assert "0.500 0.250 −0.250 0.750 +0.250" in " ".join(page.cells)  # noqa: RUF001
+
+
+def test_page_needs_nothing_else(sweep: Builder, read: Callable[..., Page]) -> None:
+    whole_evaluation(sweep, "a", CROSS_ENTROPY, 0.75)
+    whole_evaluation(sweep, "b", CONTRASTIVE, 0.25)
+    page = read("a", "b")
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+    assert policy in page.attributes("meta", "content")
+    assert {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed", "base", "form"} == set()
+    loads = [
+        value for _, attributes in page.tags for name in ("src", "href", "srcset") if (value := attributes.get(name))
+    ]
+    assert loads
+    assert all(value.startswith("data:") for value in loads)
+
+
+def test_hostile_text_stays_text(sweep: Builder, read: Callable[..., Page]) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    for trial in "ab":
+        sweep.trial(trial, CROSS_ENTROPY, {f"{hostile}/x": 0.5, "val/accuracy": 0.5})
+        curve = {"chart": hostile, "name": hostile, "x_label": hostile, "y_label": hostile, "x": [0], "y": [1]}
+        sweep.part(trial, "pgd", settings={hostile: hostile}, curves=[curve], pictures={'"onload="alert(3)': "red"})
+    write_json(sweep.folder.trial("a").path / "data.json", {"name": hostile, "class_names": []})
+    page = read("a", "b")
+    assert hostile in page.text
+    assert hostile not in page.html
+    assert not [attributes for _, attributes in page.tags if {"onerror", "onload"} & set(attributes)]
+    assert len(page.scripts) == 3 + len(page.figures)
+
+
+def test_the_same_files_make_the_same_page(sweep: Builder, read: Callable[..., Page]) -> None:
+    whole_evaluation(sweep, "a", CROSS_ENTROPY, 0.75)
+    whole_evaluation(sweep, "b", CONTRASTIVE, 0.25)
+    assert read("a", "b").html == read("a", "b").html
+
+
+def test_document(sweep: Builder) -> None:
+    whole_evaluation(sweep, "a", CROSS_ENTROPY, 0.75)
+    whole_evaluation(sweep, "b", CONTRASTIVE, 0.25)
+    document = comparison_document(evaluation_section([sweep.run("a"), sweep.run("b")]))
+    assert document["runs"][1] == {"run": "first/b", "metrics": {"val/accuracy": 0.75, SHARE: 0.25}}
+    assert document["warnings"] == []
+    assert json.loads(json.dumps(document["differences"])) == [
+        {
+            "metric": SHARE,
+            "better": "min",
+            "run": "first/b",
+            "against": "first/a",
+            "difference": -0.5,
+            "paired": {"mean": -0.5, "low": -0.5, "high": -0.5, "num_pictures": 10},
+            "verdict": "better",
+        },
+        {
+            "metric": "val/accuracy",
+            "better": "max",
+            "run": "first/b",
+            "against": "first/a",
+            "difference": 0.5,
+            "paired": None,
+            "verdict": "better",
+        },
+    ]

@@ -1,0 +1,170 @@
+"""FGSM, the curve, AutoAttack and Square as parts of the suite."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainables.evaluations.adversarial.linear_pictures import (
+    convolutional,
+    four_classes,
+    pictures_at,
+    quartered,
+    two_classes,
+)
+from tests.trainables.evaluations.conftest import Pictures, subject_of
+from trainables.config import Suite
+from trainables.evaluations import EvalSpec, Subject
+from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
+from trainables.models import Classifier
+
+PARTS = (FGSM, PGD, AUTOATTACK, SQUARE, MASKING, ATTACKED_MAPS)
+DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
+
+
+def subject(
+    model: Classifier, pictures: Pictures, adversarial: Mapping[str, Any], *, sample: int = 200, **options: Any
+) -> Subject:
+    settings = {"sample": sample, "adversarial": {"square_queries": 50, **adversarial}}
+    return replace(subject_of(model, pictures, settings=Suite.model_validate(settings), **options), batch_size=32)
+
+
+class TestFgsm:
+    def test_closed_form(self) -> None:
+        model, weight_P = two_classes()
+        found = FGSM.run(subject(model, pictures_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
+        assert found.metrics == {"adversarial/fgsm/linf_0.1": 0.5}
+        assert found.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
+        assert found.samples == {
+            "adversarial/fgsm/linf_0.1": {
+                f"picture-{index}": float(stands) for index, stands in enumerate([0, 0, 1, 1, 0, 1])
+            }
+        }
+
+
+class TestCurve:
+    def test_closed_form_by_radius(self) -> None:
+        """Of distances .03 .05 .09 .11 .2 .3, and of 31 times as many in L2: `2 / sqrt(5 / 192) * d / 12.4`."""
+        model, weight_P = two_classes()
+        curves = {"linf_curve": [0.04, 0.15, 1.0, 0.25], "l2_curve": [0.04]}
+        linf = PGD.run(subject(model, pictures_at(weight_P, DISTANCES, "linf"), curves))
+        assert linf.curves[0].x == (0, 0.04, 0.15, 0.25, 1)
+        assert linf.curves[0].y == (1, 5 / 6, 2 / 6, 1 / 6, 0)
+        assert (linf.curves[0].chart, linf.curves[0].name) == ("accuracy under attack (Linf)", "PGD")
+        l2 = PGD.run(subject(model, pictures_at(weight_P, DISTANCES, "l2"), curves))
+        assert l2.curves[1].x == (0, 0.04)
+        assert l2.curves[1].y == (1, 5 / 6)
+        assert l2.curves[1].chart == "accuracy under attack (L2)"
+        assert l2.metrics.keys() == {
+            "adversarial/pgd/linf_0",
+            "adversarial/pgd/linf_0.04",
+            "adversarial/pgd/linf_0.15",
+            "adversarial/pgd/linf_0.25",
+            "adversarial/pgd/linf_1",
+            "adversarial/pgd/l2_0",
+            "adversarial/pgd/l2_0.04",
+        }
+
+    def test_eps_0_is_the_accuracy_of_the_same_sample(self) -> None:
+        model, pictures = convolutional()
+        pictures._labels_N[:3] = (pictures._labels_N[:3] + 1) % 4
+        found = PGD.run(subject(model, pictures, {}, sample=10))
+        sampled = subject(model, pictures, {}, sample=10).sampled
+        expected = (model(sampled.images_BCHW).logits.argmax(1) == sampled.labels_B).double().mean().item()
+        assert found.metrics["adversarial/pgd/linf_0"] == found.metrics["adversarial/pgd/l2_0"] == expected
+        assert found.settings["num_pictures"] == 10
+
+    def test_eps_1_leaves_nothing(self) -> None:
+        assert PGD.run(subject(*convolutional(), {})).metrics["adversarial/pgd/linf_1"] == 0
+
+
+class TestAutoAttack:
+    def test_closed_form_in_both_norms(self) -> None:
+        model, weight_KP = four_classes()
+        linf = AUTOATTACK.run(subject(model, quartered(weight_KP, DISTANCES, "linf"), {"linf": 0.1, "l2": 0.0}))
+        l2 = AUTOATTACK.run(subject(model, quartered(weight_KP, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        assert linf.metrics["adversarial/autoattack/linf_0.1"] == 0.5
+        assert l2.metrics["adversarial/autoattack/l2_0.1"] == 0.5
+        assert list(l2.settings["accuracy_after"]["l2_0.1"]) == ["pgd", "apgd-ce", "apgd-t", "fab-t", "square"]
+        assert l2.settings["left_out"] == {"linf_0": {}, "l2_0.1": {}}
+
+    def test_two_classes(self) -> None:
+        model, weight_P = two_classes()
+        found = AUTOATTACK.run(subject(model, pictures_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        assert found.metrics == {"adversarial/autoattack/linf_0": 1, "adversarial/autoattack/l2_0.1": 0.5}
+        reason = {"apgd-t": "its loss compares 4 classes, and there are 2"}
+        assert found.settings["left_out"] == {"linf_0": reason, "l2_0.1": reason}
+        assert list(found.settings["accuracy_after"]["l2_0.1"]) == ["pgd", "apgd-ce", "fab-t", "square"]
+
+    def test_accuracy_only_falls_from_attack_to_attack(self) -> None:
+        """The more so after a PGD of one step, which leaves the four something to find."""
+        found = AUTOATTACK.run(subject(*convolutional(num_pictures=32), {"linf": 0.02, "l2": 0.0, "steps": 1}))
+        accuracies = list(found.settings["accuracy_after"]["linf_0.02"].values())
+        assert accuracies == sorted(accuracies, reverse=True)
+        assert 1 > accuracies[0] > accuracies[-1]
+        assert found.metrics["adversarial/autoattack/linf_0.02"] == accuracies[-1]
+
+    def test_looks_at_as_many_pictures_as_the_settings_say(self) -> None:
+        model, pictures = convolutional()
+        one = subject(model, pictures, {"sample": 5, "linf": 0.1, "l2": 2.0})
+        found = AUTOATTACK.run(one)
+        assert found.settings["num_pictures"] == 5
+        assert set(found.samples["adversarial/autoattack/l2_2"]) < set(one.sampled.ids)
+
+
+class TestSquare:
+    @pytest.mark.parametrize("eps", [0.01, 0.03, 0.1])
+    def test_is_no_better_than_pgd_on_plain_networks(self, eps: float) -> None:
+        settings = {"linf": eps, "linf_curve": [eps], "square_queries": 300}
+        for model, pictures in (convolutional(num_pictures=32), convolutional(seed=1, num_pictures=32)):
+            one = subject(model, pictures, settings)
+            square = SQUARE.run(one).metrics[f"adversarial/square/linf_{eps:.4g}"]
+            assert square >= PGD.run(one).metrics[f"adversarial/pgd/linf_{eps:.4g}"]
+
+    def test_more_queries_only_add(self) -> None:
+        model, pictures = convolutional(num_pictures=32)
+        few, many = (
+            SQUARE.run(subject(model, pictures, {"linf": 0.04, "square_queries": queries})) for queries in (1, 400)
+        )
+        name = "adversarial/square/linf_0.04"
+        assert many.metrics[name] < few.metrics[name]
+        assert all(many.samples[name][picture] <= stands for picture, stands in few.samples[name].items())
+        assert many.settings["queries"] == 400
+        assert many.settings["standard_queries"] == 5000
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+class TestEveryPart:
+    def test_same_seed_same_figures_and_nothing_else_moves(self, part: EvalSpec) -> None:
+        model, pictures = convolutional()
+        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        state = torch.get_rng_state()
+        first, again = (part.run(subject(model, pictures, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
+        assert first.metrics == again.metrics
+        assert first.samples == again.samples
+        assert torch.get_rng_state().equal(state)
+        assert all(value.equal(weights[name]) for name, value in model.state_dict().items())
+        assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+        assert not model.training
+
+    def test_reports_what_it_says_it_does_and_its_progress(self, part: EvalSpec) -> None:
+        ticks: list[tuple[int, int]] = []
+        model, pictures = convolutional()
+        found = part.run(
+            subject(model, pictures, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
+        )
+        assert found.metrics
+        assert all(any(_fits(name, pattern) for pattern in part.directions) for name in found.metrics)
+        assert {"num_pictures", "seed"} <= found.settings.keys()
+        assert part.category == "adversarial"
+        assert [done for done, _ in ticks] == sorted(done for done, _ in ticks)
+        assert {total for _, total in ticks} == {ticks[-1][1]}
+        assert 0 < ticks[-1][0] <= ticks[-1][1]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern)

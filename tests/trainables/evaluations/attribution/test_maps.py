@@ -1,0 +1,138 @@
+from copy import deepcopy
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainables.evaluations.attribution.networks import pictures, red_against_green, small_network
+from trainables.cams import hirescam
+from trainables.config.suite import AttributionSuite, MapName
+from trainables.evaluations.attribution.maps import MAPS, at_picture_resolution
+from trainables.evaluations.attribution.plain_logits import PlainLogits, frozen
+from trainables.models import Classifier
+
+SETTINGS = AttributionSuite(integration_steps=16)
+IMAGES = pictures(2)
+TARGETS = torch.tensor([0, 1])
+
+
+def explained(name: MapName, model: Classifier, images_BCHW: Tensor = IMAGES, targets_B: Tensor = TARGETS) -> Tensor:
+    with frozen(model):
+        return MAPS[name](model, images_BCHW, targets_B, SETTINGS)
+
+
+def test_every_name_of_the_settings_has_a_map() -> None:
+    assert tuple(MAPS) == get_args(MapName) == AttributionSuite().maps
+
+
+@pytest.mark.parametrize("name", ["hirescam", "gradcam", "integrated_gradients"])
+def test_maps_of_one_class_by_hand(name: MapName) -> None:
+    """Of a network that is linear in its pixels all three are `W_c . x / N`, here nowhere negative."""
+    expected = torch.stack([2 * IMAGES[0, 0], IMAGES[1, 1]]) / 64
+    torch.testing.assert_close(explained(name, red_against_green()), expected)
+
+
+def test_contrastive_by_hand() -> None:
+    lead = (2 * IMAGES[:, 0] - IMAGES[:, 1]) / 64
+    torch.testing.assert_close(explained("contrastive", red_against_green()), torch.stack([lead[0], -lead[1]]))
+
+
+def test_contrastive_takes_the_rival_of_the_picture_that_is_explained() -> None:
+    model = small_network(num_classes=5)
+    output = model(IMAGES)
+    cams = hirescam(output.features, model.head.weight)
+    for index in range(2):
+        rival = next(k for k in output.logits[index].argsort(descending=True).tolist() if k != TARGETS[index])
+        expected = cams[index, TARGETS[index]] - cams[index, rival]
+        torch.testing.assert_close(explained("contrastive", model)[index], expected)
+
+
+def test_class_reconstructed_by_hand() -> None:
+    half = (2 * IMAGES[:, 0] - IMAGES[:, 1]) / 128
+    torch.testing.assert_close(explained("class_reconstructed", red_against_green()), torch.stack([half[0], -half[1]]))
+
+
+def test_eigencam_does_not_know_the_class() -> None:
+    model = small_network()
+    assert torch.equal(explained("eigencam", model), explained("eigencam", model, targets_B=1 - TARGETS))
+
+
+def test_gradcam_is_a_direct_call_of_captum_and_what_is_positive_of_hirescam() -> None:
+    from captum.attr import LayerGradCam
+
+    model = small_network()
+    direct = LayerGradCam(lambda images: model(images).logits, model.trunk)
+    expected = direct.attribute(IMAGES, target=TARGETS, relu_attributions=True).squeeze(1)
+    found = explained("gradcam", model)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found, explained("hirescam", model).clamp(min=0))
+    assert 0 < (found == 0).sum() < found.numel()
+
+
+def test_integrated_gradients_are_a_direct_call_of_captum() -> None:
+    from captum.attr import IntegratedGradients
+
+    model = small_network()
+    direct = IntegratedGradients(lambda images: model(images).logits)
+    expected = direct.attribute(IMAGES, baselines=0.0, target=TARGETS, n_steps=16).sum(1)
+    torch.testing.assert_close(explained("integrated_gradients", model), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_the_network_is_left_as_it_was(name: MapName) -> None:
+    model = small_network()
+    model.head.weight.requires_grad_(False)
+    before = deepcopy(model.state_dict())
+    images = IMAGES.clone()
+    found = explained(name, model, images)
+    assert not found.requires_grad
+    assert torch.equal(images, IMAGES)
+    assert not images.requires_grad
+    assert [parameter.requires_grad for parameter in model.head.parameters()] == [False, True]
+    assert all(parameter.requires_grad for parameter in model.trunk.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert not any(module.training for module in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_picture_has_the_same_map_in_any_batch(name: MapName) -> None:
+    model = small_network()
+    together = explained(name, model)
+    for index in range(2):
+        alone = explained(name, model, IMAGES[index : index + 1], TARGETS[index : index + 1])
+        torch.testing.assert_close(alone[0], together[index], rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_is_undone_after_an_error() -> None:
+    model = small_network()
+    before = torch.backends.cudnn.deterministic
+    with frozen(model):
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+    with pytest.raises(KeyError), frozen(model):
+        raise KeyError
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert torch.backends.cudnn.deterministic == before
+
+
+def test_a_network_in_training_is_not_explained() -> None:
+    with pytest.raises(AssertionError, match="as it is evaluated"), frozen(small_network().train()):
+        pass
+
+
+def test_plain_logits_are_the_networks_own() -> None:
+    model = small_network()
+    assert torch.equal(PlainLogits(model)(IMAGES), model(IMAGES).logits)
+    assert not any(module.training for module in PlainLogits(model).modules())
+
+
+def test_interpolation_by_hand() -> None:
+    """Centres of the cells lie at 0.5 and 2.5 of 4 pixels; what is beyond them is as at the centre."""
+    found = at_picture_resolution(torch.tensor([[[0.0, 4.0]]]), (1, 4))
+    assert found.tolist() == [[[0.0, 1.0, 3.0, 4.0]]]
+
+
+def test_a_map_of_the_pictures_size_stays_as_it_is() -> None:
+    assert torch.equal(at_picture_resolution(IMAGES[:, 0], (8, 8)), IMAGES[:, 0])

@@ -1,0 +1,271 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan, log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from orchestrator.part_files import PartFiles
+from tests.trainables.evaluations.attribution.networks import pictures, small_network
+from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
+from trainables.config import Suite
+from trainables.evaluations import Finding, NotPossibleError, Subject
+from trainables.evaluations.attribution import ATTRIBUTION
+from trainables.models import Classifier
+
+SPECS = {spec.name: spec for spec in ATTRIBUTION}
+LEFT = torch.ones(8, 8)
+LEFT[:, :2] = 0
+"""Background: the object is the two columns on the left, a quarter of the picture."""
+
+
+def judged(name: str, subject: Subject) -> Finding:
+    return SPECS[f"attribution-{name}"].run(subject)
+
+
+def metric(finding: Finding, name: str) -> float:
+    (value,) = [value for metric, value in finding.metrics.items() if metric.endswith(f"/{name}")]
+    return value
+
+
+def columns(red: Sequence[int]) -> Tensor:
+    """Return a picture that is red in the given columns and elsewhere black."""
+    image_CHW = torch.zeros(3, 8, 8)
+    image_CHW[0, :, list(red)] = 1
+    return image_CHW
+
+
+def shown(images: Sequence[Tensor], *, has_mask: bool = True, background_HW: Tensor = LEFT) -> Pictures:
+    num = len(images)
+    return Pictures(torch.stack(list(images)), [0] * num, background_HW.expand(num, -1, -1), [has_mask] * num)
+
+
+def textured(num: int = 7, *, has_mask: bool = True) -> Pictures:
+    return shown(list(pictures(num)), has_mask=has_mask)
+
+
+def suite(**attribution: object) -> Suite:
+    settings = {"flip_steps": 8, "integration_steps": 4, "sensitivity_samples": 2} | attribution
+    return Suite.model_validate({"attribution": settings})
+
+
+def blind() -> Classifier:
+    return linear_classifier([[0.0] * 3, [0.0] * 3])
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_map_has_all_its_figures(name: str) -> None:
+    spec = SPECS[name]
+    finding = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    assert spec.category == "attribution"
+    assert set(finding.metrics) == set(spec.directions)
+    assert all(isinstance(value, float) and not isnan(value) for value in finding.metrics.values())
+    (curve,) = finding.curves
+    assert (curve.chart, f"attribution-{curve.name}") == ("pixel flipping", name)
+    assert curve.x == tuple(step / 8 for step in range(9))
+    assert len(curve.y) == 9
+
+
+def test_only_maps_that_add_up_are_asked_for_completeness() -> None:
+    complete = [name for name, spec in SPECS.items() if any("completeness" in metric for metric in spec.directions)]
+    assert complete == [f"attribution-{name}" for name in ("hirescam", "contrastive", "class_reconstructed")] + [
+        "attribution-integrated_gradients"
+    ]
+
+
+@pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
+def test_evidence_on_the_object(red_or_green: Classifier, name: str) -> None:
+    finding = judged(name, subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    assert metric(finding, "localisation") == pytest.approx(1)
+    assert metric(finding, "pointing_game") == 1
+    assert metric(finding, "complexity") == pytest.approx(log(16))
+    assert metric(finding, "sparseness") == pytest.approx(0.75, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
+def test_evidence_on_the_background(red_or_green: Classifier, name: str) -> None:
+    finding = judged(name, subject_of(red_or_green, shown([columns([6, 7])]), settings=suite()))
+    assert metric(finding, "localisation") == pytest.approx(0, abs=1e-9)
+    assert metric(finding, "pointing_game") == 0
+
+
+def test_pixel_flipping_by_hand(red_or_green: Classifier) -> None:
+    """Two of eight steps take all evidence away, 1/8 of the logit's lead of 1/4 each."""
+    finding = judged("hirescam", subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    lead = torch.tensor([2 / 8, 1 / 8, 0, 0, 0, 0, 0, 0, 0])
+    curve = lead.sigmoid().tolist()
+    area = (sum(curve) - curve[0] / 2 - curve[-1] / 2) / 8
+    assert finding.curves[0].y == pytest.approx(curve, abs=1e-7)
+    assert metric(finding, "pixel_flipping") == pytest.approx(area, abs=1e-7)
+    assert metric(finding, "pixel_flipping_normalised") == pytest.approx(area / curve[0], abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["hirescam", "gradcam", "eigencam"])
+def test_a_constant_map_is_no_hit(red_or_green: Classifier, name: str) -> None:
+    finding = judged(name, subject_of(red_or_green, shown([columns(range(8))] * 2), settings=suite()))
+    assert metric(finding, "localisation") == pytest.approx(16 / 64)
+    assert metric(finding, "complexity") == pytest.approx(log(64))
+    assert metric(finding, "sparseness") == pytest.approx(0, abs=1e-9)
+    for undefined in ("pointing_game", "pixel_flipping", "pixel_flipping_normalised", "contrastivity"):
+        assert isnan(metric(finding, undefined))
+        assert finding.settings["num_measured"][undefined] == 0
+    assert finding.settings["num_flat_maps"] == 2
+    assert finding.settings["num_empty_maps"] == 0
+
+
+@pytest.mark.parametrize("name", ["hirescam", "contrastive", "class_reconstructed", "gradcam", "integrated_gradients"])
+def test_a_network_that_sees_nothing_gets_no_credit(name: str) -> None:
+    finding = judged(name, subject_of(blind(), textured(3), settings=suite()))
+    assert finding.settings["num_empty_maps"] == 3
+    assert set(finding.settings["num_measured"].values()) <= {0, 3}
+    for key, value in finding.metrics.items():
+        assert value == 0 if key.endswith("completeness") else isnan(value)
+    for key, by_picture in finding.samples.items():
+        assert len(by_picture) == (3 if key == "correct" or key.endswith("completeness") else 0)
+
+
+def test_a_map_without_class_does_not_contrast() -> None:
+    finding = judged("eigencam", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    assert metric(finding, "contrastivity") == pytest.approx(1)
+
+
+def test_a_contrastive_map_of_two_classes_is_its_rivals_negative() -> None:
+    finding = judged("contrastive", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    assert max(finding.samples["attribution/contrastive/contrastivity"].values()) < 0
+
+
+def test_continuity_and_sensitivity_grow_and_shrink_with_the_noise() -> None:
+    model = small_network(num_classes=2)
+    quiet, loud = (
+        judged("hirescam", subject_of(model, textured(), settings=suite(noise_sigma=size, sensitivity_radius=size)))
+        for size in (1e-3, 0.3)
+    )
+    assert metric(quiet, "continuity") > 0.999
+    assert metric(quiet, "max_sensitivity") < 0.01
+    assert metric(loud, "continuity") < 0.95
+    assert metric(loud, "max_sensitivity") > 0.05
+
+
+def test_without_masks_localisation_is_left_out() -> None:
+    subject = subject_of(small_network(num_classes=2), textured(has_mask=False), settings=suite())
+    finding = judged("hirescam", subject)
+    assert not any("localisation" in name or "pointing" in name for name in {*finding.metrics, *finding.samples})
+    assert set(finding.settings["left_out"]) == {"localisation", "pointing_game"}
+    assert finding.settings["num_without_mask"] == 7
+    assert len(finding.metrics) == 8
+
+
+def test_empty_masks_are_skipped_and_counted() -> None:
+    both = textured(4)
+    both._background_NHW = both._background_NHW.clone()
+    both._background_NHW[1] = 1
+    both._has_mask_N[2] = False
+    both._background_NHW[2] = 0
+    finding = judged("hirescam", subject_of(small_network(num_classes=2), both, settings=suite()))
+    assert finding.settings["num_empty_masks"] == finding.settings["num_without_mask"] == 1
+    assert finding.settings["num_measured"]["pointing_game"] == 2
+    assert set(finding.samples["attribution/hirescam/pointing_game"]) == {"picture-0", "picture-3"}
+    assert finding.settings["num_measured"]["complexity"] == 4
+
+
+def test_samples_belong_to_their_pictures() -> None:
+    model = small_network(num_classes=2)
+    finding = judged("hirescam", subject_of(model, textured(), settings=suite()))
+    alone = judged("hirescam", subject_of(model, textured(), settings=suite(costly_sample=1)))
+    values = finding.samples["attribution/hirescam/pixel_flipping"]
+    assert list(values) == [f"picture-{index}" for index in range(7)]
+    assert metric(finding, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
+    gaps = finding.samples["attribution/hirescam/completeness"]
+    assert metric(finding, "completeness") == max(gaps.values())
+    right = (model(pictures(7)).logits.argmax(1) == 0).double().tolist()
+    assert list(finding.samples["correct"].values()) == right
+    assert set(alone.samples["attribution/hirescam/max_sensitivity"]) == {"picture-0"}
+    assert alone.settings["num_measured"]["max_sensitivity"] == 1
+
+
+@pytest.mark.parametrize("name", ["hirescam", "integrated_gradients"])
+def test_again_and_in_other_batches_it_finds_the_same(name: str) -> None:
+    def run(batch_size: int) -> Finding:
+        subject = subject_of(small_network(num_classes=2), textured(), settings=suite())
+        return judged(name, replace(subject, batch_size=batch_size))
+
+    torch.manual_seed(1)
+    first = run(3)
+    torch.manual_seed(2)
+    assert run(3) == first
+    assert run(7).metrics == pytest.approx(first.metrics, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_network_and_global_generators_are_left_as_they_were(name: str) -> None:
+    model = small_network(num_classes=2)
+    model.head.bias.requires_grad_(False)
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
+    SPECS[name].run(subject_of(model, textured(3), settings=suite()))
+    assert [parameter.requires_grad for parameter in model.head.parameters()] == [True, False]
+    assert all(parameter.requires_grad for parameter in model.trunk.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module.training or module._forward_hooks for module in model.modules())
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy_state, strict=True))
+
+
+def test_another_seed_draws_other_noise() -> None:
+    model = small_network(num_classes=2)
+    one, other = (
+        judged("hirescam", subject_of(model, textured(), settings=suite().model_copy(update={"seed": seed})))
+        for seed in (0, 1)
+    )
+    differing = {key.rsplit("/", 1)[1] for key, value in one.metrics.items() if value != other.metrics[key]}
+    assert differing == {"continuity", "max_sensitivity"}
+
+
+def test_progress_is_told_picture_by_picture() -> None:
+    told: list[tuple[int, int]] = []
+    subject = subject_of(
+        small_network(num_classes=2),
+        textured(),
+        settings=suite(),
+        tick=lambda done, total: told.append((done, total)),
+    )
+    judged("hirescam", subject)
+    assert told == [(3, 7), (5, 7), (7, 7)]
+
+
+def test_a_map_that_is_not_asked_for_is_not_judged(red_or_green: Classifier) -> None:
+    subject = subject_of(red_or_green, textured(), settings=suite(maps=("gradcam",)))
+    with pytest.raises(NotPossibleError, match="hirescam is not in"):
+        judged("hirescam", subject)
+
+
+def test_pictures_too_small_for_the_similarity_are_refused(red_or_green: Classifier) -> None:
+    tiny = Pictures(torch.zeros(1, 3, 5, 9), [0], torch.zeros(1, 5, 9), [True])
+    with pytest.raises(NotPossibleError, match="5 x 9 pixels; SSIM needs 6 x 6"):
+        judged("hirescam", subject_of(red_or_green, tiny, settings=suite()))
+
+
+def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
+    spec = SPECS["attribution-gradcam"]
+    finding = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    files = PartFiles(tmp_path, source="weights", settings=suite())
+    files.save(spec, finding, seconds=1.0)
+    kept = files.load(spec)
+    assert kept is not None
+    assert kept.samples == finding.samples
+    assert kept.metrics == finding.metrics
+    assert files.load(SPECS["attribution-hirescam"]) is None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", SPECS)
+def test_a_gpu_finds_the_same(name: str) -> None:
+    found = []
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        subject = subject_of(small_network(num_classes=2).to(device), textured(), settings=suite())
+        found.append(SPECS[name].run(replace(subject, device=device)).metrics)
+    assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-5)

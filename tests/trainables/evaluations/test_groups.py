@@ -1,0 +1,150 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.trainables.evaluations.conftest import four_pictures, subject_of
+from tests.trainables.evaluations.extremes import (
+    ExtremeSet,
+    background_reader,
+    extreme_data,
+    extreme_subject,
+    object_reader,
+)
+from trainables.config import SmallCnn, SpuriousDigits
+from trainables.data import Batch, Draw, build_data
+from trainables.evaluations import NotPossibleError, Subject
+from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group
+from trainables.evaluations.predictions import Predictions
+from trainables.models import Classifier, build_model
+
+CPU = torch.device("cpu")
+
+
+def test_accuracies_by_hand() -> None:
+    """Group 0 has 2 of 3, group 1 0 of 1, group 2 no picture, group 3 1 of 1."""
+    hits = torch.tensor([True, False, True, False, True])
+    accuracies = group_accuracies(hits, torch.tensor([0, 0, 0, 1, 3]), 4)
+    assert accuracies.tolist() == pytest.approx([2 / 3, 0, math.nan, 1], nan_ok=True)
+    assert worst_group(accuracies) == 0
+
+
+def test_the_adjusted_accuracy_weighs_groups_as_training_has_them() -> None:
+    """Waterbirds' own proportions: 0.9 * 0.73 + 0.7 * 0.038 + 0.5 * 0.012 + 0.8 * 0.22."""
+    accuracies = torch.tensor([0.9, 0.7, 0.5, 0.8]).double()
+    proportions = torch.tensor([0.73, 0.038, 0.012, 0.22]).double()
+    assert adjusted_accuracy(accuracies, proportions) == pytest.approx(0.8656)
+
+
+def test_a_group_without_pictures_is_left_out_of_the_weights() -> None:
+    accuracies = torch.tensor([0.5, math.nan, 1.0]).double()
+    assert adjusted_accuracy(accuracies, torch.tensor([0.6, 0.2, 0.2]).double()) == pytest.approx(0.5 / 0.8)
+    assert worst_group(accuracies) == 0.5
+
+
+def test_groups_that_training_lacks_have_no_weight_but_can_be_the_worst() -> None:
+    accuracies = torch.tensor([0.75, 0.25]).double()
+    assert adjusted_accuracy(accuracies, torch.tensor([1.0, 0.0]).double()) == 0.75
+    assert math.isnan(adjusted_accuracy(accuracies[1:], torch.zeros(1).double()))
+    assert worst_group(accuracies) == 0.25
+
+
+def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it() -> None:
+    """In training the background is the class's own in nine pictures of ten."""
+    found = GROUPS.run(extreme_subject(background_reader()))
+    assert found.metrics["background/worst_group"] == 0
+    assert found.metrics["background/group_adjusted_accuracy"] == pytest.approx(0.9)
+
+
+def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None:
+    found = GROUPS.run(extreme_subject(object_reader()))
+    assert found.metrics == {"background/worst_group": 1, "background/group_adjusted_accuracy": pytest.approx(1)}
+
+
+def test_sets_are_pooled_and_listed_by_group() -> None:
+    """A class has 60 pictures in `val`, all on their own background, and 60 in the shifted set, a third of them so."""
+    found = GROUPS.run(extreme_subject(background_reader()))
+    assert found.settings["sets"] == ["val", "shift/random_background"]
+    assert found.settings["num_pictures"] == {
+        f"{name} on {other}": number
+        for name in ("red", "green", "blue")
+        for other, number in (("its own", 80), ("another", 40))
+    }
+    assert found.settings["training_share"]["blue on another"] == pytest.approx(0.1 / 3)
+    assert found.settings["accuracy"]["red on its own"] == 1
+    assert found.settings["accuracy"]["red on another"] == 0
+
+
+def test_a_set_that_has_no_groups_is_left_out() -> None:
+    data = extreme_data(30)
+    wrong = ExtremeSet([0] * 9, [1] * 9, grouped=False)
+    subject = replace(extreme_subject(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
+    found = GROUPS.run(subject)
+    assert found.settings["sets"] == ["val"]
+    assert found.settings["num_pictures"]["red on another"] == 0
+    assert found.metrics["background/group_adjusted_accuracy"] == 1
+
+
+@pytest.mark.parametrize("lacking", ["train", "others"])
+def test_groups_are_needed_in_training_and_elsewhere(lacking: str) -> None:
+    data, without = extreme_data(30), ExtremeSet([0, 1, 2], [0, 1, 2], grouped=False)
+    data = replace(data, train=without) if lacking == "train" else replace(data, val=without, shift={"s": without})
+    with pytest.raises(NotPossibleError, match="no groups"):
+        GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
+
+
+def test_pictures_that_know_nothing_of_groups_have_none(red_or_green: Classifier) -> None:
+    with pytest.raises(NotPossibleError, match="the training set, or every set to measure, has no groups"):
+        GROUPS.run(subject_of(red_or_green, four_pictures()))
+
+
+class Gappy(ExtremeSet):
+    """Its third picture cannot be read."""
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        return super().__getitems__([draw for draw in draws if draw.index != 2])
+
+
+def test_groups_of_skipped_pictures_are_not_given_to_others() -> None:
+    data = replace(extreme_data(30), val=Gappy([0, 1, 2, 0], [0, 1, 2, 0]), shift={})
+    with pytest.raises(NotPossibleError, match="1 pictures of val were skipped"):
+        GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_several_workers_find_what_one_finds(world_size: int) -> None:
+    data = build_data(SpuriousDigits(num_train=40, num_test=23, image_size=32))
+    torch.manual_seed(0)
+    model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
+
+    def subject(**options: object) -> Subject:
+        return Subject(model=model, data=data, device=CPU, batch_size=5, **options)  # type: ignore[arg-type]
+
+    shares: list[list[Predictions]] = [[] for _ in range(world_size)]
+    for rank, own in enumerate(shares):
+        alone = subject(rank=rank, world_size=world_size)
+        own += [alone.validation, alone.predictions(data.shift["random_background"])]
+    calls = iter(zip(*shares, strict=True))
+    found = GROUPS.run(subject(world_size=world_size, gather=lambda _: list(next(calls))))
+    assert found.metrics == pytest.approx(GROUPS.run(subject()).metrics)
+    assert found.settings["num_pictures"] == GROUPS.run(subject()).settings["num_pictures"]
+
+
+def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -> None:
+    """A network that always says 0 is right in both groups of the digit 0, and in no other."""
+    data = build_data(SpuriousDigits(num_train=200, num_test=100, image_size=32))
+    model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
+    with torch.no_grad():
+        model.head.weight.zero_()
+    found = GROUPS.run(Subject(model=model, data=data, device=CPU, batch_size=50))
+    share = (data.train.__getitems__([Draw(index, 0) for index in range(200)]).labels_B == 0).double().mean().item()
+    assert found.settings["sets"] == ["val", "shift/random_background"]
+    assert found.metrics["background/worst_group"] == 0
+    assert found.metrics["background/group_adjusted_accuracy"] == pytest.approx(share)
+    assert found.settings["accuracy"]["0 on another texture"] == 1
+    assert found.settings["accuracy"]["1 on its own texture"] == 0
+
+
+def test_every_metric_has_a_direction() -> None:
+    assert set(GROUPS.run(extreme_subject(object_reader(), num=30)).metrics) == set(GROUPS.directions)

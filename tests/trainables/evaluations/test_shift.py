@@ -1,0 +1,54 @@
+import math
+
+import pytest
+import torch
+
+from tests.trainables.evaluations.conftest import Pictures, four_pictures, subject_of
+from trainables.evaluations.shift import SHIFT, confidence
+from trainables.models import Classifier
+
+SURE, SLIGHT = math.e / (1 + math.e), math.e**0.25 / (1 + math.e**0.25)
+
+
+def relabelled(labels: list[int]) -> Pictures:
+    pictures = four_pictures()
+    pictures._labels_N = torch.tensor(labels)
+    return pictures
+
+
+def test_confidence_is_the_mean_of_the_highest_probability() -> None:
+    """Of the probabilities 0.9, 0.8 and 0.6 the first and the last are mistakes."""
+    logits = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]).log()
+    assert confidence(logits, torch.tensor([1, 1, 1])) == {
+        "confidence": pytest.approx(2.3 / 3),
+        "confidence_on_mistakes": pytest.approx(0.75),
+    }
+
+
+def test_without_a_mistake_there_is_no_confidence_on_mistakes() -> None:
+    found = confidence(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
+    assert found["confidence"] == pytest.approx(1 / (1 + math.exp(-2)))
+    assert math.isnan(found["confidence_on_mistakes"])
+
+
+def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
+    """The network is a half sure of class 0, sure of it twice, and slightly of class 1; the third is wrong."""
+    found = SHIFT.run(subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()}))
+    assert found.metrics == {
+        "shift/elsewhere/accuracy": 0.75,
+        "shift/elsewhere/confidence": pytest.approx((0.5 + 2 * SURE + SLIGHT) / 4),
+        "shift/elsewhere/confidence_on_mistakes": pytest.approx(SURE),
+        "shift/elsewhere/calibration_error": pytest.approx((0.5 + abs(1 - 2 * SURE) + (1 - SLIGHT)) / 4),
+    }
+
+
+def test_each_set_is_measured_under_its_name(red_or_green: Classifier) -> None:
+    """Flipped, only picture 2 is right: the tie of picture 0 goes to class 0."""
+    shift = {"same": four_pictures(), "flipped": relabelled([1, 1, 0, 0]), "few": four_pictures()}
+    shift["few"]._labels_N = shift["few"]._labels_N[:2]
+    found = SHIFT.run(subject_of(red_or_green, four_pictures(), shift=shift))
+    accuracies = {name: value for name, value in found.metrics.items() if name.endswith("/accuracy")}
+    assert accuracies == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25, "shift/few/accuracy": 1.0}
+    assert found.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}
+    assert math.isnan(found.metrics["shift/few/confidence_on_mistakes"])
+    assert found.metrics["shift/flipped/confidence_on_mistakes"] == pytest.approx((0.5 + SURE + SLIGHT) / 3)

@@ -1,0 +1,132 @@
+"""How ContrastiveCAMs move when PGD moves the picture.
+
+N samples, B batch, C channels, K classes, H W picture or map.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
+from trainables.data import Batch
+from trainables.evaluations.adversarial.attacked_panels import Duel, attacked_panels
+from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
+from trainables.evaluations.adversarial.ball import Ball
+from trainables.evaluations.adversarial.robustness import attack_all, by_picture, share, stage_tick
+from trainables.evaluations.attribution.maps import at_picture_resolution
+from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
+from trainables.evaluations.attribution.targets import of_class, strongest_rivals
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding, Metrics, NotPossibleError
+from trainables.evaluations.influence import influence_shares
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the network makes of pictures, on the CPU."""
+
+    maps_NHW: Tensor
+    """The duel's ContrastiveCAM `H_own - H_rival` at the picture's size."""
+    foreground_N: Tensor
+    background_N: Tensor
+    """Influence of the label's ContrastiveCAMs on object and background."""
+
+
+def _run(subject: Subject) -> Finding:
+    if subject.model.num_classes < 2:
+        raise NotPossibleError("the network knows one class only, which has no rival to be mapped against")
+    batch, ball = subject.sampled, Ball("linf", subject.settings.adversarial.linf)
+    attacked = _attack(subject, batch, ball)
+    logits_NK = subject.logits(batch.images_BCHW)
+    own_N = logits_NK.argmax(1)
+    duel = Duel(own_N, strongest_rivals(logits_NK, own_N))
+    before = _look(subject, batch, batch.images_BCHW, duel)
+    after = _look(subject, batch, attacked.images_BCHW, duel)
+    similarity_N = structural_similarities(before.maps_NHW, after.maps_NHW)
+    return Finding(
+        {"adversarial/maps/ssim": similarity_N.nanmean().item(), **_shares(batch, before, after)},
+        pictures=attacked_panels(subject, batch, attacked, duel),
+        settings={**_settings(subject, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
+        samples={
+            "correct": by_picture(batch, own_N == batch.labels_B),
+            "adversarial/maps/ssim": by_picture(batch, similarity_N),
+        },
+    )
+
+
+def _attack(subject: Subject, batch: Batch, ball: Ball) -> Attacked:
+    """Climb from one random start by all steps: where a picture that is fooled would rest, maps have hardly moved."""
+    generator = subject.generator(f"adversarial/maps/{ball.name}")
+    step, steps = ball.eps / STEPS_TO_RADIUS, subject.settings.adversarial.steps
+    with attackable(subject.model) as logits_of:
+
+        def attack(images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
+            start_BCHW = ball.random(images_BCHW, generator)
+            return climb(logits_of, start_BCHW, images_BCHW, labels_B, ball, step=step, steps=steps, stop=False)
+
+        tick = stage_tick(subject, 0, 1, len(batch))
+        return attack_all(subject, batch.images_BCHW, batch.labels_B, attack, tick=tick)
+
+
+def _look(subject: Subject, batch: Batch, images_NCHW: Tensor, duel: Duel) -> _Seen:
+    inputs = (images_NCHW, batch.labels_B, batch.background_BHW, duel.own_N, duel.rivals_N)
+    with torch.inference_mode():
+        seen = [
+            _look_at(subject, *(tensor.to(subject.device) for tensor in chunk))
+            for chunk in zip(*map(subject.chunks, inputs), strict=True)
+        ]
+    return _Seen(**{field.name: torch.cat([getattr(part, field.name) for part in seen]) for field in fields(_Seen)})
+
+
+def _look_at(
+    subject: Subject, images_BCHW: Tensor, labels_B: Tensor, background_BHW: Tensor, own_B: Tensor, rivals_B: Tensor
+) -> _Seen:
+    features_BFHW = subject.model(images_BCHW).features.float()
+    cams_BKHW = hirescam(features_BFHW, subject.model.head.weight)
+    duels_BHW = of_class(cams_BKHW, own_B) - of_class(cams_BKHW, rivals_B)
+    size = [max(side, MIN_SIDE) for side in images_BCHW.shape[-2:]]
+    on_grid_BHW = reduce_background(background_BHW, cams_BKHW.shape[-2:])
+    foreground_B, background_B = influence(contrastive_cams(cams_BKHW, labels_B), on_grid_BHW)
+    return _Seen(at_picture_resolution(duels_BHW, size).cpu(), foreground_B.cpu(), background_B.cpu())
+
+
+def _shares(batch: Batch, before: _Seen, after: _Seen) -> Metrics:
+    """Return the background's share of the influence with and without an attack, or nothing without any mask."""
+    has_mask_N = batch.has_mask_B
+    if not has_mask_N.any():
+        return {}
+    return {
+        f"adversarial/maps/influence_share_{name}": influence_shares(
+            seen.foreground_N[has_mask_N], seen.background_N[has_mask_N]
+        )["background/influence_share"]
+        for name, seen in (("clean", before), ("attacked", after))
+    }
+
+
+def _settings(subject: Subject, batch: Batch, attacked: Attacked) -> dict[str, object]:
+    settings = subject.settings.adversarial
+    return {
+        "num_pictures": len(batch),
+        "num_without_mask": int((~batch.has_mask_B).sum()),
+        "influence_shares": "of pictures with a mask" if batch.has_mask_B.any() else "left out: no picture has a mask",
+        "seed": subject.settings.seed,
+        "linf": settings.linf,
+        "steps": settings.steps,
+        "step": f"eps/{STEPS_TO_RADIUS}",
+        "restarts": 1,
+        "accuracy_attacked": share(~attacked.fooled_B),
+        "ssim": "of maps at the picture's size, each over its largest absolute value: data range 2",
+    }
+
+
+ATTACKED_MAPS = EvalSpec(
+    name="attacked_maps",
+    category="adversarial",
+    directions={
+        "adversarial/maps/influence_share_clean": "min",
+        "adversarial/maps/influence_share_attacked": "min",
+        "adversarial/maps/ssim": "max",
+    },
+    run=_run,
+)

@@ -1,0 +1,69 @@
+"""A picture and its map, above the same picture attacked and its map.
+
+N samples, C channels, K classes, H W picture or map.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trainables.cams import contrastive_cams, draw_panel, hirescam
+from trainables.data import Batch
+from trainables.evaluations.adversarial.attacks import Attacked
+from trainables.evaluations.base import Subject
+
+NUM_PANELS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Duel:
+    """Two classes of each picture: the one that the network predicts without an attack, and the runner-up."""
+
+    own_N: Tensor
+    rivals_N: Tensor
+
+
+def attacked_panels(subject: Subject, batch: Batch, attacked: Attacked, duel: Duel) -> dict[str, Image.Image]:
+    """Draw some of the pictures that the attack turns, or of all where it turns none."""
+    turned_N = attacked.fooled_B & (duel.own_N == batch.labels_B)
+    candidates = turned_N.nonzero().squeeze(1) if turned_N.any() else torch.arange(len(batch))
+    positions = torch.linspace(0, len(candidates) - 1, min(NUM_PANELS, len(candidates))).long()
+    return {
+        batch.ids[index]: _panel(subject, batch, attacked.images_BCHW[index], duel, index)
+        for index in candidates[positions].tolist()
+    }
+
+
+def _panel(subject: Subject, batch: Batch, attacked_CHW: Tensor, duel: Duel, index: int) -> Image.Image:
+    names = subject.data.class_names
+    own, rival = int(duel.own_N[index]), int(duel.rivals_N[index])
+    pair_2CHW = torch.stack([batch.images_BCHW[index], attacked_CHW]).to(subject.device)
+    with torch.inference_mode():
+        output = subject.model(pair_2CHW)
+        cams_2KHW = hirescam(output.features.float(), subject.model.head.weight)
+        contrastive_2KHW = contrastive_cams(cams_2KHW, torch.full((2,), own, device=subject.device))
+        chances_2K = output.logits.float().softmax(1)
+    rows = [
+        draw_panel(
+            image_CHW,
+            batch.background_BHW[index] if batch.has_mask_B[index] else None,
+            contrastive_KHW,
+            title=f"{when}: predicted {names[int(chances_K.argmax())]} ({chances_K.max():.0%})",
+            rivals=[(rival, f"{names[own]} vs {names[rival]}")],
+        )
+        for when, image_CHW, contrastive_KHW, chances_K in zip(
+            (names[int(batch.labels_B[index])], "attacked"), pair_2CHW, contrastive_2KHW, chances_2K, strict=True
+        )
+    ]
+    return _stack(rows)
+
+
+def _stack(rows: list[Image.Image]) -> Image.Image:
+    stacked = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), "#ffffff")
+    top = 0
+    for row in rows:
+        stacked.paste(row, (0, top))
+        top += row.height
+    return stacked

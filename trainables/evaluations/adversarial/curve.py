@@ -1,0 +1,69 @@
+"""Accuracy by the radius of the ball in which PGD looks for a mistake.
+
+N samples.
+"""
+
+from torch import Tensor
+
+from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, attackable
+from trainables.evaluations.adversarial.ball import Ball, Norm
+from trainables.evaluations.adversarial.robustness import attack_by_pgd, by_picture, share, stage_tick
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Curve, Finding
+
+NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
+
+
+def _balls(subject: Subject) -> list[Ball]:
+    """Return the balls of both curves in order; each begins at 0, the accuracy without an attack."""
+    settings = subject.settings.adversarial
+    radii = {"linf": settings.linf_curve, "l2": settings.l2_curve}
+    return [Ball(norm, eps) for norm in NORMS for eps in sorted({0.0, *radii[norm]})]
+
+
+def _run(subject: Subject) -> Finding:
+    batch, balls = subject.sampled, _balls(subject)
+    standing: dict[Ball, Tensor] = {}
+    with attackable(subject.model) as logits_of:
+        for stage, ball in enumerate(balls):
+            tick = stage_tick(subject, stage, len(balls), len(batch))
+            standing[ball] = ~attack_by_pgd(subject, logits_of, batch, ball, tick=tick).fooled_B
+    accuracy = {ball: share(standing_N) for ball, standing_N in standing.items()}
+    return Finding(
+        {f"adversarial/pgd/{ball.name}": value for ball, value in accuracy.items()},
+        curves=tuple(_curve(norm, accuracy) for norm in NORMS),
+        settings=_settings(subject, len(batch)),
+        samples={f"adversarial/pgd/{ball.name}": by_picture(batch, chosen_N) for ball, chosen_N in standing.items()},
+    )
+
+
+def _curve(norm: Norm, accuracy: dict[Ball, float]) -> Curve:
+    points = {ball.eps: value for ball, value in accuracy.items() if ball.norm == norm}
+    return Curve(
+        chart=f"accuracy under attack ({NORMS[norm]})",
+        name="PGD",
+        x_label="eps",
+        y_label="accuracy",
+        x=tuple(points),
+        y=tuple(points.values()),
+    )
+
+
+def _settings(subject: Subject, num_pictures: int) -> dict[str, object]:
+    settings = subject.settings.adversarial
+    return {
+        "num_pictures": num_pictures,
+        "seed": subject.settings.seed,
+        "steps": settings.steps,
+        "step": f"eps/{STEPS_TO_RADIUS}",
+        "restarts": settings.restarts,
+        "counts_as_fooled": "wrong without an attack, or at any step of any restart; each eps by itself",
+    }
+
+
+PGD = EvalSpec(
+    name="pgd",
+    category="adversarial",
+    directions={"adversarial/pgd/linf_*": "max", "adversarial/pgd/l2_*": "max"},
+    run=_run,
+)

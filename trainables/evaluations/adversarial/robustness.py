@@ -1,0 +1,95 @@
+"""What share of a sample an attack leaves correctly classified, batch by batch.
+
+N samples, B batch, C channels, H W picture.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from trainables.data import Batch
+from trainables.evaluations.adversarial.attacks import Attacked, LogitsOf, pgd
+from trainables.evaluations.adversarial.ball import Ball
+from trainables.evaluations.base import Subject
+
+Attack = Callable[[Tensor, Tensor], Attacked]
+"""From a batch's pictures and labels, on the network's device."""
+Tick = Callable[[int], None]
+"""Called with the number of pictures that are done."""
+
+
+def stage_tick(subject: Subject, stage: int, num_stages: int, num_pictures: int) -> Tick:
+    """Return the tick of one of `num_stages` attacks on the same pictures."""
+    return lambda done: subject.tick(stage * num_pictures + done, num_stages * num_pictures)
+
+
+def costly_sample(subject: Subject) -> Batch:
+    """Return the pictures for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
+    suite = subject.settings
+    return subject.sample(subject.data.val, min(suite.sample, suite.adversarial.sample))
+
+
+def attack_all(
+    subject: Subject,
+    images_NCHW: Tensor,
+    labels_N: Tensor,
+    attack: Attack,
+    *,
+    tick: Tick,
+) -> Attacked:
+    """Attack pictures, if any, a batch at a time; the result is on the CPU."""
+    images, fooled = [images_NCHW[:0]], [torch.zeros(0, dtype=torch.bool)]
+    done = 0
+    if not len(labels_N):
+        return Attacked(images[0], fooled[0])
+    for images_BCHW, labels_B in zip(subject.chunks(images_NCHW), subject.chunks(labels_N), strict=True):
+        found = attack(images_BCHW.to(subject.device), labels_B.to(subject.device))
+        images.append(found.images_BCHW.cpu())
+        fooled.append(found.fooled_B.cpu())
+        done += len(labels_B)
+        tick(done)
+    return Attacked(torch.cat(images), torch.cat(fooled))
+
+
+def attack_by_pgd(
+    subject: Subject,
+    logits_of: LogitsOf,
+    batch: Batch,
+    ball: Ball,
+    *,
+    tick: Tick,
+) -> Attacked:
+    """Attack by PGD as the settings say, from starts that depend on the suite's seed and on the ball alone."""
+    settings = subject.settings.adversarial
+    generator = subject.generator(f"adversarial/pgd/{ball.name}")
+
+    def attack(images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
+        return pgd(
+            logits_of,
+            images_BCHW,
+            labels_B,
+            ball,
+            steps=settings.steps,
+            restarts=settings.restarts,
+            generator=generator,
+        )
+
+    return attack_all(subject, batch.images_BCHW, batch.labels_B, attack, tick=tick)
+
+
+def by_picture(batch: Batch, values_N: Tensor) -> dict[str, float]:
+    """Return each picture's value by its id, without those that are nan."""
+    values = values_N.double().tolist()
+    return {picture: value for picture, value in zip(batch.ids, values, strict=True) if not math.isnan(value)}
+
+
+def share(chosen_N: Tensor) -> float:
+    """Return the share of pictures that are chosen."""
+    return int(chosen_N.sum()) / len(chosen_N)
+
+
+def clean_accuracy(subject: Subject, batch: Batch) -> float:
+    """Return the accuracy on the pictures as they are."""
+    return share(subject.logits(batch.images_BCHW).argmax(1) == batch.labels_B)

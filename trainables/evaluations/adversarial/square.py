@@ -1,0 +1,43 @@
+"""Accuracy under Square, which asks for logits only and so no gradient can mislead."""
+
+from trainables.evaluations.adversarial.attacks import attackable
+from trainables.evaluations.adversarial.ball import Ball
+from trainables.evaluations.adversarial.robustness import (
+    attack_all,
+    by_picture,
+    clean_accuracy,
+    costly_sample,
+    share,
+    stage_tick,
+)
+from trainables.evaluations.adversarial.standard_four import STANDARD_QUERIES, one_of_four
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding
+
+
+def _run(subject: Subject) -> Finding:
+    settings, batch = subject.settings.adversarial, costly_sample(subject)
+    ball = Ball("linf", settings.linf)
+    with attackable(subject.model) as logits_of:
+        found = attack_all(
+            subject,
+            batch.images_BCHW,
+            batch.labels_B,
+            one_of_four("square", subject, logits_of, ball),
+            tick=stage_tick(subject, 0, 1, len(batch)),
+        )
+    return Finding(
+        {f"adversarial/square/{ball.name}": share(~found.fooled_B)},
+        settings={
+            "num_pictures": len(batch),
+            "seed": subject.settings.seed,
+            "linf": ball.eps,
+            "queries": settings.square_queries,
+            "standard_queries": STANDARD_QUERIES,
+            "clean_accuracy": clean_accuracy(subject, batch),
+        },
+        samples={f"adversarial/square/{ball.name}": by_picture(batch, ~found.fooled_B)},
+    )
+
+
+SQUARE = EvalSpec(name="square", category="adversarial", directions={"adversarial/square/linf_*": "max"}, run=_run)

@@ -1,0 +1,114 @@
+"""All figures of one kind of map, picture by picture.
+
+N samples, B batch, H W picture or map, S steps.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from trainables.config.suite import MapName
+from trainables.data import Batch
+from trainables.evaluations.attribution.completeness import COMPLETE, completeness_gaps
+from trainables.evaluations.attribution.concentration import complexities, sparsenesses
+from trainables.evaluations.attribution.degenerate import is_empty, is_flat
+from trainables.evaluations.attribution.explained import Explained, Explainer
+from trainables.evaluations.attribution.flipping import area_under, flipping_curves
+from trainables.evaluations.attribution.further_maps import continuity, contrastivity, max_sensitivity
+from trainables.evaluations.attribution.localisation import localisations, objects_of, pointing_hits
+from trainables.evaluations.attribution.maps import COSTLY
+from trainables.evaluations.base import Subject
+
+CHUNK = 32
+"""Pictures judged at once, between two reports of progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Figures of pictures in their order, on the CPU; nan where one is not defined or not asked for."""
+
+    values_N: Mapping[str, Tensor]
+    """By metric."""
+    curve_NS: Tensor
+    correct_N: Tensor
+    empty_N: Tensor
+    flat_N: Tensor
+
+
+def scores_of(name: MapName, subject: Subject, batch: Batch, *, flip_steps: int, costly: frozenset[str]) -> Scores:
+    """Judge the maps of the class that the network predicts; the network has to be frozen.
+
+    Args:
+        flip_steps: A divisor of H*W.
+        costly: Ids of the pictures on which the costliest is measured.
+    """
+    explainer = Explainer(name, subject)
+    parts: list[Scores] = []
+    for part in batch.split(math.ceil(len(batch) / min(CHUNK, subject.batch_size))):
+        parts.append(_judge(explainer, part, flip_steps, costly))
+        subject.tick(sum(len(done.correct_N) for done in parts), len(batch))
+    return Scores(
+        values_N={metric: torch.cat([part.values_N[metric] for part in parts]) for metric in parts[0].values_N},
+        **{
+            field.name: torch.cat([getattr(part, field.name) for part in parts])
+            for field in fields(Scores)
+            if field.name != "values_N"
+        },
+    )
+
+
+def _judge(explainer: Explainer, batch: Batch, flip_steps: int, costly: frozenset[str]) -> Scores:
+    pictures = explainer.explained(batch)
+    map_BHW, object_BHW = pictures.map_BHW, objects_of(batch.background_BHW, batch.has_mask_B)
+    curve_BS = _curves(explainer, pictures, flip_steps)
+    values_B = {
+        "pixel_flipping": area_under(curve_BS),
+        "pixel_flipping_normalised": area_under(curve_BS / curve_BS[:, :1]),
+        **_against_further_maps(explainer, pictures, costly),
+        "complexity": complexities(map_BHW),
+        "sparseness": sparsenesses(map_BHW),
+        "localisation": localisations(map_BHW, object_BHW),
+        "pointing_game": pointing_hits(map_BHW, object_BHW),
+    }
+    if explainer.name in COMPLETE:
+        values_B["completeness"] = completeness_gaps(
+            explainer.name,
+            explainer.subject.model,
+            pictures.logits_BK,
+            pictures.own_grid_BHW,
+            batch.images_BCHW.shape[1:],
+        )
+    return Scores(values_B, curve_BS, pictures.targets_B == batch.labels_B, is_empty(map_BHW), is_flat(map_BHW))
+
+
+def _curves(explainer: Explainer, pictures: Explained, flip_steps: int) -> Tensor:
+    return flipping_curves(
+        explainer.subject.model,
+        pictures.images_BCHW.to(explainer.subject.device),
+        pictures.logits_BK,
+        pictures.map_BHW,
+        num_steps=flip_steps,
+    )
+
+
+def _against_further_maps(explainer: Explainer, pictures: Explained, costly: frozenset[str]) -> dict[str, Tensor]:
+    few_B = torch.tensor([picture in costly for picture in pictures.ids])
+    many_B = few_B if explainer.name in COSTLY else torch.ones_like(few_B)
+    return {
+        "continuity": _where(many_B, continuity, explainer, pictures),
+        "max_sensitivity": _where(few_B, max_sensitivity, explainer, pictures),
+        "contrastivity": _where(many_B, contrastivity, explainer, pictures),
+    }
+
+
+def _where(
+    chosen_B: Tensor, metric: Callable[[Explainer, Explained], Tensor], explainer: Explainer, pictures: Explained
+) -> Tensor:
+    """Return the metric of the chosen pictures and nan of the others."""
+    values_B = torch.full(chosen_B.shape, torch.nan, dtype=torch.float64)
+    if chosen_B.any():
+        values_B[chosen_B] = metric(explainer, pictures.pick(chosen_B)).double()
+    return values_B

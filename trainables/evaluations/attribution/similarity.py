@@ -1,0 +1,41 @@
+"""How alike two maps look.
+
+B batch, H W picture.
+"""
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.attribution.degenerate import is_flat
+
+MIN_SIDE = 6
+"""SSIM's window of 11 pixels is mirrored at the border, which a smaller picture cannot."""
+DATA_RANGE = 1.0
+
+
+def structural_similarities(reference_BHW: Tensor, other_BHW: Tensor) -> Tensor:
+    """Return the SSIM of maps that are each brought to [0, 1], from -1 to 1; nan where the reference is flat.
+
+    `(a - min a) / (max a - min a)` leaves the pattern alone, for SSIM is meant for values that are not negative: of
+    signed ones it finds a map and its negative alike, as two of its factors change their sign. A flat `other` becomes
+    zero. The window is Gaussian with sigma 1.5, the data range 1. Source: Wang et al. 2004, eq. 13.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    found_B = structural_similarity_index_measure(
+        _stretched(other_BHW).unsqueeze(1),
+        _stretched(reference_BHW).unsqueeze(1),
+        sigma=1.5,
+        reduction="none",
+        data_range=DATA_RANGE,
+    )
+    assert isinstance(found_B, Tensor)
+    return found_B.masked_fill(is_flat(reference_BHW), torch.nan)
+
+
+def _stretched(map_BHW: Tensor) -> Tensor:
+    above_BHW = map_BHW.double() - map_BHW.double().amin((1, 2), keepdim=True)
+    largest_B11 = above_BHW.amax((1, 2), keepdim=True)
+    stretched_BHW = (above_BHW / largest_B11.where(largest_B11 > 0, 1)).masked_fill(is_flat(map_BHW).view(-1, 1, 1), 0)
+    # SSIM subtracts squares of close values, which in [0, 1] costs float32 less than a thousandth of its constants.
+    return stretched_BHW.float()

@@ -1,0 +1,102 @@
+"""Objects covered, cut out and pasted, by their masks.
+
+An object's map holds its share of each pixel, in [0, 1].
+B batch, C channels, H W picture.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Box(NamedTuple):
+    """The pixels of the rows `top <= y < bottom` and the columns `left <= x < right`."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index a picture with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+def bounding_box(object_HW: Tensor) -> Box | None:
+    """Return the smallest box around every pixel with any object in it; None where there is no object."""
+    rows_P, columns_P = object_HW.nonzero(as_tuple=True)
+    if not len(rows_P):
+        return None
+    return Box(int(rows_P.min()), int(rows_P.max()) + 1, int(columns_P.min()), int(columns_P.max()) + 1)
+
+
+def neighbour_box(box: Box, height: int, width: int) -> Box | None:
+    """Return the largest box of a picture beside `box`; None where `box` covers the picture.
+
+    It is one of the four strips from edge to edge of the picture: above, below, left or right of `box`, of equal ones
+    the first.
+    """
+    strips = (
+        Box(0, box.top, 0, width),
+        Box(box.bottom, height, 0, width),
+        Box(0, height, 0, box.left),
+        Box(0, height, box.right, width),
+    )
+    largest = max(strips, key=lambda strip: strip.area)
+    return largest if largest.area else None
+
+
+def tile_over(image_CHW: Tensor, box: Box, tile: Box) -> Tensor:
+    """Return the picture with `tile` continued periodically over `box`.
+
+    Row y of `box` shows row `tile.top + (y - tile.top) mod height(tile)`, and columns likewise.
+    """
+    rows_H = tile.top + (torch.arange(box.top, box.bottom) - tile.top) % (tile.bottom - tile.top)
+    columns_W = tile.left + (torch.arange(box.left, box.right) - tile.left) % (tile.right - tile.left)
+    tiled_CHW = image_CHW.clone()
+    tiled_CHW[:, *box.slices] = image_CHW[:, rows_H[:, None], columns_W]
+    return tiled_CHW
+
+
+def can_be_tiled(object_HW: Tensor) -> bool:
+    """Return whether there is an object, and beside its bounding box a strip without it."""
+    box = bounding_box(object_HW)
+    return box is not None and neighbour_box(box, *object_HW.shape) is not None
+
+
+def tiled_background(image_CHW: Tensor, object_HW: Tensor) -> Tensor:
+    """Return the picture with the object's bounding box tiled over by the largest box beside it.
+
+    This is the Only-BG-T of Xiao et al. 2021, "Noise or Signal", and the tiling of Moayeri et al. 2022, "Hard
+    ImageNet", with one box around all of the picture's objects.
+
+    Raises:
+        ValueError: If the picture has no object, or no box beside it; `can_be_tiled` says so beforehand.
+    """
+    box = bounding_box(object_HW)
+    tile = neighbour_box(box, *object_HW.shape) if box else None
+    if box is None or tile is None:
+        raise ValueError(f"no background to tile with: the object's bounding box is {box}")
+    return tile_over(image_CHW, box, tile)
+
+
+def box_masks(object_BHW: Tensor) -> Tensor:
+    """Return 1 in each object's bounding box and 0 outside, BHW."""
+    masks_BHW = torch.zeros_like(object_BHW)
+    for mask_HW, object_HW in zip(masks_BHW, object_BHW, strict=True):
+        box = bounding_box(object_HW)
+        if box:
+            mask_HW[box.slices] = 1
+    return masks_BHW
+
+
+def blend(images_BCHW: Tensor, others_BCHW: Tensor | float, share_BHW: Tensor) -> Tensor:
+    """Return `(1 - share) * images + share * others`, the others being pictures or one grey value."""
+    share_B1HW = share_BHW.unsqueeze(1)
+    return (1 - share_B1HW) * images_BCHW + share_B1HW * others_BCHW

@@ -1,0 +1,106 @@
+"""Accuracy by group of pictures, such as class by background: the worst, and the mean as the training set has them.
+
+Source: Sagawa et al. 2020, "Distributionally Robust Neural Networks", where the groups of Waterbirds are weighted as
+the training set has them.
+N samples, G groups.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from trainables.data import Grouped, PictureSet
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding, NotPossibleError
+
+
+def group_accuracies(hits_N: Tensor, groups_N: Tensor, num_groups: int) -> Tensor:
+    """Return each group's share of hits in float64, nan where a group has no picture."""
+    return _count(groups_N[hits_N], num_groups) / _count(groups_N, num_groups)
+
+
+def worst_group(accuracies_G: Tensor) -> float:
+    """Return the lowest accuracy of the groups that have pictures."""
+    return accuracies_G[~accuracies_G.isnan()].min().item()
+
+
+def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
+    """Return `sum_g p_g * acc_g / sum_g p_g` over the groups that have pictures; nan where they have no share.
+
+    Args:
+        accuracies_G: Accuracy by group, nan where a group has no picture.
+        proportions_G: Share p_g of each group in the training set.
+    """
+    known_G = ~accuracies_G.isnan()
+    total = proportions_G[known_G].sum().item()
+    return (accuracies_G[known_G] * proportions_G[known_G]).sum().item() / total if total else math.nan
+
+
+def _run(subject: Subject) -> Finding:
+    """Pool all sets that have groups: a group's pictures are alike in each, only their number differs."""
+    training_N, names = _groups(subject.data.train), _names(subject.data.train)
+    sets = _evaluated(subject)
+    grouped = {name: groups_N for name, set_ in sets.items() if (groups_N := _groups(set_)) is not None}
+    if training_N is None or not grouped:
+        raise NotPossibleError("the training set, or every set to measure, has no groups")
+    hits = []
+    for done, (name, groups_N) in enumerate(grouped.items(), start=1):
+        hits.append(_hits(subject, name, len(groups_N)))
+        subject.tick(done, len(grouped))
+    all_N = torch.cat([_as_predicted(groups_N, subject.world_size) for groups_N in grouped.values()])
+    accuracies_G = group_accuracies(torch.cat(hits), all_N, len(names))
+    proportions_G = _count(training_N, len(names)) / len(training_N)
+    return Finding(
+        {
+            "background/worst_group": worst_group(accuracies_G),
+            "background/group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
+        },
+        settings={
+            "sets": list(grouped),
+            "num_pictures": _by_name(names, _count(all_N, len(names)).long()),
+            "training_share": _by_name(names, proportions_G),
+            "accuracy": _by_name(names, accuracies_G),
+        },
+    )
+
+
+def _evaluated(subject: Subject) -> dict[str, PictureSet]:
+    return {"val": subject.data.val, **{f"shift/{name}": set_ for name, set_ in subject.data.shift.items()}}
+
+
+def _groups(pictures: PictureSet) -> Tensor | None:
+    return pictures.groups() if isinstance(pictures, Grouped) else None
+
+
+def _names(pictures: PictureSet) -> tuple[str, ...]:
+    return pictures.group_names if isinstance(pictures, Grouped) else ()
+
+
+def _hits(subject: Subject, name: str, num_expected: int) -> Tensor:
+    predictions = subject.validation if name == "val" else subject.predictions(_evaluated(subject)[name])
+    num_found = len(predictions.labels_N)
+    if num_found != num_expected:
+        raise NotPossibleError(f"{num_expected - num_found} pictures of {name} were skipped, so groups do not line up")
+    return predictions.logits_NK.argmax(1) == predictions.labels_N
+
+
+def _as_predicted(groups_N: Tensor, world_size: int) -> Tensor:
+    """Return the groups in the order of predictions, which are each worker's `rank::world_size` after another's."""
+    return torch.cat([groups_N[rank::world_size] for rank in range(world_size)])
+
+
+def _count(groups_N: Tensor, num_groups: int) -> Tensor:
+    return groups_N.bincount(minlength=num_groups).double()
+
+
+def _by_name(names: tuple[str, ...], values_G: Tensor) -> dict[str, float]:
+    return dict(zip(names, values_G.tolist(), strict=True))
+
+
+GROUPS = EvalSpec(
+    name="groups",
+    category="background",
+    directions={"background/worst_group": "max", "background/group_adjusted_accuracy": "max"},
+    run=_run,
+)

@@ -1,0 +1,105 @@
+"""Whether what speaks for the predicted class lies on the object: energy pointing game and overlap with the mask.
+
+The map of a picture is the ContrastiveCAM of its predicted class against one rival, the class with the next highest
+logit: the comparison that decided the prediction. Its positive part is enlarged bilinearly to the mask's size.
+B batch, K classes, H W map or picture.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.cams import contrastive_cams, hirescam
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding, NotPossibleError
+from trainables.evaluations.masked_sample import masked_sample
+
+MIN_ENERGY = 1e-7
+"""A map whose positive part sums to less, at the mask's size, points nowhere."""
+
+
+def decisive_maps(cams_BKHW: Tensor, logits_BK: Tensor) -> Tensor:
+    """Return `CC_(c,r) = H_c - H_r`, BHW, of the highest logit's class c against the next highest's r."""
+    predicted_B, rival_B = logits_BK.topk(2, dim=1).indices.unbind(1)
+    contrastive_BKHW = contrastive_cams(cams_BKHW, predicted_B)
+    return torch.take_along_dim(contrastive_BKHW, rival_B.view(-1, 1, 1, 1), dim=1).squeeze(1)
+
+
+def energy(maps_BHW: Tensor, size: Sequence[int]) -> Tensor:
+    """Return the positive part of the maps, enlarged bilinearly to `size`."""
+    positive_B1HW = maps_BHW.clamp(min=0).unsqueeze(1)
+    return functional.interpolate(positive_B1HW, list(size), mode="bilinear", align_corners=False).squeeze(1)
+
+
+def energy_on_object(energy_BHW: Tensor, object_BHW: Tensor) -> Tensor:
+    """Return `sum a * object / sum a` of each map a >= 0, nan where it or the object is empty.
+
+    Source: Wang et al. 2020, "Score-CAM", section 4.3.
+    """
+    shares_B = (energy_BHW * object_BHW).sum((1, 2)) / energy_BHW.sum((1, 2))
+    return torch.where(_is_defined(energy_BHW, object_BHW), shares_B, torch.nan)
+
+
+def overlap(energy_BHW: Tensor, object_BHW: Tensor, *, threshold: float) -> Tensor:
+    """Return the intersection over union of the object and of where `a > threshold * max a`.
+
+    A pixel that is object in part counts with that part. The result is nan where a or the object is empty.
+    """
+    seen_BHW = (energy_BHW > threshold * energy_BHW.amax((1, 2), keepdim=True)).to(object_BHW.dtype)
+    both_B = torch.minimum(seen_BHW, object_BHW).sum((1, 2))
+    either_B = torch.maximum(seen_BHW, object_BHW).sum((1, 2))
+    return torch.where(_is_defined(energy_BHW, object_BHW), both_B / either_B, torch.nan)
+
+
+def _is_defined(energy_BHW: Tensor, object_BHW: Tensor) -> Tensor:
+    return (energy_BHW.sum((1, 2)) >= MIN_ENERGY) & (object_BHW > 0).flatten(1).any(1)
+
+
+def _run(subject: Subject) -> Finding:
+    if subject.model.num_classes < 2:
+        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    sample = masked_sample(subject)
+    threshold = subject.settings.background.iou_threshold
+    energies, overlaps = [], []
+    for indices_B in subject.chunks(sample.indices):
+        object_BHW = sample.object_NHW[indices_B]
+        energy_BHW = _energy(subject, sample.images_NCHW[indices_B])
+        energies.append(energy_on_object(energy_BHW, object_BHW))
+        overlaps.append(overlap(energy_BHW, object_BHW, threshold=threshold))
+        subject.tick(int(indices_B[-1]) + 1, len(sample))
+    energy_N, overlap_N = torch.cat(energies).double(), torch.cat(overlaps).double()
+    num_empty = int(energy_N.isnan().sum())
+    if num_empty == len(sample):
+        raise NotPossibleError(f"none of the maps of {len(sample)} pictures has a positive part")
+    return Finding(
+        {
+            "localisation/energy_pointing_game": energy_N.nanmean().item(),
+            "localisation/contrastive_iou": overlap_N.nanmean().item(),
+        },
+        settings={
+            **sample.settings,
+            "map": "ContrastiveCAM of the highest logit's class against the next highest's",
+            "resampling": "bilinear",
+            "iou_threshold": threshold,
+            "min_energy": MIN_ENERGY,
+            "num_empty_maps": num_empty,
+        },
+    )
+
+
+def _energy(subject: Subject, images_BCHW: Tensor) -> Tensor:
+    with torch.inference_mode():
+        output = subject.model(images_BCHW.to(subject.device))
+        cams_BKHW = hirescam(output.features.float(), subject.model.head.weight)
+        return energy(decisive_maps(cams_BKHW, output.logits.float()), images_BCHW.shape[-2:]).cpu()
+
+
+LOCALISATION = EvalSpec(
+    name="localisation",
+    category="background",
+    directions={"localisation/energy_pointing_game": "max", "localisation/contrastive_iou": "max"},
+    run=_run,
+    needs=frozenset({"masks"}),
+)

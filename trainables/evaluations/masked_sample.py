@@ -1,0 +1,82 @@
+"""The sampled pictures whose object is known, and how a network does on changed versions of them.
+
+N samples, B batch, C channels, H W picture.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.base import Subject
+from trainables.evaluations.finding import Metrics, NotPossibleError
+
+Change = Callable[[Tensor], Tensor]
+"""From indices_B of a sample to the pictures images_BCHW that the network is shown in their place."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedSample:
+    """Pictures with an object, on the CPU."""
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+    object_NHW: Tensor
+    """The object's share of each pixel: 1 minus the background, so that what a mask leaves open counts as object."""
+    settings: dict[str, Any]
+    """What every part that looks at the sample states."""
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    @property
+    def indices(self) -> Tensor:
+        return torch.arange(len(self))
+
+
+def masked_sample(subject: Subject) -> MaskedSample:
+    """Return the sampled pictures that have a mask with an object; NotPossibleError where there is none."""
+    batch = subject.sampled
+    object_NHW = 1 - batch.background_BHW
+    kept_N = batch.has_mask_B & object_NHW.flatten(1).any(1)
+    num_kept = int(kept_N.sum())
+    if not num_kept:
+        raise NotPossibleError(f"none of the {len(batch)} sampled pictures has a mask that shows an object")
+    return MaskedSample(
+        images_NCHW=batch.images_BCHW[kept_N],
+        labels_N=batch.labels_B[kept_N],
+        object_NHW=object_NHW[kept_N],
+        settings={
+            "seed": subject.settings.seed,
+            "num_pictures": num_kept,
+            "num_without_mask": len(batch) - num_kept,
+        },
+    )
+
+
+def accuracies(subject: Subject, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]) -> Metrics:
+    """Return by name the accuracy on changed pictures; nan where a change has none.
+
+    Args:
+        changes: By the metric's name, the change and the indices_N of the pictures that it is shown on.
+    """
+    metrics = {}
+    for done, (name, (change, indices_N)) in enumerate(changes.items(), start=1):
+        metrics[name] = hits(subject, sample, change, indices_N).double().mean().item()
+        subject.tick(done, len(changes))
+    return metrics
+
+
+def hits(subject: Subject, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:
+    """Return whether the network still finds each picture's label once changed, bool N.
+
+    `change` is called with consecutive parts of `indices_N`, of at most a batch.
+    """
+    found = [
+        subject.logits(change(indices_B)).argmax(1) == sample.labels_N[indices_B]
+        for indices_B in subject.chunks(indices_N)
+        if len(indices_B)
+    ]
+    return torch.cat([torch.empty(0, dtype=torch.bool), *found])

@@ -1,0 +1,46 @@
+"""Hyper-parameters of a score, chosen on validation sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from trainables.evaluations.ood.encoded import Encoded
+from trainables.evaluations.ood.scores import Method, Score, Setting, Trained
+from trainables.evaluations.ood.separation import auroc
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All that a choice of hyper-parameters may look at."""
+
+    inside: Encoded
+    outside: Sequence[Encoded]
+    """Of each validation set, of which there is at least one."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A fitted score with its hyper-parameters."""
+
+    score: Score
+    setting: Setting
+    validation_auroc: float | None = None
+    """Mean over the validation sets; None where the literature's default was taken."""
+
+
+def choose(method: Method, trained: Trained, validation: Validation | None) -> Choice:
+    """Return the candidate with the highest mean AUROC over the validation sets, of equals the first.
+
+    Without validation sets, or with one candidate, that is the literature's default.
+    """
+    candidates = method.candidates(trained)
+    if len(candidates) == 1 or validation is None:
+        return Choice(method.fit(trained, candidates[0]), candidates[0])
+    measured = [_measured(method, trained, setting, validation) for setting in candidates]
+    return max(measured, key=lambda choice: choice.validation_auroc or 0.0)
+
+
+def _measured(method: Method, trained: Trained, setting: Setting, validation: Validation) -> Choice:
+    score = method.fit(trained, setting)
+    inside_N = score(validation.inside)
+    return Choice(score, setting, fmean(auroc(inside_N, score(outside)) for outside in validation.outside))

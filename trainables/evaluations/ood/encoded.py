@@ -1,0 +1,38 @@
+"""Pictures with what a network makes of them, computed once for all scores.
+
+N pictures, B batch, C channels, F features, K classes, H W picture.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.base import Subject
+from trainables.evaluations.finding import NotPossibleError
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Pictures, features and logits on the CPU."""
+
+    images_NCHW: Tensor
+    features_NF: Tensor
+    """float32: the mean-pooled features that the head sees."""
+    logits_NK: Tensor
+    """float64, in which the probabilities of a sure network are still apart."""
+
+
+def encode(subject: Subject, images_NCHW: Tensor) -> Encoded:
+    """Run the network on pictures; raise NotPossibleError where it returns what is no finite number."""
+    parts = [_encode_batch(subject, part_BCHW) for part_BCHW in subject.chunks(images_NCHW)]
+    features_NF, logits_NK = (torch.cat(column) for column in zip(*parts, strict=True))
+    if not (features_NF.isfinite().all() and logits_NK.isfinite().all()):
+        raise NotPossibleError("the network's features and logits are not all finite")
+    return Encoded(images_NCHW, features_NF, logits_NK)
+
+
+@torch.no_grad()
+def _encode_batch(subject: Subject, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    output = subject.model(images_BCHW.to(subject.device))
+    return output.features.float().mean((2, 3)).cpu(), output.logits.double().cpu()

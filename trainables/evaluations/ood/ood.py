@@ -1,0 +1,146 @@
+"""Detection of pictures that belong to no class, by the conventions of OpenOOD (Yang et al. 2022).
+
+M pictures outside.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from itertools import count
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from trainables.config import ScoreName
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Curve, Finding, Metrics, NotPossibleError
+from trainables.evaluations.ood.choice import Choice, Validation, choose
+from trainables.evaluations.ood.encoded import encode
+from trainables.evaluations.ood.scores import SCORES, Trained
+from trainables.evaluations.ood.separation import Roc, roc, separation
+from trainables.evaluations.ood.sets import OutsideSets
+
+logger = logging.getLogger(__name__)
+
+_VALIDATION_SAMPLE = 100
+"""Pictures of each set on which hyper-parameters are chosen: ODIN's eight candidates cost more than all the rest."""
+
+
+def _run(subject: Subject) -> Finding:
+    sets = OutsideSets.of(subject)
+    scores = tuple(dict.fromkeys(subject.settings.ood.scores))
+    step = _steps(subject, 1 + len(scores) + sets.num_measured)
+    trained = _trained(subject)
+    step()
+    validation, validated_on = _validation(subject, sets)
+    choices, score_notes = _choose(scores, trained, validation, step)
+    inside = encode(subject, subject.sampled.images_BCHW)
+    inside_scores = {name: choice.score(inside) for name, choice in choices.items()}
+    metrics: Metrics = {}
+    curves = []
+    for set_name, outside in sets.measured():
+        for name, choice in choices.items():
+            outside_M = choice.score(outside)
+            found = separation(inside_scores[name], outside_M)
+            metrics |= {f"ood/{set_name}/{name}/{key}": value for key, value in found.items()}
+            curves.append(_curve(set_name, name, roc(inside_scores[name], outside_M)))
+        step()
+    if not metrics:
+        raise NotPossibleError("no score could be measured on any near or far set; the log says why")
+    return Finding(
+        metrics | means_by_role(metrics, sets.roles),
+        curves=tuple(curves),
+        settings={
+            "seed": subject.settings.seed,
+            "num_pictures": len(inside.logits_NK),
+            "fit_sample": len(trained.labels_N),
+            "validated_on": validated_on,
+            "sets": sets.notes,
+            "scores": score_notes,
+        },
+    )
+
+
+def _trained(subject: Subject) -> Trained:
+    reference, size = subject.data.reference, subject.batch_size
+    draws = subject.draws(reference, subject.settings.ood.fit_sample)
+    features, labels = [], []
+    for start in range(0, len(draws), size):
+        batch = reference.__getitems__(draws[start : start + size])
+        if len(batch):
+            features.append(encode(subject, batch.images_BCHW).features_NF)
+            labels.append(batch.labels_B)
+    return Trained(subject.model, subject.device, size, torch.cat(features), torch.cat(labels))
+
+
+def _validation(subject: Subject, sets: OutsideSets) -> tuple[Validation | None, str]:
+    """Return the validation sets against pictures inside that are not measured, where there are enough of these."""
+    size = min(_VALIDATION_SAMPLE, subject.settings.sample)
+    outside = sets.validation(size)
+    if not outside:
+        return None, "nothing: there is no validation set"
+    val = subject.data.val
+    measured = set(subject.draws(val))
+    others = [draw for draw in subject.draws(val, subject.settings.sample + size) if draw not in measured]
+    enough = len(others) == size
+    batch = val.__getitems__(others if enough else subject.draws(val, size))
+    inside = Validation(encode(subject, batch.images_BCHW), outside)
+    return inside, f"{len(batch)} inside pictures that are {'not ' * enough}measured"
+
+
+def _choose(
+    scores: tuple[ScoreName, ...], trained: Trained, validation: Validation | None, step: Callable[[], None]
+) -> tuple[dict[ScoreName, Choice], dict[str, Any]]:
+    """Return the fitted scores, and what the report says of each."""
+    choices: dict[ScoreName, Choice] = {}
+    notes: dict[str, Any] = {}
+    for name in scores:
+        try:
+            choices[name] = choose(SCORES[name], trained, validation)
+            notes[name] = _note(choices[name])
+        except NotPossibleError as reason:
+            logger.warning("ood: without the score %s: %s", name, reason)
+            notes[name] = {"skipped": str(reason)}
+        step()
+    return choices, notes
+
+
+def _note(choice: Choice) -> dict[str, Any]:
+    note: dict[str, Any] = {"hyper_parameters": dict(choice.setting)}
+    if choice.validation_auroc is None:
+        return note | {"chosen_by": "literature"}
+    return note | {"chosen_by": "validation sets", "validation_auroc": choice.validation_auroc}
+
+
+def means_by_role(metrics: Metrics, roles: Mapping[str, str]) -> Metrics:
+    """Return `ood/near/...` and `ood/far/...`: unweighted means over the measured sets of that role."""
+    groups: dict[str, list[float]] = {}
+    for name, value in metrics.items():
+        set_name, score, key = name.removeprefix("ood/").rsplit("/", 2)
+        groups.setdefault(f"ood/{roles[set_name]}/{score}/{key}", []).append(value)
+    return {name: fmean(values) for name, values in groups.items()}
+
+
+def _curve(set_name: str, score: str, points: Roc) -> Curve:
+    thin = points.thinned()
+    return Curve(
+        chart=f"ood-{set_name}",
+        name=score,
+        x_label="share of inside pictures called outside",
+        y_label="share of outside pictures found",
+        x=tuple(thin.fpr.tolist()),
+        y=tuple(thin.tpr.tolist()),
+    )
+
+
+def _steps(subject: Subject, total: int) -> Callable[[], None]:
+    done = count(1)
+    return lambda: subject.tick(next(done), total)
+
+
+OOD = EvalSpec(
+    name="ood",
+    category="ood",
+    directions={"ood/*/auroc": "max", "ood/*/fpr95": "min", "ood/*/aupr_in": "max", "ood/*/aupr_out": "max"},
+    run=_run,
+)

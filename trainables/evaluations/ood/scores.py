@@ -1,0 +1,192 @@
+"""Scores that say how far a network is at home with a picture, by pytorch-ood.
+
+Every score here is a confidence, high = in distribution, as the papers have it. pytorch-ood's are larger for
+what is out of distribution: each is its negative.
+N pictures, C channels, F features, K classes, H W picture.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.config import ScoreName
+from trainables.evaluations.finding import NotPossibleError
+from trainables.evaluations.ood.encoded import Encoded
+from trainables.models import Classifier
+
+if TYPE_CHECKING:
+    from pytorch_ood.detector import ViM
+
+Setting = Mapping[str, float]
+"""Hyper-parameters by name."""
+Score = Callable[[Encoded], Tensor]
+"""From N pictures to N confidences in float64, high = in distribution."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, and what it makes of a sample of its training pictures."""
+
+    model: Classifier
+    device: torch.device
+    batch_size: int
+    features_NF: Tensor
+    labels_N: Tensor
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a score is fitted."""
+
+    fit: Callable[[Trained, Setting], Score]
+    """Raises NotPossibleError where the network leaves the score undefined."""
+    candidates: Callable[[Trained], Sequence[Setting]]
+    """The hyper-parameters that the sample allows: the literature's default, then its grid."""
+
+
+def softmax(_: Trained, __: Setting) -> Score:
+    """Return `max_k softmax(s)_k` (Hendrycks & Gimpel 2017), high = in distribution."""
+    from pytorch_ood.detector import MaxSoftmax
+
+    return lambda seen: _confidence(MaxSoftmax.score(seen.logits_NK))
+
+
+def energy(_: Trained, setting: Setting) -> Score:
+    """Return the negative energy `T log sum_k exp(s_k / T)` (Liu et al. 2020, eq. 4), high = in distribution."""
+    from pytorch_ood.detector import EnergyBased
+
+    return lambda seen: _confidence(EnergyBased.score(seen.logits_NK, setting["temperature"]))
+
+
+def odin(trained: Trained, setting: Setting) -> Score:
+    """Return `max_k softmax(s / T)_k` of `x - eps sign(grad)` (Liang et al. 2018, eq. 1 and 2), high = in distribution.
+
+    `grad` is that of the cross-entropy of `s / T` with the predicted class. The paper divides it by the standard
+    deviations of the normalisation since its network takes normalised pictures: `eps` is a step of pixels in [0, 1].
+    This network normalises inside and takes those pixels, so nothing is left to divide by.
+    """
+    from pytorch_ood.detector import ODIN
+
+    detector = ODIN(_Logits(trained.model), eps=setting["eps"], temperature=setting["temperature"])
+
+    def score(seen: Encoded) -> Tensor:
+        parts = torch.split(seen.images_NCHW, trained.batch_size)
+        return _confidence(torch.cat([detector.predict(part.to(trained.device)).cpu() for part in parts]))
+
+    return score
+
+
+def knn(trained: Trained, setting: Setting) -> Score:
+    """Return minus the distance to the k-th nearest training picture (Sun et al. 2022), high = in distribution.
+
+    Distances are Euclidean between pooled features of length 1.
+    """
+    from pytorch_ood.detector import KNN
+
+    detector = KNN(None, k=int(setting["k"])).fit_features(trained.features_NF, trained.labels_N)
+    return lambda seen: _confidence(detector.predict_features(seen.features_NF))
+
+
+def mahalanobis(trained: Trained, _: Setting) -> Score:
+    """Return `max_k -1/2 (z - mu_k)' P (z - mu_k)` (Lee et al. 2018, eq. 2), high = in distribution.
+
+    `mu_k` is the mean of class k's pooled features, P the pseudo-inverse of the covariance that all classes share.
+    """
+    from pytorch_ood.detector import Mahalanobis
+
+    detector: Any = Mahalanobis(None)
+    # Its own fit inverts in float32, and returns noise where the features span less than their number of dimensions.
+    detector.mu, detector.precision = class_means_and_precision(trained.features_NF, trained.labels_N)
+    return lambda seen: _confidence(detector.predict_features(seen.features_NF.double()))
+
+
+def vim(trained: Trained, setting: Setting) -> Score:
+    """Return `log sum_k exp(s_k) - alpha |residual|` (Wang et al. 2022, eq. 7 to 9), high = in distribution.
+
+    The residual is what the d principal directions of the training features leave of a feature; `alpha` makes its mean
+    length over the training sample the mean of the largest logit there.
+    """
+    detector = _vim_detector(trained.model.head, int(setting["d"]))
+    detector.fit_features(trained.features_NF, trained.labels_N)
+    if not math.isfinite(detector.alpha):
+        raise NotPossibleError("the training pictures have no residual to scale the virtual logit by")
+    return lambda seen: _confidence(detector.predict_features(seen.features_NF))
+
+
+def class_means_and_precision(features_NF: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means of the classes that occur, KF, and the pseudo-inverse of their shared covariance, FF; float64.
+
+    The covariance is `1/N sum_i (z_i - mu_(c_i)) (z_i - mu_(c_i))'` (Lee et al. 2018, eq. 1).
+    """
+    features_NF = features_NF.double()
+    classes_N = torch.unique(labels_N, return_inverse=True)[1]
+    means_KF = torch.stack([features_NF[classes_N == label].mean(0) for label in range(int(classes_N.max()) + 1)])
+    centred_NF = features_NF - means_KF[classes_N]
+    return means_KF, torch.linalg.pinv(centred_NF.T @ centred_NF / len(centred_NF), hermitian=True)
+
+
+def principal_dimensions(trained: Trained) -> list[Setting]:
+    """Return ViM's d: 1000 of 2048 features and more, 512 of 768 and more, else half of them, then pytorch-ood's grid.
+
+    All lie below the rank of the training features about ViM's origin, so that these leave a residual.
+    """
+    detector = _vim_detector(trained.model.head, d=0)
+    num_features = trained.features_NF.shape[1]
+    default = 1000 if num_features >= 2048 else 512 if num_features >= 768 else num_features // 2
+    largest = max(int(torch.linalg.matrix_rank(trained.features_NF - detector.u)) - 1, 0)
+    return _grid(min(default, largest), detector.hyperparameter_space["d"], largest, name="d")
+
+
+def neighbours(trained: Trained) -> list[Setting]:
+    """Return KNN's k: 50, then OpenOOD's grid, as far as there are training pictures."""
+    from pytorch_ood.detector import KNN
+
+    num = len(trained.features_NF)
+    return _grid(min(50, num), KNN.hyperparameter_space["k"], num, name="k")
+
+
+SCORES: dict[ScoreName, Method] = {
+    "softmax": Method(softmax, lambda _: [{}]),
+    "energy": Method(energy, lambda _: [{"temperature": temperature} for temperature in (1, 10, 100, 1000)]),
+    "odin": Method(
+        odin,
+        lambda _: [{"temperature": t, "eps": eps} for t, eps in product((1000, 1, 10, 100), (0.0014, 0.0028))],
+    ),
+    "knn": Method(knn, neighbours),
+    "mahalanobis": Method(mahalanobis, lambda _: [{}]),
+    "vim": Method(vim, principal_dimensions),
+}
+"""By the name in `ood/<set>/<name>/auroc`."""
+
+
+class _Logits(nn.Module):
+    """The network as pytorch-ood wants it; in float64, since at T = 1000 probabilities differ in their eighth digit."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        logits_NK: Tensor = self.model(images_NCHW).logits
+        return logits_NK.double()
+
+
+def _vim_detector(head: nn.Linear, d: int) -> "ViM":
+    from pytorch_ood.detector import ViM
+
+    bias_K = torch.zeros(head.out_features) if head.bias is None else head.bias.cpu()
+    return ViM(None, d=d, w=head.weight.cpu(), b=bias_K)
+
+
+def _confidence(outlier_N: Tensor) -> Tensor:
+    return -outlier_N.double()
+
+
+def _grid(default: int, values: Iterable[int], largest: int, *, name: str) -> list[Setting]:
+    possible = [default, *(value for value in values if value <= largest)]
+    return [{name: value} for value in dict.fromkeys(possible)]

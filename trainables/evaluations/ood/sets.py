@@ -1,0 +1,78 @@
+"""The outside sets of a suite, built and run through the network one after another."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainables.config import ConfigError, DataConfig, OutsideSet
+from trainables.data import Batch, build_outside, default_sets
+from trainables.evaluations.base import Subject
+from trainables.evaluations.finding import NotPossibleError
+from trainables.evaluations.ood.encoded import Encoded, encode
+from trainables.evaluations.seeds import seed_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OutsideSets:
+    """The sets that the suite names, or else those that need no files, and what became of each."""
+
+    subject: Subject
+    config: DataConfig
+    sections: Mapping[str, OutsideSet]
+    notes: dict[str, Any] = field(default_factory=dict)
+    """By name: role, kind, and what was looked at or why it was skipped; filled as the sets are read."""
+
+    @classmethod
+    def of(cls, subject: Subject) -> "OutsideSets":
+        """Raise NotPossibleError where there is nothing to measure."""
+        config = subject.data.config
+        if config is None:
+            raise NotPossibleError("the data do not say what they were built from, so nothing is known to lie outside")
+        sets = cls(subject, config, subject.settings.ood.sets or default_sets(config))
+        if not sets.num_measured:
+            raise NotPossibleError("evaluation.suite.ood.sets has no near and no far set")
+        return sets
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Near, far or validation by name."""
+        return {name: section.role for name, section in self.sections.items()}
+
+    @property
+    def num_measured(self) -> int:
+        """How many sets are near or far."""
+        return sum(role != "validation" for role in self.roles.values())
+
+    def measured(self) -> Iterator[tuple[str, Encoded]]:
+        """Yield the near and the far sets that can be read; log and note the others."""
+        return self._encoded([name for name, role in self.roles.items() if role != "validation"], None)
+
+    def validation(self, size: int) -> list[Encoded]:
+        """Return `size` pictures of each validation set that can be read; log and note the others."""
+        names = [name for name, role in self.roles.items() if role == "validation"]
+        return [encoded for _, encoded in self._encoded(names, size)]
+
+    def _encoded(self, names: list[str], size: int | None) -> Iterator[tuple[str, Encoded]]:
+        for name in names:
+            section = self.sections[name]
+            note = self.notes[name] = {"role": section.role, "kind": section.kind}
+            try:
+                batch, digest = self._sample(name, size)
+            except ConfigError as error:
+                logger.warning("ood: without the set %s: %s", name, error)
+                note["skipped"] = str(error)
+                continue
+            note |= {"num_pictures": len(batch), "digest": digest}
+            yield name, encode(self.subject, batch.images_BCHW)
+
+    def _sample(self, name: str, size: int | None) -> tuple[Batch, str]:
+        settings = self.subject.settings
+        seed = seed_of(settings.seed, f"outside {name}")
+        pictures = build_outside(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
+        batch = self.subject.sample(pictures, size)
+        if not len(batch):
+            raise ConfigError(f"evaluation.suite.ood.sets.{name}: none of its pictures could be read")
+        return batch, pictures.digest()

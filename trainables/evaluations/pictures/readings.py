@@ -1,0 +1,72 @@
+"""What a network makes of each sampled picture: its prediction, and where its influence lies.
+
+N samples, B batch, K classes, H W map.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
+from trainables.data import Batch
+from trainables.evaluations.base import Subject
+from trainables.evaluations.finding import NotPossibleError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """By picture, on the CPU."""
+
+    predicted_N: Tensor
+    """The class of the highest logit."""
+    confidence_N: Tensor
+    """The softmax probability of that class, float64."""
+    rival_N: Tensor
+    """The class with the highest logit besides the label's."""
+    contrast_NHW: Tensor
+    """The ContrastiveCAM `CC_(c,r)` of the label's class c against that rival r."""
+    influence_NHW: Tensor
+    """The influence `sum_k |CC_(c,k)|` of each cell."""
+    background_share_N: Tensor
+    """The background's share of the influence; nan without a mask or without influence."""
+
+
+def read_sample(subject: Subject) -> Readings:
+    """Return the readings of the sampled pictures.
+
+    Raises:
+        NotPossibleError: The network has one class, which has no rival, or a logit that is no finite number.
+    """
+    if subject.model.num_classes < 2:
+        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    batch = subject.sampled
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(batch), subject.batch_size):
+            parts.append(_read(subject, batch, slice(start, start + subject.batch_size)))
+            subject.tick(min(start + subject.batch_size, len(batch)), len(batch))
+    return Readings(
+        **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Readings)}
+    )
+
+
+def _read(subject: Subject, batch: Batch, part: slice) -> Readings:
+    output = subject.model(batch.images_BCHW[part].to(subject.device))
+    logits_BK, labels_B = output.logits.float(), batch.labels_B[part].to(subject.device)
+    if not logits_BK.isfinite().all():
+        raise NotPossibleError("the network's logits are not finite")
+    contrastive_BKHW = contrastive_cams(hirescam(output.features.float(), subject.model.head.weight), labels_B)
+    rival_B = logits_BK.scatter(1, labels_B.unsqueeze(1), -torch.inf).argmax(1)
+    background_BHW = reduce_background(batch.background_BHW[part].to(subject.device), contrastive_BKHW.shape[-2:])
+    foreground_B, background_B = influence(contrastive_BKHW, background_BHW)
+    has_mask_B = batch.has_mask_B[part].to(subject.device)
+    confidence_B, predicted_B = logits_BK.double().softmax(1).max(1)
+    return Readings(
+        predicted_N=predicted_B.cpu(),
+        confidence_N=confidence_B.cpu(),
+        rival_N=rival_B.cpu(),
+        contrast_NHW=torch.take_along_dim(contrastive_BKHW, rival_B.view(-1, 1, 1, 1), dim=1).squeeze(1).cpu(),
+        influence_NHW=contrastive_BKHW.abs().sum(1).cpu(),
+        background_share_N=torch.where(has_mask_B, background_B / (foreground_B + background_B), torch.nan).cpu(),
+    )

@@ -1,0 +1,120 @@
+"""Objects without their background, backgrounds without their object, and objects on other pictures' backgrounds.
+
+Source: Xiao et al. 2021, "Noise or Signal: The Role of Image Backgrounds in Object Recognition"; what is left out is
+black, and a background is the other picture with its object tiled over (Only-BG-T).
+N samples, B batch, C channels, H W picture.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.cutouts import blend, can_be_tiled, tiled_background
+from trainables.evaluations.finding import Finding
+from trainables.evaluations.masked_sample import Change, MaskedSample, accuracies, masked_sample
+
+BLACK = 0.0
+
+
+@dataclass(frozen=True)
+class Partners:
+    """The pictures that lend each picture their background; -1 where none can."""
+
+    same_N: Tensor
+    """Another picture of the same class."""
+    rand_N: Tensor
+    """Another picture of a class drawn uniformly from those that can lend one, the own class included."""
+    next_N: Tensor
+    """A picture of the next class that can lend one; the first follows the last."""
+
+    @property
+    def complete(self) -> Tensor:
+        """The indices of the pictures that have all three."""
+        return torch.stack([self.same_N, self.rand_N, self.next_N]).ge(0).all(0).nonzero().flatten()
+
+
+def draw_partners(labels_N: Tensor, lends_N: Tensor, generator: torch.Generator) -> Partners:
+    """Draw each picture's partners among the pictures of `lends_N`, never itself."""
+    pools: dict[int, list[int]] = defaultdict(list)
+    for index in lends_N.nonzero().flatten().tolist():
+        pools[int(labels_N[index])].append(index)
+    drawn = [_draw(index, label, pools, generator) for index, label in enumerate(labels_N.tolist())]
+    same_N, rand_N, next_N = torch.tensor(drawn, dtype=torch.int64).view(-1, 3).unbind(1)
+    return Partners(same_N, rand_N, next_N)
+
+
+def _draw(index: int, label: int, pools: Mapping[int, list[int]], generator: torch.Generator) -> tuple[int, int, int]:
+    own = [other for other in pools.get(label, []) if other != index]
+    others = {**pools, label: own}
+    names = sorted(name for name, pool in others.items() if pool)
+    if not names:
+        return -1, -1, -1
+
+    def choose(pool: list[int]) -> int:
+        return pool[int(torch.randint(len(pool), (), generator=generator))] if pool else -1
+
+    following = next((name for name in names if name > label), names[0])
+    return choose(own), choose(others[choose(names)]), choose(others[following] if following != label else [])
+
+
+def _on_background_of(sample: MaskedSample, partner_N: Tensor) -> Change:
+    def change(indices_B: Tensor) -> Tensor:
+        backgrounds_BCHW = torch.stack(
+            [tiled_background(sample.images_NCHW[other], sample.object_NHW[other]) for other in partner_N[indices_B]]
+        )
+        return blend(backgrounds_BCHW, sample.images_NCHW[indices_B], sample.object_NHW[indices_B])
+
+    return change
+
+
+def _run(subject: Subject) -> Finding:
+    sample = masked_sample(subject)
+    lends_N = torch.tensor([can_be_tiled(object_HW) for object_HW in sample.object_NHW])
+    partners = draw_partners(sample.labels_N, lends_N, subject.generator("swaps"))
+    # The mixed figures are of the same pictures, so that the gap is not between two samples.
+    everything, complete_N = sample.indices, partners.complete
+    metrics = accuracies(
+        subject,
+        sample,
+        {
+            "background/only_fg": (_blackened(sample, 1 - sample.object_NHW), everything),
+            "background/no_fg": (_blackened(sample, sample.object_NHW), everything),
+            "background/mixed_same": (_on_background_of(sample, partners.same_N), complete_N),
+            "background/mixed_rand": (_on_background_of(sample, partners.rand_N), complete_N),
+            "background/mixed_next": (_on_background_of(sample, partners.next_N), complete_N),
+        },
+    )
+    metrics["background/gap"] = metrics["background/mixed_same"] - metrics["background/mixed_rand"]
+    return Finding(
+        metrics,
+        settings={
+            **sample.settings,
+            "num_mixed": len(complete_N),
+            "num_without_partner": len(sample) - len(complete_N),
+            "num_not_tiled": int((~lends_N).sum()),
+        },
+    )
+
+
+def _blackened(sample: MaskedSample, share_NHW: Tensor) -> Change:
+    return lambda indices_B: blend(sample.images_NCHW[indices_B], BLACK, share_NHW[indices_B])
+
+
+SWAPS = EvalSpec(
+    name="swaps",
+    category="background",
+    directions={
+        "background/only_fg": "max",
+        "background/no_fg": "min",
+        "background/mixed_same": "max",
+        "background/mixed_rand": "max",
+        "background/mixed_next": "max",
+        "background/gap": "min",
+    },
+    run=_run,
+    needs=frozenset({"masks"}),
+)
