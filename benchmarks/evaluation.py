@@ -60,8 +60,8 @@ def section(result: dict[str, Any]) -> str:
         "```",
         "",
         f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the pictures "
-        "that both runs predict right, with a bootstrap interval of 95 % over pictures. Each column is one training "
-        "run: the spread between seeds is not known here.",
+        "of both runs, of explanations over those that both predict right, with a bootstrap interval of 95 % over "
+        "pictures. Each column is one training run: the spread between seeds is not known here.",
         "",
         *(f"{warning}\n" for warning in result["warnings"]),
         *_table(result, first),

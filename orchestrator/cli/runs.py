@@ -1,7 +1,7 @@
 """Commands on one run: train, evaluate, explain."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,6 @@ from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, 
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
-    from orchestrator.evaluation import EvaluationOrder
     from trainables.evaluations import Metrics
 
 
@@ -84,8 +83,10 @@ def evaluate(
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.evaluation import EvaluationOrder, push_evaluation
-    from orchestrator.runs import find_run
+    from orchestrator.evaluation import EvaluationOrder, evaluate_run, push_evaluation
+    from orchestrator.launch.evaluations import evaluate_on_ray
+    from orchestrator.runs import find_run, run_name
+    from orchestrator.suite_progress import SuiteProgress
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError, parse_assignments
     from trainables.evaluations import select
@@ -97,39 +98,26 @@ def evaluate(
     store = resolve_store(storage, tracking_uri)
     overrides = parse_assignments(set_ or [])
     orders = [EvaluationOrder(find_run(run, storage, store), overrides, parts, again) for run in runs]
-    results = _evaluate_one(orders[0]) if len(orders) == 1 else _evaluate_many(orders, address)
-    documents = [
-        {"run_id": push_evaluation(order.folder, store), "metrics": metrics}
-        for order, metrics in zip(orders, results, strict=True)
-    ]
-    if json:
-        print_json(documents[0] if len(documents) == 1 else documents)
-    else:
-        for order, metrics in zip(orders, results, strict=True):
+    names = [run_name(order.folder, storage) for order in orders]
+    with SuiteProgress() as progress:
+        watches = [progress.watch(name, len(parts)) for name in names]
+        if len(orders) == 1:
+            results: list[Metrics | Exception] = [evaluate_run(orders[0], watches[0])]
+        else:
+            results = evaluate_on_ray(orders, watches, address=address)
+    documents: list[dict[str, Any]] = []
+    for name, order, result in zip(names, orders, results, strict=True):
+        if isinstance(result, Exception):
+            note(f"error: {name}: {result}")
+            continue
+        documents.append({"run_id": push_evaluation(order.folder, store), "metrics": result})
+        if not json:
             say(f"{order.folder.path}:")
-            _say_metrics(metrics)
-
-
-def _evaluate_one(order: "EvaluationOrder") -> list["Metrics"]:
-    from orchestrator.evaluation import evaluate_run
-    from orchestrator.suite_progress import SuiteProgress
-
-    with SuiteProgress(len(order.parts)) as progress:
-        return [evaluate_run(order, progress)]
-
-
-def _evaluate_many(orders: list["EvaluationOrder"], address: str | None) -> list["Metrics"]:
-    from orchestrator.launch.evaluations import evaluate_on_ray
-
-    results = evaluate_on_ray(
-        orders, address=address, on_part=lambda run, part: note(f"{run.parent.parent.name}/{run.name}: {part}")
-    )
-    failed = [(order, result) for order, result in zip(orders, results, strict=True) if isinstance(result, Exception)]
-    for order, error in failed:
-        note(f"error: {order.folder.path}: {error}")
-    if failed:
+            _say_metrics(result)
+    if json:
+        print_json(documents[0] if len(orders) == 1 else documents)
+    if len(documents) < len(orders):
         raise typer.Exit(1)
-    return [result for result in results if not isinstance(result, Exception)]
 
 
 def explain(

@@ -1,25 +1,26 @@
 """Evaluate several runs at a time on Ray, each in a process of its own."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.evaluation import EvaluationOrder, evaluate_run
 from orchestrator.launch.capacity import capacity
 from orchestrator.launch.runtime import ray_session
-from trainables.evaluations import Metrics
+from trainables.evaluations import Metrics, Watch
 
 POLL_S = 1.0
 
 
 def evaluate_on_ray(
-    orders: Sequence[EvaluationOrder], *, address: str | None, on_part: Callable[[Path, str], None]
+    orders: Sequence[EvaluationOrder], watches: Sequence[Watch], *, address: str | None
 ) -> list[Metrics | Exception]:
     """Return the figures of each order, or why it failed; one that fails leaves the others alone.
 
     Args:
+        orders: What to evaluate.
+        watches: Told, for each order, how it goes on.
         address: Ray cluster to use; left out, one on this machine.
-        on_part: Told of each part that is finished, by run folder and part.
 
     Raises:
         ConfigError: Some evaluation does not fit on the cluster.
@@ -27,7 +28,7 @@ def evaluate_on_ray(
     with ray_session(address) as available:
         for order in orders:
             capacity(_alone(order), available)
-        return _evaluate_all(orders, on_part)
+        return _evaluate_all(orders, watches)
 
 
 def _alone(order: EvaluationOrder) -> Any:
@@ -35,24 +36,26 @@ def _alone(order: EvaluationOrder) -> Any:
     return order.config().resources.model_copy(update={"workers": 0})
 
 
-def _evaluate_all(orders: Sequence[EvaluationOrder], on_part: Callable[[Path, str], None]) -> list[Metrics | Exception]:
+def _evaluate_all(orders: Sequence[EvaluationOrder], watches: Sequence[Watch]) -> list[Metrics | Exception]:
     import ray
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     task = ray.remote(max_retries=1)(evaluate_run)
     pending = {}
     for index, order in enumerate(orders):
         resources = _alone(order)
-        pending[task.options(num_cpus=resources.cpus, num_gpus=resources.gpus).remote(order)] = index
+        run = task.options(num_cpus=resources.cpus, num_gpus=resources.gpus)
+        pending[run.remote(order, _Reporter(events, index))] = index
     results: list[Metrics | Exception] = [RuntimeError("not evaluated")] * len(orders)
-    seen = _finished_parts(orders)
     while pending:
         ended, _ = ray.wait(list(pending), timeout=POLL_S)
-        for path, changed in _finished_parts(orders).items():
-            if seen.get(path) != changed:
-                on_part(path.parent.parent, path.stem)
-                seen[path] = changed
         for reference in ended:
             results[pending.pop(reference)] = _result(reference)
+        for index, event, arguments, named in events.get_nowait_batch(events.qsize()):
+            getattr(watches[index], event)(*arguments, **named)
     return results
 
 
@@ -67,6 +70,27 @@ def _result(reference: Any) -> Metrics | Exception:
     return metrics
 
 
-def _finished_parts(orders: Sequence[EvaluationOrder]) -> dict[Path, int]:
-    """Return the files of finished parts, with the time they were written."""
-    return {path: path.stat().st_mtime_ns for order in orders for path in order.parts_path.glob("*.json")}
+class _Reporter(Watch):
+    """Sends what it is told from a Ray task to the driver, ticks once in a while."""
+
+    def __init__(self, events: Any, index: int) -> None:
+        self._events = events
+        self._index = index
+        self._ticked = 0.0
+
+    def on_start(self, name: str) -> None:
+        self._send("on_start", name)
+
+    def on_tick(self, done: int, total: int) -> None:
+        if time.monotonic() - self._ticked >= POLL_S:
+            self._ticked = time.monotonic()
+            self._send("on_tick", done, total)
+
+    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+        self._send("on_end", name, seconds, kept=kept)
+
+    def on_skip(self, name: str, reason: str) -> None:
+        self._send("on_skip", name, reason)
+
+    def _send(self, event: str, *arguments: object, **named: object) -> None:
+        self._events.put((self._index, event, arguments, named))

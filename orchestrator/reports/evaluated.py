@@ -34,12 +34,16 @@ class EvaluatedRun:
         return self.row["metrics"]
 
     def samples(self) -> dict[str, dict[str, float]]:
-        """Return by metric, and as `correct`, the value of each picture that some part has one of."""
+        """Return by metric the value of each picture, without those that the part itself sets aside as wrong."""
         found: dict[str, dict[str, float]] = {}
         for part in self.parts.values():
+            correct = part.samples.get(CORRECT)
             for metric, by_picture in part.samples.items():
-                known = {picture: value for picture, value in by_picture.items() if value is not None}
-                found.setdefault(metric, {}).update(known)
+                found[metric] = {
+                    picture: value
+                    for picture, value in by_picture.items()
+                    if value is not None and (correct is None or correct.get(picture) == 1)
+                }
         return found
 
 

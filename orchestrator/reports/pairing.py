@@ -3,7 +3,7 @@
 N pictures.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +30,12 @@ class PairedDifference:
         return self.low <= 0 <= self.high
 
 
-def paired_difference(
-    values: Mapping[str, float], others: Mapping[str, float], pictures: Iterable[str]
-) -> PairedDifference | None:
-    """Return `mean_i(values_i - others_i)` over those of `pictures` that have both; None below ten of them.
+def paired_difference(values: Mapping[str, float], others: Mapping[str, float]) -> PairedDifference | None:
+    """Return `mean_i(values_i - others_i)` over the pictures that have both; None below ten of them.
 
     The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
     """
-    shared = sorted(picture for picture in pictures if picture in values and picture in others)
+    shared = sorted(values.keys() & others.keys())
     if len(shared) < FEWEST_PICTURES:
         return None
     difference_N = np.array([values[picture] - others[picture] for picture in shared])

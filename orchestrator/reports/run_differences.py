@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.reports.evaluated import CORRECT, EvaluatedRun
+from orchestrator.reports.evaluated import EvaluatedRun
 from orchestrator.reports.pairing import PairedDifference, paired_difference
 from orchestrator.reports.wording import SMALLEST_SHOWN
 from trainables.evaluations import direction
@@ -22,7 +22,7 @@ class RunDifference:
     against: str
     difference: float
     paired: PairedDifference | None
-    """Over the pictures that both predict right, where both have this metric's value by picture."""
+    """Where both have this metric by picture; of explanations, over the pictures that both predict right."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
@@ -72,14 +72,5 @@ def _difference(
         run=run.name,
         against=first.name,
         difference=ours - theirs,
-        paired=_paired(metric, samples[run.name], samples[first.name]),
+        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {})),
     )
-
-
-def _paired(metric: str, ours: Samples, theirs: Samples) -> PairedDifference | None:
-    both_right = [
-        picture
-        for picture, right in ours.get(CORRECT, {}).items()
-        if right == 1 and theirs.get(CORRECT, {}).get(picture) == 1
-    ]
-    return paired_difference(ours.get(metric, {}), theirs.get(metric, {}), both_right)

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.finding import Finding, by_picture
 
 
 def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
@@ -32,7 +32,11 @@ def _run(subject: Subject) -> Finding:
         "val/calibration_error": calibration_error(logits_NK, labels_N),
         "faithfulness/max_logit_error": predictions.logit_error_N.max().item(),
     }
-    return Finding(metrics, settings={"num_pictures": len(labels_N)})
+    return Finding(
+        metrics,
+        settings={"num_pictures": len(labels_N)},
+        samples={"val/accuracy": by_picture(predictions.ids, predictions.correct)},
+    )
 
 
 ACCURACY = EvalSpec(

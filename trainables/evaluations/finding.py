@@ -1,10 +1,15 @@
-"""What an evaluation found: figures, curves, pictures, and under which settings."""
+"""What an evaluation found: figures, curves, pictures, and under which settings.
 
-from collections.abc import Mapping
+N samples.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL.Image import Image
+from torch import Tensor
 
 Metrics = dict[str, float]
 
@@ -34,9 +39,16 @@ class Finding:
     samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By metric, each picture's value by its id, so that two networks can be compared on the same pictures.
 
-    A picture without a value is left out. `correct` is 1 where the network predicts the label and 0 elsewhere.
+    A picture without a value is left out. A part whose values say little of pictures that the network gets wrong adds
+    `correct`, 1 where it predicts the label and 0 elsewhere: networks are compared where both are right.
     """
 
 
 class NotPossibleError(Exception):
     """An evaluation lacks what it needs; the message says what."""
+
+
+def by_picture(ids: Iterable[str], values_N: Tensor) -> dict[str, float]:
+    """Return each picture's value by its id, without those that are nan."""
+    values = values_N.double().tolist()
+    return {picture: value for picture, value in zip(ids, values, strict=True) if not math.isnan(value)}

@@ -82,7 +82,7 @@ def _hits(subject: Subject, name: str, num_expected: int) -> Tensor:
     num_found = len(predictions.labels_N)
     if num_found != num_expected:
         raise NotPossibleError(f"{num_expected - num_found} pictures of {name} were skipped, so groups do not line up")
-    return predictions.logits_NK.argmax(1) == predictions.labels_N
+    return predictions.correct
 
 
 def _as_predicted(groups_N: Tensor, world_size: int) -> Tensor:

@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics
+from trainables.evaluations.finding import Finding, Metrics, by_picture
 
 
 def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
@@ -32,6 +32,10 @@ def _run(subject: Subject) -> Finding:
     return Finding(
         influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N]),
         settings={"num_pictures": int(has_mask_N.sum()), "num_without_mask": int((~has_mask_N).sum())},
+        samples={
+            "background/foreground_influence": by_picture(predictions.ids, predictions.foreground_N),
+            "background/background_influence": by_picture(predictions.ids, predictions.background_N),
+        },
     )
 
 

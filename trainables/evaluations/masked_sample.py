@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.base import Subject
-from trainables.evaluations.finding import Metrics, NotPossibleError
+from trainables.evaluations.finding import Finding, NotPossibleError, by_picture
 
 Change = Callable[[Tensor], Tensor]
 """From indices_B of a sample to the pictures images_BCHW that the network is shown in their place."""
@@ -21,6 +21,7 @@ Change = Callable[[Tensor], Tensor]
 class MaskedSample:
     """Pictures with an object, on the CPU."""
 
+    ids: tuple[str, ...]
     images_NCHW: Tensor
     labels_N: Tensor
     object_NHW: Tensor
@@ -45,6 +46,7 @@ def masked_sample(subject: Subject) -> MaskedSample:
     if not num_kept:
         raise NotPossibleError(f"none of the {len(batch)} sampled pictures has a mask that shows an object")
     return MaskedSample(
+        ids=tuple(batch.ids[index] for index in kept_N.nonzero().flatten()),
         images_NCHW=batch.images_BCHW[kept_N],
         labels_N=batch.labels_B[kept_N],
         object_NHW=object_NHW[kept_N],
@@ -56,17 +58,19 @@ def masked_sample(subject: Subject) -> MaskedSample:
     )
 
 
-def accuracies(subject: Subject, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]) -> Metrics:
-    """Return by name the accuracy on changed pictures; nan where a change has none.
+def accuracies(subject: Subject, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]) -> Finding:
+    """Find by name the accuracy on changed pictures, nan where a change has none, and which of them are right.
 
     Args:
         changes: By the metric's name, the change and the indices_N of the pictures that it is shown on.
     """
-    metrics = {}
+    metrics, samples = {}, {}
     for done, (name, (change, indices_N)) in enumerate(changes.items(), start=1):
-        metrics[name] = hits(subject, sample, change, indices_N).double().mean().item()
+        hits_N = hits(subject, sample, change, indices_N)
+        metrics[name] = hits_N.double().mean().item()
+        samples[name] = by_picture((sample.ids[index] for index in indices_N), hits_N)
         subject.tick(done, len(changes))
-    return metrics
+    return Finding(metrics, settings=sample.settings, samples=samples)
 
 
 def hits(subject: Subject, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:

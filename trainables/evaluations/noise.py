@@ -54,7 +54,7 @@ def _run(subject: Subject) -> Finding:
             "background/noise_on_foreground": on_object,
             "background/noise_on_background": on_background,
         },
-        settings={**sample.settings, "sigma": settings.noise_sigma, "trials": settings.noise_trials},
+        settings={**sample.settings, "noise_sigma": settings.noise_sigma, "noise_trials": settings.noise_trials},
     )
 
 

@@ -5,6 +5,7 @@ N samples, K classes, B batch, F features, H W map.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ Gather = Callable[["Predictions"], list["Predictions"]]
 class Predictions:
     """Per-sample results on the CPU, in an order that depends on the number of workers."""
 
+    ids: tuple[str, ...]
+    """N of them."""
     logits_NK: Tensor
     labels_N: Tensor
     has_mask_N: Tensor
@@ -29,6 +32,11 @@ class Predictions:
     """The same on the background."""
     logit_error_N: Tensor
     """`max_k |s_k - (sum_ij HiResCAM_k + b_k)|`."""
+
+    @property
+    def correct(self) -> Tensor:
+        """Whether the highest logit is the label's, bool N."""
+        return self.logits_NK.argmax(1) == self.labels_N
 
 
 class NoPictureError(PictureError):
@@ -58,6 +66,7 @@ def predict(
 
 def _nothing(num_classes: int) -> Predictions:
     return Predictions(
+        ids=(),
         logits_NK=torch.empty(0, num_classes),
         labels_N=torch.empty(0, dtype=torch.int64),
         has_mask_N=torch.empty(0, dtype=torch.bool),
@@ -76,6 +85,7 @@ def _predict_batch(model: Classifier, batch: Batch) -> Predictions:
     foreground_B, background_B = influence(contrastive_cams(cams_BKHW, batch.labels_B), background_BHW)
     nan_B = torch.full_like(foreground_B, torch.nan)
     return Predictions(
+        ids=batch.ids,
         logits_NK=logits_BK.cpu(),
         labels_N=batch.labels_B.cpu(),
         has_mask_N=batch.has_mask_B.cpu(),
@@ -86,6 +96,8 @@ def _predict_batch(model: Classifier, batch: Batch) -> Predictions:
 
 
 def _join(parts: list[Predictions]) -> Predictions:
+    tensors = [field.name for field in fields(Predictions) if field.name != "ids"]
     return Predictions(
-        **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Predictions)}
+        ids=tuple(chain.from_iterable(part.ids for part in parts)),
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},
     )

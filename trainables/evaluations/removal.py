@@ -4,6 +4,8 @@ Source: Moayeri et al. 2022, "Hard ImageNet", section 4. One box covers all obje
 B batch, C channels, H W picture.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ def _run(subject: Subject) -> Finding:
     def tiled(indices_B: Tensor) -> Tensor:
         return torch.stack([tiled_background(images_NCHW[index], object_NHW[index]) for index in indices_B])
 
-    metrics = accuracies(
+    found = accuracies(
         subject,
         sample,
         {
@@ -39,7 +41,7 @@ def _run(subject: Subject) -> Finding:
         },
     )
     num_not_tiled = len(everything) - len(tileable)
-    return Finding(metrics, settings={**sample.settings, "grey": GREY, "num_not_tiled": num_not_tiled})
+    return replace(found, settings={**found.settings, "grey": GREY, "num_not_tiled": num_not_tiled})
 
 
 REMOVAL = EvalSpec(

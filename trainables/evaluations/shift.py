@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.evaluations.accuracy import calibration_error, top1
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics
+from trainables.evaluations.finding import Finding, Metrics, by_picture
 from trainables.evaluations.predictions import NoPictureError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def confidence(logits_NK: Tensor, labels_N: Tensor) -> Metrics:
 
 def _run(subject: Subject) -> Finding:
     metrics: Metrics = {}
-    sizes = {}
+    sizes, samples = {}, {}
     for name, pictures in subject.data.shift.items():
         try:
             predictions = subject.predictions(pictures)
@@ -46,9 +46,10 @@ def _run(subject: Subject) -> Finding:
         }
         metrics |= {f"shift/{name}/{key}": value for key, value in found.items()}
         sizes[name] = len(labels_N)
+        samples[f"shift/{name}/accuracy"] = by_picture(predictions.ids, predictions.correct)
         if len(labels_N) < len(pictures):
             metrics[f"shift/{name}/skipped_samples"] = float(len(pictures) - len(labels_N))
-    return Finding(metrics, settings={"num_pictures": sizes})
+    return Finding(metrics, settings={"num_pictures": sizes}, samples=samples)
 
 
 SHIFT = EvalSpec(

@@ -7,7 +7,7 @@ N samples, B batch, C channels, H W picture.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -77,7 +77,7 @@ def _run(subject: Subject) -> Finding:
     partners = draw_partners(sample.labels_N, lends_N, subject.generator("swaps"))
     # The mixed figures are of the same pictures, so that the gap is not between two samples.
     everything, complete_N = sample.indices, partners.complete
-    metrics = accuracies(
+    found = accuracies(
         subject,
         sample,
         {
@@ -88,11 +88,12 @@ def _run(subject: Subject) -> Finding:
             "background/mixed_next": (_on_background_of(sample, partners.next_N), complete_N),
         },
     )
-    metrics["background/gap"] = metrics["background/mixed_same"] - metrics["background/mixed_rand"]
-    return Finding(
-        metrics,
+    gap = found.metrics["background/mixed_same"] - found.metrics["background/mixed_rand"]
+    return replace(
+        found,
+        metrics={**found.metrics, "background/gap": gap},
         settings={
-            **sample.settings,
+            **found.settings,
             "num_mixed": len(complete_N),
             "num_without_partner": len(sample) - len(complete_N),
             "num_not_tiled": int((~lends_N).sum()),

@@ -58,10 +58,9 @@ def test_pairing_is_over_the_pictures_that_both_predict_right(sweep: Builder) ->
     assert found.verdict == "better"
 
 
-def test_which_pictures_are_right_may_stand_in_other_parts(sweep: Builder) -> None:
+def test_a_part_that_sets_no_picture_aside_is_paired_over_all_that_have_a_value(sweep: Builder) -> None:
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
-        sweep.part(trial, "accuracy", samples={"correct": dict.fromkeys(PICTURES, 1)})
         sweep.part(trial, "pgd", samples={"correct": dict.fromkeys(PICTURES[:3], 1)})
         sweep.part(trial, "influence", samples={SHARE: {**dict.fromkeys(PICTURES, 0.5), "p0": None}})
     (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)

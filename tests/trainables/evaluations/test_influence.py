@@ -34,6 +34,10 @@ def test_four_pictures_by_hand_without_the_one_that_has_no_mask(red_or_green: Cl
         "background/background_influence": pytest.approx(background),
     }
     assert found.settings == {"num_pictures": 3, "num_without_mask": 1}
+    assert found.samples == {
+        "background/foreground_influence": {"picture-0": 1 / 4, "picture-1": 1 / 4, "picture-3": 1 / 8},
+        "background/background_influence": {"picture-0": 1 / 4, "picture-1": 3 / 4, "picture-3": 1 / 8},
+    }
 
 
 def test_a_picture_that_gets_a_mask_counts(red_or_green: Classifier) -> None:

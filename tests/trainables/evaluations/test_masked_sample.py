@@ -17,6 +17,7 @@ def test_pictures_without_a_mask_or_an_object_are_left_out_and_counted(red_or_gr
     pictures = four_pictures()
     pictures._background_NHW[1] = 1
     sample = masked_sample(subject_of(red_or_green, pictures, settings=Suite(seed=3)))
+    assert sample.ids == ("picture-0", "picture-3")
     assert sample.labels_N.tolist() == [0, 1]
     assert sample.indices.tolist() == [0, 1]
     assert torch.equal(sample.images_NCHW, pictures.batch.images_BCHW[[0, 3]])
@@ -56,8 +57,9 @@ def test_accuracies_are_named_and_nan_where_a_change_is_shown_nothing(red_or_gre
         return sample.images_NCHW[indices_B]
 
     found = accuracies(subject, sample, {"all": (same, sample.indices), "none": (same, sample.indices[:0])})
-    assert found["all"] == 1
-    assert math.isnan(found["none"])
+    assert found.metrics["all"] == 1
+    assert math.isnan(found.metrics["none"])
+    assert found.samples == {"all": dict.fromkeys(sample.ids, 1.0), "none": {}}
     assert ticks == [(1, 2), (2, 2)]
 
 

@@ -96,7 +96,7 @@ def test_trials_are_averaged() -> None:
     assert found.metrics["background/noise_on_foreground"] == pytest.approx(0.5, abs=4 * 0.5 / 400**0.5)
     assert found.metrics["background/noise_on_background"] == 0.5
     assert (found.metrics["background/noise_on_foreground"] * 400) % 1 == pytest.approx(0, abs=1e-9)
-    assert found.settings["trials"] == 200
+    assert found.settings["noise_trials"] == 200
 
 
 def test_more_noise_does_more_harm() -> None:
@@ -146,5 +146,11 @@ def test_a_picture_s_noise_is_its_own_whatever_the_batch() -> None:
 
 def test_settings_say_what_was_done() -> None:
     found = NOISE.run(extreme_subject(object_reader(), num=30, sample=20, seed=5))
-    assert found.settings == {"seed": 5, "num_pictures": 20, "num_without_mask": 0, "sigma": 0.25, "trials": 3}
+    assert found.settings == {
+        "seed": 5,
+        "num_pictures": 20,
+        "num_without_mask": 0,
+        "noise_sigma": 0.25,
+        "noise_trials": 3,
+    }
     assert set(found.metrics) == set(NOISE.directions)

@@ -12,13 +12,16 @@ from trainables.evaluations.predictions import Gather
 from trainables.models import Classifier, Output, build_model
 
 CPU = torch.device("cpu")
+TENSORS = [field.name for field in fields(Predictions) if field.name != "ids"]
 
 
 def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
     pictures = four_pictures()
     found = predict(red_or_green, [pictures[0:3], pictures[3:4]], device=CPU)
     torch.testing.assert_close(found.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
+    assert found.ids == ("picture-0", "picture-1", "picture-2", "picture-3")
     assert found.labels_N.tolist() == [0, 0, 1, 1]
+    assert found.correct.tolist() == [True, True, False, True]
     assert found.has_mask_N.tolist() == [True, True, False, True]
     nan = torch.nan
     torch.testing.assert_close(found.foreground_N, torch.tensor([0.25, 0.25, nan, 0.125]), equal_nan=True)
@@ -104,8 +107,9 @@ def test_no_picture_is_an_error(red_or_green: Classifier) -> None:
 def test_a_worker_without_a_picture_takes_part(red_or_green: Classifier) -> None:
     whole = predict(red_or_green, [four_pictures().batch], device=CPU)
     found = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
-    for field in fields(Predictions):
-        torch.testing.assert_close(getattr(found, field.name), getattr(whole, field.name), equal_nan=True)
+    assert found.ids == whole.ids
+    for name in TENSORS:
+        torch.testing.assert_close(getattr(found, name), getattr(whole, name), equal_nan=True)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
@@ -132,7 +136,8 @@ def test_shards_make_up_the_whole(world_size: int) -> None:
     whole, expected = run(0, 1, lambda value: [value])
     order = torch.cat([torch.arange(rank, 23, world_size) for rank in range(world_size)])
     for predictions, metrics in results:
-        for field in fields(Predictions):
-            torch.testing.assert_close(getattr(predictions, field.name), getattr(whole, field.name)[order])
+        assert predictions.ids == tuple(whole.ids[index] for index in order)
+        for name in TENSORS:
+            torch.testing.assert_close(getattr(predictions, name), getattr(whole, name)[order])
         assert metrics == pytest.approx(expected, abs=1e-6)
         assert metrics == results[0][1]

@@ -42,6 +42,8 @@ def test_an_object_that_reaches_all_edges_cannot_be_tiled_over_and_is_counted() 
     assert found.metrics["background/object_grey"] == 0.5
     assert found.metrics["background/object_tiled"] == 1
     assert found.settings["num_not_tiled"] == 1
+    right = {name: sum(by_picture.values()) / len(by_picture) for name, by_picture in found.samples.items()}
+    assert right == found.metrics
 
 
 def test_without_any_picture_to_tile_the_figure_is_not_a_number() -> None:

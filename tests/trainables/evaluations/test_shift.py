@@ -50,5 +50,7 @@ def test_each_set_is_measured_under_its_name(red_or_green: Classifier) -> None:
     accuracies = {name: value for name, value in found.metrics.items() if name.endswith("/accuracy")}
     assert accuracies == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25, "shift/few/accuracy": 1.0}
     assert found.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}
+    right = {"picture-0": 0.0, "picture-1": 0.0, "picture-2": 1.0, "picture-3": 0.0}
+    assert found.samples["shift/flipped/accuracy"] == right
     assert math.isnan(found.metrics["shift/few/confidence_on_mistakes"])
     assert found.metrics["shift/flipped/confidence_on_mistakes"] == pytest.approx((0.5 + SURE + SLIGHT) / 3)

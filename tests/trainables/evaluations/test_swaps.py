@@ -110,6 +110,13 @@ def test_the_gap_is_between_same_and_random_on_the_same_pictures() -> None:
     found = SWAPS.run(subject_of(more_than(8, RED), pictures))
     assert found.settings["num_mixed"] == 4
     assert found.settings["num_without_partner"] == 1
+    assert {name: len(by_picture) for name, by_picture in found.samples.items()} == {
+        "background/only_fg": 5,
+        "background/no_fg": 5,
+        "background/mixed_same": 4,
+        "background/mixed_rand": 4,
+        "background/mixed_next": 4,
+    }
     assert found.metrics["background/mixed_same"] == 1
     assert found.metrics["background/no_fg"] == pytest.approx(4 / 5)
     assert found.metrics["background/gap"] == 1 - found.metrics["background/mixed_rand"]

@@ -13,12 +13,12 @@ from trainables.data import Batch
 from trainables.evaluations.adversarial.attacked_panels import Duel, attacked_panels
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
 from trainables.evaluations.adversarial.ball import Ball
-from trainables.evaluations.adversarial.robustness import attack_all, by_picture, share, stage_tick
+from trainables.evaluations.adversarial.robustness import attack_all, share, stage_tick
 from trainables.evaluations.attribution.maps import at_picture_resolution
 from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
 from trainables.evaluations.attribution.targets import of_class, strongest_rivals
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, NotPossibleError
+from trainables.evaluations.finding import Finding, Metrics, NotPossibleError, by_picture
 from trainables.evaluations.influence import influence_shares
 
 
@@ -49,8 +49,8 @@ def _run(subject: Subject) -> Finding:
         pictures=attacked_panels(subject, batch, attacked, duel),
         settings={**_settings(subject, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
         samples={
-            "correct": by_picture(batch, own_N == batch.labels_B),
-            "adversarial/maps/ssim": by_picture(batch, similarity_N),
+            "correct": by_picture(batch.ids, own_N == batch.labels_B),
+            "adversarial/maps/ssim": by_picture(batch.ids, similarity_N),
         },
     )
 

@@ -11,7 +11,6 @@ from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import (
     attack_all,
     attack_by_pgd,
-    by_picture,
     clean_accuracy,
     costly_sample,
     share,
@@ -19,7 +18,7 @@ from trainables.evaluations.adversarial.robustness import (
 )
 from trainables.evaluations.adversarial.standard_four import FOUR, STANDARD_QUERIES, left_out, one_of_four
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.finding import Finding, by_picture
 
 _STAGES = ("pgd", *FOUR)
 
@@ -49,7 +48,7 @@ def _run(subject: Subject) -> Finding:
             "square_queries": settings.square_queries,
             "standard_square_queries": STANDARD_QUERIES,
         },
-        samples={name: by_picture(batch, standing_N) for name, standing_N in final.items()},
+        samples={name: by_picture(batch.ids, standing_N) for name, standing_N in final.items()},
     )
 
 

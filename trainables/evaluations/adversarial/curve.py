@@ -7,9 +7,9 @@ from torch import Tensor
 
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, attackable
 from trainables.evaluations.adversarial.ball import Ball, Norm
-from trainables.evaluations.adversarial.robustness import attack_by_pgd, by_picture, share, stage_tick
+from trainables.evaluations.adversarial.robustness import attack_by_pgd, share, stage_tick
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding
+from trainables.evaluations.finding import Curve, Finding, by_picture
 
 NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
@@ -33,7 +33,9 @@ def _run(subject: Subject) -> Finding:
         {f"adversarial/pgd/{ball.name}": value for ball, value in accuracy.items()},
         curves=tuple(_curve(norm, accuracy) for norm in NORMS),
         settings=_settings(subject, len(batch)),
-        samples={f"adversarial/pgd/{ball.name}": by_picture(batch, chosen_N) for ball, chosen_N in standing.items()},
+        samples={
+            f"adversarial/pgd/{ball.name}": by_picture(batch.ids, chosen_N) for ball, chosen_N in standing.items()
+        },
     )
 
 

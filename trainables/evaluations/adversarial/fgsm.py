@@ -2,9 +2,9 @@
 
 from trainables.evaluations.adversarial.attacks import attackable, fgsm
 from trainables.evaluations.adversarial.ball import Ball
-from trainables.evaluations.adversarial.robustness import attack_all, by_picture, clean_accuracy, share, stage_tick
+from trainables.evaluations.adversarial.robustness import attack_all, clean_accuracy, share, stage_tick
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.finding import Finding, by_picture
 
 
 def _run(subject: Subject) -> Finding:
@@ -25,7 +25,7 @@ def _run(subject: Subject) -> Finding:
             "linf": ball.eps,
             "clean_accuracy": clean_accuracy(subject, batch),
         },
-        samples={f"adversarial/fgsm/{ball.name}": by_picture(batch, ~found.fooled_B)},
+        samples={f"adversarial/fgsm/{ball.name}": by_picture(batch.ids, ~found.fooled_B)},
     )
 
 

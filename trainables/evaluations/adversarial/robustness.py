@@ -3,7 +3,6 @@
 N samples, B batch, C channels, H W picture.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -77,12 +76,6 @@ def attack_by_pgd(
         )
 
     return attack_all(subject, batch.images_BCHW, batch.labels_B, attack, tick=tick)
-
-
-def by_picture(batch: Batch, values_N: Tensor) -> dict[str, float]:
-    """Return each picture's value by its id, without those that are nan."""
-    values = values_N.double().tolist()
-    return {picture: value for picture, value in zip(batch.ids, values, strict=True) if not math.isnan(value)}
 
 
 def share(chosen_N: Tensor) -> float:

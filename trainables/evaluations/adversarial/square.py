@@ -4,7 +4,6 @@ from trainables.evaluations.adversarial.attacks import attackable
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import (
     attack_all,
-    by_picture,
     clean_accuracy,
     costly_sample,
     share,
@@ -12,7 +11,7 @@ from trainables.evaluations.adversarial.robustness import (
 )
 from trainables.evaluations.adversarial.standard_four import STANDARD_QUERIES, one_of_four
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.finding import Finding, by_picture
 
 
 def _run(subject: Subject) -> Finding:
@@ -32,11 +31,11 @@ def _run(subject: Subject) -> Finding:
             "num_pictures": len(batch),
             "seed": subject.settings.seed,
             "linf": ball.eps,
-            "queries": settings.square_queries,
-            "standard_queries": STANDARD_QUERIES,
+            "square_queries": settings.square_queries,
+            "standard_square_queries": STANDARD_QUERIES,
             "clean_accuracy": clean_accuracy(subject, batch),
         },
-        samples={f"adversarial/square/{ball.name}": by_picture(batch, ~found.fooled_B)},
+        samples={f"adversarial/square/{ball.name}": by_picture(batch.ids, ~found.fooled_B)},
     )
 
 

@@ -19,7 +19,7 @@ from trainables.evaluations.attribution.plain_logits import frozen
 from trainables.evaluations.attribution.scores import Scores, scores_of
 from trainables.evaluations.attribution.similarity import MIN_SIDE
 from trainables.evaluations.base import Direction, EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, NotPossibleError
+from trainables.evaluations.finding import Curve, Finding, NotPossibleError, by_picture
 
 DIRECTIONS: dict[str, Direction] = {
     "pixel_flipping": "min",
@@ -55,8 +55,8 @@ def judge_map(name: MapName, subject: Subject) -> Finding:
         metrics={f"attribution/{name}/{metric}": _summary(metric, scores.values_N[metric]) for metric in kept},
         curves=(_mean_curve(name, scores.curve_NS),),
         settings=_settings(name, subject, scores, flip_steps, kept) | _masks(batch, shows_object_N),
-        samples={"correct": _by_picture(batch, scores.correct_N.double())}
-        | {f"attribution/{name}/{metric}": _by_picture(batch, scores.values_N[metric]) for metric in kept},
+        samples={"correct": by_picture(batch.ids, scores.correct_N)}
+        | {f"attribution/{name}/{metric}": by_picture(batch.ids, scores.values_N[metric]) for metric in kept},
     )
 
 
@@ -116,11 +116,6 @@ def _masks(batch: Batch, shows_object_N: Tensor) -> dict[str, Any]:
     if not shows_object_N.any():
         counts["left_out"] = dict.fromkeys(NEED_OBJECTS, "no sampled picture has a mask that shows an object")
     return counts
-
-
-def _by_picture(batch: Batch, value_N: Tensor) -> dict[str, float]:
-    """Return the values by the pictures' ids, without those that are not defined."""
-    return {picture: value for picture, value in zip(batch.ids, value_N.tolist(), strict=True) if value == value}
 
 
 def _directions(name: MapName) -> dict[str, Direction | None]:
