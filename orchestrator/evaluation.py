@@ -3,10 +3,12 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from orchestrator.part_files import PartFiles
 from orchestrator.tracking import Mirror, Store, StoreError, find_identity
@@ -35,6 +37,10 @@ class EvaluationOrder:
         """Return the run's config with the overrides; ConfigError where they do not fit."""
         tree = self.folder.config().model_dump(mode="json")
         return experiment_from_tree(override(tree, self.overrides), source=str(self.folder.path))
+
+    def on_all_cores(self) -> "EvaluationOrder":
+        """Return the order for a machine on which nothing else computes; a number of cores that it names stays."""
+        return replace(self, overrides={"resources.cpus": float(torch.get_num_threads()), **self.overrides})
 
     @property
     def parts_path(self) -> Path:

@@ -102,7 +102,7 @@ def evaluate(
     with SuiteProgress() as progress:
         watches = [progress.watch(name, len(parts)) for name in names]
         if len(orders) == 1:
-            results: list[Metrics | Exception] = [evaluate_run(orders[0], watches[0])]
+            results: list[Metrics | Exception] = [evaluate_run(orders[0].on_all_cores(), watches[0])]
         else:
             results = evaluate_on_ray(orders, watches, address=address)
     documents: list[dict[str, Any]] = []

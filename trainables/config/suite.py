@@ -136,7 +136,7 @@ class AdversarialSuite(Section):
     """Steps of PGD."""
     restarts: int = Field(default=1, ge=1)
     """Random starts of PGD, of which the best counts for each picture."""
-    sample: int = Field(default=40, ge=1)
+    sample: int = Field(default=20, ge=1)
     """Pictures, of the suite's sample, for AutoAttack, Square and the check for masked gradients: they cost most."""
     square_queries: int = Field(default=200, ge=1)
     """Queries of Square a picture, in AutoAttack too; 5000 is standard."""

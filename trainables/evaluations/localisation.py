@@ -2,7 +2,7 @@
 
 The map of a picture is the ContrastiveCAM of its predicted class against one rival, the class with the next highest
 logit: the comparison that decided the prediction. Its positive part is enlarged bilinearly to the mask's size.
-B batch, K classes, H W map or picture.
+N samples, B batch, K classes, T thresholds, H W map or picture.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ from torch.nn import functional
 
 from trainables.cams import contrastive_cams, hirescam
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, NotPossibleError
+from trainables.evaluations.finding import Curve, Finding, NotPossibleError, by_picture
 from trainables.evaluations.masked_sample import masked_sample
 
+CURVE_THRESHOLDS = tuple(step / 20 for step in range(20))
+"""Where the overlap's curve is measured: a map may be broad or peaked, and no single threshold suits both."""
 MIN_ENERGY = 1e-7
 """A map whose positive part sums to less, at the mask's size, points nowhere."""
 
@@ -63,21 +65,23 @@ def _run(subject: Subject) -> Finding:
     sample = masked_sample(subject)
     threshold = subject.settings.background.iou_threshold
     energies, overlaps = [], []
+    thresholds = (threshold, *CURVE_THRESHOLDS)
     for indices_B in subject.chunks(sample.indices):
         object_BHW = sample.object_NHW[indices_B]
         energy_BHW = _energy(subject, sample.images_NCHW[indices_B])
         energies.append(energy_on_object(energy_BHW, object_BHW))
-        overlaps.append(overlap(energy_BHW, object_BHW, threshold=threshold))
+        overlaps.append(torch.stack([overlap(energy_BHW, object_BHW, threshold=one) for one in thresholds]))
         subject.tick(int(indices_B[-1]) + 1, len(sample))
-    energy_N, overlap_N = torch.cat(energies).double(), torch.cat(overlaps).double()
+    energy_N, overlap_TN = torch.cat(energies).double(), torch.cat(overlaps, 1).double()
     num_empty = int(energy_N.isnan().sum())
     if num_empty == len(sample):
         raise NotPossibleError(f"none of the maps of {len(sample)} pictures has a positive part")
     return Finding(
         {
             "localisation/energy_pointing_game": energy_N.nanmean().item(),
-            "localisation/contrastive_iou": overlap_N.nanmean().item(),
+            "localisation/contrastive_iou": overlap_TN[0].nanmean().item(),
         },
+        curves=(_curve(overlap_TN[1:]),),
         settings={
             **sample.settings,
             "map": "ContrastiveCAM of the highest logit's class against the next highest's",
@@ -86,6 +90,21 @@ def _run(subject: Subject) -> Finding:
             "min_energy": MIN_ENERGY,
             "num_empty_maps": num_empty,
         },
+        samples={
+            "localisation/energy_pointing_game": by_picture(sample.ids, energy_N),
+            "localisation/contrastive_iou": by_picture(sample.ids, overlap_TN[0]),
+        },
+    )
+
+
+def _curve(overlap_TN: Tensor) -> Curve:
+    return Curve(
+        chart="overlap of map and object",
+        name="CC_(p,r)",
+        x_label="threshold, share of the map's maximum",
+        y_label="intersection over union",
+        x=CURVE_THRESHOLDS,
+        y=tuple(overlap_TN.nanmean(1).tolist()),
     )
 
 

@@ -86,6 +86,8 @@ def test_pictures_by_hand(red_or_green: Classifier) -> None:
     found = LOCALISATION.run(subject_of(red_or_green, red_left(objects, [True, True, True, False, True])))
     assert found.metrics[ENERGY] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert found.metrics[IOU] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    assert found.samples[ENERGY] == pytest.approx({"picture-0": 1 / 2, "picture-1": 1, "picture-2": 0})
+    assert found.samples[IOU] == pytest.approx({"picture-0": 1 / 2, "picture-1": 2 / 3, "picture-2": 0})
     assert found.settings["num_pictures"] == 3
     assert found.settings["num_without_mask"] == 2
     assert found.settings["num_empty_maps"] == 0
@@ -140,6 +142,8 @@ def test_the_threshold_is_a_setting_and_stated(red_or_green: Classifier) -> None
         assert found.metrics[IOU] == expected
         assert found.settings["iou_threshold"] == threshold
         assert found.settings["resampling"] == "bilinear"
+        (curve,) = found.curves
+        assert dict(zip(curve.x, curve.y, strict=True)) == {x: 1 if x < 0.5 else 1 / 2 for x in curve.x}
 
 
 def test_one_class_has_no_rival() -> None:

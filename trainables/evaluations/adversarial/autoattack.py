@@ -60,7 +60,7 @@ def _standing_after(
     PGD goes first, for unlike the four it is done with a picture at its first mistake.
     """
     ticks = [stage_tick(subject, first_stage + stage, 2 * len(_STAGES), len(batch)) for stage in range(len(_STAGES))]
-    standing_N = ~attack_by_pgd(subject, logits_of, batch, ball, tick=ticks[0]).fooled_B
+    standing_N = ~attack_by_pgd(subject, logits_of, batch.images_BCHW, batch.labels_B, ball, tick=ticks[0]).fooled_B
     after = {"pgd": standing_N}
     for name, tick in zip(FOUR, ticks[1:], strict=True):
         if name in skipped or not ball.eps:

@@ -1,8 +1,9 @@
 """Accuracy by the radius of the ball in which PGD looks for a mistake.
 
-N samples.
+N samples, S those that still stand.
 """
 
+import torch
 from torch import Tensor
 
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, attackable
@@ -26,8 +27,13 @@ def _run(subject: Subject) -> Finding:
     standing: dict[Ball, Tensor] = {}
     with attackable(subject.model) as logits_of:
         for stage, ball in enumerate(balls):
+            # At eps 0 a curve begins anew; after that a ball holds the smaller one, and what was found there.
+            standing_N = standing[balls[stage - 1]].clone() if ball.eps else torch.ones(len(batch), dtype=torch.bool)
+            images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
             tick = stage_tick(subject, stage, len(balls), len(batch))
-            standing[ball] = ~attack_by_pgd(subject, logits_of, batch, ball, tick=tick).fooled_B
+            found = attack_by_pgd(subject, logits_of, images_SCHW, labels_S, ball, tick=tick)
+            standing_N[standing_N.clone()] = ~found.fooled_B
+            standing[ball] = standing_N
     accuracy = {ball: share(standing_N) for ball, standing_N in standing.items()}
     return Finding(
         {f"adversarial/pgd/{ball.name}": value for ball, value in accuracy.items()},
@@ -59,7 +65,7 @@ def _settings(subject: Subject, num_pictures: int) -> dict[str, object]:
         "steps": settings.steps,
         "step": f"eps/{STEPS_TO_RADIUS}",
         "restarts": settings.restarts,
-        "counts_as_fooled": "wrong without an attack, or at any step of any restart; each eps by itself",
+        "counts_as_fooled": "wrong without an attack, or at any step of any restart, at this eps or a smaller one",
     }
 
 

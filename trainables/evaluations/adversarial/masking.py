@@ -79,13 +79,14 @@ def _counts(subject: Subject, logits_of: LogitsOf, batch: Batch, ball: Ball) -> 
         "zero_gradient": lambda images_BCHW, labels_B: _flat(logits_of, images_BCHW, labels_B),
     }
     ticks = [stage_tick(subject, stage, 2 + len(rivals), len(batch)) for stage in range(2 + len(rivals))]
-    standing_N = ~attack_by_pgd(subject, logits_of, batch, ball, tick=ticks[0]).fooled_B
+    pictures = batch.images_BCHW, batch.labels_B
+    standing_N = ~attack_by_pgd(subject, logits_of, *pictures, ball, tick=ticks[0]).fooled_B
     images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
     counts = {
         name: int(attack_all(subject, images_SCHW, labels_S, rival, tick=tick).fooled_B.sum())
         for (name, rival), tick in zip(rivals.items(), ticks[1:], strict=False)
     }
-    left_N = ~attack_by_pgd(subject, logits_of, batch, EVERYTHING, tick=ticks[-1]).fooled_B
+    left_N = ~attack_by_pgd(subject, logits_of, *pictures, EVERYTHING, tick=ticks[-1]).fooled_B
     return {**counts, "accuracy_at_eps_1": int(left_N.sum())}
 
 

@@ -55,7 +55,8 @@ def attack_all(
 def attack_by_pgd(
     subject: Subject,
     logits_of: LogitsOf,
-    batch: Batch,
+    images_NCHW: Tensor,
+    labels_N: Tensor,
     ball: Ball,
     *,
     tick: Tick,
@@ -75,7 +76,7 @@ def attack_by_pgd(
             generator=generator,
         )
 
-    return attack_all(subject, batch.images_BCHW, batch.labels_B, attack, tick=tick)
+    return attack_all(subject, images_NCHW, labels_N, attack, tick=tick)
 
 
 def share(chosen_N: Tensor) -> float:

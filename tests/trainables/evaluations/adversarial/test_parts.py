@@ -117,7 +117,7 @@ class TestAutoAttack:
 class TestSquare:
     @pytest.mark.parametrize("eps", [0.01, 0.03, 0.1])
     def test_is_no_better_than_pgd_on_plain_networks(self, eps: float) -> None:
-        settings = {"linf": eps, "linf_curve": [eps], "square_queries": 300}
+        settings = {"linf": eps, "linf_curve": [eps], "square_queries": 300, "sample": 32}
         for model, pictures in (convolutional(num_pictures=32), convolutional(seed=1, num_pictures=32)):
             one = subject(model, pictures, settings)
             square = SQUARE.run(one).metrics[f"adversarial/square/linf_{eps:.4g}"]
@@ -131,8 +131,8 @@ class TestSquare:
         name = "adversarial/square/linf_0.04"
         assert many.metrics[name] < few.metrics[name]
         assert all(many.samples[name][picture] <= stands for picture, stands in few.samples[name].items())
-        assert many.settings["queries"] == 400
-        assert many.settings["standard_queries"] == 5000
+        assert many.settings["square_queries"] == 400
+        assert many.settings["standard_square_queries"] == 5000
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
