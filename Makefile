@@ -22,7 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --prefer-binary --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --prefer-binary --no-compile --constraint constraints.txt --editable '.[dev]'
+	@# pip compiles on one core, this on all; it fails on the templates that some packages ship as .py files.
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null 2>&1 || true
 	@touch $@
 
 demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best to two workers, evaluation, report
