@@ -31,7 +31,8 @@ def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[
     runs = [read_run(folder, run_name(folder, storage)) for folder in folders]
     photos = [] if data_root is None else ["--data-root", data_root]
     own = ["python", "-m", "benchmarks.results", "evaluation", *names, *photos]
-    trainings = dict.fromkeys(command for folder in folders if (command := _training_command(folder.path)))
+    found = (training_command(folder.path, data_root) for folder in folders)
+    trainings = dict.fromkeys(command for command in found if command)
     return {
         "commands": [*trainings, *map(shlex.join, [*commands, own])],
         "labels": [describe_objective(run.row) for run in runs],
@@ -41,11 +42,22 @@ def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[
     }
 
 
-def _training_command(folder: Path) -> str:
-    """Return the command that trained the run, or the sweep that it is a trial of; empty where nobody kept it."""
+def training_command(folder: Path, data_root: str | None) -> str:
+    """Return the command that trained the run, or the sweep that it is a trial of; empty where nobody kept it.
+
+    Args:
+        data_root: How this command names the folder of the data, which the other may have named in another way.
+    """
     kept = (kept_provenance(place).tags.get("campaign.command") for place in (folder, folder.parents[1]))
     program, *arguments = shlex.split(next(filter(None, kept), "")) or [""]
-    return shlex.join([Path(program).name, *arguments]) if program else ""
+    named = [_renamed(argument, data_root) for argument in arguments]
+    return shlex.join([Path(program).name, *named]) if program else ""
+
+
+def _renamed(argument: str, data_root: str | None) -> str:
+    field, _, value = argument.partition("=")
+    is_same = data_root is not None and field == "data.root" and Path(value).resolve() == Path(data_root).resolve()
+    return f"data.root={data_root}" if is_same else argument
 
 
 def section(result: dict[str, Any]) -> str:

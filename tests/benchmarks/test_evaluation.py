@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluation import section
+import pytest
+
+from benchmarks.evaluation import section, training_command
+from orchestrator.tracking import keep_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = "background/influence_share"
@@ -48,6 +51,26 @@ def test_section_shows_commands_figures_and_warnings() -> None:
 def test_every_row_has_the_cells_of_its_head() -> None:
     rows = [line for line in section(RESULT).splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {7}
+
+
+@pytest.mark.parametrize(
+    ("data_root", "expected"),
+    [
+        ("photos", "campaign train pets --set data.root=photos --set seed=1"),
+        ("elsewhere", "campaign train pets --set data.root={here}/photos --set seed=1"),
+        (None, "campaign train pets --set data.root={here}/photos --set seed=1"),
+    ],
+)
+def test_training_command_names_the_data_as_the_caller_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_root: str | None, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/bin/campaign", *f"train pets --set data.root={tmp_path}/photos".split()])
+    sys.argv += ["--set", "seed=1"]
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    keep_provenance(folder)
+    assert training_command(folder, data_root) == expected.format(here=tmp_path)
 
 
 def test_result_is_plain_json() -> None:
