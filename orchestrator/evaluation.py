@@ -14,7 +14,7 @@ from orchestrator.part_files import PartFiles
 from orchestrator.tracking import Mirror, Store, StoreError, find_identity
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, override
 from trainables.data import DataBundle, build_data
-from trainables.evaluations import QUICK, Metrics, Watch
+from trainables.evaluations import QUICK, Metrics, PartsFailedError, Watch, reports
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder, read_json, write_json
@@ -58,6 +58,7 @@ def evaluate_run(order: EvaluationOrder, watch: Watch | None = None) -> Metrics:
     Raises:
         ConfigError: The overrides or the data do not fit the network.
         FileNotFoundError: The run has no checkpoint yet.
+        PartsFailedError: Some parts failed; the others are kept.
     """
     config, folder = order.config(), order.folder
     context = LocalContext(folder)
@@ -71,9 +72,17 @@ def evaluate_run(order: EvaluationOrder, watch: Watch | None = None) -> Metrics:
     keeper = PartFiles(order.parts_path, source=_source(folder, data), settings=config.evaluation.suite)
     if order.again:
         keeper.forget(order.parts)
-    metrics = evaluate(config, context, model, data, order.parts, watch=watch, keeper=keeper)
+    failed = None
+    try:
+        metrics = evaluate(config, context, model, data, order.parts, watch=watch, keeper=keeper)
+    except PartsFailedError as error:
+        metrics, failed = error.metrics, error
     path = order.parts_path.with_name(f"{order.parts_path.name}.json")
-    write_json(path, {**(read_json(path) or {}), **metrics})
+    # What a part no longer reports, for it was measured on other settings, must not stay beside what it does.
+    others = {name: value for name, value in (read_json(path) or {}).items() if not reports(order.parts, name)}
+    write_json(path, others | metrics)
+    if failed:
+        raise failed
     return metrics
 
 
@@ -85,11 +94,18 @@ def _source(folder: TrialFolder, data: DataBundle) -> str:
     return sha.hexdigest()
 
 
-def push_evaluation(folder: TrialFolder, store: Store) -> str | None:
-    """Send the folder's evaluation to its MLflow run; return the run's id.
+def push_evaluation(order: EvaluationOrder, store: Store) -> str | None:
+    """Send the run's evaluation to its MLflow run; return the run's id.
 
-    None, with a warning if MLflow does not answer, where MLflow has no such run.
+    None where MLflow has no such run; with a warning where it does not answer, or where the figures are of other data
+    than the run's own, which stay in their file.
     """
+    folder = order.folder
+    if order.parts_path.name != "evaluation":
+        logger.warning(
+            "these figures are of other data than the run's own: they are in %s.json alone", order.parts_path
+        )
+        return None
     try:
         found = find_identity(store, folder.path)
     except StoreError as error:

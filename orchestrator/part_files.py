@@ -11,6 +11,7 @@ from typing import Any
 from trainables.config import Suite
 from trainables.evaluations.base import EvalSpec
 from trainables.evaluations.finding import Curve, Finding
+from trainables.json_file import BrokenFileError
 from trainables.trial_folder import read_json, write_json
 
 
@@ -28,8 +29,11 @@ class PartFiles:
 
     def load(self, spec: EvalSpec) -> Finding | None:
         """Return the part's finding, without its pictures, or None where it is missing or out of date."""
-        document = read_json(self._path(spec))
-        if document is None or document["key"] != self._key(spec):
+        try:
+            document = read_json(self._path(spec))
+        except BrokenFileError:
+            return None
+        if not isinstance(document, dict) or document.get("key") != self._key(spec):
             return None
         return Finding(
             metrics={name: _number(value) for name, value in document["metrics"].items()},

@@ -68,6 +68,9 @@ class RunProgress(Watch):
     def on_skip(self, name: str, reason: str) -> None:
         self._end(name, f"skipped: {reason}")
 
+    def on_fail(self, name: str, reason: str) -> None:
+        self._end(name, f"failed: {reason}")
+
     def _end(self, name: str, how: str) -> None:
         self._num_done += 1
         self._display.say(f"{self._place(0)} {name}: {how}")

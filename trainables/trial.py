@@ -38,7 +38,7 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
         nonlocal trained
         trained = True
         if context.rank == 0:
-            folder.evaluation_path.unlink(missing_ok=True)  # of an epoch before this one
+            folder.forget_evaluation()  # of an epoch before this one
         every = config.evaluation.panel_every_epochs
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)

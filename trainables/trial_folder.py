@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -80,11 +82,22 @@ class TrialFolder:
             file.write(as_json_line(row))
 
     def load_state(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the last committed state, or None before the first epoch's end."""
+        """Return the last committed state, or None before the first epoch's end; BrokenFileError if it is none."""
         if not self.state_path.exists():
             return None
-        state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
+        except (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError) as error:
+            raise BrokenFileError(
+                f"{self.state_path}: no checkpoint that can be read ({type(error).__name__}); "
+                "bring it back, or remove it to train from the first epoch"
+            ) from error
         return state
+
+    def forget_evaluation(self) -> None:
+        """Remove all figures of evaluations, and their parts: the network has changed."""
+        for path in self.path.glob("evaluation*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def repair_rows(self, last: Row) -> None:
         """Make `metrics.jsonl` agree with the checkpoint whose row is `last`, of epoch 0 if there is none."""

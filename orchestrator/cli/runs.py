@@ -9,7 +9,8 @@ from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, 
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
-    from trainables.evaluations import Metrics
+    from orchestrator.evaluation import EvaluationOrder
+    from trainables.evaluations import Metrics, PartsFailedError, Watch
 
 
 def register(app: typer.Typer) -> None:
@@ -83,13 +84,13 @@ def evaluate(
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.evaluation import EvaluationOrder, evaluate_run, push_evaluation
+    from orchestrator.evaluation import EvaluationOrder, push_evaluation
     from orchestrator.launch.evaluations import evaluate_on_ray
     from orchestrator.runs import find_run, run_name
     from orchestrator.suite_progress import SuiteProgress
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError, parse_assignments
-    from trainables.evaluations import select
+    from trainables.evaluations import PartsFailedError, select
 
     try:
         parts = select(suite)
@@ -98,26 +99,42 @@ def evaluate(
     store = resolve_store(storage, tracking_uri)
     overrides = parse_assignments(set_ or [])
     orders = [EvaluationOrder(find_run(run, storage, store), overrides, parts, again) for run in runs]
+    if len({order.folder.path.resolve() for order in orders}) < len(orders):
+        raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
     names = [run_name(order.folder, storage) for order in orders]
     with SuiteProgress() as progress:
         watches = [progress.watch(name, len(parts)) for name in names]
         if len(orders) == 1:
-            results: list[Metrics | Exception] = [evaluate_run(orders[0].on_all_cores(), watches[0])]
+            results: list[Metrics | Exception] = [_evaluate_here(orders[0], watches[0])]
         else:
             results = evaluate_on_ray(orders, watches, address=address)
     documents: list[dict[str, Any]] = []
     for name, order, result in zip(names, orders, results, strict=True):
+        metrics = result.metrics if isinstance(result, PartsFailedError) else result
+        document: dict[str, Any] = {"run": name, "run_id": None, "metrics": {}}
         if isinstance(result, Exception):
             note(f"error: {name}: {result}")
-            continue
-        documents.append({"run_id": push_evaluation(order.folder, store), "metrics": result})
-        if not json:
-            say(f"{order.folder.path}:")
-            _say_metrics(result)
+            document["error"] = str(result)
+        if not isinstance(metrics, Exception):
+            document |= {"run_id": push_evaluation(order, store), "metrics": metrics}
+            if not json:
+                say(f"{order.parts_path}:")
+                _say_metrics(metrics)
+        documents.append(document)
     if json:
         print_json(documents[0] if len(orders) == 1 else documents)
-    if len(documents) < len(orders):
+    if any(isinstance(result, Exception) for result in results):
         raise typer.Exit(1)
+
+
+def _evaluate_here(order: "EvaluationOrder", watch: "Watch") -> "Metrics | PartsFailedError":
+    from orchestrator.evaluation import evaluate_run
+    from trainables.evaluations import PartsFailedError
+
+    try:
+        return evaluate_run(order.on_all_cores(), watch)
+    except PartsFailedError as error:
+        return error
 
 
 def explain(

@@ -92,5 +92,8 @@ class _Reporter(Watch):
     def on_skip(self, name: str, reason: str) -> None:
         self._send("on_skip", name, reason)
 
+    def on_fail(self, name: str, reason: str) -> None:
+        self._send("on_fail", name, reason)
+
     def _send(self, event: str, *arguments: object, **named: object) -> None:
         self._events.put((self._index, event, arguments, named))

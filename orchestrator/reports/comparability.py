@@ -50,11 +50,11 @@ def choices(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     These are the ones of which the suite's config has a field, the number of pictures, and the digests of sets.
     """
-    names = {*_fields(Suite), "digest", NUM_PICTURES}
+    names = {*_fields(Suite), "digest"}
     return {
         key: value
         for key, value in flat(settings).items()
-        if key.rpartition(".")[2] in names or key.startswith(f"{NUM_PICTURES}.")
+        if key.rpartition(".")[2] in names or key.partition(".")[0] == NUM_PICTURES
     }
 
 

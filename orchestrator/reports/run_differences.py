@@ -22,14 +22,14 @@ class RunDifference:
     against: str
     difference: float
     paired: PairedDifference | None
-    """Where both have this metric by picture; of explanations, over the pictures that both predict right."""
+    """Where both have this metric by picture, of the same pictures; of explanations, of those both predict right."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
-        """Better or worse; empty where the difference is too small to be shown or its interval holds zero."""
-        if self.paired is not None and self.paired.holds_zero:
-            return ""
-        return verdict(self.difference, self.better)
+        """Better or worse, by the paired difference where there is one; empty if that may be zero or is too small."""
+        if self.paired is None:
+            return verdict(self.difference, self.better)
+        return "" if self.paired.holds_zero else verdict(self.paired.mean, self.better)
 
 
 def verdict(difference: float | None, better: str | None) -> Literal["better", "worse", ""]:
@@ -72,5 +72,12 @@ def _difference(
         run=run.name,
         against=first.name,
         difference=ours - theirs,
-        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {})),
+        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
+        if _same_pictures(run, first)
+        else None,
     )
+
+
+def _same_pictures(run: EvaluatedRun, first: EvaluatedRun) -> bool:
+    """Return whether ids stand for the same pictures in both; runs that do not say what they saw are believed."""
+    return run.data.get("val_digest") == first.data.get("val_digest")

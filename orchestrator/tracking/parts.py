@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables.json_file import parse_object
+
 
 @dataclass(frozen=True)
 class Part:
@@ -27,21 +29,18 @@ def read_parts(folder: Path) -> tuple[Part, ...]:
     """Return the parts `<folder>/<part>.json`, with the pictures `<folder>/<part>/<name>.png`, by name.
 
     Raises:
-        ValueError: if a file is no JSON; the message names it.
+        BrokenFileError: A file holds no JSON object; the message names it.
     """
     return tuple(_read_part(path) for path in sorted(folder.glob("*.json")))
 
 
 def _read_part(path: Path) -> Part:
-    content = path.read_bytes()
-    try:
-        document = json.loads(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from error
+    document = parse_object(path.read_text(encoding="utf-8"), str(path))
+    lasting = {name: value for name, value in document.items() if name != "seconds"}
     return Part(
         name=path.stem,
         file=path,
-        digest=hashlib.sha256(content).hexdigest()[:12],
+        digest=hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:12],
         pictures=tuple(sorted(path.with_suffix("").glob("*.png"))),
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),

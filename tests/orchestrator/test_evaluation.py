@@ -1,18 +1,21 @@
 """Evaluating a run from its folder: what is kept, what is done again, where it lies."""
 
 import json
+import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from orchestrator.evaluation import EvaluationOrder, evaluate_run
-from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
-from trainables.evaluations import Watch, is_evaluated, select
+from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
+from trainables.evaluations import EVALUATIONS, Finding, PartsFailedError, Subject, Watch, is_evaluated, select
 from trainables.training import LocalContext
 from trainables.trial import run_trial
-from trainables.trial_folder import TrialFolder, read_json, write_json
+from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
 
 TINY: dict[str, Any] = {
     "data": {"kind": "spurious_digits", "num_train": 64, "num_test": 32, "image_size": 32},
@@ -165,3 +168,67 @@ def test_full_suite_runs_every_part_and_again_to_the_same_figures(order: Callabl
     second, _ = evaluated(order(SMALL_SUITE, parts=select("full"), again=True))
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != pytest.approx(second[name], abs=0, rel=0, nan_ok=True)] == []
+
+
+def test_figures_of_other_settings_do_not_stay_beside_new_ones(
+    folder: TrialFolder, order: Callable[..., EvaluationOrder]
+) -> None:
+    curve = "evaluation.suite.adversarial.linf_curve"
+    evaluate_run(order({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, parts=("pgd",)))
+    evaluate_run(order({curve: [0.3], "evaluation.suite.sample": 4}, parts=("pgd",)))
+    found = {name for name in read_json(folder.evaluation_path) if name.startswith("adversarial/pgd/linf_")}
+    assert found == {"adversarial/pgd/linf_0", "adversarial/pgd/linf_0.3"}
+    assert "val/accuracy" in read_json(folder.evaluation_path)
+
+
+def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[..., EvaluationOrder]) -> None:
+    evaluate_run(order({"data.correlation": 0.0}))
+    evaluate_run(order())
+    longer = folder.config().model_copy(update={"training": folder.config().training.model_copy(update={"epochs": 2})})
+    write_text(folder.config_path, to_yaml(longer))
+    run_trial(longer, LocalContext(folder))
+    assert [path.name for path in folder.path.glob("evaluation*")] == ["evaluation.json"]
+
+
+def test_one_part_that_fails_leaves_the_others(
+    folder: TrialFolder, order: Callable[..., EvaluationOrder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(subject: Subject) -> Finding:
+        raise RuntimeError(f"no more than {len(subject.data.val)} pictures")
+
+    monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))
+    with pytest.raises(PartsFailedError) as caught:
+        evaluate_run(order())
+    assert str(caught.value) == "influence failed with RuntimeError: no more than 32 pictures"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    kept = read_json(folder.evaluation_path)
+    assert "background/influence_share" not in kept
+    assert caught.value.metrics == {name: kept[name] for name in caught.value.metrics}
+    assert any(name.startswith("shift/") for name in caught.value.metrics)
+
+
+@pytest.mark.parametrize("text", ['{"a', "[]", "{}"])
+def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationOrder], text: str) -> None:
+    first, _ = evaluated(order())
+    (order().parts_path / "influence.json").write_text(text)
+    second, said = evaluated(order())
+    assert said.ended == {"accuracy": True, "influence": False, "shift": True}
+    assert second == first
+
+
+def test_outside_pictures_that_are_new_are_measured(folder: TrialFolder, tmp_path: Path) -> None:
+    sets = {
+        "static": {"kind": "noise", "role": "far"},
+        "photos": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},
+    }
+    suite = {"evaluation.suite.sample": 8, "evaluation.suite.ood": {"sets": sets, "scores": ["softmax"]}}
+    first, _ = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    assert not any(name.startswith("ood/photos") for name in first)
+    _, said = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    assert said.ended == {"ood": True}
+    (tmp_path / "near").mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / "near" / f"{number}.png")
+    second, said = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    assert said.ended == {"ood": False}
+    assert "ood/photos/softmax/auroc" in second

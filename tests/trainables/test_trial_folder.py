@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
+from trainables.json_file import BrokenFileError
 from trainables.trial_folder import Row, TrialFolder, as_json_line, read_json, write_json, write_text
 
 CPU = torch.device("cpu")
@@ -144,3 +145,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "new \ud800")
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", bytes(range(256)) * 20])
+def test_a_broken_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = TrialFolder(tmp_path)
+    folder.state_path.parent.mkdir()
+    folder.state_path.write_bytes(content)
+    with pytest.raises(BrokenFileError, match=r"state\.pt: no checkpoint that can be read .*remove it to train"):
+        folder.load_state(CPU)
+
+
+def test_half_a_checkpoint_is_named(tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path)
+    folder.commit({"model": {"weight": torch.zeros(100, 100)}}, {"epoch": 1})
+    whole = folder.state_path.read_bytes()
+    folder.state_path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BrokenFileError, match=r"state\.pt"):
+        folder.load_state(CPU)

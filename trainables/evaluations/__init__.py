@@ -8,10 +8,12 @@ from trainables.evaluations.suite import (
     EVALUATIONS,
     QUICK,
     Keeper,
+    PartsFailedError,
     Watch,
     direction,
     evaluation,
     is_evaluated,
+    reports,
     run_suite,
     select,
 )
@@ -25,6 +27,7 @@ __all__ = [
     "Keeper",
     "Metrics",
     "NotPossibleError",
+    "PartsFailedError",
     "Predictions",
     "Subject",
     "Watch",
@@ -34,6 +37,7 @@ __all__ = [
     "is_evaluated",
     "panels_of",
     "predict",
+    "reports",
     "run_suite",
     "select",
 ]

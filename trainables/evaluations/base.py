@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.config import Suite
 from trainables.data import Batch, DataBundle, Draw, PictureSet, evaluation_batches
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.finding import Finding, NotPossibleError
 from trainables.evaluations.predictions import Gather, NoPictureError, Predictions, predict
 from trainables.evaluations.seeds import generator
 from trainables.models import Classifier
@@ -54,7 +54,16 @@ class Subject:
     @cached_property
     def sampled(self) -> Batch:
         """The validation pictures that the parts of the suite look at, on the CPU."""
-        return self.sample(self.data.val)
+        return self.validation_sample()
+
+    def validation_sample(self, size: int | None = None) -> Batch:
+        """Return `sample` of the validation pictures; NotPossibleError where none of those drawn can be read."""
+        batch = self.sample(self.data.val, size)
+        if not len(batch):
+            raise NotPossibleError(
+                f"none of the {min(len(self.data.val), size or self.settings.sample)} sampled pictures can be read"
+            )
+        return batch
 
     def predictions(self, pictures: PictureSet) -> Predictions:
         """Predict the whole set, this worker its share."""
@@ -112,3 +121,5 @@ class EvalSpec:
     run: Callable[[Subject], Finding]
     """Raises NotPossibleError where the subject lacks what it needs beyond `needs`."""
     needs: frozenset[Need] = frozenset()
+    still_holds: Callable[[Subject, Finding], bool] = lambda subject, kept: True  # noqa: ARG005
+    """Whether a finding that was kept is still of the pictures there are, besides those of the data sets."""

@@ -58,7 +58,7 @@ def _run(subject: Subject) -> Finding:
         },
         settings={
             "sets": list(grouped),
-            "num_pictures": _by_name(names, _count(all_N, len(names)).long()),
+            "num_by_group": _by_name(names, _count(all_N, len(names)).long()),
             "training_share": _by_name(names, proportions_G),
             "accuracy": _by_name(names, accuracies_G),
         },

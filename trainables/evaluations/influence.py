@@ -44,8 +44,8 @@ INFLUENCE = EvalSpec(
     category="background",
     directions={
         "background/influence_share": "min",
-        "background/foreground_influence": "max",
-        "background/background_influence": "min",
+        "background/foreground_influence": None,
+        "background/background_influence": None,
     },
     run=_run,
     needs=frozenset({"masks"}),

@@ -1,10 +1,13 @@
 """The evaluations there are, and how a suite of them is run."""
 
+import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from trainables.config import ConfigError
+from trainables.data import PictureError
 from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
@@ -19,6 +22,8 @@ from trainables.evaluations.pictures import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.removal import REMOVAL
 from trainables.evaluations.shift import SHIFT
 from trainables.evaluations.swaps import SWAPS
+
+logger = logging.getLogger(__name__)
 
 EVALUATIONS: dict[str, EvalSpec] = {
     spec.name: spec
@@ -48,6 +53,20 @@ QUICK = ("accuracy", "influence", "shift")
 """What every trial is given at its end."""
 
 
+class PartsFailedError(Exception):
+    """Evaluations failed for reasons of their own, and the others of the suite were run all the same."""
+
+    def __init__(self, metrics: Metrics, failures: Mapping[str, str]) -> None:
+        super().__init__(metrics, failures)
+        self.metrics = metrics
+        """Of the evaluations that did not fail."""
+        self.failures = failures
+        """By evaluation, what went wrong."""
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name} failed with {reason}" for name, reason in self.failures.items())
+
+
 class Keeper(Protocol):
     """Where finished parts are kept."""
 
@@ -67,6 +86,8 @@ class Watch:
 
     def on_skip(self, name: str, reason: str) -> None: ...
 
+    def on_fail(self, name: str, reason: str) -> None: ...
+
 
 def run_suite(
     names: Iterable[str], subject: Subject, *, watch: Watch | None = None, keeper: Keeper | None = None
@@ -74,23 +95,40 @@ def run_suite(
     """Run the named evaluations and return their figures together.
 
     An evaluation whose needs are not met is skipped and said to `watch`; one that `keeper` holds is not run again.
+    With a keeper, one that fails does not take along those that come after it.
+
+    Raises:
+        PartsFailedError: With a keeper, and after all evaluations: some failed.
     """
     watch = watch or Watch()
     metrics: Metrics = {}
+    failures: dict[str, str] = {}
     for spec in [evaluation(name) for name in names]:
         watch.on_start(spec.name)
         started = time.monotonic()
         kept = keeper.load(spec) if keeper else None
         try:
+            kept = kept if kept and spec.still_holds(subject, kept) else None
             finding = kept or _run(spec, subject)
         except NotPossibleError as reason:
             watch.on_skip(spec.name, str(reason))
+            continue
+        except (ConfigError, PictureError):
+            raise
+        except Exception as error:
+            if keeper is None:
+                raise
+            logger.debug("%s failed", spec.name, exc_info=True)
+            failures[spec.name] = f"{type(error).__name__}: {error}"
+            watch.on_fail(spec.name, failures[spec.name])
             continue
         seconds = time.monotonic() - started
         if keeper and kept is None:
             keeper.save(spec, finding, seconds)
         watch.on_end(spec.name, seconds, kept=kept is not None)
         metrics |= finding.metrics
+    if failures:
+        raise PartsFailedError(metrics, failures)
     return metrics
 
 
@@ -105,20 +143,20 @@ def _run(spec: EvalSpec, subject: Subject) -> Finding:
 
 
 def select(suite: str) -> tuple[str, ...]:
-    """Return the evaluations of `quick`, `full`, or a list of evaluations and categories joined by commas.
+    """Return the evaluations of `quick`, `full`, evaluations and categories, one or several joined by commas.
 
     Raises:
         ValueError: A name is none of these; the message lists the valid ones.
     """
-    if suite == "quick":
-        return QUICK
-    if suite == "full":
-        return tuple(EVALUATIONS)
     chosen = [name for part in suite.split(",") for name in _members(part.strip())]
     return tuple(name for name in EVALUATIONS if name in chosen)
 
 
 def _members(part: str) -> Sequence[str]:
+    if part == "quick":
+        return QUICK
+    if part == "full":
+        return tuple(EVALUATIONS)
     by_category = [name for name, spec in EVALUATIONS.items() if spec.category == part]
     if part in EVALUATIONS:
         return [part]
@@ -141,6 +179,11 @@ def evaluation(name: str) -> EvalSpec:
 def direction(metric: str) -> Direction | None:
     """Return whether more or less of `metric` is better; None where neither is, or no evaluation reports it."""
     return next((better for pattern, better in _directions() if fnmatchcase(metric, pattern)), None)
+
+
+def reports(names: Iterable[str], metric: str) -> bool:
+    """Return whether one of the named evaluations reports `metric`."""
+    return any(fnmatchcase(metric, pattern) for name in names for pattern in evaluation(name).directions)
 
 
 def is_evaluated(metric: str) -> bool:

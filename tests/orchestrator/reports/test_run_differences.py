@@ -1,9 +1,11 @@
 """How runs differ from the first, on figures and samples worked out by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from orchestrator.reports.pairing import PairedDifference
 from orchestrator.reports.run_differences import RunDifference, run_differences, shared_metrics, verdict
 
 Builder = Any
@@ -86,3 +88,18 @@ def test_an_interval_that_holds_zero_has_no_verdict(sweep: Builder) -> None:
 )
 def test_verdict(difference: float, better: str | None, expected: str) -> None:
     assert verdict(difference, better) == expected
+
+
+def test_the_side_is_that_of_the_paired_difference() -> None:
+    paired = PairedDifference(mean=-0.05, low=-0.08, high=-0.02, num_pictures=50)
+    assert RunDifference("m", "max", "b", "a", 0.1, paired).verdict == "worse"
+    assert RunDifference("m", "max", "b", "a", 0.1, None).verdict == "better"
+
+
+def test_pictures_of_other_data_are_not_paired(sweep: Builder) -> None:
+    for trial in "ab":
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
+        sweep.part(trial, "influence", samples={SHARE: dict.fromkeys(PICTURES, 0.5)})
+    runs = [replace(sweep.run(trial), data={"val_digest": digest}) for trial, digest in (("a", "one"), ("b", "two"))]
+    (found,) = of_metric(run_differences(runs), SHARE)
+    assert found.paired is None

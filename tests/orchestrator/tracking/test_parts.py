@@ -53,6 +53,9 @@ def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_mirror: 
     assert artifacts(store, mirror.run_id, "images") == before
     write_part(trial, "mean", pictures=("map",), seconds=2)
     make_mirror(trial).push()
+    assert artifacts(store, mirror.run_id, "images") == before
+    write_part(trial, "mean", pictures=("map",), metrics={"val/loss": 2})
+    make_mirror(trial).push()
     news = set(artifacts(store, mirror.run_id, "images")) - set(before)
     assert news
     assert all("mean~map" in name for name in news)

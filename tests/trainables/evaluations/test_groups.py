@@ -66,7 +66,7 @@ def test_sets_are_pooled_and_listed_by_group() -> None:
     """A class has 60 pictures in `val`, all on their own background, and 60 in the shifted set, a third of them so."""
     found = GROUPS.run(extreme_subject(background_reader()))
     assert found.settings["sets"] == ["val", "shift/random_background"]
-    assert found.settings["num_pictures"] == {
+    assert found.settings["num_by_group"] == {
         f"{name} on {other}": number
         for name in ("red", "green", "blue")
         for other, number in (("its own", 80), ("another", 40))
@@ -82,7 +82,7 @@ def test_a_set_that_has_no_groups_is_left_out() -> None:
     subject = replace(extreme_subject(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
     found = GROUPS.run(subject)
     assert found.settings["sets"] == ["val"]
-    assert found.settings["num_pictures"]["red on another"] == 0
+    assert found.settings["num_by_group"]["red on another"] == 0
     assert found.metrics["background/group_adjusted_accuracy"] == 1
 
 
@@ -128,7 +128,7 @@ def test_several_workers_find_what_one_finds(world_size: int) -> None:
     calls = iter(zip(*shares, strict=True))
     found = GROUPS.run(subject(world_size=world_size, gather=lambda _: list(next(calls))))
     assert found.metrics == pytest.approx(GROUPS.run(subject()).metrics)
-    assert found.settings["num_pictures"] == GROUPS.run(subject()).settings["num_pictures"]
+    assert found.settings["num_by_group"] == GROUPS.run(subject()).settings["num_by_group"]
 
 
 def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -> None:

@@ -116,7 +116,7 @@ def _settings(subject: Subject, batch: Batch, attacked: Attacked) -> dict[str, o
         "step": f"eps/{STEPS_TO_RADIUS}",
         "restarts": 1,
         "accuracy_attacked": share(~attacked.fooled_B),
-        "ssim": "of maps at the picture's size, each over its largest absolute value: data range 2",
+        "similarity": "SSIM of maps at the picture's size, stretched to [0, 1]",
     }
 
 

@@ -27,7 +27,7 @@ def stage_tick(subject: Subject, stage: int, num_stages: int, num_pictures: int)
 def costly_sample(subject: Subject) -> Batch:
     """Return the pictures for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
     suite = subject.settings
-    return subject.sample(subject.data.val, min(suite.sample, suite.adversarial.sample))
+    return subject.validation_sample(min(suite.sample, suite.adversarial.sample))
 
 
 def attack_all(

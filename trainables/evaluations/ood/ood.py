@@ -61,6 +61,11 @@ def _run(subject: Subject) -> Finding:
     )
 
 
+def _still_holds(subject: Subject, kept: Finding) -> bool:
+    sets, notes = OutsideSets.of(subject), kept.settings["sets"]
+    return all(notes.get(name, {}).get("digest") == sets.digest(name) for name in sets.sections)
+
+
 def _trained(subject: Subject) -> Trained:
     reference, size = subject.data.reference, subject.batch_size
     draws = subject.draws(reference, subject.settings.ood.fit_sample)
@@ -141,6 +146,7 @@ def _steps(subject: Subject, total: int) -> Callable[[], None]:
 OOD = EvalSpec(
     name="ood",
     category="ood",
+    still_holds=_still_holds,
     directions={"ood/*/auroc": "max", "ood/*/fpr95": "min", "ood/*/aupr_in": "max", "ood/*/aupr_out": "max"},
     run=_run,
 )

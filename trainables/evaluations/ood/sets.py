@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainables.config import ConfigError, DataConfig, OutsideSet
-from trainables.data import Batch, build_outside, default_sets
+from trainables.data import Batch, PictureSet, build_outside, default_sets
 from trainables.evaluations.base import Subject
 from trainables.evaluations.finding import NotPossibleError
 from trainables.evaluations.ood.encoded import Encoded, encode
@@ -68,10 +68,20 @@ class OutsideSets:
             note |= {"num_pictures": len(batch), "digest": digest}
             yield name, encode(self.subject, batch.images_BCHW)
 
-    def _sample(self, name: str, size: int | None) -> tuple[Batch, str]:
+    def digest(self, name: str) -> str | None:
+        """Return the digest of the set's pictures, or None where it cannot be read."""
+        try:
+            return self._build(name).digest()
+        except ConfigError:
+            return None
+
+    def _build(self, name: str) -> PictureSet:
         settings = self.subject.settings
         seed = seed_of(settings.seed, f"outside {name}")
-        pictures = build_outside(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
+        return build_outside(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
+
+    def _sample(self, name: str, size: int | None) -> tuple[Batch, str]:
+        pictures = self._build(name)
         batch = self.subject.sample(pictures, size)
         if not len(batch):
             raise ConfigError(f"evaluation.suite.ood.sets.{name}: none of its pictures could be read")
