@@ -1,5 +1,5 @@
-"""Seconds of a training step (forward, backward and AdamW) with the contrastive objective against the same step with
-plain cross-entropy: ResNet-18 on 224 px pictures, batch 8, two threads.
+"""Seconds of a training step (forward, backward and AdamW) with each objective and part that uses masks, against the
+same step with plain cross-entropy: ResNet-18 on 224 px pictures, batch 8, two threads.
 
 It needs torch alone, without Ray and MLflow, so that it also runs on a bare GPU machine: `--device cuda`.
 """
@@ -13,13 +13,27 @@ import torch
 
 from benchmarks.harness.rows import Figure, benchmark
 from benchmarks.harness.timing import interleaved
-from trainables.config import Contrastive, CrossEntropy, ObjectiveConfig, ResNet
+from trainables.config import (
+    BinaryContrastive,
+    Contrastive,
+    CrossEntropy,
+    Divergence,
+    ObjectiveConfig,
+    SlicedWasserstein,
+    Torchvision,
+)
 from trainables.data import Batch
 from trainables.losses import Objective, build_objective, reduce_terms
 from trainables.models import Classifier, build_model
 
 CASES = ((10, 16), (37, 16), (919, 16), (919, 32))
 """Number of classes and stride of the map; 919 is ImageNet-S."""
+OBJECTIVES: dict[str, ObjectiveConfig] = {
+    "contrastive": Contrastive(),
+    "contrastive + divergence": Contrastive(divergence=Divergence(weight=50)),
+    "contrastive + sliced Wasserstein": Contrastive(sliced_wasserstein=SlicedWasserstein(weight=50)),
+    "binary contrastive": BinaryContrastive(),
+}
 BATCH_SIZE = 8
 THREADS = 2
 
@@ -52,7 +66,7 @@ def step_seconds(model: Classifier, objective: Objective, optimizer: torch.optim
 def stepper(config: ObjectiveConfig, batch: Batch, *, num_classes: int, cam_stride: int) -> Callable[[], float]:
     """Return a function that takes and times a step of a network of its own; all start from the same weights."""
     torch.manual_seed(0)
-    network = ResNet(kind="resnet18", cam_stride=cam_stride)
+    network = Torchvision(kind="resnet18", cam_stride=cam_stride)
     model = build_model(network, num_classes=num_classes).model.to(batch.images_BCHW.device).train()
     return partial(step_seconds, model, build_objective(config), torch.optim.AdamW(model.parameters()), batch)
 
@@ -62,23 +76,24 @@ def main() -> None:
     run = benchmark(__file__, __doc__, device_option)
     torch.set_num_threads(THREADS)
     figures = []
-    for num_classes, cam_stride in CASES:
+    for num_classes, cam_stride in CASES[:1] if run.quick else CASES:
         batch = random_batch(num_classes, 64 if run.quick else 224, torch.device(run.arguments.device))
         build = partial(stepper, batch=batch, num_classes=num_classes, cam_stride=cam_stride)
         seconds = interleaved(
-            {"contrastive": build(Contrastive()), "cross_entropy": build(CrossEntropy())},
+            {name: build(objective) for name, objective in {"plain": CrossEntropy(), **OBJECTIVES}.items()},
             repetitions=2 if run.quick else 30,
             warmup=1 if run.quick else 3,
         )
-        figures.append(
+        figures += [
             Figure(
-                figure=f"{num_classes} classes, a map of stride {cam_stride}",
-                value=median(seconds["contrastive"]),
+                figure=f"{name}: {num_classes} classes, a map of stride {cam_stride}",
+                value=median(seconds[name]),
                 unit="s",
                 against="cross-entropy",
-                counterpart=median(seconds["cross_entropy"]),
+                counterpart=median(seconds["plain"]),
             )
-        )
+            for name in OBJECTIVES
+        ]
     run.publish(figures)
 
 

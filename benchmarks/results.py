@@ -3,6 +3,7 @@
 python -m benchmarks.results digits
 python -m benchmarks.results pets --data-root ../shared/data
 python -m benchmarks.results evaluation CROSS_ENTROPY_RUN CONTRASTIVE_RUN --data-root ../shared/data
+python -m benchmarks.results study pets-species --data-root ../shared/data
 python -m benchmarks.results page
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 from benchmarks import evaluation
 from orchestrator.reports import leaderboard_markdown
+from orchestrator.reports.study_table import study_markdown
 from orchestrator.sweep_config import SweepGoal
 from orchestrator.tracking import collect_provenance
 
@@ -35,10 +37,14 @@ SHOWN = (
 
 def run_sweep(arguments: list[str]) -> dict[str, Any]:
     """Run `campaign sweep` with `arguments`, or take up what it left, and return its JSON with the command."""
-    command = ["campaign", "sweep", *arguments]
+    return run_command(["sweep", *arguments])
+
+
+def run_command(arguments: list[str]) -> dict[str, Any]:
+    """Run a command of `campaign` and return its JSON with the command."""
     campaign = Path(sys.executable).with_name("campaign")
-    done = subprocess.run([campaign, *command[1:], "--json"], stdout=subprocess.PIPE, check=True, text=True)
-    return {"command": shlex.join(command), **json.loads(done.stdout)}
+    done = subprocess.run([campaign, *arguments, "--json"], stdout=subprocess.PIPE, check=True, text=True)
+    return {"command": shlex.join(["campaign", *arguments]), **json.loads(done.stdout)}
 
 
 def keep(name: str, sweeps: list[dict[str, Any]]) -> None:
@@ -76,6 +82,13 @@ def pets(data_root: str) -> None:
     keep("pets-species", [run_sweep(["pets-species", "--set", f"data.root={data_root}"])])
 
 
+def study(name: str, data_root: str | None) -> None:
+    """Run a study, or take up what was left of it, and keep its result."""
+    roots = [] if data_root is None else ["--set", f"data.root={data_root}"]
+    done = run_command(["study", name, *roots])
+    write(f"study-{done['study']['study']}", {"command": done["command"], "study": done["study"]})
+
+
 def page() -> None:
     """Write docs/results.md from the files."""
     sections = [HEAD]
@@ -87,6 +100,9 @@ def page() -> None:
         path = RESULTS / f"{name}.json"
         if path.exists():
             sections.append(section(json.loads(path.read_text())))
+    for path in sorted(RESULTS.glob("study-*.json")):
+        remarks = path.with_suffix(".md")
+        sections.append(study_section(json.loads(path.read_text()), remarks.read_text() if remarks.exists() else ""))
     PAGE.write_text("\n\n".join(sections) + "\n")
 
 
@@ -179,6 +195,20 @@ def evaluation_section(result: dict[str, Any]) -> str:
     return f"{evaluation.section(result)}\n\n{made_line(result)}"
 
 
+def study_section(result: dict[str, Any], remarks: str) -> str:
+    """Return a study's table, with what its figures do not say by themselves."""
+    found = result["study"]
+    parts = [
+        f"## Study {found['study']}",
+        f"```\n{result['command']}\n```",
+        found["summary"],
+        study_markdown(found).strip(),
+        remarks.strip(),
+        made_line(result),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def shift_sentence(sweep: dict[str, Any]) -> str:
     """Say how the two objectives do on the shifted photos, from the numbers alone."""
     metric = "shift/dogs-vs-cats/accuracy"
@@ -249,21 +279,23 @@ def made_line(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["digits", "pets", "evaluation", "page"])
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="for evaluation: the two runs")
+    parser.add_argument("what", choices=["digits", "pets", "evaluation", "study", "page"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="for evaluation: the two runs; for study: its name")
     parser.add_argument("--data-root", help="folder of the photos")
     parser.add_argument(
         "--storage", type=Path, default=Path("campaign-data"), help="for evaluation: where the runs lie"
     )
     arguments = parser.parse_args()
-    if len(arguments.runs) != (2 if arguments.what == "evaluation" else 0):
-        parser.error("evaluation takes two runs, and the others none")
+    if len(arguments.names) != {"evaluation": 2, "study": 1}.get(arguments.what, 0):
+        parser.error("evaluation takes two runs, study takes a study's name, and the others take nothing")
     if arguments.what == "digits":
         digits()
     elif arguments.what == "pets":
         pets(arguments.data_root or "data")
     elif arguments.what == "evaluation":
-        write("evaluation", evaluation.measure(arguments.runs, arguments.storage, arguments.data_root))
+        write("evaluation", evaluation.measure(arguments.names, arguments.storage, arguments.data_root))
+    elif arguments.what == "study":
+        study(arguments.names[0], arguments.data_root)
     page()
 
 

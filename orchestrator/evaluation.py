@@ -97,15 +97,14 @@ def _source(folder: TrialFolder, data: DataBundle) -> str:
 def push_evaluation(order: EvaluationOrder, store: Store) -> str | None:
     """Send the run's evaluation to its MLflow run; return the run's id.
 
-    None where MLflow has no such run; with a warning where it does not answer, or where the figures are of other data
-    than the run's own, which stay in their file.
+    None where MLflow has no such run, with a warning if it does not answer. Figures of other data than the run's own
+    stay in their file, and a warning says so.
     """
     folder = order.folder
     if order.parts_path.name != "evaluation":
         logger.warning(
             "these figures are of other data than the run's own: they are in %s.json alone", order.parts_path
         )
-        return None
     try:
         found = find_identity(store, folder.path)
     except StoreError as error:

@@ -64,22 +64,28 @@ def _time_epoch(experiment: ExperimentConfig) -> float:
     import torch
 
     from trainables.data import build_data, training_batches
-    from trainables.losses import build_objective
     from trainables.models import build_model
     from trainables.training import torch_threads
     from trainables.training.context import LocalContext
+    from trainables.training.embedding import build_task, num_views
     from trainables.training.learner import Learner
     from trainables.trial_folder import TrialFolder
 
     data = build_data(experiment.data)
-    batches = training_batches(data.train, batch_size=experiment.training.batch_size, seed=0, epoch=1)
+    batches = training_batches(
+        data.train,
+        batch_size=experiment.training.batch_size,
+        seed=0,
+        epoch=1,
+        num_views=num_views(experiment.objective),
+    )
     with torch_threads(experiment.resources.cpus):
         torch.manual_seed(0)
-        model = build_model(experiment.model, num_classes=len(data.class_names)).model
+        model = build_model(experiment.model, num_classes=len(data.class_names), pretrained=False).model
         learner = Learner(
             experiment,
             model,
-            build_objective(experiment.objective),
+            build_task(experiment.objective, model),
             LocalContext(TrialFolder(Path())),
             steps_per_epoch=len(batches),
         )

@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 
 from orchestrator.sweep_config import SweepConfig
-from search_spaces import Space, find_space
+from search_spaces import Space, find_space, overrides_of
 from trainables.config import ConfigError
 
 NUM_CHECKED = 8
@@ -38,5 +38,6 @@ def _point(config: SweepConfig, space: Space, trial: optuna.Trial) -> dict[str, 
         space.suggest(trial)
     except Exception as error:
         raise ConfigError(f"space {space.name}: suggest failed with {type(error).__name__}: {error}") from error
-    config.experiment(dict(trial.params))
-    return dict(trial.params)
+    point = overrides_of(trial.params)
+    config.experiment(point)
+    return point

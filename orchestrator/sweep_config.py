@@ -10,10 +10,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from orchestrator.names import NAME
+from orchestrator.study import Study
 from search_spaces import SPACES, Space, find_base, find_space
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
+    SupCon,
+    Triplet,
     experiment_from_tree,
     override,
     parse_assignments,
@@ -21,9 +25,6 @@ from trainables.config import (
 )
 from trainables.config.explain import explain
 from trainables.config.section import Section
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""What a sweep or a run may be called: it names a folder."""
 
 
 class SweepGoal(Section):
@@ -58,10 +59,24 @@ class SweepConfig(Section):
     """The scale to which the trials were promoted."""
     promoted_from: dict[str, str] = Field(default_factory=dict)
     """Trial id -> MLflow run id of the trial it was promoted from."""
+    study: Study | None = None
+    """The study whose arms and seeds the trials are; null for any other sweep."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides which trials the sweep runs; how many at a time, and what a study measures of them, does not."""
+        tree = self.model_dump(mode="json", exclude={"max_concurrent"})
+        if self.study is not None:
+            tree["study"] = {key: tree["study"][key] for key in ("arms", "seeds", "seed_fields")}
+            del tree["goals"]
+        return tree
 
     def experiment(self, point: dict[str, Any] | None = None) -> ExperimentConfig:
-        """Return the validated experiment at `point`."""
-        return experiment_from_tree(override(self.base, point or {}), source=f"sweep {self.name}")
+        """Return the validated experiment at `point`; ConfigError also where it does not report what is compared."""
+        experiment = experiment_from_tree(override(self.base, point or {}), source=f"sweep {self.name}")
+        if self.space is not None and isinstance(experiment.objective, SupCon | Triplet):
+            _check_embedding(self, experiment.objective)
+        return experiment
 
 
 def read_sweep_config(path: Path) -> SweepConfig:
@@ -146,6 +161,22 @@ def _check_asha(space: Space, experiment: ExperimentConfig) -> None:
         raise ConfigError(
             f"--asha compares trials by {goal.metric} after each epoch, which is measured only at the end while "
             "evaluation.shift_every_epoch = false; set it to true"
+        )
+
+
+def _check_embedding(sweep: SweepConfig, objective: SupCon | Triplet) -> None:
+    """Check that trials of an embedding report the goals in time: a classifier is not there in every epoch."""
+    metrics = [goal.metric for goal in sweep.goals]
+    if "train/accuracy" in metrics:
+        raise ConfigError(
+            f"sweep {sweep.name}: its goal train/accuracy is not reported by objective.kind = {objective.kind}, which "
+            "trains no classifier; take val/accuracy"
+        )
+    if sweep.asha and metrics != ["train/loss"] and objective.fit_every_epochs != 1:
+        shown = "null" if objective.fit_every_epochs is None else objective.fit_every_epochs
+        raise ConfigError(
+            f"--asha compares trials by {metrics[0]} after each epoch, which objective.kind = {objective.kind} reports "
+            f"only where a classifier is fitted, and objective.fit_every_epochs = {shown}; set it to 1"
         )
 
 

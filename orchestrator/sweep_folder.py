@@ -50,6 +50,11 @@ class SweepFolder:
         return self.path / "study.journal"
 
     @property
+    def result_path(self) -> Path:
+        """The result of the study that the sweep runs; its table lies beside it as `study.md`."""
+        return self.path / "study.json"
+
+    @property
     def lock_path(self) -> Path:
         return self.path / ".lock"
 
@@ -66,8 +71,8 @@ class SweepFolder:
     def claim(self, config: SweepConfig) -> None:
         """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
 
-        How many trials run at a time may differ: it says nothing about what they are. A sweep that never had a trial
-        gives way to another.
+        What is no part of the sweep's identity may differ: it says nothing about what the trials are. A sweep that
+        never had a trial gives way to another.
         """
         if not self.config_path.exists():
             self.write(config)
@@ -78,14 +83,14 @@ class SweepFolder:
                     path.unlink(missing_ok=True)
                 self.write(config)
             return
-        found, wanted = self.config().model_dump(), config.model_dump()
-        different = [key for key in wanted if key != "max_concurrent" and found[key] != wanted[key]]
+        found, wanted = self.config().identity, config.identity
+        different = [key for key in found | wanted if found.get(key) != wanted.get(key)]
         if different:
             raise ConfigError(
                 f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
                 f"or continue that one with: campaign resume {config.name}"
             )
-        if found != wanted:
+        if self.config() != config:
             with self.locked():
                 self.write(config)
 

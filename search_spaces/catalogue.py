@@ -6,12 +6,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from search_spaces.cifar import EMBEDDING
 from search_spaces.digits import BACKGROUND_WEIGHT
-from search_spaces.pets import SPECIES
+from search_spaces.pets import ARCHITECTURE, OBJECTIVE, SPECIES
 from search_spaces.space import Space
 from trainables.config import ConfigError, read_tree
 
-SPACES: dict[str, Space] = {space.name: space for space in (BACKGROUND_WEIGHT, SPECIES)}
+SPACES: dict[str, Space] = {
+    space.name: space for space in (BACKGROUND_WEIGHT, SPECIES, OBJECTIVE, ARCHITECTURE, EMBEDDING)
+}
 _HERE = Path(__file__).parent
 
 
@@ -34,20 +37,26 @@ def find_space(name: str) -> Space:
 
 def find_base(name: str) -> dict[str, Any]:
     """Return the config tree of a shipped base, or of the YAML file of that path."""
-    return _find_yaml(name, "bases", "base config")
+    return read_tree(_find_yaml(name, "bases", "base config"))
 
 
 def find_scale(name: str) -> dict[str, Any]:
     """Return the tree of a shipped scale, or of the YAML file of that path."""
-    return _find_yaml(name, "scales", "scale")
+    return read_tree(_find_yaml(name, "scales", "scale"))
 
 
-def _find_yaml(name: str, folder: str, noun: str) -> dict[str, Any]:
+def find_study(name: str) -> tuple[Path, dict[str, Any]]:
+    """Return the file and the tree of a shipped study, or of the YAML file of that path."""
+    path = _find_yaml(name, "studies", "study")
+    return path, read_tree(path)
+
+
+def _find_yaml(name: str, folder: str, noun: str) -> Path:
     shipped = {path.stem: path for path in (_HERE / folder).glob("*.yaml")}
     path = shipped.get(name, Path(name))
     if path.suffix not in {".yaml", ".yml"} or not path.is_file():
         raise ConfigError(f"no {noun} {name!r}; valid names: {', '.join(sorted(shipped))}, or the path of a YAML file")
-    return read_tree(path)
+    return path
 
 
 def _load_module(path: Path) -> Any:

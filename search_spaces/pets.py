@@ -31,3 +31,68 @@ SPECIES = Space(
     num_trials=12,
     first_points=tuple(_point(weight) for weight in (None, 0.03, 0.1, 0.3, 1.0)),
 )
+
+
+def suggest_objective(trial: optuna.Trial) -> None:
+    """Loss and background weight, and each further part of the objective or none of it."""
+    if trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"]) == "contrastive":
+        trial.suggest_float("objective.background_weight", 0.01, 3, log=True)
+    if trial.suggest_categorical("divergence", [False, True]):
+        trial.suggest_categorical("objective.divergence.where", ["map", "foreground"])
+        trial.suggest_float("objective.divergence.weight", 1e-3, 1, log=True)
+    if trial.suggest_categorical("sliced_wasserstein", [False, True]):
+        trial.suggest_float("objective.sliced_wasserstein.weight", 1e-2, 10, log=True)
+    if trial.suggest_categorical("noise", [False, True]):
+        trial.suggest_float("objective.background_noise", 0.05, 1, log=True)
+    trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)
+
+
+def suggest_architecture(trial: optuna.Trial) -> None:
+    """The edits of a ResNet-18 under the contrastive objective."""
+    trial.suggest_categorical("objective.kind", ["contrastive"])
+    trial.suggest_float("objective.background_weight", 0.03, 3, log=True)
+    trial.suggest_categorical("model.cam_stride", [8, 16])
+    trial.suggest_categorical("model.norm", ["batch", "running", "group", "dynamic_tanh"])
+    trial.suggest_categorical("model.activation", ["relu", "elu", "gelu"])
+    trial.suggest_categorical("model.final_norm", [True, False])
+    trial.suggest_categorical("model.final_relu", [True, False])
+    trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)
+
+
+_THREE_GOALS = (
+    Goal("val/accuracy", "max"),
+    Goal("background/influence_share", "min"),
+    Goal("shift/dogs-vs-cats/accuracy", "max"),
+)
+_NO_PARTS = {"divergence": False, "sliced_wasserstein": False, "noise": False}
+
+OBJECTIVE = Space(
+    name="pets-objective",
+    summary="Which objective, out of all its parts: accuracy, the background's influence, and accuracy elsewhere.",
+    base="pets-species",
+    suggest=suggest_objective,
+    goals=_THREE_GOALS,
+    num_trials=24,
+    first_points=tuple({**_point(weight), **_NO_PARTS} for weight in (None, 0.1, 1.0)),
+)
+
+ARCHITECTURE = Space(
+    name="pets-architecture",
+    summary="Which edits of the network, under the contrastive objective.",
+    base="pets-species",
+    suggest=suggest_architecture,
+    goals=_THREE_GOALS,
+    num_trials=24,
+    first_points=(
+        {
+            "objective.kind": "contrastive",
+            "objective.background_weight": 1.0,
+            "model.cam_stride": 8,
+            "model.norm": "batch",
+            "model.activation": "relu",
+            "model.final_norm": True,
+            "model.final_relu": True,
+            "optim.learning_rate": 1e-3,
+        },
+    ),
+)

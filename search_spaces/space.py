@@ -12,6 +12,14 @@ Point = Mapping[str, Any]
 """Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
 
 
+def overrides_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that are config fields, which have a dot in their names, and the seed.
+
+    Any other is a choice of the space's own, such as whether a part of the objective is there at all.
+    """
+    return {name: value for name, value in parameters.items() if "." in name or name == "seed"}
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A metric to make as large or as small as can be."""
@@ -28,7 +36,8 @@ class Space:
     """A search space.
 
     `suggest` names each Optuna parameter after the config field it sets and returns nothing, so that a
-    sampled point is an override of the base and needs no translation.
+    sampled point is an override of the base and needs no translation. A parameter without a dot in its name sets
+    no field: it may decide which of the others there are.
     """
 
     name: str

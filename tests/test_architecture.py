@@ -17,6 +17,7 @@ PACKAGES = ("orchestrator", "search_spaces", "trainables")
 INTERNAL = {
     "trainables/config": ("trainables.config",),
     "trainables/cams": ("trainables.cams",),
+    "trainables/classifiers": ("trainables.classifiers", "trainables.config", "trainables.data", "trainables.models"),
     "trainables/data": ("trainables.config", "trainables.data"),
     "trainables/models": ("trainables.config", "trainables.models"),
     "trainables/losses": (
@@ -231,6 +232,7 @@ BAD = [
     (imports_outside_its_layer, "trainables/evaluations/ood.py", "from trainables.losses import build_objective"),
     (imports_outside_its_layer, "trainables/evaluations/ood.py", "import trainables.training.loop"),
     (imports_outside_its_layer, "trainables/cams/hirescam.py", "from trainables.models.output import Output"),
+    (imports_outside_its_layer, "trainables/classifiers/build.py", "from trainables.losses import build_objective"),
     (imports_outside_its_layer, "trainables/data/build.py", "from trainables.models import build_model"),
     (imports_outside_its_layer, "trainables/models/build.py", "from trainables.data import Batch"),
     (is_named_utils, "trainables/data/utils.py", ""),

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 
 import torch
 
-from trainables.config import ConfigError, ExperimentConfig, SpuriousDigits
+from trainables.classifiers import restore_classifier
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    SpuriousDigits,
+    SupCon,
+    Triplet,
+    pictures_to_fit,
+)
 from trainables.data import DataBundle, build_data
 from trainables.evaluations import Keeper, Metrics, Subject, Watch, draw_panels, is_evaluated, run_suite
 from trainables.models import Classifier, build_model
@@ -34,11 +42,13 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
 
     trained = False
 
-    def validate(model: Classifier, epoch: int) -> Row:
+    def validate(model: Classifier | None, epoch: int) -> Row:
         nonlocal trained
         trained = True
         if context.rank == 0:
             folder.forget_evaluation()  # of an epoch before this one
+        if model is None:
+            return {}
         every = config.evaluation.panel_every_epochs
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)
@@ -99,8 +109,16 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
     config, state = folder.config(), folder.load_state(device)
     if state is None:
         raise FileNotFoundError(f"{folder.path} has no checkpoint: the trial has not finished an epoch")
-    model = build_model(config.model, num_classes=state["model"]["head.weight"].shape[0]).model.to(device)
-    model.load_state_dict(state["evaluated"] or state["model"])
+    if isinstance(config.objective, SupCon | Triplet) and state["evaluated"] is None:
+        raise FileNotFoundError(
+            f"{folder.path} has no classifier: none was fitted after epoch {state['row']['epoch']}, the last one so "
+            f"far, with objective.fit_every_epochs = {config.objective.fit_every_epochs or 'null'}"
+        )
+    weights = state["evaluated"] or state["model"]
+    model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
+    if isinstance(config.objective, SupCon | Triplet):
+        return restore_classifier(config.objective.classifier, model, weights).eval()
+    model.load_state_dict(weights)
     return model.eval()
 
 
@@ -126,6 +144,12 @@ def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
             f"{where}: the training set has {len(data.train)} pictures, fewer than training.batch_size = "
             f"{config.training.batch_size}; lower training.batch_size or add pictures"
         )
+    for field, num in pictures_to_fit(config.objective).items():
+        if len(data.train) < num:
+            raise ConfigError(
+                f"{where}: the training set has {len(data.train)} pictures, fewer than {field} = {num}; lower it or "
+                "add pictures"
+            )
 
 
 def _draw(config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle, epoch: int) -> None:

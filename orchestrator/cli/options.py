@@ -38,6 +38,16 @@ Address = Annotated[
     str | None,
     typer.Option(envvar="RAY_ADDRESS", help="Ray cluster to use; by default one on this machine.", show_default=False),
 ]
+Concurrent = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrent",
+        "--max-concurrent",
+        min=1,
+        help="Most trials at a time; by default as many as fit.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Sweep = Annotated[
     str, typer.Argument(metavar="SWEEP", help="Name of a sweep in the storage folder.", show_default=False)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Set, Storage, Sweep, TrackingUri
+from orchestrator.cli.options import DEFAULT_STORAGE, Address, Concurrent, Json, Set, Storage, Sweep, TrackingUri
 from orchestrator.cli.output import note, print_json, print_table, say
+from orchestrator.cli.studies import run_and_print
 
 if TYPE_CHECKING:
     from orchestrator.launch.sweep import SweepRun
@@ -25,9 +26,6 @@ Trials = Annotated[
     int | None, typer.Option(min=1, help="Number of trials; by default the space's own.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the sampler; set seed=N sets that of the training.")]
-Concurrent = Annotated[
-    int | None, typer.Option(min=1, help="Most trials at a time; by default as many as fit.", show_default=False)
-]
 Asha = Annotated[bool | None, typer.Option("--asha/--no-asha", help="Stop the worse trials early.", show_default=False)]
 
 
@@ -116,7 +114,7 @@ def resume(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Continue a sweep whose driver was interrupted or died.
+    """Continue a sweep or a study whose driver was interrupted or died.
 
     Example: campaign resume first
     """
@@ -125,7 +123,8 @@ def resume(
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
     change = folder.forget_failures if retry_failed else None
-    _run(folder, folder.config(), store, address=address, json=json, change=change, retry=retry_failed)
+    run = _run if folder.config().study is None else run_and_print
+    run(folder, folder.config(), store, address=address, json=json, change=change, retry=retry_failed)
 
 
 def extend(

@@ -10,6 +10,7 @@ from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig
+from trainables.models import check_weights
 from trainables.trial import check_data
 
 
@@ -21,7 +22,7 @@ def check_sweep(
     trials: Iterable[ExperimentConfig] = (),
     address: str | None = None,
 ) -> None:
-    """Check that what a sweep has left to run can run: its trials, its points, data, resources and store.
+    """Check that what a sweep has left to run can run: its trials, its points, data, weights, resources and store.
 
     Args:
         config: What is about to be the sweep's config.
@@ -43,6 +44,8 @@ def check_sweep(
                 f"{len(experiments)}: promote the missing ones again under another --name"
             )
     check_fit(experiments, address=address, limit=config.max_concurrent)
+    if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.
+        check_models(experiments)
     ensure_experiment(store, config.campaign)
 
 
@@ -54,7 +57,13 @@ def check_fit(
     Raises:
         ConfigError: Their data cannot be used, or one does not fit.
     """
-    first, *others = experiments
+    first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
         check_data(experiment)
     return capacity(first.resources, available_resources(address), limit=limit)
+
+
+def check_models(experiments: Iterable[ExperimentConfig]) -> None:
+    """Check the pretrained weights with which experiments begin; ConfigError says which file is missing or wrong."""
+    for model in {experiment.model for experiment in experiments}:
+        check_weights(model)

@@ -11,7 +11,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
-from search_spaces import Space
+from search_spaces import Space, overrides_of
 from trainables.config import ConfigError
 from trainables.training.seeding import derive_seed
 
@@ -33,7 +33,7 @@ class FolderOfPoint:
         self._space.suggest(trial)
         trial_id = _id(trial)
         trial.set_user_attr(TRIAL_ID, trial_id)
-        self._sweep.trial(trial_id).claim(self._config.experiment(dict(trial.params)))
+        self._sweep.trial(trial_id).claim(self._config.experiment(overrides_of(trial.params)))
         return {"trial_id": trial_id}
 
 

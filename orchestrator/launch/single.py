@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator.launch.preflight import check_fit
+from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.runtime import ray_session
 from orchestrator.launch.trial_functions import train_on_workers
 from orchestrator.lock import locked
@@ -25,14 +25,16 @@ def train_one(
     """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
 
     Raises:
-        ConfigError: It does not fit, its data cannot be used, the folder holds another config, or another process
-            trains it.
+        ConfigError: It does not fit, its data or weights cannot be used, the folder holds another config, or another
+            process trains it.
         StoreError: The MLflow store cannot be used.
         FloatingPointError: The training diverged.
     """
     check_fit([config], address=address if config.resources.workers else None)
-    experiment_id = ensure_experiment(store, campaign)
     folder = TrialFolder((storage / "runs" / name).absolute())
+    if not folder.state_path.exists():
+        check_models([config])
+    experiment_id = ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
         made = keep_provenance(folder.path)

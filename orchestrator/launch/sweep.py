@@ -28,6 +28,7 @@ from orchestrator.tracking import (
     log_model,
     open_parent,
     sync,
+    write_study,
     write_summary,
 )
 from search_spaces import find_space
@@ -90,7 +91,9 @@ def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Proven
     identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
     parent_run_id = open_parent(store, identity, sweep.path)
     identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
-    return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures)
+    study = config.study
+    labels = {trial_id: study.tags(trial_id) for trial_id in study.trials} if study else {}
+    return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
 
 
 def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, available: dict[str, float]) -> None:
@@ -136,8 +139,15 @@ def _tune_config(sweep: SweepFolder, config: SweepConfig, room: Capacity) -> ray
 
 
 def _fixed_trials(sweep: SweepFolder, config: SweepConfig) -> dict[str, Any]:
-    """Return the grid of a sweep without a search: the trials whose folders were made beforehand."""
-    return {} if config.space is not None else {"trial_id": ray.tune.grid_search(sweep.unfinished())}
+    """Return the grid of a sweep without a search: the trials whose folders were made beforehand.
+
+    Those of a study go by seed, so that the first seed's arms can be compared early.
+    """
+    if config.space is not None:
+        return {}
+    left = sweep.unfinished()
+    order = [trial_id for trial_id in config.study.trials if trial_id in left] if config.study else left
+    return {"trial_id": ray.tune.grid_search(order)}
 
 
 def build_scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None:
@@ -198,6 +208,8 @@ def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, *, 
         folders={row["trial_id"]: sweep.trial(row["trial_id"]).path for row in rows},
         study=open_study(sweep, config) if config.space is not None else None,
     )
+    if sweep.result_path.exists():
+        write_study(setting.store, parent_run_id, sweep.path, step=len(rows))
     if winners and not unfinished:
         _crown(sweep, config, setting, winners[0], again=recrown)
     close_parent(setting.store, parent_run_id, "KILLED" if unfinished else "FINISHED")

@@ -1,7 +1,7 @@
 """The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class TrialSetting:
     promoted_from: dict[str, str]
     """Trial id -> MLflow run id of the trial it was promoted from."""
     max_failures: int
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Trial id -> tags of its MLflow run that say what it is within the sweep."""
 
     def mirror(self, trial_id: str) -> Mirror:
         folder = TrialFolder(self.trials_path / trial_id)
@@ -29,6 +31,7 @@ class TrialSetting:
             trial_id,
             config_hash(folder.config()),
             promoted_from=self.promoted_from.get(trial_id),
+            labels=self.labels.get(trial_id),
         )
         return Mirror(self.store, identity, folder.path)
 

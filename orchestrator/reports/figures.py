@@ -184,10 +184,11 @@ def curves_figure(curves: Mapping[str, Sequence[Row]], metric: str, comparison: 
 
 
 def _curve(trial_id: str, epochs: Sequence[Row], metric: str, line: Mapping[str, object]) -> go.Scatter:
-    is_point = len(epochs) == 1
+    measured = [row for row in epochs if row.get(metric) is not None]
+    is_point = len(measured) == 1
     return go.Scatter(
-        x=[row["epoch"] for row in epochs],
-        y=[row.get(metric) for row in epochs],
+        x=[row["epoch"] for row in measured],
+        y=[row[metric] for row in measured],
         mode="lines+markers" if is_point else "lines",
         line=line,
         name=html.escape(trial_id),

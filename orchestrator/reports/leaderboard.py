@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.reports.figures_of_merit import finite_rows, key_metrics
-from orchestrator.reports.wording import MISSING, format_metric, format_setting, short_names
+from orchestrator.reports.wording import MISSING, format_metric, format_setting, markdown_cell, short_names
 from orchestrator.results import TrialRow, ranked, varied
 from orchestrator.sweep_config import SweepGoal
 
@@ -115,17 +115,11 @@ def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *
     board = leaderboard(rows, goals, limit=limit)
     rule = ["---:" if board.is_numeric(index) else "---" for index in range(len(board.columns))]
     lines = [
-        [_escaped(column.label) for column in board.columns],
+        [markdown_cell(column.label) for column in board.columns],
         rule,
-        *([_escaped(cell.text) for cell in line.cells] for line in board.lines),
+        *([markdown_cell(cell.text) for cell in line.cells] for line in board.lines),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    for found, written in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
-        text = text.replace(found, written)
-    return text
 
 
 def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> "Table":

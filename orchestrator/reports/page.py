@@ -14,12 +14,14 @@ from orchestrator.reports.leaderboard import leaderboard
 from orchestrator.reports.making import base_yaml, facts, provenance
 from orchestrator.reports.panels import picture_rows
 from orchestrator.reports.rendering import Drawing, render
+from orchestrator.reports.study_document import StudyDocument
+from orchestrator.reports.study_table import StudyTable, study_table
 from orchestrator.reports.wording import background_weight, describe, is_cross_entropy
 from orchestrator.results import TrialRow, best, ranked
 from orchestrator.sweep_config import SweepConfig, SweepGoal
 from orchestrator.sweep_folder import SweepFolder
 from search_spaces import SPACES
-from trainables.trial_folder import write_text
+from trainables.trial_folder import read_json, write_text
 
 MOST_CURVES = 30
 CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
@@ -47,6 +49,7 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
         "report.html.j2",
         config=config,
         **_headline(config, rows, comparison),
+        study=_study(sweep),
         **_tradeoff(config.goals, rows, comparison),
         **_curves(sweep, config.goals, rows, comparison),
         pictures=picture_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
@@ -88,6 +91,12 @@ def _evaluations(sweep: SweepFolder, comparison: Comparison) -> EvaluationSectio
     if not any(run.parts for run in runs):
         return None
     return evaluation_section(runs, [role(row, comparison).capitalize() for row in pair])
+
+
+def _study(sweep: SweepFolder) -> StudyTable | None:
+    """Return the table of the study that the sweep runs; None where it runs none, or none has ended yet."""
+    document: StudyDocument | None = read_json(sweep.result_path)
+    return study_table(document) if document else None
 
 
 def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:

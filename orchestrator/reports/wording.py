@@ -36,6 +36,13 @@ def format_setting(value: Any) -> str:
             return str(value)
 
 
+def markdown_cell(text: str) -> str:
+    """Return text as it may stand in a cell of a Markdown table."""
+    for found, written in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
+        text = text.replace(found, written)
+    return text
+
+
 def short_names(fields: Sequence[str]) -> list[str]:
     """Return each field's last part, the section for a `kind`, and the whole where that is not unique."""
     short = [_last_part(field) for field in fields]

@@ -3,7 +3,15 @@
 from orchestrator.tracking.champion import crown, log_model
 from orchestrator.tracking.figures import Objectives, Row
 from orchestrator.tracking.mirror import EndState, Mirror, RunIdentity
-from orchestrator.tracking.parent import SweepIdentity, close_parent, leaderboard, log_diff, open_parent, write_summary
+from orchestrator.tracking.parent import (
+    SweepIdentity,
+    close_parent,
+    leaderboard,
+    log_diff,
+    open_parent,
+    write_study,
+    write_summary,
+)
 from orchestrator.tracking.provenance import Provenance, collect_provenance, keep_provenance, kept_provenance
 from orchestrator.tracking.runs import SweepIds, find_identity, find_sweep, folder_of_run
 from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
@@ -36,5 +44,6 @@ __all__ = [
     "open_parent",
     "resolve_store",
     "sync",
+    "write_study",
     "write_summary",
 ]

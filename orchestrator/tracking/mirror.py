@@ -32,6 +32,8 @@ class RunIdentity:
     """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Tags that say by what code, on what machine and by what command the run was made."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Tags that say what the trial is within its sweep, such as an arm of a study."""
 
     @property
     def key(self) -> dict[str, str]:
@@ -54,6 +56,7 @@ class RunIdentity:
         return {
             **self.key,
             **{key: value for key, value in optional.items() if value is not None},
+            **self.labels,
             "campaign.kind": "trial",
             "campaign.directory": str(folder.absolute()),
             "mlflow.runName": self.trial_id,

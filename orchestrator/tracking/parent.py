@@ -13,7 +13,8 @@ from orchestrator.tracking.contact_sheet import draw_contact_sheet
 from orchestrator.tracking.figures import Objectives, Row, write_page
 from orchestrator.tracking.mirror import EndState, RunIdentity
 from orchestrator.tracking.provenance import Provenance
-from orchestrator.tracking.run_view import open_run
+from orchestrator.tracking.record import read_object
+from orchestrator.tracking.run_view import open_run, safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, reaching
 
 if TYPE_CHECKING:
@@ -47,7 +48,14 @@ class SweepIdentity:
         created = {"campaign.created": self.created} if self.created else {}
         return {"campaign.sweep": self.sweep, "campaign.kind": "sweep", **created}
 
-    def trial(self, trial_id: str, config_hash: str, *, promoted_from: str | None = None) -> RunIdentity:
+    def trial(
+        self,
+        trial_id: str,
+        config_hash: str,
+        *,
+        promoted_from: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> RunIdentity:
         """Return the identity of one of the sweep's trials."""
         return RunIdentity(
             experiment_id=self.experiment_id,
@@ -59,6 +67,7 @@ class SweepIdentity:
             promoted_from=promoted_from,
             created=self.created,
             provenance=self.provenance.tags,
+            labels=labels or {},
         )
 
 
@@ -146,6 +155,32 @@ def write_summary(
             client.log_image(parent_run_id, sheet, "panels.png")
 
     return _guarded(store, "the sweep's summary", send)
+
+
+def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) -> bool:
+    """Send the result of a study that lies in the sweep's folder to its parent run.
+
+    Artifacts `study.md` and `study.json`, and as metrics `study/<arm>/<metric>` the arms' means over the seeds.
+
+    Args:
+        step: How many trials there are.
+
+    Returns:
+        Whether MLflow took it; if not, a warning says so.
+    """
+    means = {
+        safe_name(f"study/{arm['arm']}/{metric}"): float(figure["mean"])
+        for arm in read_object(folder / "study.json")["arms"]
+        for metric, figure in arm["figures"].items()
+        if figure["mean"] is not None
+    }
+
+    def send(client: Any) -> None:
+        for name in ("study.md", "study.json"):
+            client.log_artifact(parent_run_id, str(folder / name))
+        _send_metrics(client, parent_run_id, means, step=step)
+
+    return _guarded(store, "the study's result", send)
 
 
 def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, list[Any]]:

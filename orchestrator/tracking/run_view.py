@@ -107,7 +107,7 @@ class RunView:
             self.send_file(part.file, PARTS_FOLDER)
             for file in part.pictures:
                 with Image.open(file) as image:
-                    key = _safe(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
+                    key = safe_name(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
                     self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
         page = charts_page(parts)
         if page is not None:
@@ -123,7 +123,7 @@ class RunView:
         if self.pictures is None:
             self.pictures = _logged_pictures(self.client, self.run_id)
         for panel in panels:
-            key = f"panels/{_safe(panel.picture)}"
+            key = f"panels/{safe_name(panel.picture)}"
             if (key, panel.epoch) in self.pictures:
                 continue
             with Image.open(panel.file) as image:
@@ -207,7 +207,7 @@ def _metrics(figures: Figures, step: int, time_ms: int) -> list[Any]:
     from mlflow.entities import Metric
 
     keys = sorted(figures, key=lambda key: key == LAST_OF_ROW)
-    return [Metric(_safe(key), figures[key], time_ms, step) for key in keys]
+    return [Metric(safe_name(key), figures[key], time_ms, step) for key in keys]
 
 
 def _steps(client: Any, run_id: str, key: str) -> set[int]:
@@ -238,7 +238,7 @@ def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
         yield items[start : start + size]
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """Replace what MLflow refuses in the name of a metric or an image series.
 
     A hash of the whole name then tells it from others that would look the same.

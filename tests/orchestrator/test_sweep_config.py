@@ -1,9 +1,11 @@
 """From a command's arguments to the frozen config of a sweep."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from orchestrator.points import check_points
 from orchestrator.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
 from search_spaces import SPACES
 from trainables.config import ConfigError
@@ -97,6 +99,54 @@ def test_asha_that_could_stop_nothing_is_refused(space: str, assignments: list[s
     assert not sweep_of_space(space, assignments=assignments).asha
     with pytest.raises(ConfigError, match=message):
         sweep_of_space(space, assignments=assignments, asha=True)
+
+
+EMBEDDING = """
+from search_spaces import Goal, Space
+def suggest(trial): trial.suggest_categorical("objective.kind", ["cross_entropy", "supcon"])
+SPACE = Space(name="embedding", summary="-", base="digits", suggest=suggest, num_trials=2,
+              goals=(Goal("{goal}", "max"),))
+"""
+NO_SHIFT = "evaluation.shift_every_epoch=false"
+
+
+@pytest.fixture
+def embedding(tmp_path: Path) -> Callable[[str], str]:
+    """Return a function that writes a space with a goal, in which some trials train an embedding; returns its path."""
+
+    def write(goal: str) -> str:
+        (tmp_path / "embedding.py").write_text(EMBEDDING.format(goal=goal), encoding="utf-8")
+        return str(tmp_path / "embedding.py")
+
+    return write
+
+
+@pytest.mark.parametrize(("every", "shown"), [(None, "null"), (2, "2")])
+def test_asha_needs_a_classifier_after_each_epoch(
+    embedding: Callable[[str], str], every: int | None, shown: str
+) -> None:
+    space = embedding("val/accuracy")
+    point = {"objective.kind": "supcon", "objective.fit_every_epochs": every}
+    sweep_of_space(space, assignments=[NO_SHIFT]).experiment(point)
+    config = sweep_of_space(space, assignments=[NO_SHIFT], asha=True)
+    config.experiment({"objective.kind": "cross_entropy"})
+    config.experiment({**point, "objective.fit_every_epochs": 1})
+    with pytest.raises(
+        ConfigError, match=rf"--asha compares trials by val/accuracy after each epoch, .* {shown}; set it to 1"
+    ):
+        config.experiment(point)
+    with pytest.raises(ConfigError, match=r"objective\.fit_every_epochs = null; set it to 1"):
+        check_points(config)
+
+
+def test_asha_may_compare_the_training_loss_of_embeddings(embedding: Callable[[str], str]) -> None:
+    check_points(sweep_of_space(embedding("train/loss"), assignments=[NO_SHIFT], asha=True))
+
+
+def test_a_goal_that_an_embedding_does_not_report_is_refused(embedding: Callable[[str], str]) -> None:
+    config = sweep_of_space(embedding("train/accuracy"), assignments=[NO_SHIFT])
+    with pytest.raises(ConfigError, match=r"train/accuracy is not reported by objective\.kind = supcon"):
+        check_points(config)
 
 
 def test_file_with_another_field_is_refused(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
 """What ships loads and samples valid configs; what does not exist is refused with the names that do."""
 
+from itertools import product
 from pathlib import Path
 
 import optuna
 import pytest
 
 import search_spaces
-from search_spaces import SPACES, Space, find_base, find_scale, find_space
+from search_spaces import SPACES, Space, find_base, find_scale, find_space, find_study, overrides_of
 from trainables.config import ConfigError, experiment_from_tree, flatten, override, read_tree
 from trainables.evaluations import direction
 
 HERE = Path(search_spaces.__file__).parent
-NUM_SAMPLES = 200
+NUM_SAMPLES = 100
 
 
 def shipped(folder: str) -> list[Path]:
@@ -30,12 +31,12 @@ def sample(space: Space, number: int) -> list[dict[str, object]]:
     for _ in range(number):
         trial = study.ask()
         space.suggest(trial)
-        points.append(dict(trial.params))
+        points.append(overrides_of(trial.params))
     return points
 
 
-def test_every_yaml_file_is_a_base_or_a_scale() -> None:
-    assert shipped(".") == sorted([*shipped("bases"), *shipped("scales")])
+def test_every_yaml_file_is_a_base_a_scale_or_a_study() -> None:
+    assert shipped(".") == sorted([*shipped("bases"), *shipped("scales"), *shipped("studies")])
     assert shipped("bases")
     assert shipped("scales")
 
@@ -77,12 +78,27 @@ def test_first_points_are_valid_and_complete(space: Space) -> None:
         trial = study.ask()
         space.suggest(trial)
         assert trial.params == point
-        experiment_from_tree(override(find_base(space.base), point), source=space.name)
+        experiment_from_tree(override(find_base(space.base), overrides_of(point)), source=space.name)
 
 
 def test_goals_are_metrics_in_their_better_direction(space: Space) -> None:
     for goal in space.goals:
         assert direction(goal.metric) == goal.direction
+
+
+def test_a_parameter_is_there_only_where_its_part_is_on() -> None:
+    sampled = sample(find_space("pets-objective"), NUM_SAMPLES)
+    weighted = [point for point in sampled if "objective.background_weight" in point]
+    assert {point["objective.kind"] for point in weighted} == {"contrastive"}
+    parts = ("objective.divergence.weight", "objective.sliced_wasserstein.weight", "objective.background_noise")
+    assert {tuple(part in point for part in parts) for point in sampled} == set(product([False, True], repeat=3))
+
+
+def test_choices_of_the_space_s_own_are_no_fields() -> None:
+    assert overrides_of({"seed": 3, "noise": True, "optim.learning_rate": 0.1}) == {
+        "seed": 3,
+        "optim.learning_rate": 0.1,
+    }
 
 
 def test_space_of_the_users_own_is_found_by_its_file(tmp_path: Path) -> None:
@@ -119,7 +135,7 @@ def test_file_without_a_space_is_refused(tmp_path: Path, text: str, message: str
 
 
 def test_unknown_space_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"no space 'digit'; valid names: digits-background-weight, .*pets-species"):
+    with pytest.raises(ConfigError, match=r"no space 'digit'; valid names: .*digits-background-weight, .*pets-species"):
         find_space("digit")
 
 
@@ -133,6 +149,7 @@ def test_missing_space_file_is_refused() -> None:
     [
         (find_base, "no base config 'absent'; valid names: .*digits, .*or the path of a YAML file"),
         (find_scale, "no scale 'absent'; valid names: .*digits-full.*, or the path of a YAML file"),
+        (find_study, "no study 'absent'; valid names: .*digits-shortcut.*, or the path of a YAML file"),
     ],
 )
 def test_unknown_yaml_is_refused_with_the_names_there_are(find: object, message: str) -> None:
@@ -145,3 +162,4 @@ def test_yaml_of_the_users_own_is_found_by_its_file(tmp_path: Path) -> None:
     path = tmp_path / "digits.yml"
     path.write_text("seed: 7\n", encoding="utf-8")
     assert find_base(str(path)) == find_scale(str(path)) == {"seed": 7}
+    assert find_study(str(path)) == (path, {"seed": 7})

@@ -30,6 +30,7 @@ BASE = {"resources.workers": 2, "training.epochs": 2}
 CASES: dict[str, dict[str, Any]] = {
     "cross_entropy": {},
     "contrastive": {"objective.kind": "contrastive"},
+    "several_terms": {"objective.kind": "binary_contrastive", "objective.divergence.weight": 0.1},
     "sgd": {"optim.kind": "sgd", "optim.learning_rate": 0.1},
     "everything": {
         "objective.kind": "contrastive",
@@ -43,8 +44,32 @@ CASES: dict[str, dict[str, Any]] = {
     "batch_norm": {"model.norm": "batch"},
     "batch_norm_average": {"model.norm": "batch", "training.ema_decay": 0.8},
     "resumed": {"optim.kind": "sgd"},
+    "supcon": {
+        "objective.kind": "supcon",
+        # At temperature 1 a centroid's weights are no larger than the features, and as exact.
+        "objective.classifier": {"kind": "nearest_centroid", "temperature": 1.0},
+        "optim.kind": "sgd",
+        "training.ema_decay": 0.8,
+    },
+    "triplet": {
+        "objective.kind": "triplet",
+        "objective.margin": 1.0,
+        "objective.classifier.kind": "nearest_neighbours",
+        "objective.fit_every_epochs": 1,
+        "optim.kind": "sgd",
+    },
+    "supcon_batch_norm": {"objective.kind": "supcon", "objective.fit_sample": 30, "model.norm": "batch"},
 }
-SAME_AS_ONE_PROCESS = ["cross_entropy", "contrastive", "sgd", "everything", "resumed"]
+SAME_AS_ONE_PROCESS = [
+    "cross_entropy",
+    "contrastive",
+    "several_terms",
+    "sgd",
+    "everything",
+    "resumed",
+    "supcon",
+    "triplet",
+]
 
 
 def config_of(case: str) -> ExperimentConfig:

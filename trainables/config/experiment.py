@@ -5,8 +5,9 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits
+from trainables.config.embedding_rules import check_embedding
 from trainables.config.model import ModelConfig, SmallCnn
-from trainables.config.objective import CrossEntropy, ObjectiveConfig
+from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
 from trainables.config.section import Section
 from trainables.config.training import Evaluation, Resources, Training
@@ -106,11 +107,28 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _objective_has_its_masks(self) -> Self:
-        if self.objective.kind == "contrastive" and self.data.kind not in KINDS_WITH_MASKS:
+        needs = mask_needs(self.objective)
+        if needs and self.data.kind not in KINDS_WITH_MASKS:
             raise ValueError(
-                f"objective.kind = contrastive needs masks, and data.kind = {self.data.kind} has none; "
-                f"data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
+                f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and "
+                f"data.kind = {self.data.kind} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_have_partners(self) -> Self:
+        parts = max(1, self.resources.workers) * self.training.accumulate
+        if getattr(self.objective, "cutmix", None) is not None and self.training.batch_size == parts:
+            raise ValueError(
+                f"objective.cutmix needs two pictures to mix, and training.batch_size = {self.training.batch_size} "
+                f"leaves one in each part, of which there are resources.workers = {self.resources.workers} (at least "
+                f"1) times training.accumulate = {self.training.accumulate}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _embedding_can_be_trained_and_classified(self) -> Self:
+        check_embedding(self)
         return self
 
     @model_validator(mode="after")

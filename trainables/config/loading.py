@@ -78,7 +78,9 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
         *parents, field = key.split(".")
         section = result
         for parent in parents:
-            section = section.setdefault(parent, {})
+            if section.get(parent) is None:  # not there, or a part that is switched off
+                section[parent] = {}
+            section = section[parent]
             if not isinstance(section, dict):
                 raise ConfigError(f"{key}: {parent} is a value, not a section")
         if field == "kind" and not same_fields(".".join(parents), section.get("kind"), overrides[key]):

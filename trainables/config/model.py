@@ -1,12 +1,67 @@
-"""Which network a trial trains: a backbone and the edits made to it."""
+"""Which network a trial trains: a backbone and the edits made to it; `docs/models.md` has them all in a table."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from trainables.config.data import Root
 from trainables.config.section import Section
 
-ResNetKind = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+NormKind = Literal["batch", "running", "group", "dynamic_tanh", "frozen"]
+"""What normalises: each batch; running statistics, in training too; groups of channels of each picture; a learned tanh;
+or statistics stored once. All but `batch` leave the pictures of a batch apart."""
+ActivationKind = Literal["relu", "elu", "gelu"]
+CamStride = Literal[4, 8, 16, 32]
+TorchvisionKind = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "convnext_tiny",
+    "convnext_small",
+    "convnext_base",
+    "convnext_large",
+    "efficientnet_v2_s",
+    "efficientnet_v2_m",
+    "efficientnet_v2_l",
+    "regnet_x_400mf",
+    "regnet_x_800mf",
+    "regnet_x_1_6gf",
+    "regnet_x_3_2gf",
+    "regnet_x_8gf",
+    "regnet_x_16gf",
+    "regnet_x_32gf",
+    "regnet_y_400mf",
+    "regnet_y_800mf",
+    "regnet_y_1_6gf",
+    "regnet_y_3_2gf",
+    "regnet_y_8gf",
+    "regnet_y_16gf",
+    "regnet_y_32gf",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+]
+WeightsName = Literal[
+    "DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2", "IMAGENET1K_SWAG_E2E_V1", "IMAGENET1K_SWAG_LINEAR_V1"
+]
+_WITH_SECOND_WEIGHTS = (
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "wide_resnet",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "regnet",
+)
+_WITH_SWAG_WEIGHTS = ("regnet_y_16gf", "regnet_y_32gf")
 
 
 class SmallCnn(Section):
@@ -15,30 +70,95 @@ class SmallCnn(Section):
     kind: Literal["small_cnn"] = "small_cnn"
     width: int = Field(default=24, ge=4)
     """Channels of the first block; the later ones have twice as many."""
-    norm: Literal["batch", "group"] = "batch"
-    """Normalisation after each convolution; only `group` does not couple the pictures of a batch."""
-    cam_stride: Literal[4, 8] = 8
+    norm: NormKind = "batch"
+    """Normalisation after each convolution; not `frozen`, for no file holds statistics to freeze."""
+    activation: ActivationKind = "relu"
+    """What follows each norm."""
+    cam_stride: CamStride = 8
     """Picture pixels a cell of the class activation map spans."""
     head_bias: bool = False
     """Give the linear head a bias."""
     final_norm: bool = True
     """Normalise after the last convolution."""
     final_relu: bool = True
-    """Rectify the features that are pooled."""
+    """Put an activation after the last block."""
+
+    @model_validator(mode="after")
+    def _frozen_statistics_are_there(self) -> Self:
+        if self.norm == "frozen":
+            raise ValueError(_nothing_to_freeze("a model.kind = small_cnn has no pretrained weights"))
+        return self
 
 
-class ResNet(Section):
-    """A torchvision ResNet with the surgery of the literature."""
+class Torchvision(Section):
+    """A network of torchvision with a linear head of its own, and with the surgery of the literature."""
 
-    kind: ResNetKind
-    cam_stride: Literal[4, 8, 16, 32] = 32
+    kind: TorchvisionKind
+    cam_stride: CamStride = 32
     """Picture pixels a cell of the map spans: stride 1 in the last down-sampling stages."""
     head_bias: bool = False
     """Keep the linear head's bias."""
     final_norm: bool = True
-    """Keep the norm after the last convolution of the last block."""
+    """Keep the norm after the last convolution of the last block; in a ConvNeXt and a DenseNet, the one at the end."""
     final_relu: bool = True
-    """Keep the activation after the last residual sum."""
+    """Keep the activation of the features that are pooled, whichever it is; a ConvNeXt has none there."""
+    norm: Literal["own", NormKind] = "own"
+    """Kind of every norm; `own` is torchvision's. `frozen` needs the statistics of `weights`."""
+    activation: Literal["own", ActivationKind] = "own"
+    """Kind of every activation but the gates of squeeze-and-excitation; `own` is torchvision's."""
+    weights: WeightsName | None = None
+    """torchvision's pretrained weights by name, of which all that the edits leave a place for is loaded; null draws
+    random ones."""
+    weights_file: Root | None = Field(default=None, json_schema_extra={"location": True})
+    """A copy of the file of `weights`; left out, the one in torch.hub's folder, which is fetched if it is not there."""
+
+    @model_validator(mode="after")
+    def _final_activation_is_there(self) -> Self:
+        if not self.final_relu and self.kind.startswith("convnext"):
+            raise ValueError(
+                f"model.final_relu = false has no effect with model.kind = {self.kind}: a ConvNeXt has no activation "
+                "after its last residual sum; leave it true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_known(self) -> Self:
+        known = weights_names(self.kind)
+        if self.weights is not None and self.weights not in known:
+            raise ValueError(
+                f"model.weights = {self.weights} is none of model.kind = {self.kind}, which has {', '.join(known)}"
+            )
+        if self.weights is None and self.weights_file is not None:
+            raise ValueError(
+                f"model.weights_file = {self.weights_file} has no effect with model.weights = null; "
+                f"name the weights that it holds: {', '.join(known)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_statistics_are_there(self) -> Self:
+        if self.norm == "frozen" and self.kind.startswith("convnext"):
+            raise ValueError(_nothing_to_freeze(f"a model.kind = {self.kind} has layer norms, which store none"))
+        if self.norm == "frozen" and self.weights is None:
+            raise ValueError(_nothing_to_freeze("with model.weights = null they are those of a fresh network"))
+        return self
 
 
-ModelConfig = Annotated[SmallCnn | ResNet, Field(discriminator="kind")]
+def weights_names(kind: TorchvisionKind) -> tuple[WeightsName, ...]:
+    """Return the names of torchvision's weights for a kind of network."""
+    names: tuple[WeightsName, ...] = ("DEFAULT", "IMAGENET1K_V1")
+    if kind.startswith(_WITH_SECOND_WEIGHTS):
+        names += ("IMAGENET1K_V2",)
+    if kind in _WITH_SWAG_WEIGHTS:
+        names += ("IMAGENET1K_SWAG_E2E_V1", "IMAGENET1K_SWAG_LINEAR_V1")
+    return names
+
+
+def _nothing_to_freeze(reason: str) -> str:
+    return (
+        f"model.norm = frozen needs statistics of a trained batch norm, and {reason}: a mean of 0 and a variance of 1 "
+        "would be frozen, which normalise nothing; take another norm, or weights of a network with batch norms"
+    )
+
+
+ModelConfig = Annotated[SmallCnn | Torchvision, Field(discriminator="kind")]

@@ -1,19 +1,65 @@
-"""What a trial minimises."""
+"""What a trial minimises: one classification or embedding loss, and the parts that may be added to any of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config.section import Section
 
 
-class CrossEntropy(Section):
+class Divergence(Section):
+    """The KL divergence between the mask and each ContrastiveCAM, both as distributions over the map's cells."""
+
+    weight: float = Field(gt=0)
+    """Weight of the mean over the K-1 rivals; the literature has 50 over the whole map and 0.001 on the foreground."""
+    where: Literal["map", "foreground"] = "map"
+    """Count every cell; or those of the object alone, without the mask's own logarithm. Under a mask of zeros and ones
+    both have the same gradient."""
+    mask_scale: float = Field(default=1000.0, gt=0)
+    """Factor on the mask before its softmax; the literature has 1000 with `map` and 50 with `foreground`."""
+    map_scale: float = Field(default=10.0, gt=0)
+    """Factor on the ContrastiveCAMs before theirs."""
+
+
+class SlicedWasserstein(Section):
+    """The sliced Wasserstein distance between ContrastiveCAMs and a scaled copy of the mask."""
+
+    weight: float = Field(gt=0)
+    """Weight of the mean over directions."""
+    num_directions: int = Field(default=64, ge=1)
+    """Random unit directions, drawn anew at every step."""
+    target_probability: float = Field(default=0.95, gt=0, lt=1)
+    """Probability of the label that the scaled mask stands for."""
+
+
+class CutMix(Section):
+    """Boxes of other pictures are pasted with their masks; each label counts by what shows of its own object."""
+
+    probability: float = Field(default=0.5, gt=0, le=1)
+    """Share of batches that are mixed."""
+    alpha: float = Field(default=1.0, gt=0)
+    """Both parameters of the beta distribution of the box's share of the picture."""
+
+
+class _Classification(Section):
+    divergence: Divergence | None = None
+    """Pulls each ContrastiveCAM towards the mask; null leaves it out."""
+    sliced_wasserstein: SlicedWasserstein | None = None
+    """Pulls all ContrastiveCAMs together towards the mask; null leaves it out."""
+    background_noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of Gaussian noise on the background of training pictures, of pixels in [0, 1]: core risk
+    minimisation. 0 adds none."""
+    cutmix: CutMix | None = None
+    """Mixes training pictures and their masks; null mixes none."""
+
+
+class CrossEntropy(_Classification):
     """Plain cross-entropy on the logits."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
 
 
-class Contrastive(Section):
+class Contrastive(_Classification):
     """Contrastive cross-entropy: the background's ContrastiveCAMs count against every class."""
 
     kind: Literal["contrastive"] = "contrastive"
@@ -21,4 +67,119 @@ class Contrastive(Section):
     """The penalty lambda on the background's absolute contribution; the literature has 1."""
 
 
-ObjectiveConfig = Annotated[CrossEntropy | Contrastive, Field(discriminator="kind")]
+class BinaryContrastive(_Classification):
+    """A binary loss for each class, in which the background counts against the classes that are there.
+
+    It takes pictures of one class or of several.
+    """
+
+    kind: Literal["binary_contrastive"] = "binary_contrastive"
+    background_weight: float = Field(default=1.0, ge=0)
+    """The penalty on the background's absolute HiResCAMs; 0 is binary cross-entropy on what the object adds."""
+
+
+class LinearProbe(Section):
+    """Multinomial logistic regression on the L2-normalised pooled features of the frozen network."""
+
+    kind: Literal["linear_probe"] = "linear_probe"
+    penalty: float = Field(default=1e-4, gt=0)
+    """Weight of half the squared norm of the probe's weights, beside the mean cross-entropy. Above 0, since weights
+    that part all training pictures would grow for ever."""
+
+
+class NearestCentroid(Section):
+    """The class whose mean of L2-normalised pooled features is nearest."""
+
+    kind: Literal["nearest_centroid"] = "nearest_centroid"
+    temperature: float = Field(default=0.07, gt=0)
+    """Divides the scores before the softmax: it shapes probabilities and maps, and no choice of a class."""
+
+
+class NearestNeighbours(Section):
+    """The class for which the nearest training pictures speak most, by cosine similarity."""
+
+    kind: Literal["nearest_neighbours"] = "nearest_neighbours"
+    num_neighbours: int = Field(default=20, ge=1)
+    """Training pictures that have a say."""
+    temperature: float = Field(default=0.07, gt=0)
+    """Divides the scores before the softmax: it shapes probabilities and maps, and no choice of a class."""
+
+
+EmbeddingClassifier = Annotated[LinearProbe | NearestCentroid | NearestNeighbours, Field(discriminator="kind")]
+
+
+class _Embedding(Section):
+    classifier: EmbeddingClassifier = LinearProbe()
+    """What names a class from the frozen features, fitted whenever the network is validated."""
+    fit_sample: int | None = Field(default=None, ge=2)
+    """Training pictures to fit it to, drawn by the seed; null takes all."""
+    fit_every_epochs: int | None = Field(default=None, ge=1)
+    """Fit and validate after every so many epochs, and at the end; null at the end only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kind(cls, tree: Any) -> Any:
+        """Give a classifier without a `kind` that of the default one."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("classifier"), dict):
+            return tree
+        return {**tree, "classifier": {"kind": "linear_probe", **tree["classifier"]}}
+
+
+class SupCon(_Embedding):
+    """The supervised contrastive loss on two views of each picture."""
+
+    kind: Literal["supcon"] = "supcon"
+    temperature: float = Field(default=0.07, gt=0)
+    projection_size: int = Field(default=128, ge=1)
+    """Width of the projection that only training uses."""
+
+
+class Triplet(_Embedding):
+    """The triplet loss with semi-hard triplets of each batch, on pooled features as they are."""
+
+    kind: Literal["triplet"] = "triplet"
+    margin: float = Field(default=0.3, gt=0)
+
+
+ObjectiveConfig = Annotated[
+    CrossEntropy | Contrastive | BinaryContrastive | SupCon | Triplet, Field(discriminator="kind")
+]
+
+
+def pictures_to_fit(objective: ObjectiveConfig) -> dict[str, int]:
+    """Return the fields that ask for so many training pictures to fit a classifier to."""
+    if not isinstance(objective, _Embedding):
+        return {}
+    needs = {} if objective.fit_sample is None else {"objective.fit_sample": objective.fit_sample}
+    if isinstance(objective.classifier, NearestNeighbours):
+        needs["objective.classifier.num_neighbours"] = objective.classifier.num_neighbours
+    return needs
+
+
+def mask_needs(objective: ObjectiveConfig) -> dict[str, str]:
+    """Return what of an objective needs masks, as `field = value`, each with the assignment that does without."""
+    if not isinstance(objective, _Classification):
+        return {}
+    needs: dict[str, str] = {}
+    if isinstance(objective, Contrastive):
+        needs["objective.kind = contrastive"] = "objective.kind=cross_entropy"
+    if isinstance(objective, BinaryContrastive) and objective.background_weight:
+        needs[f"objective.background_weight = {objective.background_weight}"] = "objective.background_weight=0"
+    if objective.divergence is not None:
+        needs[f"objective.divergence.weight = {objective.divergence.weight}"] = "objective.divergence=null"
+    if objective.sliced_wasserstein is not None:
+        weight = objective.sliced_wasserstein.weight
+        needs[f"objective.sliced_wasserstein.weight = {weight}"] = "objective.sliced_wasserstein=null"
+    if objective.background_noise:
+        needs[f"objective.background_noise = {objective.background_noise}"] = "objective.background_noise=0"
+    return needs
+
+
+def penalty_weights(objective: ObjectiveConfig) -> list[str]:
+    """Return the fields by which a penalty of an objective can be lowered."""
+    if not isinstance(objective, _Classification):
+        return []
+    has_weight = isinstance(objective, Contrastive | BinaryContrastive)
+    parts = {"divergence": objective.divergence, "sliced_wasserstein": objective.sliced_wasserstein}
+    own = ["objective.background_weight"] if has_weight else []
+    return own + [f"objective.{name}.weight" for name, part in parts.items() if part is not None]

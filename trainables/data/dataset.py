@@ -19,6 +19,8 @@ class Draw:
 
     index: int
     seed: int
+    view: int = 0
+    """How many times the batch draws that picture before."""
 
 
 class PictureSet(Protocol):

@@ -33,6 +33,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    num_views: int = 1,
     rank: int = 0,
     world_size: int = 1,
     processes: int = 0,
@@ -42,7 +43,8 @@ def training_batches(
 
     The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
     of `batch_size / world_size`; an incomplete last batch is dropped. A picture's augmentation follows from
-    (seed, epoch, index), whatever the rank, the batch and the process.
+    (seed, epoch, index), whatever the rank, the batch and the process. With several views each batch holds all its
+    pictures once, then all of them again under other seeds.
 
     Raises:
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
@@ -59,7 +61,7 @@ def training_batches(
         )
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
     parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
-    draws = _ShuffledDraws(list(parts[:, rank]), key=_key(seed, epoch))
+    draws = _ShuffledDraws(list(parts[:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
     return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=False)
 
 
@@ -67,6 +69,7 @@ def evaluation_batches(
     dataset: PictureSet,
     *,
     batch_size: int,
+    indices: Sequence[int] | None = None,
     rank: int = 0,
     world_size: int = 1,
     processes: int = 0,
@@ -75,12 +78,14 @@ def evaluation_batches(
     """Return the pictures `rank::world_size` in order, without augmentation; the last batch may be short.
 
     A batch of which no picture could be read is left out.
+
+    Args:
+        indices: The pictures of which each rank takes its share; all of them by default.
     """
     _check_rank(rank, world_size)
-    indices = range(rank, len(dataset), world_size)
+    share = (range(len(dataset)) if indices is None else indices)[rank::world_size]
     draws = [
-        [Draw(index, 0) for index in indices[start : start + batch_size]]
-        for start in range(0, len(indices), batch_size)
+        [Draw(index, 0) for index in share[start : start + batch_size]] for start in range(0, len(share), batch_size)
     ]
     return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=True)
 
@@ -98,15 +103,19 @@ class _ShuffledDraws:
     """The draws of each batch; seeds are worked out as batches are asked for."""
 
     batches: Sequence[npt.NDArray[np.int64]]
-    key: int
+    keys: Sequence[int]
+    """One for each view."""
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[Draw]]:
         for indices in self.batches:
-            seeds = augmentation_seeds(indices, self.key)
-            yield [Draw(int(index), int(seed)) for index, seed in zip(indices, seeds, strict=True)]
+            yield [
+                Draw(int(index), int(seed), view)
+                for view, key in enumerate(self.keys)
+                for index, seed in zip(indices, augmentation_seeds(indices, key), strict=True)
+            ]
 
 
 @dataclass(frozen=True)
@@ -140,8 +149,8 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _key(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+def _key(seed: int, epoch: int, view: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, view]).generate_state(1, np.uint64)[0])
 
 
 def _check_rank(rank: int, world_size: int) -> None:

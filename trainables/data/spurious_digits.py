@@ -51,7 +51,11 @@ class _Stream(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class DigitSet:
-    """A `PictureSet` in memory; its pictures are already augmented by their drawing, so a draw's seed has no effect."""
+    """A `PictureSet` in memory; its pictures are already augmented by their drawing, so a draw's seed has no effect.
+
+    A further view is another drawing by the draw's seed: the same handwriting at another size and place, in another
+    stroke colour, on another mosaic of the same family.
+    """
 
     name: str
     images_NCHW: Tensor
@@ -62,6 +66,8 @@ class DigitSet:
     """int64."""
     families_N: Tensor
     """int64: the texture family of each picture."""
+    glyphs_N88: Array
+    """The handwriting, in [0, 1]."""
     seen: bool = True
     """Whether its textures are those of the training set, so that family k is class k's own."""
     class_names: tuple[str, ...] = CLASS_NAMES
@@ -76,15 +82,31 @@ class DigitSet:
         return 2 * self.labels_N + (self.families_N != self.labels_N) if self.seen else None
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Index the tensors."""
+        """Index the tensors, and draw what is a further view."""
         indices_B = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
+        images_BCHW, ink_BHW = self.images_NCHW[indices_B], self.ink_NHW[indices_B]
+        for row, draw in enumerate(draws):
+            if draw.view:
+                images_BCHW[row], ink_BHW[row] = self._redraw(draw)
         return Batch(
-            images_BCHW=self.images_NCHW[indices_B].float() / 255,
+            images_BCHW=images_BCHW.float() / 255,
             labels_B=self.labels_N[indices_B],
-            background_BHW=(~self.ink_NHW[indices_B]).float(),
+            background_BHW=(~ink_BHW).float(),
             has_mask_B=torch.ones(len(draws), dtype=torch.bool),
             ids=tuple(f"{self.name}-{draw.index:05d}" for draw in draws),
         )
+
+    def _redraw(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        itself = slice(draw.index, draw.index + 1)
+        drawn = draw_digits(
+            self.glyphs_N88[itself],
+            self.labels_N[itself].numpy(),
+            self.families_N[itself].numpy(),
+            image_size=self.images_NCHW.shape[-1],
+            rng=np.random.default_rng(draw.seed),
+            name=self.name,
+        )
+        return drawn.images_NCHW[0], drawn.ink_NHW[0]
 
     def digest(self) -> str:
         """Hash pictures, masks and labels."""
@@ -106,6 +128,7 @@ class _Digits:
     """Opacity of the bright stroke."""
     outline_NHW: Array
     """Opacity of the dark outline, which lies under the stroke too."""
+    glyphs_N88: Array
     labels_N: Ints
 
 
@@ -197,7 +220,7 @@ def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
 
 def _place_glyphs(glyphs_N88: Array, labels_N: Ints, image_size: int, rng: Rng) -> _Digits:
     stroke_NHW = _place(glyphs_N88, image_size, rng)
-    return _Digits(stroke_NHW, _outline(stroke_NHW), labels_N)
+    return _Digits(stroke_NHW, _outline(stroke_NHW), glyphs_N88, labels_N)
 
 
 def _place(glyphs_N88: Array, image_size: int, rng: Rng) -> Array:
@@ -252,6 +275,7 @@ def _render(digits: _Digits, palette_KC: Array, families_N: Ints, rng: Rng, *, n
         ink_NHW=torch.from_numpy(digits.outline_NHW > _INK_THRESHOLD),
         labels_N=torch.from_numpy(digits.labels_N),
         families_N=torch.from_numpy(families_N),
+        glyphs_N88=digits.glyphs_N88,
         seen=palette_KC is SEEN,
     )
 

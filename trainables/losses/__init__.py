@@ -1,6 +1,27 @@
 """What training minimises."""
 
+from trainables.losses.binary import binary_contrastive
 from trainables.losses.build import Objective, build_objective, reduce_terms
 from trainables.losses.contrastive import contrastive_cross_entropy
+from trainables.losses.divergence import mask_divergence
+from trainables.losses.metric_learning import (
+    EmbeddingLoss,
+    build_embedding_loss,
+    semi_hard_triplet,
+    supervised_contrastive,
+)
+from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
-__all__ = ["Objective", "build_objective", "contrastive_cross_entropy", "reduce_terms"]
+__all__ = [
+    "EmbeddingLoss",
+    "Objective",
+    "binary_contrastive",
+    "build_embedding_loss",
+    "build_objective",
+    "contrastive_cross_entropy",
+    "mask_divergence",
+    "reduce_terms",
+    "semi_hard_triplet",
+    "sliced_wasserstein",
+    "supervised_contrastive",
+]

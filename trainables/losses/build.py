@@ -1,9 +1,10 @@
 """From an objective's config to the terms that training minimises.
 
-B batch.
+B batch, K classes, H W map.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,9 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.cams import reduce_background
-from trainables.config import Contrastive, CrossEntropy, ObjectiveConfig
+from trainables.cams import contrastive_cams, hirescam, reduce_background
+from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, ObjectiveConfig
+from trainables.losses.binary import binary_contrastive
 from trainables.losses.contrastive import contrastive_cross_entropy
+from trainables.losses.divergence import mask_divergence
+from trainables.losses.precision import loss_dtype
+from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
 if TYPE_CHECKING:
     from trainables.data import Batch
@@ -26,6 +31,29 @@ class Objective(Protocol):
     def __call__(self, output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
         """Return named terms, weighted and unreduced, each of shape B."""
         ...
+
+
+MapTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(contrastive_BKHW, labels_B, background_BHW) -> loss_B."""
+
+
+@dataclass(frozen=True)
+class _WithMapTerms:
+    """A classification term, and terms on the ContrastiveCAMs, which are worked out once for all of them."""
+
+    classification: Objective
+    map_terms: Mapping[str, tuple[float, MapTerm]]
+    """Weight and term by name."""
+
+    def __call__(self, output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
+        terms = self.classification(output, head, batch)
+        features_BFHW = output.features.to(loss_dtype(output.features, head.weight))
+        contrastive_BKHW = contrastive_cams(hirescam(features_BFHW, head.weight), batch.labels_B)
+        background_BHW = reduce_background(batch.background_BHW, features_BFHW.shape[-2:])
+        for name, (weight, term) in self.map_terms.items():
+            term_B = term(contrastive_BKHW, batch.labels_B, background_BHW)
+            terms[name] = weight * torch.where(batch.has_mask_B, term_B, 0)
+        return terms
 
 
 def _cross_entropy(output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:  # noqa: ARG001
@@ -44,17 +72,56 @@ def _contrastive(output: "Output", head: nn.Linear, batch: "Batch", *, backgroun
     return {"contrastive_cross_entropy": loss_B}
 
 
-def _build_cross_entropy(config: CrossEntropy) -> Objective:  # noqa: ARG001
-    return _cross_entropy
+def _binary_contrastive(
+    output: "Output", head: nn.Linear, batch: "Batch", *, background_weight: float
+) -> dict[str, Tensor]:
+    loss_B = binary_contrastive(
+        output.features,
+        head.weight,
+        functional.one_hot(batch.labels_B, head.out_features),
+        reduce_background(batch.background_BHW, output.features.shape[-2:]),
+        background_weight=background_weight,
+        bias_K=head.bias,
+    )
+    return {"binary_contrastive": loss_B}
+
+
+def _build_cross_entropy(config: CrossEntropy) -> Objective:
+    return _with_map_terms(_cross_entropy, config)
 
 
 def _build_contrastive(config: Contrastive) -> Objective:
-    return partial(_contrastive, background_weight=config.background_weight)
+    return _with_map_terms(partial(_contrastive, background_weight=config.background_weight), config)
+
+
+def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
+    return _with_map_terms(partial(_binary_contrastive, background_weight=config.background_weight), config)
+
+
+def _with_map_terms(classification: Objective, config: CrossEntropy | Contrastive | BinaryContrastive) -> Objective:
+    map_terms: dict[str, tuple[float, MapTerm]] = {}
+    if (divergence := config.divergence) is not None:
+        term: MapTerm = partial(
+            mask_divergence,
+            where=divergence.where,
+            mask_scale=divergence.mask_scale,
+            map_scale=divergence.map_scale,
+        )
+        map_terms["divergence"] = (divergence.weight, term)
+    if (wasserstein := config.sliced_wasserstein) is not None:
+        term = partial(
+            sliced_wasserstein,
+            num_directions=wasserstein.num_directions,
+            target_probability=wasserstein.target_probability,
+        )
+        map_terms["sliced_wasserstein"] = (wasserstein.weight, term)
+    return _WithMapTerms(classification, map_terms) if map_terms else classification
 
 
 OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
-    "cross_entropy": _build_cross_entropy,
+    "binary_contrastive": _build_binary_contrastive,
     "contrastive": _build_contrastive,
+    "cross_entropy": _build_cross_entropy,
 }
 
 

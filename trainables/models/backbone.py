@@ -1,8 +1,14 @@
 """What a builder of feature extractors hands to the classifier's builder."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import nn
+
+from trainables.models.pretrained import Pretrained
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Backbone(NamedTuple):
@@ -11,3 +17,9 @@ class Backbone(NamedTuple):
     trunk: nn.Module
     num_features: int
     edits: tuple[str, ...]
+    mean: Sequence[float] = IMAGENET_MEAN
+    """Mean of each colour, which is taken from pictures in [0, 1]."""
+    std: Sequence[float] = IMAGENET_STD
+    """Standard deviation of each colour, by which the rest is divided."""
+    pretrained: Pretrained | None = None
+    """What was loaded from a file of weights; None if all are random."""

@@ -3,13 +3,13 @@
 B batch, C channels, K classes, F features, H W picture or map.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.output import Output
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Classifier(nn.Module):
@@ -22,17 +22,26 @@ class Classifier(nn.Module):
     Args:
         trunk: Maps normalised pictures B,3,H,W to features B,F,H,W.
         head: Its `weight_KF` is all that the maps need.
+        mean: Of each colour, taken from the pictures.
+        std: Of each colour, by which the rest is divided.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Linear,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     @property
     def num_classes(self) -> int:

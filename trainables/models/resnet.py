@@ -1,31 +1,69 @@
-"""torchvision's ResNets without their head, and with the surgery asked for."""
+"""torchvision's ResNets, Wide ResNets and ResNeXts without their head."""
 
-from torch import nn
-from torchvision.models import resnet as torchvision_resnet
+from itertools import count
 
-from trainables.config.model import ResNetKind
-from trainables.models.backbone import Backbone
-from trainables.models.surgery import keep_resolution, remove_final_norm, remove_final_relu
+from torch import Tensor, nn
 
-CONSTRUCTORS = {
-    "resnet18": torchvision_resnet.resnet18,
-    "resnet34": torchvision_resnet.resnet34,
-    "resnet50": torchvision_resnet.resnet50,
-    "resnet101": torchvision_resnet.resnet101,
-    "resnet152": torchvision_resnet.resnet152,
-}
+from trainables.models.family import Family
+from trainables.models.surgery import children_but
 
 
-def resnet(kind: ResNetKind, *, cam_stride: int, final_norm: bool, final_relu: bool) -> Backbone:
-    """Build a ResNet from random weights; the names of its parameters are torchvision's."""
-    network = CONSTRUCTORS[kind](weights=None)
-    trunk = nn.Sequential()
-    for name, part in network.named_children():
-        if name not in {"avgpool", "fc"}:
-            trunk.add_module(name, part)
-    edits = keep_resolution(trunk, cam_stride)
+def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+    """Leave pooling and `fc` out; the last sum may go without the norm before it and the activation after it."""
+    trunk = children_but(network, {"avgpool", "fc"})
+    edits = []
     if not final_norm:
         edits += remove_final_norm(trunk)
     if not final_relu:
         edits += remove_final_relu(trunk)
-    return Backbone(trunk, network.fc.in_features, tuple(edits))
+    return trunk, edits
+
+
+def remove_final_norm(trunk: nn.Sequential) -> list[str]:
+    """Let the last convolution of the last block feed the residual sum without a norm."""
+    name, block = _last_block(trunk)
+    setattr(block, f"bn{_num_convs(block)}", nn.Identity())
+    return [f"{name}: no norm after the last convolution"]
+
+
+def remove_final_relu(trunk: nn.Sequential) -> list[str]:
+    """Return the last residual sum as it is; the activations inside that block stay."""
+    name, block = _last_block(trunk)
+    stage, _, position = name.partition(".")
+    trunk.get_submodule(stage).register_module(position, UnrectifiedBlock(block))
+    return [f"{name}: no activation after the residual sum"]
+
+
+class UnrectifiedBlock(nn.Module):
+    """The parts of a basic block or bottleneck, under their own names, without the activation at the end.
+
+    In torchvision one ReLU module serves every place of a block, so the last place cannot be taken from it alone.
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        for name, part in block.named_children():
+            self.add_module(name, part)
+        self._num_convs = _num_convs(block)
+
+    def forward(self, x_BFHW: Tensor) -> Tensor:
+        out_BFHW = x_BFHW
+        for number in range(1, self._num_convs + 1):
+            out_BFHW = self.get_submodule(f"conv{number}")(out_BFHW)
+            out_BFHW = self.get_submodule(f"bn{number}")(out_BFHW)
+            if number < self._num_convs:
+                out_BFHW = self.get_submodule("relu")(out_BFHW)
+        return out_BFHW + x_BFHW
+
+
+def _last_block(trunk: nn.Sequential) -> tuple[str, nn.Module]:
+    position, block = list(trunk.get_submodule("layer4").named_children())[-1]
+    assert getattr(block, "downsample", None) is None, "the last block of a ResNet has an identity shortcut"
+    return f"layer4.{position}", block
+
+
+def _num_convs(block: nn.Module) -> int:
+    return next(number for number in count(1) if not hasattr(block, f"conv{number + 1}"))
+
+
+RESNET = Family(cut, down_sampling=("layer4.0", "layer3.0", "layer2.0"))

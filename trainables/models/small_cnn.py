@@ -2,21 +2,29 @@
 
 import math
 from collections import OrderedDict
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
 from trainables.models.backbone import Backbone
+from trainables.models.norms import make_norm
 
-Norm = Literal["batch", "group"]
 MAX_GROUPS = 8
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": partial(nn.ReLU, inplace=True),
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+}
 
 
-def small_cnn(*, width: int, norm: Norm, cam_stride: int, final_norm: bool, final_relu: bool) -> Backbone:
-    """Stack 3x3 convolutions, each followed by norm and ReLU.
+def small_cnn(
+    *, width: int, norm: str, activation: str, cam_stride: int, final_norm: bool, final_relu: bool
+) -> Backbone:
+    """Stack 3x3 convolutions, each followed by norm and activation.
 
-    `log2(cam_stride)` blocks halve the resolution and two more keep it, so a cell of the map sees 23 pixels at
-    stride 4 and 47 at stride 8. The first block has `width` channels, the others twice as many.
+    `log2(cam_stride)` blocks halve the resolution and two more keep it, so a cell of the map sees
+    `6 * cam_stride - 1` pixels. The first block has `width` channels, the others twice as many.
     """
     num_halving = int(math.log2(cam_stride))
     channels = [width, *[2 * width] * (num_halving + 1)]
@@ -30,7 +38,7 @@ def small_cnn(*, width: int, norm: Norm, cam_stride: int, final_norm: bool, fina
             num_out,
             stride=2 if number <= num_halving else 1,
             norm=None if last and not final_norm else norm,
-            relu=final_relu or not last,
+            activation=activation if final_relu or not last else None,
         )
     if not final_norm:
         edits.append(f"block{num_blocks}: no norm after the convolution")
@@ -39,18 +47,12 @@ def small_cnn(*, width: int, norm: Norm, cam_stride: int, final_norm: bool, fina
     return Backbone(nn.Sequential(blocks), channels[-1], tuple(edits))
 
 
-def _block(num_in: int, num_out: int, *, stride: int, norm: Norm | None, relu: bool) -> nn.Sequential:
+def _block(num_in: int, num_out: int, *, stride: int, norm: str | None, activation: str | None) -> nn.Sequential:
     conv = nn.Conv2d(num_in, num_out, kernel_size=3, stride=stride, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     parts: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
     if norm is not None:
-        parts["norm"] = _norm(norm, num_out)
-    if relu:
-        parts["relu"] = nn.ReLU(inplace=True)
+        parts["norm"] = make_norm(norm, num_out, max_groups=MAX_GROUPS)
+    if activation is not None:
+        parts["activation"] = ACTIVATIONS[activation]()
     return nn.Sequential(parts)
-
-
-def _norm(kind: Norm, num_channels: int) -> nn.Module:
-    if kind == "batch":
-        return nn.BatchNorm2d(num_channels)
-    return nn.GroupNorm(math.gcd(MAX_GROUPS, num_channels), num_channels)

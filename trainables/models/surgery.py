@@ -1,77 +1,102 @@
-"""Edits to a fresh ResNet trunk, each of which returns what it did in words.
+"""Edits to the trunk of a fresh network, each of which returns what it did in words.
 
-A trunk is a Sequential with the children `layer1` to `layer4`, as torchvision names them.
+A trunk is a Sequential whose parts have torchvision's names.
 """
 
-from itertools import count
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
 
-from torch import Tensor, nn
+from torch import nn
+
+from trainables.models.norms import AcrossLastDimension, make_norm
 
 FULL_STRIDE = 32
-DOWN_SAMPLING_STAGES = ("layer4", "layer3", "layer2")
+NORM_KINDS: dict[type[nn.Module], str] = {nn.BatchNorm2d: "batch", nn.LayerNorm: "layer"}
+"""The norms of torchvision's networks; a map's layer norm is a subclass that turns the map by itself."""
+ACTIVATION_KINDS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.SiLU: "silu", nn.GELU: "gelu"}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    # ReLU that keeps its input, not its output, for the backward pass: EfficientNetV2 adds to the output in place.
+    "relu": lambda: nn.Threshold(0.0, 0.0),
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+}
 
 
-def keep_resolution(trunk: nn.Sequential, cam_stride: int) -> list[str]:
-    """Give the last down-sampling stages stride 1, until a cell of the map spans `cam_stride` pixels.
+def children_but(network: nn.Module, left_out: Collection[str]) -> nn.Sequential:
+    """Return a trunk of the network's own parts, without those named."""
+    parts = ((name, part) for name, part in network.named_children() if name not in left_out)
+    return nn.Sequential(OrderedDict(parts))
 
-    A stage down-samples in its first block: in the main path (the first convolution of a basic block, the second
-    of a bottleneck) and in the shortcut's projection.
+
+def replace(trunk: nn.Module, name: str, part: nn.Module) -> None:
+    """Put `part` in the place of the part of that dotted name."""
+    parent, _, child = name.rpartition(".")
+    setattr(trunk.get_submodule(parent), child, part)
+
+
+def keep_resolution(trunk: nn.Sequential, cam_stride: int, down_sampling: tuple[str, ...]) -> list[str]:
+    """Give the last down-sampling parts stride 1, until a cell of the map spans `cam_stride` pixels.
+
+    All of a part's convolutions of stride 2 are meant: a residual block has one in its main path and one in its
+    shortcut's projection. A 2x2 convolution gets a row of zeros below and a column at the right, which keep the size
+    of the map. A pooling is left out.
     """
-    num_stages = (FULL_STRIDE // cam_stride).bit_length() - 1
-    return [_set_stride_one(trunk, stage) for stage in DOWN_SAMPLING_STAGES[:num_stages]]
+    num_parts = (FULL_STRIDE // cam_stride).bit_length() - 1
+    return [_set_stride_one(trunk, name) for name in down_sampling[:num_parts]]
 
 
-def _set_stride_one(trunk: nn.Sequential, stage: str) -> str:
-    block = trunk.get_submodule(f"{stage}.0")
-    convs = [part for part in block.modules() if isinstance(part, nn.Conv2d) and part.stride == (2, 2)]
-    assert len(convs) == 2, f"{stage}.0 has {len(convs)} convolutions of stride 2, expected main path and shortcut"
+def _set_stride_one(trunk: nn.Sequential, name: str) -> str:
+    part = trunk.get_submodule(name)
+    if isinstance(getattr(part, "pool", None), nn.AvgPool2d):
+        replace(part, "pool", nn.Identity())
+        return f"{name}: no pooling"
+    convs = [conv for conv in part.modules() if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2)]
+    assert convs, f"{name} has no convolution of stride 2"
     for conv in convs:
         conv.stride = (1, 1)
-    return f"{stage}.0: stride 2 -> 1"
+    if convs[0].kernel_size != (2, 2):
+        return f"{name}: stride 2 -> 1"
+    norm, last = part.children()
+    replace(trunk, name, nn.Sequential(OrderedDict([("0", norm), ("pad", nn.ZeroPad2d((0, 1, 0, 1))), ("1", last)])))
+    return f"{name}: stride 2 -> 1, padded below and at the right"
 
 
-def remove_final_norm(trunk: nn.Sequential) -> list[str]:
-    """Let the last convolution of the last block feed the residual sum without a norm."""
-    name, block = _last_block(trunk)
-    setattr(block, f"bn{_num_convs(block)}", nn.Identity())
-    return [f"{name}: no norm after the last convolution"]
+def replace_norms(trunk: nn.Sequential, kind: str) -> list[str]:
+    """Make every norm one of `kind`, for as many channels; `own`, or the kind that they have, leaves them."""
+    found = _parts(trunk, NORM_KINDS)
+    own = _kind_of(found.values(), NORM_KINDS)
+    if kind in {"own", own}:
+        return []
+    for name, norm in found.items():
+        replace(trunk, name, _norm_like(norm, kind))
+    return [f"norms: {own} -> {kind}"]
 
 
-def remove_final_relu(trunk: nn.Sequential) -> list[str]:
-    """Return the last residual sum as it is; the activations inside that block stay."""
-    name, block = _last_block(trunk)
-    stage, _, position = name.partition(".")
-    trunk.get_submodule(stage).register_module(position, UnrectifiedBlock(block))
-    return [f"{name}: no activation after the residual sum"]
+def _norm_like(norm: nn.Module, kind: str) -> nn.Module:
+    if isinstance(norm, nn.BatchNorm2d):
+        return make_norm(kind, norm.num_features, eps=norm.eps, momentum=norm.momentum or 0.1)
+    assert isinstance(norm, nn.LayerNorm)
+    other = make_norm(kind, norm.normalized_shape[0], eps=norm.eps)
+    return AcrossLastDimension(other) if type(norm) is nn.LayerNorm else other
 
 
-class UnrectifiedBlock(nn.Module):
-    """The parts of a basic block or bottleneck, under their own names, without the activation at the end.
-
-    In torchvision one ReLU module serves every place of a block, so the last place cannot be taken from it alone.
-    """
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        for name, part in block.named_children():
-            self.add_module(name, part)
-        self._num_convs = _num_convs(block)
-
-    def forward(self, x_BFHW: Tensor) -> Tensor:
-        out_BFHW = x_BFHW
-        for number in range(1, self._num_convs + 1):
-            out_BFHW = self.get_submodule(f"conv{number}")(out_BFHW)
-            out_BFHW = self.get_submodule(f"bn{number}")(out_BFHW)
-            if number < self._num_convs:
-                out_BFHW = self.get_submodule("relu")(out_BFHW)
-        return out_BFHW + x_BFHW
+def replace_activations(trunk: nn.Sequential, kind: str) -> list[str]:
+    """Make every activation one of `kind`; `own`, or the kind that they have, leaves them. Gates are none."""
+    found = _parts(trunk, ACTIVATION_KINDS)
+    own = _kind_of(found.values(), ACTIVATION_KINDS)
+    if kind in {"own", own}:
+        return []
+    for name in found:
+        replace(trunk, name, ACTIVATIONS[kind]())
+    return [f"activations: {own} -> {kind}"]
 
 
-def _last_block(trunk: nn.Sequential) -> tuple[str, nn.Module]:
-    position, block = list(trunk.get_submodule("layer4").named_children())[-1]
-    assert getattr(block, "downsample", None) is None, "the last block of a ResNet has an identity shortcut"
-    return f"layer4.{position}", block
+def _parts(trunk: nn.Module, kinds: Mapping[type[nn.Module], str]) -> dict[str, nn.Module]:
+    bases: tuple[type[nn.Module], ...] = tuple(kinds)
+    return {name: part for name, part in trunk.named_modules() if isinstance(part, bases)}
 
 
-def _num_convs(block: nn.Module) -> int:
-    return next(number for number in count(1) if not hasattr(block, f"conv{number + 1}"))
+def _kind_of(parts: Collection[nn.Module], kinds: Mapping[type[nn.Module], str]) -> str:
+    found = {kind for part in parts for base, kind in kinds.items() if isinstance(part, base)}
+    assert len(found) == 1, f"expected parts of one kind, found {found}"
+    return found.pop()

@@ -4,21 +4,24 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainables.config import ConfigError, ExperimentConfig
+from trainables.classifiers import restore_classifier
+from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet, mask_needs, penalty_weights
 from trainables.data import Batches, DataBundle, training_batches
-from trainables.losses import build_objective
 from trainables.models import Classifier, build_model
 from trainables.training.context import RunContext
+from trainables.training.embedding import build_task, fit_is_due, fit_to_embeddings, num_views
 from trainables.training.learner import Learner
 from trainables.training.seeding import derive_seed, torch_threads
 from trainables.trial_folder import Row, write_json
 
-Validate = Callable[[Classifier, int], Row]
-"""(network, epoch) -> metrics; all workers call it together."""
+Validate = Callable[[Classifier | None, int], Row]
+"""(network, epoch) -> metrics; all workers call it together. The network is None after an epoch that leaves none to
+validate: one of an embedding to which no classifier is fitted then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +38,60 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
-        ConfigError: The objective needs masks, and no picture of the first epoch had one.
+        ConfigError: The objective needs masks, and no picture of the first epoch had one; or triplets, and none of its
+            batches had one.
         FloatingPointError: The training or validation loss of an epoch is not finite.
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
     with torch_threads(config.resources.cpus):
         learner = _build(config, context, data)
-        row = _resume(learner, context)
+        row, model = _resume(config, context, learner)
         for epoch in range(int(row["epoch"]) + 1, config.training.epochs + 1):
             started = time.perf_counter()
             row = _train_epoch(config, context, data, learner, epoch)
-            row |= validate(learner.evaluated, epoch)
-            _check_finite("validation", row.get("val/loss", 0.0), epoch)
+            model, figures = _to_evaluate(config, context, data, learner, epoch)
+            row |= figures | validate(model, epoch)
+            _check_finite("validation", row.get("val/loss", 0.0), epoch, config)
             row["time/epoch_s"] = time.perf_counter() - started
             if context.rank == 0:
-                context.folder.commit(learner.state(), row)
+                context.folder.commit(_state(config, learner, model), row)
             context.report(row)
-        return Fitted(learner.evaluated, row)
+        assert model is not None, "the last epoch leaves a network to evaluate"
+        return Fitted(model, row)
 
 
 def _build(config: ExperimentConfig, context: RunContext, data: DataBundle) -> Learner:
     torch.manual_seed(derive_seed(config.seed))
-    built = build_model(config.model, num_classes=len(data.class_names))
-    if context.rank == 0:
-        num_parameters = sum(parameter.numel() for parameter in built.model.parameters())
-        write_json(context.folder.path / "model.json", {"edits": built.edits, "num_parameters": num_parameters})
+    is_new = not context.folder.state_path.exists()
+    built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
+    if is_new and context.rank == 0:
+        write_json(context.folder.path / "model.json", built.describe())
     steps = len(_batches(config, context, data, epoch=1))
-    return Learner(config, built.model, build_objective(config.objective), context, steps_per_epoch=steps)
+    return Learner(config, built.model, build_task(config.objective, built.model), context, steps_per_epoch=steps)
 
 
-def _resume(learner: Learner, context: RunContext) -> Row:
-    """Take up the last committed epoch and return its row; that of epoch 0 holds nothing more."""
+def _to_evaluate(
+    config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int
+) -> tuple[Classifier | None, Row]:
+    """Return the network to validate after `epoch`, if there is one, and figures of how it was fitted."""
+    if not isinstance(config.objective, SupCon | Triplet):
+        return learner.evaluated, {}
+    if not fit_is_due(config, epoch):
+        return None, {}
+    fitted = fit_to_embeddings(config, context, data, learner.evaluated)
+    return fitted.model, fitted.figures
+
+
+def _state(config: ExperimentConfig, learner: Learner, model: Classifier | None) -> dict[str, Any]:
+    state = learner.state()
+    if isinstance(config.objective, SupCon | Triplet):
+        state["evaluated"] = None if model is None else model.state_dict()
+    return state
+
+
+def _resume(config: ExperimentConfig, context: RunContext, learner: Learner) -> tuple[Row, Classifier | None]:
+    """Take up the last committed epoch; return its row, that of epoch 0 holding nothing more, and its network."""
     state = context.folder.load_state(context.device)
     row: Row = state["row"] if state else {"epoch": 0}
     epochs = context.gather(int(row["epoch"]))
@@ -79,25 +104,30 @@ def _resume(learner: Learner, context: RunContext) -> Row:
         context.folder.repair_rows(row)
     if state:
         learner.load(state)
-    return row
+    if not isinstance(config.objective, SupCon | Triplet):
+        return row, learner.evaluated
+    if state is None or state["evaluated"] is None:
+        return row, None
+    return row, restore_classifier(config.objective.classifier, learner.evaluated, state["evaluated"])
 
 
 def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
     learner.train_mode()
     started = time.perf_counter()
-    totals_2 = torch.zeros(2, device=context.device)
+    totals: dict[str, Tensor] = {}
     num_images = num_unmasked = 0
     batches = _batches(config, context, data, epoch=epoch)
     for batch in batches:
-        totals_2 += torch.stack(learner.step(batch))
+        for name, total in learner.step(batch).items():
+            totals[name] = totals[name] + total if name in totals else total
         num_images += len(batch)
         num_unmasked += len(batch) - int(batch.has_mask_B.sum())
     learner.align_workers()
     return _epoch_row(
-        context.gather((totals_2.cpu(), num_images, num_unmasked)),
+        context.gather((_to_numbers(totals), num_images, num_unmasked)),
         config,
-        num_drawn=len(batches) * config.training.batch_size,
+        num_drawn=len(batches) * config.training.batch_size * num_views(config.objective),
         epoch=epoch,
         learning_rate=learner.learning_rate,
         seconds=time.perf_counter() - started,
@@ -110,6 +140,7 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
         batch_size=config.training.batch_size,
         seed=config.seed,
         epoch=epoch,
+        num_views=num_views(config.objective),
         rank=context.rank,
         world_size=context.world_size,
         processes=config.data.loader_processes,
@@ -118,7 +149,7 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
 
 
 def _epoch_row(
-    shares: list[tuple[Tensor, int, int]],
+    shares: list[tuple[dict[str, float], int, int]],
     config: ExperimentConfig,
     *,
     num_drawn: int,
@@ -127,18 +158,17 @@ def _epoch_row(
     seconds: float,
 ) -> Row:
     totals, images, unmasked = zip(*shares, strict=True)
-    loss, accuracy = (torch.stack(totals).double().sum(0) / sum(images)).tolist()
-    _check_finite("training", loss, epoch)
-    if epoch == 1 and config.objective.kind == "contrastive" and sum(unmasked) == sum(images):
-        raise ConfigError(
-            f"objective.kind = contrastive, and not one of the {sum(images)} training pictures of epoch 1 showed "
-            "an object in its mask; check the mask files, or set objective.kind=cross_entropy"
-        )
-    skipped = {"train/skipped_samples": num_drawn - sum(images)} if config.data.on_error == "skip" else {}
+    means = {f"train/{name}": sum(total[name] for total in totals) / sum(images) for name in totals[0]}
+    _check_finite("training", means["train/loss"], epoch, config)
+    if epoch == 1 and sum(unmasked) == sum(images):
+        _refuse_without_masks(config, sum(images))
+    if epoch == 1 and not means["train/loss"]:
+        _refuse_without_triplets(config)
+    num_skipped = (num_drawn - sum(images)) // num_views(config.objective)
+    skipped = {"train/skipped_samples": num_skipped} if config.data.on_error == "skip" else {}
     return {
         "epoch": epoch,
-        "train/loss": loss,
-        "train/accuracy": accuracy,
+        **means,
         "train/samples_without_mask": sum(unmasked),
         **skipped,
         "optim/learning_rate": learning_rate,
@@ -147,9 +177,33 @@ def _epoch_row(
     }
 
 
-def _check_finite(which: str, loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the {which} loss of epoch {epoch} is {loss}: lower optim.learning_rate, "
-            "set training.clip_norm, or lower objective.background_weight"
+def _to_numbers(totals: dict[str, Tensor]) -> dict[str, float]:
+    """Return the totals as numbers; an accelerator is waited for once."""
+    numbers: list[float] = torch.stack(list(totals.values())).cpu().double().tolist()
+    return dict(zip(totals, numbers, strict=True))
+
+
+def _refuse_without_masks(config: ExperimentConfig, num_images: int) -> None:
+    if needs := mask_needs(config.objective):
+        raise ConfigError(
+            f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and not one of the {num_images} "
+            "training pictures of epoch 1 showed an object in its mask; check the mask files, or set "
+            f"{' and '.join(needs.values())}"
         )
+
+
+def _refuse_without_triplets(config: ExperimentConfig) -> None:
+    if isinstance(config.objective, Triplet):
+        raise ConfigError(
+            "objective.kind = triplet found no semi-hard triplet in any batch of epoch 1, so that nothing was learnt; "
+            f"raise training.batch_size = {config.training.batch_size}, for a batch to hold several pictures of a "
+            f"class, or objective.margin = {config.objective.margin}"
+        )
+
+
+def _check_finite(which: str, loss: float, epoch: int, config: ExperimentConfig) -> None:
+    if not math.isfinite(loss):
+        clip = "set" if config.training.clip_norm is None else "lower"
+        weights = [f"lower {field}" for field in penalty_weights(config.objective)]
+        *remedies, last = ("lower optim.learning_rate", f"{clip} training.clip_norm", *weights)
+        raise FloatingPointError(f"the {which} loss of epoch {epoch} is {loss}: {', '.join(remedies)}, or {last}")

@@ -62,9 +62,9 @@ def test_unknown_command_is_a_usage_error(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("sweep", "digit"), f"no space 'digit'; valid names: {SPACE}, pets-species, or the path of a .py file"),
+        (("sweep", "digit"), f"no space 'digit'; valid names: cifar-embedding, {SPACE}, pets-architecture, "),
         (("plan", "digit"), "no space 'digit'"),
-        (("train", "digit"), "no base config 'digit'; valid names: digits, "),
+        (("train", "digit"), "no base config 'digit'; valid names: cifar10, digits, "),
         (("sweep", SPACE, "--set", "optim.rate=1"), "optim.rate: unknown field (found 1)"),
         (("plan", SPACE, "--set", "optim.rate=1"), "valid fields: "),
         (("train", "digits", "--set", "optim.rate=1"), "optim.rate: unknown field"),

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.launch.preflight import check_sweep
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, resolve_store
-from trainables.config import ConfigError, ExperimentConfig
+from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
 
 SPACE = """
 from search_spaces import Goal, Space
@@ -63,3 +63,15 @@ def test_what_fits_is_accepted_and_makes_the_store(
     assert not (tmp_path / "sweeps" / "other").exists()
     assert store.sqlite_file is not None
     assert store.sqlite_file.exists()
+
+
+def test_missing_weights_are_refused_before_a_sweep_begins_and_not_after(
+    make_sweep: Callable[..., Any], store: Store, tmp_path: Path
+) -> None:
+    weights = {"kind": "resnet18", "cam_stride": 16, "weights": "DEFAULT", "weights_file": str(tmp_path / "w.pth")}
+    trial = experiment_from_tree({"model": weights})
+    sweep = make_sweep(num_trials=1)
+    with pytest.raises(ConfigError, match=r"/w\.pth cannot be read: No such file"):
+        check_sweep(sweep.folder, sweep.config, store, trials=[trial])
+    sweep.start("0000")
+    check_sweep(sweep.folder, sweep.config, store, trials=[trial])

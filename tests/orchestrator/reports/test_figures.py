@@ -74,13 +74,13 @@ def test_hover_text_is_escaped() -> None:
     assert text.startswith("&lt;a href=")
 
 
-def test_curves_draw_the_compared_trials_last_and_leave_gaps() -> None:
-    epochs = [{"epoch": 1, ACCURACY: 0.1}, {"epoch": 2}]
-    figure = curves_figure({"a": epochs, "z": epochs[:1]}, ACCURACY, compare(ROWS, GOALS))
+def test_curves_draw_the_compared_trials_last_through_the_epochs_that_were_measured() -> None:
+    epochs = [{"epoch": 1}, {"epoch": 2, ACCURACY: 0.1}, {"epoch": 3, ACCURACY: None}, {"epoch": 4, ACCURACY: 0.3}]
+    figure = curves_figure({"a": epochs, "z": epochs[:3]}, ACCURACY, compare(ROWS, GOALS))
     assert [trace.name for trace in figure.data] == ["z", "a"]
-    assert figure.data[1].y == (0.1, None)
+    assert (figure.data[1].x, figure.data[1].y) == ((2, 4), (0.1, 0.3))
     assert figure.data[1].line.width > figure.data[0].line.width
-    assert figure.data[0].mode == "lines+markers"
+    assert (figure.data[0].x, figure.data[0].mode) == ((2,), "lines+markers")
 
 
 @pytest.mark.parametrize(

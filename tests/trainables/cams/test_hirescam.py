@@ -6,13 +6,13 @@ from pytorch_grad_cam import HiResCAM
 from torch import Tensor, nn
 
 from trainables.cams import hirescam
-from trainables.config import ModelConfig, ResNet, SmallCnn
+from trainables.config import ModelConfig, SmallCnn, Torchvision
 from trainables.models import Classifier, build_model
 
 VARIANTS: list[ModelConfig] = [
     SmallCnn(width=8),
     SmallCnn(width=8, norm="group", cam_stride=4, head_bias=True, final_norm=False, final_relu=False),
-    ResNet(kind="resnet18", cam_stride=16, head_bias=True, final_norm=False, final_relu=False),
+    Torchvision(kind="resnet18", cam_stride=16, head_bias=True, final_norm=False, final_relu=False),
 ]
 
 

@@ -19,8 +19,8 @@ TREES: dict[str, dict[str, Any]] = {
     "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **PHOTOS}},
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{
-        kind: {"model": {"kind": kind, "cam_stride": 16}}
-        for kind in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+        kind: {"model": {"kind": kind, "cam_stride": 16, "weights": "DEFAULT", "weights_file": "/w.pth"}}
+        for kind in ("resnet18", "regnet_y_16gf", "efficientnet_v2_s", "densenet121")
     },
     "cross_entropy": {"objective": {"kind": "cross_entropy"}},
     "contrastive": {"objective": {"kind": "contrastive", "background_weight": 0.3}},
@@ -31,5 +31,5 @@ TREES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=TREES.values(), ids=TREES.keys())
 def tree(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A valid config tree; together they hold every kind of every section."""
+    """A valid config tree; together they hold every section of every kind."""
     return dict(request.param)

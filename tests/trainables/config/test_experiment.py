@@ -8,6 +8,7 @@ from trainables.config import ConfigError, experiment_from_tree
 
 PHOTOS = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
+NO_MASKS = "masks, and data.kind = image_folder has none; data sets with masks: oxford_pet, spurious_digits"
 
 CASES = [
     pytest.param(
@@ -42,6 +43,31 @@ CASES = [
         "objective.kind = contrastive needs masks, and data.kind = image_folder has none; "
         "data sets with masks: oxford_pet, spurious_digits",
         id="masks",
+    ),
+    pytest.param(
+        {"objective": {"kind": "binary_contrastive", "background_weight": 0.5}, "data": PHOTOS},
+        {"objective": {"kind": "binary_contrastive", "background_weight": 0}, "data": PHOTOS},
+        f"objective.background_weight = 0.5 needs {NO_MASKS}",
+        id="masks of a binary loss",
+    ),
+    pytest.param(
+        {"objective": {"divergence": {"weight": 50}, "background_noise": 0.1}, "data": PHOTOS},
+        {"objective": {"divergence": {"weight": 50}, "background_noise": 0.1}},
+        f"objective.divergence.weight = 50.0 and objective.background_noise = 0.1 need {NO_MASKS}",
+        id="masks of divergence and noise",
+    ),
+    pytest.param(
+        {"objective": {"sliced_wasserstein": {"weight": 2}}, "data": PHOTOS},
+        {"objective": {"cutmix": {}}, "data": PHOTOS},
+        f"objective.sliced_wasserstein.weight = 2.0 needs {NO_MASKS}",
+        id="masks of the sliced Wasserstein distance, and CutMix without any",
+    ),
+    pytest.param(
+        {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 4}, "resources": {"workers": 2}},
+        {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 2}, "resources": {"workers": 2}},
+        "objective.cutmix needs two pictures to mix, and training.batch_size = 8 leaves one in each part, of which "
+        "there are resources.workers = 2 (at least 1) times training.accumulate = 4",
+        id="a partner for CutMix",
     ),
     pytest.param(
         {"data": {"image_size": 63}, "model": {"kind": "resnet18"}},

@@ -1,10 +1,11 @@
 """An error names the field, what was found there and what would be right."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from trainables.config import ConfigError, experiment_from_tree, load_experiment
+from trainables.config.model import TorchvisionKind
 
 PET = {"kind": "oxford_pet", "root": "/p"}
 
@@ -32,7 +33,8 @@ def message_of(tree: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"objective": {"kind": "cross_entropy", "temperature": 2}},
-            "x.yaml: objective.temperature: unknown field (found 2); valid fields: kind",
+            "x.yaml: objective.temperature: unknown field (found 2); valid fields: "
+            "background_noise, cutmix, divergence, kind, sliced_wasserstein",
             id="unknown field that resembles none",
         ),
         pytest.param(
@@ -70,8 +72,7 @@ def message_of(tree: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"model": {"kind": "resnet19"}},
-            "x.yaml: model.kind: found 'resnet19'; valid kinds: "
-            "small_cnn, resnet18, resnet34, resnet50, resnet101, resnet152",
+            f"x.yaml: model.kind: found 'resnet19'; valid kinds: small_cnn, {', '.join(get_args(TorchvisionKind))}",
             id="no such kind",
         ),
         pytest.param(

@@ -15,10 +15,10 @@ from trainables.config import (
     ImageFolder,
     LabelledFolder,
     OxfordPet,
-    ResNet,
     Sgd,
     SmallCnn,
     SpuriousDigits,
+    Torchvision,
     experiment_from_tree,
     load_experiment,
     override,
@@ -58,7 +58,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("data", {"kind": "oxford_pet", "root": "/p"}, OxfordPet(root="/p")),
         ("data", {"kind": "image_folder", "root": "/p"}, ImageFolder(root="/p")),
         ("model", {"width": 8}, SmallCnn(width=8)),
-        ("model", {"kind": "resnet18", "cam_stride": 8}, ResNet(kind="resnet18", cam_stride=8)),
+        ("model", {"kind": "resnet18", "cam_stride": 8}, Torchvision(kind="resnet18", cam_stride=8)),
         ("objective", {}, CrossEntropy()),
         ("objective", {"kind": "contrastive", "background_weight": 2}, Contrastive(background_weight=2.0)),
         ("optim", {"weight_decay": 0}, AdamW(weight_decay=0.0)),
@@ -161,6 +161,11 @@ def test_fields_beside_a_kind_survive_in_either_order(keys: tuple[str, str]) -> 
     values = {"model.kind": "resnet18", "model.cam_stride": 16}
     result = override({"model": {"kind": "small_cnn", "width": 64}}, {key: values[key] for key in keys})
     assert result == {"model": {"kind": "resnet18", "cam_stride": 16}}
+
+
+def test_part_that_is_switched_off_is_switched_on_by_one_of_its_fields() -> None:
+    result = override({"objective": {"divergence": None}}, {"objective.divergence.weight": 2})
+    assert result == {"objective": {"divergence": {"weight": 2}}}
 
 
 def test_override_below_a_value_is_refused() -> None:

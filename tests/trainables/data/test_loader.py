@@ -91,6 +91,38 @@ def test_augmentation_is_independent_of_rank_and_batch(bundle_of: Callable[[str]
         assert torch.equal(image_CHW, ranks[id_])
 
 
+@pytest.mark.parametrize("kind", ["oxford_pet", "image_folder", "spurious_digits"])
+def test_a_second_view_is_the_same_pictures_augmented_anew(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
+    train = bundle_of(kind).train
+    (batch, *_) = training_batches(train, batch_size=4, seed=2, epoch=3, num_views=2)
+    (plain, *_) = training_batches(train, batch_size=4, seed=2, epoch=3)
+    first, second = batch.split(2)
+    assert first.ids == second.ids == plain.ids
+    assert torch.equal(first.labels_B, second.labels_B)
+    assert torch.equal(first.images_BCHW, plain.images_BCHW)
+    assert (first.images_BCHW != second.images_BCHW).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("kind", ["image_folder", "spurious_digits"])
+def test_views_are_independent_of_rank(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
+    train = bundle_of(kind).train
+
+    def second_views(**options: int) -> dict[str, torch.Tensor]:
+        views = [batch.split(2)[1] for batch in training_batches(train, seed=1, epoch=4, num_views=2, **options)]
+        return {id_: view.images_BCHW[k] for view in views for k, id_ in enumerate(view.ids)}
+
+    whole = second_views(batch_size=12)
+    ranks = second_views(batch_size=12, rank=0, world_size=2) | second_views(batch_size=12, rank=1, world_size=2)
+    assert whole.keys() == ranks.keys()
+    assert all(torch.equal(whole[id_], ranks[id_]) for id_ in whole)
+
+
+def test_evaluation_ranks_share_the_pictures_that_are_asked_for(digits: PictureSet) -> None:
+    chosen = [3, 8, 9, 20, 49]
+    shares = [ids(evaluation_batches(digits, batch_size=2, indices=chosen, rank=r, world_size=2)) for r in range(2)]
+    assert shares == [[("train-00003", "train-00009"), ("train-00049",)], [("train-00008", "train-00020")]]
+
+
 def test_augmentation_changes_with_the_epoch(bundle_of: Callable[[str], DataBundle]) -> None:
     train = bundle_of("image_folder").train
 

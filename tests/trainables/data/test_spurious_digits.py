@@ -263,3 +263,36 @@ def test_no_digit_is_cut_off(image_size: int) -> None:
         inside = torch.zeros_like(dataset.ink_NHW)
         inside[:, 1:-1, 1:-1] = True
         assert not (dataset.ink_NHW & ~inside).any()
+
+
+def redrawn(dataset: DigitSet, seed: int, *, num: int = 40) -> Tensor:
+    draws = [Draw(index, seed + index, view=1) for index in range(num)]
+    return (dataset.__getitems__(draws).images_BCHW * 255).round()
+
+
+def test_a_further_view_follows_from_its_seed_and_is_another_drawing(sets: dict[str, DigitSet]) -> None:
+    train = sets["train"]
+    kept = (train.__getitems__([Draw(index, 9) for index in range(40)]).images_BCHW * 255).round()
+    first, again, other = redrawn(train, 1), redrawn(train, 1), redrawn(train, 1000)
+    assert torch.equal(first, again)
+    for one, two in ((first, other), (first, kept)):
+        assert (one != two).flatten(1).any(1).all()
+
+
+def test_a_further_view_shows_the_same_handwriting_on_the_same_family(sets: dict[str, DigitSet]) -> None:
+    train = sets["train"]
+    draws = [Draw(index, index, view=1) for index in range(600)]
+    batch = train.__getitems__(draws)
+    assert torch.equal(batch.labels_B, train.labels_N[:600])
+    views = DigitSet(
+        name="views",
+        images_NCHW=(batch.images_BCHW * 255).round().to(torch.uint8),
+        ink_NHW=batch.background_BHW == 0,
+        labels_N=batch.labels_B,
+        families_N=train.families_N[:600],
+        glyphs_N88=train.glyphs_N88[:600],
+    )
+    own = hues(views, SEEN) == views.families_N[:, None, None]
+    kept = hues(train, SEEN)[:600] == views.families_N[:, None, None]
+    assert own.float().mean() == pytest.approx(kept.float().mean().item(), abs=0.02)
+    assert views.ink_NHW.float().mean() == pytest.approx(train.ink_NHW.float().mean().item(), abs=0.02)

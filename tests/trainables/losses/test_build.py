@@ -1,6 +1,7 @@
 """Objectives on a network's output and a batch."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,12 +9,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
-from trainables.config import Contrastive, CrossEntropy, ObjectiveConfig, SmallCnn
+from trainables.config import (
+    BinaryContrastive,
+    Contrastive,
+    CrossEntropy,
+    Divergence,
+    ObjectiveConfig,
+    SlicedWasserstein,
+    SmallCnn,
+)
 from trainables.data import Batch
-from trainables.losses import build_objective, contrastive_cross_entropy, reduce_terms
+from trainables.losses import (
+    binary_contrastive,
+    build_objective,
+    contrastive_cross_entropy,
+    mask_divergence,
+    reduce_terms,
+    sliced_wasserstein,
+)
 from trainables.models import Classifier, build_model
 
-CONFIGS: list[ObjectiveConfig] = [CrossEntropy(), Contrastive(), Contrastive(background_weight=0.0)]
+SOFTMAX: list[ObjectiveConfig] = [CrossEntropy(), Contrastive(), Contrastive(background_weight=0.0)]
+BINARY: list[ObjectiveConfig] = [BinaryContrastive(), BinaryContrastive(background_weight=0.0)]
+DIVERGENCES = {"map": Divergence(weight=2.0), "foreground": Divergence(weight=3.0, where="foreground", mask_scale=50.0)}
+WASSERSTEIN = SlicedWasserstein(weight=5.0, num_directions=8, target_probability=0.9)
+WITH_PARTS: list[ObjectiveConfig] = [
+    CrossEntropy(divergence=DIVERGENCES["map"]),
+    Contrastive(divergence=DIVERGENCES["foreground"], sliced_wasserstein=WASSERSTEIN),
+    BinaryContrastive(sliced_wasserstein=WASSERSTEIN),
+]
+CONFIGS = SOFTMAX + BINARY + WITH_PARTS
 
 
 def batch_of(*, background: Tensor | None = None, size: int = 48) -> Batch:
@@ -38,7 +63,7 @@ def network(*, head_bias: bool = False) -> Classifier:
 def test_terms_are_unreduced_and_every_parameter_gets_a_gradient(config: ObjectiveConfig) -> None:
     model, batch = network(head_bias=True), batch_of()
     terms = build_objective(config)(model(batch.images_BCHW), model.head, batch)
-    assert [term.shape for term in terms.values()] == [(4,)]
+    assert {term.shape for term in terms.values()} == {(4,)}
     reduce_terms(terms).backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
@@ -68,20 +93,82 @@ def test_contrastive_reduces_the_background_to_the_grid_of_the_maps(head_bias: b
 
 
 @pytest.mark.parametrize("head_bias", [False, True])
+def test_binary_contrastive_holds_the_label_against_all_other_classes(head_bias: bool) -> None:
+    model, batch = network(head_bias=head_bias), batch_of()
+    output = model(batch.images_BCHW)
+    terms = build_objective(BinaryContrastive(background_weight=0.5))(output, model.head, batch)
+    expected = binary_contrastive(
+        output.features,
+        model.head.weight,
+        torch.tensor([[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 1]]),
+        reduce_background(batch.background_BHW, (6, 6)),
+        background_weight=0.5,
+        bias_K=model.head.bias,
+    )
+    torch.testing.assert_close(terms, {"binary_contrastive": expected})
+
+
+@pytest.mark.parametrize("head_bias", [False, True])
 def test_without_masks_the_objectives_agree(head_bias: bool) -> None:
     model, batch = network(head_bias=head_bias), batch_of(background=torch.zeros(4, 48, 48))
     output = model(batch.images_BCHW)
-    losses = [reduce_terms(build_objective(config)(output, model.head, batch)) for config in CONFIGS]
-    torch.testing.assert_close(losses[1], losses[0], rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(losses[2], losses[0], rtol=1e-6, atol=1e-6)
+    labels_BK = functional.one_hot(batch.labels_B, 3).float()
+    binary = functional.binary_cross_entropy_with_logits(output.logits, labels_BK, reduction="none").sum(1).mean()
+    softmax = functional.cross_entropy(output.logits, batch.labels_B)
+    for configs, expected in ((SOFTMAX, softmax), (BINARY, binary)):
+        for config in configs:
+            loss = reduce_terms(build_objective(config)(output, model.head, batch))
+            torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("plain", [CrossEntropy(), Contrastive(), BinaryContrastive()], ids=repr)
+@pytest.mark.parametrize("where", DIVERGENCES)
+def test_parts_are_added_weighted_to_any_classification_term(plain: ObjectiveConfig, where: str) -> None:
+    model, batch = network(), batch_of()
+    output = model(batch.images_BCHW)
+    divergence = DIVERGENCES[where]
+    config = plain.model_copy(update={"divergence": divergence, "sliced_wasserstein": WASSERSTEIN})
+    torch.manual_seed(0)
+    terms = build_objective(config)(output, model.head, batch)
+    maps = contrastive_cams(hirescam(output.features, model.head.weight), batch.labels_B)
+    background = reduce_background(batch.background_BHW, (6, 6))
+    scales = {"mask_scale": divergence.mask_scale, "map_scale": divergence.map_scale}
+    expected = build_objective(plain)(output, model.head, batch)
+    expected["divergence"] = divergence.weight * mask_divergence(
+        maps, batch.labels_B, background, where=divergence.where, **scales
+    )
+    torch.manual_seed(0)
+    expected["sliced_wasserstein"] = 5 * sliced_wasserstein(
+        maps, batch.labels_B, background, num_directions=8, target_probability=0.9
+    )
+    torch.testing.assert_close(terms, expected)
+    assert [*terms][1:] == ["divergence", "sliced_wasserstein"]
+
+
+def test_map_terms_leave_samples_without_a_mask_out() -> None:
+    model = network()
+    background = batch_of().background_BHW
+    background[1:3] = 0
+    batch = replace(batch_of(background=background), has_mask_B=torch.tensor([True, False, True, True]))
+    output = model(batch.images_BCHW)
+    features = output.features.detach().requires_grad_()
+    config = CrossEntropy(divergence=DIVERGENCES["map"], sliced_wasserstein=WASSERSTEIN)
+    terms = build_objective(config)(output._replace(features=features), model.head, batch)
+    for name in ("divergence", "sliced_wasserstein"):
+        assert (terms[name] == 0).tolist() == [False, True, False, False]
+    (terms["divergence"] + terms["sliced_wasserstein"]).sum().backward()
+    assert features.grad is not None
+    assert features.grad.flatten(1).any(1).tolist() == [True, False, True, True]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
 def test_bf16_stays_finite_and_close(config: ObjectiveConfig) -> None:
     model, batch = network(), batch_of()
+    torch.manual_seed(0)
     expected = reduce_terms(build_objective(config)(model(batch.images_BCHW), model.head, batch))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(batch.images_BCHW)
+    torch.manual_seed(0)
     loss = reduce_terms(build_objective(config)(output, model.head, batch))
     loss.backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -93,9 +180,11 @@ def test_an_objective_can_be_sent_to_another_process(config: ObjectiveConfig) ->
     model, batch = network(), batch_of()
     output = model(batch.images_BCHW)
     objective = build_objective(config)
-    torch.testing.assert_close(
-        pickle.loads(pickle.dumps(objective))(output, model.head, batch), objective(output, model.head, batch)
-    )
+    terms = []
+    for each in (objective, pickle.loads(pickle.dumps(objective))):
+        torch.manual_seed(0)
+        terms.append(each(output, model.head, batch))
+    torch.testing.assert_close(terms[1], terms[0])
 
 
 def test_reduce_terms_sums_the_means() -> None:
@@ -114,7 +203,7 @@ def shortcut() -> Batch:
     return Batch(images, labels, background, torch.ones(16, dtype=torch.bool), tuple(map(str, range(16))))
 
 
-def background_share_after_training(config: ObjectiveConfig) -> float:
+def maps_after_training(config: ObjectiveConfig) -> Tensor:
     torch.manual_seed(0)
     model, batch, objective = (
         Classifier(nn.Conv2d(3, 4, 1), nn.Linear(4, 2, bias=False)),
@@ -128,12 +217,36 @@ def background_share_after_training(config: ObjectiveConfig) -> float:
         optimizer.step()
     with torch.no_grad():
         output = model(batch.images_BCHW)
-        maps_BKHW = contrastive_cams(hirescam(output.features, model.head.weight), batch.labels_B)
-    assert torch.equal(output.logits.argmax(1), batch.labels_B)
-    foreground_B, background_B = influence(maps_BKHW, batch.background_BHW)
+        assert torch.equal(output.logits.argmax(1), batch.labels_B)
+        return contrastive_cams(hirescam(output.features, model.head.weight), batch.labels_B)
+
+
+def background_share(maps_BKHW: Tensor) -> float:
+    foreground_B, background_B = influence(maps_BKHW, shortcut().background_BHW)
     return float(background_B.sum() / (foreground_B + background_B).sum())
 
 
-def test_the_contrastive_objective_gives_up_a_shortcut_that_cross_entropy_takes() -> None:
-    assert background_share_after_training(CrossEntropy()) > 0.5
-    assert background_share_after_training(Contrastive()) < 0.1
+def test_cross_entropy_takes_a_shortcut() -> None:
+    assert background_share(maps_after_training(CrossEntropy())) > 0.5
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Contrastive(),
+        BinaryContrastive(),
+        Contrastive(sliced_wasserstein=SlicedWasserstein(weight=10.0)),
+        CrossEntropy(sliced_wasserstein=SlicedWasserstein(weight=100.0)),
+    ],
+    ids=repr,
+)
+def test_an_objective_with_masks_gives_up_the_shortcut(config: ObjectiveConfig) -> None:
+    assert background_share(maps_after_training(config)) < 0.1
+
+
+def test_the_divergence_leaves_the_background_nothing_that_speaks_for_the_class() -> None:
+    """It compares cells, so that a background that speaks against the class suits it as well as one that is silent."""
+    config = CrossEntropy(divergence=Divergence(weight=1.0))
+    plain, pulled = (maps_after_training(each).clamp(min=0) for each in (CrossEntropy(), config))
+    assert background_share(plain) > 0.5
+    assert background_share(pulled) < 0.05

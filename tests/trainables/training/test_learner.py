@@ -78,8 +78,8 @@ def test_parts_of_unequal_length_count_by_their_pictures(make_config: MakeConfig
         short = Batch(
             short.images_BCHW[:3], short.labels_B[:3], short.background_BHW[:3], short.has_mask_B[:3], short.ids[:3]
         )
-        loss, hits = learner.step(short)
-        found.append((weights(learner), loss.detach(), hits))
+        sums = learner.step(short)
+        found.append((weights(learner), sums))
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-6)
 
 
@@ -89,9 +89,22 @@ def test_a_step_returns_summed_loss_and_hits(make_config: MakeConfig, folder: Tr
     batch = batches_of(config)[0]
     logits = learner.evaluated(batch.images_BCHW).logits
     expected_loss = torch.nn.functional.cross_entropy(logits, batch.labels_B, reduction="sum")
-    loss, hits = learner.step(batch)
-    torch.testing.assert_close(loss, expected_loss.detach())
-    assert hits == (logits.argmax(1) == batch.labels_B).sum()
+    sums = learner.step(batch)
+    torch.testing.assert_close(sums["loss"], expected_loss.detach())
+    assert sums["accuracy"] == (logits.argmax(1) == batch.labels_B).sum()
+    assert {*sums} == {"loss", "accuracy"}
+
+
+def test_a_step_of_a_loss_of_several_terms_returns_their_sums_too(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({"objective.kind": "contrastive", "objective.divergence.weight": 2.0})
+    learner = learner_of(config, folder)
+    batch = batches_of(config)[0]
+    terms = build_objective(config.objective)(learner.evaluated(batch.images_BCHW), learner.evaluated.head, batch)
+    expected = {name: term_B.sum().detach() for name, term_B in terms.items()}
+    assert {*expected} == {"contrastive_cross_entropy", "divergence"}
+    sums = learner.step(batch)
+    torch.testing.assert_close({name: sums[name] for name in expected}, expected)
+    torch.testing.assert_close(sums["loss"], torch.stack(list(expected.values())).sum())
 
 
 def test_clipping_limits_the_length_of_a_step(make_config: MakeConfig, folder: TrialFolder) -> None:

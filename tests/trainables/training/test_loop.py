@@ -191,6 +191,69 @@ def test_an_objective_of_masks_that_saw_none_is_refused(make_config: MakeConfig,
     fit_in(context, make_config(), data=data)
 
 
+PARTS = {
+    "objective.background_weight = 1.0": ({"objective.kind": "binary_contrastive"}, "objective.background_weight=0"),
+    "objective.divergence.weight = 2.0": ({"objective.divergence.weight": 2}, "objective.divergence=null"),
+    "objective.sliced_wasserstein.weight = 3.0": (
+        {"objective.sliced_wasserstein.weight": 3},
+        "objective.sliced_wasserstein=null",
+    ),
+    "objective.background_noise = 0.1": ({"objective.background_noise": 0.1}, "objective.background_noise=0"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_needs_masks_and_saw_none_is_refused_by_name(
+    make_config: MakeConfig, context: LocalContext, part: str
+) -> None:
+    overrides, remedy = PARTS[part]
+    config = make_config(overrides)
+    data = build_data(config.data)
+    without = replace(data, train=Masking(data.train, every=1))
+    with pytest.raises(ConfigError, match=f"{part} needs masks, and not one of the 64 .*, or set {remedy}$"):
+        fit_in(context, config, data=without)
+    fit_in(context, config, data=replace(data, train=Masking(data.train, every=4)))
+
+
+def test_the_terms_of_a_loss_of_several_are_in_the_row(make_config: MakeConfig, context: LocalContext) -> None:
+    overrides = {"objective.divergence.weight": 2, "objective.sliced_wasserstein.weight": 3}
+    fit_in(context, make_config(overrides))
+    for row in context.folder.rows():
+        terms = [row[f"train/{name}"] for name in ("cross_entropy", "divergence", "sliced_wasserstein")]
+        assert row["train/loss"] == pytest.approx(sum(terms), rel=1e-5)
+        assert min(terms) > 0
+
+
+def test_the_only_term_of_a_loss_is_not_told_twice(make_config: MakeConfig, context: LocalContext) -> None:
+    fit_in(context, make_config({"objective.kind": "contrastive"}))
+    assert {name for row in context.folder.rows() for name in row if name.startswith("train/")} == {
+        "train/loss",
+        "train/accuracy",
+        "train/samples_without_mask",
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "remedies"),
+    [
+        ({}, r"lower optim\.learning_rate, or set training\.clip_norm$"),
+        (
+            {"training.clip_norm": 1.0, "objective.divergence.weight": 1},
+            r"lower optim\.learning_rate, lower training\.clip_norm, or lower objective\.divergence\.weight$",
+        ),
+        (
+            {"objective.kind": "binary_contrastive"},
+            r"lower optim\.learning_rate, set training\.clip_norm, or lower objective\.background_weight$",
+        ),
+    ],
+)
+def test_the_remedies_against_a_loss_that_is_not_finite_are_fields_of_the_config(
+    make_config: MakeConfig, context: LocalContext, overrides: dict[str, Any], remedies: str
+) -> None:
+    with pytest.raises(FloatingPointError, match=remedies):
+        fit_in(context, make_config(overrides), validate=lambda model, epoch: {"val/loss": float("nan")})  # noqa: ARG005
+
+
 def test_workers_that_see_different_checkpoints_are_refused(make_config: MakeConfig, tmp_path: Path) -> None:
     class Split(LocalContext):
         def gather(self, value: Any) -> list[Any]:

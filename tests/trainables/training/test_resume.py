@@ -16,6 +16,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "clip": {"training.clip_norm": 0.05},
     "accumulate": {"training.accumulate": 2},
     "batch-norm": {"model.norm": "batch"},
+    "supcon": {"objective.kind": "supcon"},
+    "triplet-average": {
+        "objective.kind": "triplet",
+        "objective.classifier.kind": "nearest_centroid",
+        "objective.fit_every_epochs": 2,
+        "model.norm": "batch",
+        "training.ema_decay": 0.8,
+    },
+    "supcon-neighbours": {
+        "objective.kind": "supcon",
+        "objective.classifier.kind": "nearest_neighbours",
+        "objective.fit_every_epochs": 1,
+        "objective.fit_sample": 40,
+    },
     "all": {
         "objective.kind": "contrastive",
         "model.norm": "batch",

@@ -1,0 +1,70 @@
+"""Run a study: its trials as a sweep, its evaluations on all of them, and its result."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.evaluation import EvaluationOrder
+from orchestrator.launch.evaluations import evaluate_on_ray
+from orchestrator.launch.sweep import SweepRun, run_sweep, sync_sweep
+from orchestrator.reports.study_document import StudyDocument
+from orchestrator.reports.study_result import study_document
+from orchestrator.reports.study_table import study_markdown
+from orchestrator.results import sweep_document
+from orchestrator.study_sweep import study_parts
+from orchestrator.suite_progress import SuiteProgress
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, StoreError
+from trainables.trial_folder import write_json, write_text
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """What a call of `run_study` left."""
+
+    sweep: SweepRun
+    result: StudyDocument
+    document: dict[str, Any]
+    """The JSON document of the sweep, with the result under `study`."""
+    not_evaluated: dict[str, Exception]
+    """Trial id -> why its evaluation failed."""
+
+
+def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -> StudyRun:
+    """Train what is left of the study's trials, evaluate those that have completed, and write the result.
+
+    It lies as `study.json` and `study.md` in the sweep's folder and on its parent run. Trials that are there stay as
+    they are, and so do finished evaluations. While trials are left to train, nothing is evaluated.
+
+    Raises:
+        ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
+        StoreError: The MLflow store cannot be used when the sweep starts.
+    """
+    run = run_sweep(sweep, store, address=address)
+    failures = {} if run.unfinished else _evaluate(sweep, address)
+    result = study_document(sweep)
+    write_text(sweep.path / "study.md", study_markdown(result))
+    write_json(sweep.result_path, result)
+    try:
+        sync_sweep(sweep, store)
+    except StoreError as error:
+        logger.warning("the study's result is not in MLflow (`campaign sync` sends it): %s", error)
+    return StudyRun(run, result, {**sweep_document(sweep, store), "study": result}, failures)
+
+
+def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
+    """Run the study's evaluations on Ray, those of a trial in one task; return those that failed."""
+    config = sweep.config()
+    assert config.study is not None
+    parts = study_parts(config.study)
+    outcomes = {trial_id: sweep.outcome(trial_id) for trial_id in config.study.trials}
+    done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome["status"] == "completed"]
+    if not done:
+        return {}
+    orders = [EvaluationOrder(sweep.trial(trial_id), {}, parts) for trial_id in done]
+    with SuiteProgress() as progress:
+        watches = [progress.watch(trial_id, len(parts)) for trial_id in done]
+        found = evaluate_on_ray(orders, watches, address=address)
+    return {trial_id: result for trial_id, result in zip(done, found, strict=True) if isinstance(result, Exception)}

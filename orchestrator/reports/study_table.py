@@ -1,0 +1,207 @@
+"""A study's result as one table with its notes: Markdown, the terminal and the report show the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from orchestrator.progress import format_seconds
+from orchestrator.reports.metric_table import ARROWS
+from orchestrator.reports.study_document import ArmResult, Difference, Figure, StudyDocument
+from orchestrator.reports.wording import (
+    MISSING,
+    SMALLEST_SHOWN,
+    format_difference,
+    format_metric,
+    format_setting,
+    listing,
+    markdown_cell,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FEW_SEEDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A mean with its spread, and under it the difference from the reference arm with its interval."""
+
+    value: str
+    difference: str = ""
+    is_apart_from_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTable:
+    """Heads, a line for each arm, and what a reader must know beside them."""
+
+    title: str
+    summary: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+    arms: tuple[str, ...]
+    """A sentence for each arm on what it changes."""
+    warnings: tuple[str, ...]
+
+
+def study_table(document: StudyDocument) -> StudyTable:
+    """Return the table of a study's result."""
+    metrics = [column["metric"] for column in document["metrics"]]
+    heads = [f"{column['metric']} {ARROWS[column['better']]}".strip() for column in document["metrics"]]
+    return StudyTable(
+        title=document["study"],
+        summary=document["summary"],
+        columns=("arm", "seeds", *heads, "training"),
+        lines=tuple(_line(arm, metrics, len(document["seeds"])) for arm in document["arms"]),
+        notes=tuple(_notes(document)),
+        arms=tuple(_changes(arm, document["reference"]) for arm in document["arms"]),
+        warnings=tuple(document["warnings"]),
+    )
+
+
+def study_markdown(document: StudyDocument) -> str:
+    """Return the table as Markdown, with its warnings above and its notes below."""
+    table = study_table(document)
+    heads = [table.columns[0], table.columns[1], *(f"`{name}`" for name in table.columns[2:-1]), table.columns[-1]]
+    lines = [
+        *(f"**{warning}**\n" for warning in table.warnings),
+        f"| {' | '.join(map(markdown_cell, heads))} |",
+        f"| --- |{' ---: |' * (len(heads) - 1)}",
+        *(f"| {' | '.join(map(_markdown, line))} |" for line in table.lines),
+        "",
+        *(f"{note}\n" for note in table.notes),
+        *(f"- {arm}" for arm in table.arms),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def study_rich(document: StudyDocument) -> "Table":
+    """Return the table for the terminal; its notes are lines of their own."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = study_table(document)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, name in enumerate(table.columns):
+        label = name.replace("/", "/\n").replace("_", "_\n")
+        shown.add_column(Text(label), overflow="fold", justify="right" if index else "left")
+    for line in table.lines:
+        shown.add_row(*(Text.assemble(cell.value, *_below(cell)) for cell in line))
+    return shown
+
+
+def _below(cell: Cell) -> list[tuple[str, str]]:
+    """Return the difference and its interval on lines of their own, with their style."""
+    text = cell.difference.replace(" (", "\n(")
+    return [(f"\n{text}", "bold" if cell.is_apart_from_zero else "")] if text else []
+
+
+def _line(arm: ArmResult, metrics: Sequence[str], num_seeds: int) -> tuple[Cell, ...]:
+    seconds = arm["train_s"]
+    return (
+        Cell(arm["arm"]),
+        Cell(str(num_seeds) if arm["num_seeds"] == num_seeds else f"{arm['num_seeds']} of {num_seeds}"),
+        *(_cell(arm["figures"][metric], arm["num_seeds"]) for metric in metrics),
+        Cell(MISSING if seconds is None else format_seconds(seconds)),
+    )
+
+
+def _cell(figure: Figure, num_seeds: int) -> Cell:
+    if figure["mean"] is None:
+        return Cell(MISSING)
+    spread = "" if figure["std"] is None else f" ± {_spread(figure['std'])}"
+    fewer = "" if figure["num_seeds"] == num_seeds else f" (of {figure['num_seeds']})"
+    found = figure["difference"]
+    if found is None:
+        return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}")
+    return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}", _interval(found), found["is_apart_from_zero"])
+
+
+def _spread(std: float) -> str:
+    return "0.000" if std < SMALLEST_SHOWN else f"{std:.3f}"
+
+
+def _interval(found: Difference) -> str:
+    mean, low, high = found["mean"], found["low"], found["high"]
+    if low is None or high is None:
+        return format_difference(mean)
+    return f"{format_difference(mean)} ({format_difference(low)} to {format_difference(high)})"
+
+
+def _markdown(cell: Cell) -> str:
+    if not cell.difference:
+        return markdown_cell(cell.value)
+    difference = f"**{cell.difference}**" if cell.is_apart_from_zero else cell.difference
+    return f"{markdown_cell(cell.value)}<br>{difference}"
+
+
+def _notes(document: StudyDocument) -> Iterator[str]:
+    """Yield what the figures are, what their intervals cover, and what the arms were given."""
+    reference, num_seeds = document["reference"], len(document["seeds"])
+    yield (
+        "Mean ± standard deviation over the seeds"
+        f" ({', '.join(map(str, document['seeds']))}); below it the difference from {reference}: the mean over the "
+        "seeds of the difference at the same seed, with an interval of 95 %, in bold where it does not hold zero. "
+        "Arrows say which way is better. Each interval stands for itself: of twenty true differences of zero, one is "
+        "to be expected in bold."
+    )
+    yield from _coverage(document)
+    maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]
+    if maps:
+        yield (
+            f"Where there are values by picture, the difference of {listing(maps)} is over the pictures that both "
+            "networks predict right, and so need not be that of the means."
+        )
+    if 1 < num_seeds < FEW_SEEDS:
+        yield (
+            f"With {num_seeds} seeds an interval is wide, for the spread over the seeds is itself hardly known: "
+            "a difference that is not in bold may well be there, and more seeds would tell."
+        )
+    yield document["budget"]
+    yield "Training is the mean over the seeds of the wall time of the training steps, with what else the machine ran."
+
+
+def _is_of_maps(metric: str) -> bool:
+    """Return whether a figure says little of pictures that the network gets wrong."""
+    return metric.startswith(("attribution/", "adversarial/maps/"))
+
+
+def _coverage(document: StudyDocument) -> Iterator[str]:
+    metrics_of: dict[str, list[str]] = {}
+    for metric in (column["metric"] for column in document["metrics"]):
+        found = [arm["figures"][metric]["difference"] for arm in document["arms"]]
+        for meaning in dict.fromkeys(_meaning(difference) for difference in found if difference is not None):
+            metrics_of.setdefault(meaning, []).append(f"`{metric}`")
+    yield from (f"{meaning}: {listing(metrics)}." for meaning, metrics in metrics_of.items())
+
+
+def _meaning(difference: Difference) -> str:
+    """Return what the interval covers, and by what means."""
+    match difference["covers"], difference["num_pictures"]:
+        case "seeds and pictures", None:
+            return "Covers other seeds and other pictures, of which each seed has its own (Student's t over the seeds)"
+        case "seeds and pictures", _:
+            return (
+                "Covers other seeds and other pictures (Student's t over the seeds, bootstrap over the pictures, the "
+                "same for all seeds)"
+            )
+        case "seeds", _:
+            return "Covers other seeds, and not other pictures (Student's t over the seeds)"
+        case "pictures", _:
+            return "Covers other pictures, and not other seeds (bootstrap over the pictures)"
+        case _:
+            return "Without an interval, for one seed says nothing of others"
+
+
+def _changes(arm: ArmResult, reference: str) -> str:
+    if arm["arm"] == reference:
+        return f"{reference} is what the others are compared with."
+    found = [
+        f"`{field}` {format_setting(own)} (not {format_setting(other)})"
+        for field, (own, other) in arm["changes"].items()
+    ]
+    return f"{arm['arm']} has {listing(found)}."

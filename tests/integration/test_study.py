@@ -1,0 +1,233 @@
+"""A study by the real command line: interrupted, resumed, run again; and one with an arm that breaks down."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import connect
+from trainables.trial_folder import read_json
+
+Shell = Any  # the fixtures' classes live in conftest.py, which tests cannot import
+Ran = Any
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+EPOCHS = 3
+TRIALS = ["plain-s0", "contrastive-s0", "plain-s1", "contrastive-s1"]
+STUDY = f"""
+name: pair
+summary: Does it help?
+base: digits
+set:
+  data.num_train: 128
+  data.num_test: 32
+  model.width: 4
+  training.epochs: {EPOCHS}
+  evaluation.panel_images: 1
+  evaluation.suite.sample: 16
+arms:
+  plain: {{}}
+  contrastive:
+    objective.kind: contrastive
+seeds: [0, 1]
+evaluations: [removal]
+metrics: [val/accuracy, train/accuracy, shift/*/accuracy, background/influence_share, background/object_grey]
+"""
+BROKEN = """
+name: broken
+summary: What becomes of an arm that breaks down?
+base: digits
+set: {data.num_train: 64, data.num_test: 32, model.width: 4, training.epochs: 2, evaluation.panel_images: 0}
+arms:
+  plain: {}
+  wild: {optim.learning_rate: 1.0e+30}
+seeds: [0]
+metrics: [val/accuracy]
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A study that was interrupted, resumed, and given as a command once more."""
+
+    shell: Shell
+    interrupted: Ran
+    done_at_interrupt: int
+    resumed: Ran
+    again: Ran
+
+    @property
+    def folder(self) -> SweepFolder:
+        return SweepFolder.of(self.shell.storage, "pair")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = self.resumed.document
+        return document
+
+
+@pytest.fixture(scope="module")
+def story(shell: Shell) -> Story:
+    (shell.storage / "pair.yaml").write_text(STUDY, encoding="utf-8")
+    command = ("study", "pair.yaml", "--name=pair", "--concurrent=1", "--json")
+    folder = SweepFolder.of(shell.storage, "pair")
+    driver = shell.start(*command)
+    while not any(folder.trial(trial_id).rows() for trial_id in folder.trial_ids()):
+        if driver.poll() is not None:
+            pytest.fail(f"the study ended too early\n{driver.communicate()}")
+        time.sleep(0.02)
+    os.killpg(driver.pid, signal.SIGINT)
+    out, err = driver.communicate(timeout=240)
+    interrupted, done = Ended(driver.returncode, out, err), folder.num_finished()
+    return Story(shell, interrupted, done, shell.run("resume", "pair", "--json"), shell.run(*command))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the interrupted command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def client(story: Story) -> MlflowClient:
+    return connect(story.shell.store)
+
+
+def test_ctrl_c_leaves_trials_and_says_how_to_go_on(story: Story) -> None:
+    assert story.interrupted.code == 130
+    assert story.done_at_interrupt < len(TRIALS)
+    assert "continue with: campaign resume pair" in story.interrupted.err
+    study = json.loads(story.interrupted.out)["study"]
+    assert len(study["warnings"]) >= len(TRIALS) - story.done_at_interrupt
+    assert sum(arm["num_seeds"] for arm in study["arms"]) == story.done_at_interrupt
+
+
+def test_resume_trains_and_evaluates_every_trial(story: Story) -> None:
+    assert story.resumed.code == 0, story.resumed.err
+    assert sorted(trial["trial_id"] for trial in story.document["trials"]) == sorted(TRIALS)
+    assert {trial["status"] for trial in story.document["trials"]} == {"completed"}
+    for trial_id in TRIALS:
+        folder = story.folder.trial(trial_id)
+        assert [row["epoch"] for row in folder.rows()] == list(range(1, EPOCHS + 1))
+        assert {path.stem for path in (folder.path / "evaluation").glob("*.json")} == {
+            "accuracy",
+            "influence",
+            "shift",
+            "removal",
+        }
+
+
+def test_same_command_again_does_nothing_new_and_has_the_same_figures(story: Story) -> None:
+    assert story.again.code == 0, story.again.err
+    assert story.again.document == story.resumed.document
+    assert "epoch" not in story.again.err
+    ended = [line for line in story.again.err.splitlines() if "/4] " in line]
+    assert len(ended) == 4 * len(TRIALS)
+    assert all(line.endswith("kept from before") for line in ended)
+
+
+def test_figures_are_those_of_the_trials(story: Story) -> None:
+    for arm in story.document["study"]["arms"]:
+        for metric, figure in arm["figures"].items():
+            values = []
+            for seed in (0, 1):
+                trial = story.folder.trial(f"{arm['arm']}-s{seed}")
+                values.append({**trial.rows()[-1], **(trial.evaluation() or {})}[metric])
+            assert figure["mean"] == pytest.approx(sum(values) / 2), metric
+            assert figure["by_seed"] == {"0": values[0], "1": values[1]}
+
+
+def test_every_arm_has_its_difference_and_what_its_interval_covers(story: Story) -> None:
+    plain, contrastive = story.document["study"]["arms"]
+    covers = {metric: figure["difference"]["covers"] for metric, figure in contrastive["figures"].items()}
+    assert covers == {
+        "val/accuracy": "seeds and pictures",
+        "train/accuracy": "seeds",
+        "shift/random_background/accuracy": "seeds and pictures",
+        "shift/unseen_textures/accuracy": "seeds and pictures",
+        "background/influence_share": "seeds",
+        "background/object_grey": "seeds and pictures",
+    }
+    assert all(figure["difference"] is None for figure in plain["figures"].values())
+    assert contrastive["figures"]["background/object_grey"]["difference"]["num_pictures"] == 16
+    for metric, figure in contrastive["figures"].items():
+        difference = figure["mean"] - plain["figures"][metric]["mean"]
+        assert figure["difference"]["mean"] == pytest.approx(difference, abs=1e-6), metric
+
+
+def test_table_lies_in_the_folder_and_on_the_parent_run(story: Story, client: MlflowClient, tmp_path: Path) -> None:
+    parent = story.document["parent_run_id"]
+    assert read_json(story.folder.path / "study.json") == story.document["study"]
+    for name in ("study.md", "study.json"):
+        kept = Path(client.download_artifacts(parent, name, str(tmp_path)))
+        assert kept.read_text() == (story.folder.path / name).read_text()
+    text = (story.folder.path / "study.md").read_text()
+    assert "| plain | 2 | " in text
+    assert "| contrastive | 2 | " in text
+    assert "Budget and augmentation are the same in every arm" in text
+
+
+def test_parent_run_has_the_means_and_the_whole_leaderboard(story: Story, client: MlflowClient, tmp_path: Path) -> None:
+    run = client.get_run(story.document["parent_run_id"])
+    assert run.info.status == "FINISHED"
+    for arm in story.document["study"]["arms"]:
+        for metric, figure in arm["figures"].items():
+            assert run.data.metrics[f"study/{arm['arm']}/{metric}"] == figure["mean"]
+    table = json.loads(Path(client.download_artifacts(run.info.run_id, "leaderboard.json", str(tmp_path))).read_text())
+    assert "background/object_grey" in table["columns"]
+
+
+def test_trials_runs_are_tagged_and_have_the_evaluations(story: Story, client: MlflowClient) -> None:
+    found = client.search_runs([story.document["experiment_id"]], "tags.`campaign.kind` = 'trial'")
+    tags = [(run.data.tags["campaign.arm"], run.data.tags["campaign.seed"]) for run in found]
+    assert Counter(tags) == {(arm, seed): 1 for arm in ("plain", "contrastive") for seed in ("0", "1")}
+    assert {run.data.tags["campaign.study"] for run in found} == {"pair"}
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert all("background/object_grey" in run.data.metrics for run in found)
+
+
+def test_study_is_a_sweep_for_the_other_commands(story: Story, cli: Any, tmp_path: Path) -> None:
+    storage = ("--storage", story.shell.storage)
+    assert json.loads(cli("status", "pair", *storage, "--json").out)["trials"] == {"completed": 4}
+    board = json.loads(cli("leaderboard", "pair", *storage, "--json").out)
+    assert {key: board[key] for key in ("trials", "best")} == {key: story.document[key] for key in ("trials", "best")}
+    assert cli("report", "pair", *storage, "--output", tmp_path / "page.html").code == 0
+    assert 'id="study"' in (tmp_path / "page.html").read_text(encoding="utf-8")
+    ran = cli("extend", "pair", "--trials", "1", *storage)
+    assert ran.code == 2
+    assert "sweep pair is a fixed list of trials" in ran.err
+
+
+def test_sync_rebuilds_a_study_from_its_files(story: Story, cli: Any, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/other.db"
+    ran = cli("sync", "pair", "--storage", story.shell.storage, "--tracking-uri", uri, "--json")
+    assert ran.code == 0, ran.err
+    document = json.loads(
+        cli("leaderboard", "pair", "--storage", story.shell.storage, "--tracking-uri", uri, "--json").out
+    )
+    from orchestrator.tracking import resolve_store
+
+    run = connect(resolve_store(story.shell.storage, uri)).get_run(document["parent_run_id"])
+    assert "study/plain/val/accuracy" in run.data.metrics
+
+
+def test_arm_that_breaks_down_is_said_and_the_rest_shown(shell: Shell) -> None:
+    (shell.storage / "broken.yaml").write_text(BROKEN, encoding="utf-8")
+    ran = shell.run("study", "broken.yaml", "--name=broken")
+    assert ran.code == 1
+    assert "1 trials failed; try them again with: campaign resume broken --retry-failed" in ran.err
+    assert "wild-s0 is failed after epoch 0 (FloatingPointError" in " ".join(ran.out.split())
+    text = (SweepFolder.of(shell.storage, "broken").path / "study.md").read_text()
+    assert "| plain | 1 | " in text
+    assert "| wild | 0 of 1 | – |" in text  # noqa: RUF001

@@ -1,0 +1,39 @@
+"""What `campaign study` refuses, in one clear line and before anything is left behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+SHORTCUT = "digits-shortcut"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("digits",), "no study 'digits'; valid names: digits-shortcut, "),
+        ((SHORTCUT, "--arms", "corn"), "study digits-shortcut has no arm corn; its arms: cross-entropy, edits, corm, "),
+        ((SHORTCUT, "--arms", "corm"), "--arms corm leaves out cross-entropy, which the arms of study digits-shortcut"),
+        ((SHORTCUT, "--seeds", "0;1"), "--seeds: found '0;1'; expected whole numbers joined by commas"),
+        ((SHORTCUT, "--seeds", ""), "--seeds: found ''"),
+        ((SHORTCUT, "--seeds", "1,1"), "seeds has 1 twice"),
+        ((SHORTCUT, "--seeds", "-1"), "seeds.0: found -1"),
+        ((SHORTCUT, "--set", "optim.rate=1"), "study digits-shortcut, base digits: optim.rate: unknown field"),
+        ((SHORTCUT, "--name", "a/b"), "name: found 'a/b'"),
+        ((SHORTCUT, "--set", "resources.gpus=100"), "needs 100 GPU where the cluster has"),
+        (("pets-species", "--set", "data.root=/absent"), "/absent"),
+        ((SHORTCUT, "--tracking-uri", "http://127.0.0.1:9"), "MLflow store http://127.0.0.1:9"),
+    ],
+)
+def test_users_error_is_one_clear_line(arguments: tuple[str, ...], message: str, cli: Cli, tmp_path: Path) -> None:
+    ran = cli("study", *arguments, "--storage", tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err.splitlines()[-1]
+    assert "Traceback" not in ran.err
+    assert [path for path in tmp_path.rglob("*") if not path.name.startswith("mlflow.db")] == []
+
+
+def test_study_needs_a_name(cli: Cli) -> None:
+    assert cli("study").code == 2

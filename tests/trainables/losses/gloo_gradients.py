@@ -1,0 +1,99 @@
+"""The gradient of one step of the learner, alone or as one of several gloo processes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from trainables.config import ExperimentConfig, experiment_from_tree, override
+from trainables.data import Batch, build_data, training_batches
+from trainables.losses import build_objective
+from trainables.models import build_model
+from trainables.training.learner import Learner
+from trainables.trial_folder import Row, TrialFolder
+
+T = TypeVar("T")
+Gradients = dict[str, Tensor]
+CPU = torch.device("cpu")
+
+BASE: dict[str, Any] = {
+    "data": {"kind": "spurious_digits", "num_train": 64, "num_test": 32, "image_size": 32},
+    "model": {"kind": "small_cnn", "width": 4, "norm": "group", "head_bias": True},
+    "training": {"batch_size": 16},
+    "resources": {"workers": 2},
+}
+PARTS: dict[str, dict[str, Any]] = {
+    "cross_entropy": {"objective.kind": "cross_entropy"},
+    "contrastive": {"objective.kind": "contrastive"},
+    "binary_contrastive": {"objective.kind": "binary_contrastive"},
+    "divergence over the map": {"objective.kind": "cross_entropy", "objective.divergence.weight": 5.0},
+    "divergence on the foreground": {
+        "objective.kind": "cross_entropy",
+        "objective.divergence": {"weight": 5.0, "where": "foreground", "mask_scale": 50.0},
+    },
+    "sliced_wasserstein": {"objective.kind": "cross_entropy", "objective.sliced_wasserstein.weight": 50.0},
+    "all together, accumulated": {
+        "objective.kind": "contrastive",
+        "objective.divergence.weight": 5.0,
+        "training.accumulate": 2,
+    },
+}
+
+
+@dataclass
+class GlooContext:
+    """A worker's place, for the learner alone."""
+
+    folder: TrialFolder
+    rank: int
+    world_size: int
+    device: torch.device = CPU
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        return DistributedDataParallel(model) if self.world_size > 1 else model
+
+    def gather(self, value: T) -> list[T]:
+        values: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(values, value)
+        return values
+
+    def report(self, row: Row) -> None:
+        raise AssertionError(f"a step reports nothing, and this is {row}")
+
+
+def config_of(overrides: dict[str, Any]) -> ExperimentConfig:
+    return experiment_from_tree(override(BASE, overrides))
+
+
+def share_of_batch(config: ExperimentConfig, rank: int, world_size: int) -> Batch:
+    """Return this worker's pictures of 16, among which classes are absent; every third class has no masks."""
+    batches = training_batches(
+        build_data(config.data).train, batch_size=16, seed=0, epoch=1, rank=rank, world_size=world_size
+    )
+    batch = next(iter(batches))
+    has_mask_B = batch.labels_B % 3 > 0
+    return replace(batch, has_mask_B=has_mask_B, background_BHW=batch.background_BHW * has_mask_B.view(-1, 1, 1))
+
+
+def gradients(overrides: dict[str, Any], folder: Path, *, rank: int = 0, world_size: int = 1) -> Gradients:
+    config = config_of(overrides)
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=10).model
+    context = GlooContext(TrialFolder(folder), rank, world_size)
+    learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
+    torch.manual_seed(1)  # The same directions on every worker.
+    learner.step(share_of_batch(config, rank, world_size))
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def run_worker(rank: int, world_size: int, folder: Path) -> None:
+    """Save every part's gradients as this worker has them."""
+    torch.set_num_threads(1)
+    meeting = f"file://{folder / 'meeting'}"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
+    found = {name: gradients(part, folder, rank=rank, world_size=world_size) for name, part in PARTS.items()}
+    torch.save(found, folder / f"gradients-{rank}.pt")
+    distributed.destroy_process_group()

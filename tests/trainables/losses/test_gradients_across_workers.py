@@ -1,0 +1,41 @@
+"""Each loss gives two data-parallel workers the gradient that one process gets from their pictures together."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import multiprocessing
+
+from tests.trainables.losses.gloo_gradients import PARTS, Gradients, config_of, gradients, run_worker, share_of_batch
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def of_two_workers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Gradients]]:
+    folder = tmp_path_factory.mktemp("gradients")
+    multiprocessing.spawn(run_worker, args=(2, folder), nprocs=2)
+    return [torch.load(folder / f"gradients-{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_two_workers_get_the_gradient_of_one(
+    of_two_workers: list[dict[str, Gradients]], name: str, tmp_path: Path
+) -> None:
+    alone = gradients(PARTS[name], tmp_path)
+    assert {*alone} >= {"head.weight", "head.bias", "trunk.block1.conv.weight"}
+    for worker in of_two_workers:
+        torch.testing.assert_close(worker[name], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_every_part_has_a_gradient_of_its_own(of_two_workers: list[dict[str, Gradients]]) -> None:
+    plain = of_two_workers[0]["cross_entropy"]["head.weight"]
+    for name in PARTS:
+        if name != "cross_entropy":
+            assert (of_two_workers[0][name]["head.weight"] - plain).abs().max() > 1e-3
+
+
+def test_the_pictures_are_of_few_classes_with_and_without_masks() -> None:
+    batch = share_of_batch(config_of({}), 0, 1)
+    assert len(batch.labels_B.unique()) < 10
+    assert 0 < batch.has_mask_B.sum() < 16

@@ -1,0 +1,316 @@
+"""Noise on backgrounds and mask-aware CutMix: what they change, what they leave, and how labels share a picture."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainables.conftest import CPU, MakeConfig
+from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, CutMix, ExperimentConfig, ObjectiveConfig
+from trainables.data import Batch, build_data, training_batches
+from trainables.losses import build_objective
+from trainables.models import build_model
+from trainables.training import LocalContext, fit
+from trainables.training.learner import Learner
+from trainables.training.mixing import (
+    Box,
+    View,
+    add_background_noise,
+    build_mixing,
+    draw_box,
+    join_terms,
+    main_labels,
+    paste,
+    single_view,
+)
+from trainables.trial_folder import Row, TrialFolder
+
+LEFT = Box(top=0, bottom=4, left=0, right=2)
+"""Half of a picture of 4 x 4."""
+
+
+def batch_of(*backgrounds: Tensor | None, labels: tuple[int, ...] = (0, 1, 2, 3), size: int = 4) -> Batch:
+    """Return a picture for each background, of which None is no mask; picture i is (i + 1) / 10 all over."""
+    num = len(backgrounds)
+    value_B = (torch.arange(num) + 1) / 10
+    return Batch(
+        images_BCHW=value_B.view(-1, 1, 1, 1).expand(-1, 3, size, size).clone(),
+        labels_B=torch.tensor(labels[:num]),
+        background_BHW=torch.stack([torch.zeros(size, size) if each is None else each for each in backgrounds]),
+        has_mask_B=torch.tensor([each is not None for each in backgrounds]),
+        ids=tuple("abcd"[:num]),
+    )
+
+
+def object_at(rows: slice, columns: slice, size: int = 4) -> Tensor:
+    background = torch.ones(size, size)
+    background[rows, columns] = 0
+    return background
+
+
+EVERYTHING = slice(None)
+TOP = object_at(slice(0, 2), EVERYTHING)
+"""Half of its object, the upper rows, lies in LEFT."""
+CORNER = object_at(slice(0, 2), slice(0, 2))
+"""All of its object lies in LEFT."""
+RIGHT = object_at(EVERYTHING, slice(2, 4))
+"""None of its object lies in LEFT."""
+
+
+def shares(views: list[View]) -> list[list[float]]:
+    return [view.share_B.tolist() for view in views]
+
+
+def copy_of(batch: Batch) -> Batch:
+    return Batch(*(tensor.clone() for tensor in tensors_of(batch)), ids=batch.ids)
+
+
+def tensors_of(batch: Batch) -> tuple[Tensor, ...]:
+    return batch.images_BCHW, batch.labels_B, batch.background_BHW, batch.has_mask_B
+
+
+def assert_equal(one: Batch, other: Batch) -> None:
+    assert one.ids == other.ids
+    assert all(torch.equal(*pair) for pair in zip(tensors_of(one), tensors_of(other), strict=True))
+
+
+def test_noise_leaves_the_object_and_pictures_without_a_mask_as_they_are() -> None:
+    batch = batch_of(TOP, None, CORNER)
+    before = copy_of(batch)
+    noisy = add_background_noise(batch, 0.3)
+    changed_BHW = (noisy.images_BCHW != batch.images_BCHW).any(1)
+    assert torch.equal(changed_BHW, batch.background_BHW == 1)
+    assert_equal(batch, before)
+    assert_equal(noisy, Batch(noisy.images_BCHW, *tensors_of(batch)[1:], ids=batch.ids))
+
+
+def test_noise_has_its_deviation_and_counts_by_the_share_of_background() -> None:
+    background = torch.full((2, 256, 256), 1.0)
+    background[1] = 0.25
+    images = torch.full((2, 3, 256, 256), 0.5)
+    batch = Batch(images, torch.tensor([0, 1]), background, torch.ones(2, dtype=torch.bool), ("a", "b"))
+    torch.manual_seed(0)
+    noise = add_background_noise(batch, 0.1).images_BCHW - images
+    torch.testing.assert_close(noise.std((1, 2, 3)), torch.tensor([0.1, 0.025]), rtol=0.02, atol=0)
+    assert noise.mean().abs() < 1e-3
+
+
+def test_noise_stays_within_black_and_white() -> None:
+    noisy = add_background_noise(batch_of(TOP, CORNER), 5.0).images_BCHW
+    assert noisy.min() == 0
+    assert noisy.max() == 1
+
+
+def test_the_pasted_box_is_all_that_changes() -> None:
+    batch = batch_of(TOP, CORNER, RIGHT)
+    before = copy_of(batch)
+    own, pasted = paste(batch, Box(1, 3, 0, 1))
+    expected = batch.images_BCHW.clone()
+    expected[:, :, 1:3, 0] = torch.tensor([0.3, 0.1, 0.2]).view(3, 1, 1)
+    for view in (own, pasted):
+        assert torch.equal(view.batch.images_BCHW, expected)
+    assert own.batch.labels_B.tolist() == [0, 1, 2]
+    assert pasted.batch.labels_B.tolist() == [2, 0, 1]
+    assert pasted.batch.ids == ("c", "a", "b")
+    assert_equal(batch, before)
+
+
+def test_labels_count_by_what_shows_of_their_own_object() -> None:
+    """Picture 0 gets the box of picture 2, 1 that of 0, and 2 that of 1."""
+    own, pasted = paste(batch_of(TOP, CORNER, RIGHT), LEFT)
+    # 0: half of TOP and nothing of RIGHT. 1: nothing of CORNER and half of TOP. 2: all of RIGHT and all of CORNER.
+    assert shares([own, pasted]) == [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]
+    own, pasted = paste(batch_of(TOP, RIGHT), LEFT)
+    # 0: half of TOP and nothing of RIGHT. 1: all of RIGHT and half of TOP.
+    torch.testing.assert_close(own.share_B, torch.tensor([1.0, 2 / 3]))
+    torch.testing.assert_close(pasted.share_B, torch.tensor([0.0, 1 / 3]))
+
+
+def test_without_masks_labels_count_by_area_as_in_cutmix() -> None:
+    own, pasted = paste(batch_of(None, None), Box(0, 4, 0, 1))
+    torch.testing.assert_close(shares([own, pasted]), [[0.75, 0.75], [0.25, 0.25]])
+    for view in (own, pasted):
+        assert not view.batch.has_mask_B.any()
+        assert torch.count_nonzero(view.batch.background_BHW) == 0
+
+
+def test_a_mask_beside_none_counts_by_shares_of_objects() -> None:
+    own, pasted = paste(batch_of(CORNER, None), Box(0, 4, 0, 1))
+    # 0: half of CORNER, a quarter of the other picture. 1: three quarters of the picture, half of CORNER.
+    torch.testing.assert_close(own.share_B, torch.tensor([2 / 3, 0.6]))
+    assert own.batch.has_mask_B.tolist() == [True, False]
+    assert pasted.batch.has_mask_B.tolist() == [False, True]
+
+
+def test_the_other_object_is_background_in_each_view() -> None:
+    own, pasted = paste(batch_of(RIGHT, TOP), LEFT)
+    # Picture 0 is RIGHT outside the box; in it shows the left half of TOP.
+    assert own.batch.background_BHW[0].tolist() == [[1, 1, 0, 0]] * 4
+    assert pasted.batch.background_BHW[0].tolist() == [[0, 0, 1, 1]] * 2 + [[1, 1, 1, 1]] * 2
+
+
+def test_another_object_of_the_same_class_is_no_background() -> None:
+    own, pasted = paste(batch_of(RIGHT, TOP, labels=(5, 5)), LEFT)
+    for view in (own, pasted):
+        assert view.batch.background_BHW[0].tolist() == [[0, 0, 0, 0]] * 2 + [[1, 1, 0, 0]] * 2
+        assert view.batch.labels_B.tolist() == [5, 5]
+
+
+def test_a_view_in_which_no_object_shows_has_no_mask() -> None:
+    own, _ = paste(batch_of(CORNER, TOP), LEFT)
+    assert own.batch.has_mask_B.tolist() == [False, True]
+    assert torch.count_nonzero(own.batch.background_BHW[0]) == 0
+
+
+def test_nothing_is_pasted_where_neither_object_would_show() -> None:
+    batch = batch_of(CORNER, RIGHT)
+    own, pasted = paste(batch, LEFT)
+    # 0 would lose its corner to the empty half of RIGHT; 1 keeps RIGHT and gets CORNER.
+    assert torch.equal(own.batch.images_BCHW[0], batch.images_BCHW[0])
+    assert torch.equal(own.batch.background_BHW[0], CORNER)
+    assert shares([own, pasted]) == [[1.0, 0.5], [0.0, 0.5]]
+
+
+def test_an_empty_box_and_a_batch_of_one_change_nothing() -> None:
+    batch = batch_of(TOP, CORNER)
+    own, pasted = paste(batch, Box(2, 2, 0, 4))
+    assert_equal(own.batch, batch)
+    assert shares([own, pasted]) == [[1.0, 1.0], [0.0, 0.0]]
+    alone = batch_of(TOP)
+    own, pasted = paste(alone, LEFT)
+    assert_equal(own.batch, alone)
+    assert shares([own, pasted]) == [[0.5], [0.5]]
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 5.0])
+def test_boxes_lie_in_the_picture_and_have_the_share_that_is_drawn(alpha: float) -> None:
+    torch.manual_seed(0)
+    areas, interior = [], 0
+    for _ in range(400):
+        top, bottom, left, right = draw_box(64, 32, alpha=alpha)
+        assert 0 <= top <= bottom <= 64
+        assert 0 <= left <= right <= 32
+        if top > 0 and left > 0 and bottom < 64 and right < 32:
+            interior += 1
+            areas.append((bottom - top) * (right - left) / (64 * 32))
+            assert (bottom - top) == pytest.approx(2 * (right - left), abs=1)  # Rounded each for itself.
+    assert interior > 20
+    assert 0 < sum(areas) / len(areas) < 0.5
+
+
+def test_terms_are_joined_by_the_shares() -> None:
+    batch = batch_of(TOP, CORNER)
+    views = [View(batch, torch.tensor([1.0, 0.25])), View(batch, torch.tensor([0.0, 0.75]))]
+    terms = [{"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([9.0, 8.0])}]
+    assert join_terms(terms, views)["a"].tolist() == [1.0, 7.0]
+
+
+def test_one_view_leaves_terms_and_labels_as_they_are() -> None:
+    batch = batch_of(TOP, CORNER)
+    terms = {"a": torch.tensor([0.1, 0.7]), "b": torch.tensor([3.0, 1e-8])}
+    joined = join_terms([terms], single_view(batch))
+    assert all(torch.equal(joined[name], terms[name]) for name in terms)
+    assert torch.equal(main_labels(single_view(batch)), batch.labels_B)
+
+
+def test_the_main_label_is_that_of_which_more_shows() -> None:
+    assert main_labels(paste(batch_of(TOP, CORNER, RIGHT), LEFT)).tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("kind", [CrossEntropy, Contrastive, BinaryContrastive])
+def test_without_noise_and_cutmix_the_batch_is_the_view(kind: Any) -> None:
+    batch = batch_of(TOP, CORNER)
+    state = torch.get_rng_state()
+    (view,) = build_mixing(kind())(batch)
+    assert view.batch is batch
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_batches_are_mixed_with_their_probability() -> None:
+    mix = build_mixing(Contrastive(cutmix=CutMix(probability=0.25)))
+    torch.manual_seed(0)
+    num_mixed = sum(len(mix(batch_of(TOP, CORNER))) - 1 for _ in range(400))
+    assert num_mixed == pytest.approx(100, abs=25)
+
+
+def test_noise_is_pasted_with_its_picture() -> None:
+    objective = Contrastive(background_noise=0.2, cutmix=CutMix(probability=1.0))
+    batch = batch_of(RIGHT, CORNER)
+    torch.manual_seed(0)
+    own = build_mixing(objective)(batch)[0].batch
+    torch.manual_seed(0)
+    noisy = add_background_noise(batch, 0.2).images_BCHW
+    assert torch.all((own.images_BCHW == noisy) | (own.images_BCHW == noisy.roll(1, 0)))
+
+
+EVERY_PART: ObjectiveConfig = Contrastive(background_noise=0.2, cutmix=CutMix(probability=1.0))
+
+
+def test_the_seed_decides_everything() -> None:
+    batch = batch_of(TOP, CORNER, RIGHT, None, size=4)
+    runs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        runs.append(build_mixing(EVERY_PART)(batch))
+    for one, other in zip(*runs[:2], strict=True):
+        assert_equal(one.batch, other.batch)
+        assert torch.equal(one.share_B, other.share_B)
+    assert not torch.equal(runs[0][0].batch.images_BCHW, runs[2][0].batch.images_BCHW)
+
+
+MIXED = {
+    "objective.kind": "contrastive",
+    "objective.background_noise": 0.2,
+    "objective.cutmix.probability": 0.8,
+    "optim.kind": "sgd",
+}
+
+
+def step(config: ExperimentConfig, folder: TrialFolder, *, mixing_seed: int = 1) -> tuple[dict[str, Tensor], Learner]:
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=10).model
+    context = LocalContext(folder, device=CPU)
+    learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
+    (batch, *_) = training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=1)
+    torch.manual_seed(mixing_seed)
+    return learner.step(batch), learner
+
+
+def test_a_step_minimises_the_share_weighted_terms_of_the_views(make_config: MakeConfig, tmp_path: Any) -> None:
+    config = make_config({**MIXED, "objective.cutmix.probability": 1.0})
+    sums, _ = step(config, TrialFolder(tmp_path))
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=10).model
+    (batch, *_) = training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=1)
+    torch.manual_seed(1)
+    own, pasted = build_mixing(config.objective)(batch)
+    output = model(own.batch.images_BCHW)
+    objective = build_objective(config.objective)
+    losses = [objective(output, model.head, view.batch)["contrastive_cross_entropy"] for view in (own, pasted)]
+    expected = (own.share_B * losses[0] + pasted.share_B * losses[1]).sum()
+    torch.testing.assert_close(sums["loss"], expected.detach())
+    main = torch.where(own.share_B >= pasted.share_B, own.batch.labels_B, pasted.batch.labels_B)
+    assert sums["accuracy"] == (output.logits.argmax(1) == main).sum()
+    assert 0 < own.share_B.min() < 1
+
+
+def test_every_part_of_an_accumulated_batch_is_mixed(make_config: MakeConfig, tmp_path: Any) -> None:
+    one, _ = step(make_config(MIXED), TrialFolder(tmp_path))
+    for accumulate in (2, 8):
+        parts, learner = step(make_config({**MIXED, "training.accumulate": accumulate}), TrialFolder(tmp_path))
+        assert parts["loss"].isfinite()
+        assert parts["loss"] != one["loss"]
+        assert all(parameter.grad is not None for parameter in learner.evaluated.parameters())
+
+
+def test_two_runs_of_a_seed_are_the_same(make_config: MakeConfig, tmp_path: Any) -> None:
+    def rows(seed: int, name: str) -> list[Row]:
+        config = make_config({**MIXED, "seed": seed, "training.epochs": 2})
+        context = LocalContext(TrialFolder(tmp_path / name), device=CPU)
+        fit(config, context, data=build_data(config.data), validate=lambda model, epoch: {})  # noqa: ARG005
+        return [{key: row[key] for key in ("train/loss", "train/accuracy")} for row in context.folder.rows()]
+
+    first = rows(1, "a")
+    assert rows(1, "b") == first
+    assert rows(2, "c") != first

@@ -1,0 +1,20 @@
+"""Classifiers of frozen features, each of them a network with one linear head, so that every map stays exact."""
+
+from trainables.classifiers.build import FittedClassifier, fit_classifier, restore_classifier
+from trainables.classifiers.embedding import embed_pictures
+from trainables.classifiers.linear_probe import Probe, fit_linear_probe
+from trainables.classifiers.nearest_centroid import nearest_centroid
+from trainables.classifiers.nearest_neighbours import NeighbourEvidence
+from trainables.classifiers.unit_features import UnitFeatures
+
+__all__ = [
+    "FittedClassifier",
+    "NeighbourEvidence",
+    "Probe",
+    "UnitFeatures",
+    "embed_pictures",
+    "fit_classifier",
+    "fit_linear_probe",
+    "nearest_centroid",
+    "restore_classifier",
+]

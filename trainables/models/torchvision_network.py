@@ -1,0 +1,102 @@
+"""A network of torchvision, cut before its pooling and edited as its config says."""
+
+from torch import nn
+from torchvision.models import get_model
+
+from trainables.config import Torchvision
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone
+from trainables.models.convnext import CONVNEXT
+from trainables.models.densenet import DENSENET
+from trainables.models.efficientnet import EFFICIENTNET_V2
+from trainables.models.family import Family
+from trainables.models.pretrained import WeightsFile, check_layout, find_weights, load_weights, read_weights
+from trainables.models.regnet import REGNET
+from trainables.models.resnet import RESNET
+from trainables.models.surgery import keep_resolution, replace_activations, replace_norms
+
+FAMILIES: dict[str, Family] = {
+    "resnet18": RESNET,
+    "resnet34": RESNET,
+    "resnet50": RESNET,
+    "resnet101": RESNET,
+    "resnet152": RESNET,
+    "wide_resnet50_2": RESNET,
+    "wide_resnet101_2": RESNET,
+    "resnext50_32x4d": RESNET,
+    "resnext101_32x8d": RESNET,
+    "resnext101_64x4d": RESNET,
+    "convnext_tiny": CONVNEXT,
+    "convnext_small": CONVNEXT,
+    "convnext_base": CONVNEXT,
+    "convnext_large": CONVNEXT,
+    "efficientnet_v2_s": EFFICIENTNET_V2,
+    "efficientnet_v2_m": EFFICIENTNET_V2,
+    "efficientnet_v2_l": EFFICIENTNET_V2,
+    "regnet_x_400mf": REGNET,
+    "regnet_x_800mf": REGNET,
+    "regnet_x_1_6gf": REGNET,
+    "regnet_x_3_2gf": REGNET,
+    "regnet_x_8gf": REGNET,
+    "regnet_x_16gf": REGNET,
+    "regnet_x_32gf": REGNET,
+    "regnet_y_400mf": REGNET,
+    "regnet_y_800mf": REGNET,
+    "regnet_y_1_6gf": REGNET,
+    "regnet_y_3_2gf": REGNET,
+    "regnet_y_8gf": REGNET,
+    "regnet_y_16gf": REGNET,
+    "regnet_y_32gf": REGNET,
+    "densenet121": DENSENET,
+    "densenet161": DENSENET,
+    "densenet169": DENSENET,
+    "densenet201": DENSENET,
+}
+
+
+def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
+    """Build the network of `config` from random weights, and load those that it names if `pretrained`.
+
+    Raises:
+        ConfigError: The file of weights is missing or holds another network.
+    """
+    family = FAMILIES[config.kind]
+    network = get_model(config.kind, weights=None)
+    head_name, head = _head(network)
+    file = _read(config, network, head_name) if pretrained else None
+    trunk, cut_edits = family.cut(network, final_norm=config.final_norm, final_relu=config.final_relu)
+    edits = [
+        *keep_resolution(trunk, config.cam_stride, family.down_sampling),
+        *cut_edits,
+        *replace_norms(trunk, config.norm),
+        *replace_activations(trunk, config.activation),
+    ]
+    mean, std = _colours(config)
+    return Backbone(
+        trunk,
+        head.in_features,
+        tuple(edits),
+        mean=mean,
+        std=std,
+        pretrained=None if file is None else load_weights(file, trunk),
+    )
+
+
+def _head(network: nn.Module) -> tuple[str, nn.Linear]:
+    """Return the last linear layer and its name."""
+    return [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear)][-1]
+
+
+def _read(config: Torchvision, network: nn.Module, head_name: str) -> WeightsFile | None:
+    if config.weights is None:
+        return None
+    file = read_weights(find_weights(config.kind, config.weights), config.weights_file)
+    check_layout(file, network, kind=config.kind, head=head_name)
+    return file
+
+
+def _colours(config: Torchvision) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the mean and standard deviation of the pictures that the weights were trained on."""
+    if config.weights is None:
+        return IMAGENET_MEAN, IMAGENET_STD
+    pictures = find_weights(config.kind, config.weights).transforms()
+    return tuple(pictures.mean), tuple(pictures.std)

@@ -1,0 +1,149 @@
+"""What is done to a batch of training pictures beyond crop and flip: noise on backgrounds, CutMix that knows masks.
+
+Random numbers come from torch's global generators, which the loop seeds: noise from the one of the batch's device,
+boxes from the CPU's, so that nothing waits for an accelerator.
+
+B batch, C channels, H W picture.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, ObjectiveConfig
+from trainables.data import Batch
+
+
+class View(NamedTuple):
+    """Pictures with one of the labels that each of them carries."""
+
+    batch: Batch
+    """Its background is all that shows no object of that label."""
+    share_B: Tensor
+    """How much the label counts; over the views of a batch, which share its pictures, it sums to 1."""
+
+
+Mixing = Callable[[Batch], list[View]]
+
+
+class Box(NamedTuple):
+    """Rows from `top` and columns from `left`, those of `bottom` and `right` no more counted."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def build_mixing(objective: ObjectiveConfig) -> Mixing:
+    """Return what turns a batch into the views to train on; without noise and CutMix, the batch alone."""
+    if not isinstance(objective, CrossEntropy | Contrastive | BinaryContrastive):
+        return single_view
+    sigma, cutmix = objective.background_noise, objective.cutmix
+
+    def mix(batch: Batch) -> list[View]:
+        noisy = add_background_noise(batch, sigma) if sigma else batch
+        if cutmix is None or torch.rand(()) >= cutmix.probability:
+            return single_view(noisy)
+        return paste(noisy, draw_box(*batch.images_BCHW.shape[2:], alpha=cutmix.alpha))
+
+    return mix
+
+
+def single_view(batch: Batch) -> list[View]:
+    """Return a batch of which every picture carries its own label alone."""
+    return [View(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
+
+
+def add_background_noise(batch: Batch, sigma: float) -> Batch:
+    """Return the batch with pictures `clamp(x + z * (1 - h), 0, 1)`, z ~ N(0, sigma^2) for each pixel and channel.
+
+    `1 - h` is the background, so that a picture without a mask stays as it is.
+    Source: Core risk minimisation, Singla et al. 2022.
+    """
+    noise_BCHW = sigma * torch.randn_like(batch.images_BCHW)
+    images_BCHW = batch.images_BCHW + noise_BCHW * batch.background_BHW.unsqueeze(1)
+    return replace(batch, images_BCHW=images_BCHW.clamp(0, 1))
+
+
+def draw_box(height: int, width: int, *, alpha: float) -> Box:
+    """Draw a box whose share of the picture is Beta(alpha, alpha), around a uniform centre, cut off at the edges.
+
+    Source: CutMix, Yun et al. 2019, eq. 2.
+    """
+    share = float(torch.distributions.Beta(alpha, alpha).sample())
+    top, bottom = _draw_side(height, share**0.5)
+    left, right = _draw_side(width, share**0.5)
+    return Box(top, bottom, left, right)
+
+
+def _draw_side(length: int, share: float) -> tuple[int, int]:
+    centre = int(torch.randint(length, ()))
+    start = centre - round(share * length) // 2
+    return max(0, start), min(length, start + round(share * length))
+
+
+def paste(batch: Batch, box: Box) -> list[View]:
+    """Return two views of the batch in which each picture has the box of the one before it pasted in.
+
+    A view's label counts by how much of its own object shows, `v = object pixels in sight / object pixels`: by
+    `v / (v + v')` beside the other's. Without a mask the whole picture is the object, so that two such pictures count
+    by area, as in CutMix. Where neither object would show, nothing is pasted. In a view, the other picture's object is
+    background, unless it is of the same class; a view without a mask, or in which no object shows, has no background.
+    """
+    inside_HW = torch.zeros_like(batch.background_BHW[0], dtype=torch.bool)
+    inside_HW[box.top : box.bottom, box.left : box.right] = True
+    other = _previous(batch)
+    own_B, other_B = _in_sight(batch.background_BHW, ~inside_HW), _in_sight(other.background_BHW, inside_HW)
+    is_mixed_B = own_B + other_B > 0
+    share_B = torch.where(is_mixed_B, own_B / torch.where(is_mixed_B, own_B + other_B, 1), 1)
+    inside_BHW = inside_HW & is_mixed_B.view(-1, 1, 1)
+    images_BCHW = torch.where(inside_BHW.unsqueeze(1), other.images_BCHW, batch.images_BCHW)
+    is_same_B11 = (batch.labels_B == other.labels_B).view(-1, 1, 1)
+    return [
+        View(_view(batch, other, images_BCHW, ~inside_BHW, is_same_B11), share_B),
+        View(_view(other, batch, images_BCHW, inside_BHW, is_same_B11), 1 - share_B),
+    ]
+
+
+def _view(own: Batch, other: Batch, images_BCHW: Tensor, is_own_BHW: Tensor, is_same_B11: Tensor) -> Batch:
+    others_BHW = torch.where(is_same_B11, other.background_BHW, 1)
+    background_BHW = torch.where(is_own_BHW, own.background_BHW, others_BHW)
+    has_mask_B = own.has_mask_B & (background_BHW.amin((1, 2)) < 1)
+    background_BHW = torch.where(has_mask_B.view(-1, 1, 1), background_BHW, 0)
+    return replace(own, images_BCHW=images_BCHW, background_BHW=background_BHW, has_mask_B=has_mask_B)
+
+
+def _previous(batch: Batch) -> Batch:
+    return Batch(
+        images_BCHW=batch.images_BCHW.roll(1, 0),
+        labels_B=batch.labels_B.roll(1),
+        background_BHW=batch.background_BHW.roll(1, 0),
+        has_mask_B=batch.has_mask_B.roll(1),
+        ids=(*batch.ids[-1:], *batch.ids[:-1]),
+    )
+
+
+def _in_sight(background_BHW: Tensor, shows_HW: Tensor) -> Tensor:
+    """Return the share of each picture's object that shows."""
+    object_BHW = 1 - background_BHW
+    visible_B = (object_BHW * shows_HW).sum((1, 2))
+    return visible_B / object_BHW.sum((1, 2)).clamp(min=torch.finfo(visible_B.dtype).tiny)
+
+
+def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[View]) -> dict[str, Tensor]:
+    """Return each term, of shape B, as the mean over the views by their shares."""
+    weighted = [
+        {name: view.share_B * term_B for name, term_B in terms.items()}
+        for view, terms in zip(views, terms_of_views, strict=True)
+    ]
+    return {name: torch.stack([terms[name] for terms in weighted]).sum(0) for name in weighted[0]}
+
+
+def main_labels(views: Sequence[View]) -> Tensor:
+    """Return the label that counts most in each picture, of shape B."""
+    most_B = torch.stack([view.share_B for view in views]).argmax(0)
+    return torch.stack([view.batch.labels_B for view in views]).gather(0, most_B.unsqueeze(0)).squeeze(0)
