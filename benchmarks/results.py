@@ -3,6 +3,7 @@
 python -m benchmarks.results digits
 python -m benchmarks.results pets --data-root ../shared/data
 python -m benchmarks.results evaluation CROSS_ENTROPY_RUN CONTRASTIVE_RUN --data-root ../shared/data
+python -m benchmarks.results sweep pets-objective --data-root ../shared/data
 python -m benchmarks.results study pets-species --data-root ../shared/data
 python -m benchmarks.results page
 """
@@ -82,11 +83,20 @@ def pets(data_root: str) -> None:
     keep("pets-species", [run_sweep(["pets-species", "--set", f"data.root={data_root}"])])
 
 
+def sweep(name: str, data_root: str | None, trials: int | None) -> None:
+    """Run a sweep of a space, or take up what was left of it, and keep its result."""
+    budget = [] if trials is None else ["--trials", str(trials)]
+    keep(f"sweep-{name}", [run_sweep([name, *budget, *roots_of(data_root)])])
+
+
 def study(name: str, data_root: str | None) -> None:
     """Run a study, or take up what was left of it, and keep its result."""
-    roots = [] if data_root is None else ["--set", f"data.root={data_root}"]
-    done = run_command(["study", name, *roots])
+    done = run_command(["study", name, *roots_of(data_root)])
     write(f"study-{done['study']['study']}", {"command": done["command"], "study": done["study"]})
+
+
+def roots_of(data_root: str | None) -> list[str]:
+    return [] if data_root is None else ["--set", f"data.root={data_root}"]
 
 
 def page() -> None:
@@ -100,9 +110,11 @@ def page() -> None:
         path = RESULTS / f"{name}.json"
         if path.exists():
             sections.append(section(json.loads(path.read_text())))
-    for path in sorted(RESULTS.glob("study-*.json")):
-        remarks = path.with_suffix(".md")
-        sections.append(study_section(json.loads(path.read_text()), remarks.read_text() if remarks.exists() else ""))
+    for pattern, with_remarks in (("study-*.json", study_section), ("sweep-*.json", sweep_section)):
+        for path in sorted(RESULTS.glob(pattern)):
+            remarks = path.with_suffix(".md")
+            text = remarks.read_text() if remarks.exists() else ""
+            sections.append(with_remarks(json.loads(path.read_text()), text))
     PAGE.write_text("\n\n".join(sections) + "\n")
 
 
@@ -209,6 +221,20 @@ def study_section(result: dict[str, Any], remarks: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def sweep_section(result: dict[str, Any], remarks: str) -> str:
+    """Return a sweep's leaderboard, with what its figures do not say by themselves."""
+    (found,) = result["sweeps"]
+    goals = [SweepGoal(**goal) for goal in found["goals"]]
+    parts = [
+        f"## Sweep {found['sweep'].rpartition('-')[0]}",
+        f"```\n{found['command']}\n```",
+        leaderboard_markdown(found["trials"], goals),
+        remarks.strip(),
+        made_line(result),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def shift_sentence(sweep: dict[str, Any]) -> str:
     """Say how the two objectives do on the shifted photos, from the numbers alone."""
     metric = "shift/dogs-vs-cats/accuracy"
@@ -279,15 +305,18 @@ def made_line(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["digits", "pets", "evaluation", "study", "page"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="for evaluation: the two runs; for study: its name")
+    parser.add_argument("what", choices=["digits", "pets", "evaluation", "study", "sweep", "page"])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="for evaluation: the two runs; for a study or sweep: its name"
+    )
+    parser.add_argument("--trials", type=int, help="for sweep: how many, instead of the space's own number")
     parser.add_argument("--data-root", help="folder of the photos")
     parser.add_argument(
         "--storage", type=Path, default=Path("campaign-data"), help="for evaluation: where the runs lie"
     )
     arguments = parser.parse_args()
-    if len(arguments.names) != {"evaluation": 2, "study": 1}.get(arguments.what, 0):
-        parser.error("evaluation takes two runs, study takes a study's name, and the others take nothing")
+    if len(arguments.names) != {"evaluation": 2, "study": 1, "sweep": 1}.get(arguments.what, 0):
+        parser.error("evaluation takes two runs, study and sweep take a name, and the others take nothing")
     if arguments.what == "digits":
         digits()
     elif arguments.what == "pets":
@@ -296,6 +325,8 @@ def main() -> None:
         write("evaluation", evaluation.measure(arguments.names, arguments.storage, arguments.data_root))
     elif arguments.what == "study":
         study(arguments.names[0], arguments.data_root)
+    elif arguments.what == "sweep":
+        sweep(arguments.names[0], arguments.data_root, arguments.trials)
     page()
 
 

@@ -15,23 +15,24 @@ def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
     """
     config = sweep.config()
     resources = config.experiment().resources
-    epochs = config.experiment().training.epochs
     outcomes = {trial_id: sweep.outcome(trial_id) for trial_id in sweep.trial_ids()}
     rows = {trial_id: sweep.trial(trial_id).rows() for trial_id in outcomes}
     seconds = sum(row["time/epoch_s"] or 0.0 for trial in rows.values() for row in trial)
-    done = sum(epochs if outcomes[trial_id] else len(trial) for trial_id, trial in rows.items())
+    num_waiting = max(0, config.num_trials - len(rows))
+    epochs = sum(map(sweep.epochs, rows)) + num_waiting * config.experiment().training.epochs
+    done = sum(map(sweep.epochs_done, rows))
     per_trial = max(1, resources.workers)
     statuses = [outcome["status"] if outcome else "unfinished" for outcome in outcomes.values()]
-    statuses += ["waiting"] * max(0, config.num_trials - len(statuses))
+    statuses += ["waiting"] * num_waiting
     return {
         "sweep": config.name,
         "is_running": sweep.is_locked(),
         "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
         "epochs_done": done,
-        "epochs": config.num_trials * epochs,
+        "epochs": epochs,
         "cpu_hours": seconds * per_trial * resources.cpus / 3600,
         "gpu_hours": seconds * per_trial * resources.gpus / 3600,
-        "eta_s": _eta_s(sweep, done, config.num_trials * epochs) if sweep.is_locked() else None,
+        "eta_s": _eta_s(sweep, done, epochs) if sweep.is_locked() else None,
     }
 
 

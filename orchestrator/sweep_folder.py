@@ -121,6 +121,14 @@ class SweepFolder:
         """Return the ids of the trials that have a config, in order."""
         return sorted(path.parent.name for path in self.trials_path.glob("*/config.yaml"))
 
+    def epochs(self, trial_id: str) -> int:
+        """Return how many epochs the trial has when it runs to its end."""
+        return self.trial(trial_id).config().training.epochs
+
+    def epochs_done(self, trial_id: str) -> int:
+        """Return how many of them there are; a trial that has ended early counts in full."""
+        return self.epochs(trial_id) if self.outcome(trial_id) else len(self.trial(trial_id).rows())
+
     def outcome(self, trial_id: str) -> Outcome | None:
         """Return how the trial ended, or None while it has not."""
         outcome: Outcome | None = read_json(self.trials_path / trial_id / "outcome.json")

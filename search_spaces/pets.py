@@ -39,9 +39,9 @@ def suggest_objective(trial: optuna.Trial) -> None:
         trial.suggest_float("objective.background_weight", 0.01, 3, log=True)
     if trial.suggest_categorical("divergence", [False, True]):
         trial.suggest_categorical("objective.divergence.where", ["map", "foreground"])
-        trial.suggest_float("objective.divergence.weight", 1e-3, 1, log=True)
+        trial.suggest_float("objective.divergence.weight", 0.1, 50, log=True)
     if trial.suggest_categorical("sliced_wasserstein", [False, True]):
-        trial.suggest_float("objective.sliced_wasserstein.weight", 1e-2, 10, log=True)
+        trial.suggest_float("objective.sliced_wasserstein.weight", 1, 300, log=True)
     if trial.suggest_categorical("noise", [False, True]):
         trial.suggest_float("objective.background_noise", 0.05, 1, log=True)
     trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)

@@ -104,7 +104,8 @@ def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, 
         num_trials=config.num_trials,
         epochs=experiment.training.epochs,
         shown=tuple(goal.metric for goal in config.goals),
-        done=_epochs_done(sweep, experiment.training.epochs),
+        done={trial_id: sweep.epochs_done(trial_id) for trial_id in sweep.trial_ids()},
+        epochs_of=sweep.epochs,
     )
     function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room, available))
     with watcher, RecordEnds(sweep, setting, watcher) as record_ends:
@@ -175,13 +176,6 @@ def _tune_resources(config: SweepConfig, room: Capacity, available: dict[str, fl
         return {"cpu" if name == "CPU" else "gpu": need for name, need in room.demand.items()}
     ((name, share),) = driver_demand(available).items()
     return ray.tune.PlacementGroupFactory([{name: share}])
-
-
-def _epochs_done(sweep: SweepFolder, epochs: int) -> dict[str, int]:
-    return {
-        trial_id: epochs if sweep.outcome(trial_id) else len(sweep.trial(trial_id).rows())
-        for trial_id in sweep.trial_ids()
-    }
 
 
 def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, *, recrown: bool) -> SweepRun:

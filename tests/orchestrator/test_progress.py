@@ -46,6 +46,18 @@ def test_trial_that_ends_early_counts_in_full(clock: list[float], capsys: pytest
     assert capsys.readouterr().err.splitlines()[-1] == "0000  stopped  [10/20 epochs, 10s left]"
 
 
+def test_trials_of_other_lengths_count_theirs_once_they_have_started(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    epochs = {"long": 30, "done": 5}
+    progress = EpochProgress(num_trials=4, epochs=10, shown=(), done={"done": 5}, epochs_of=epochs.__getitem__)
+    clock[0] = 10.0
+    progress.on_epoch("long", 1, {})
+    assert capsys.readouterr().err == "long  epoch 1/30    [6/55 epochs, 8m10s left]\n"
+    progress.on_end("long", "stopped")
+    assert "[35/55 epochs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0s"), (7.4, "7s"), (59.6, "1m00s"), (125, "2m05s"), (3600, "1h00m"), (3725, "1h02m"), (90000, "25h00m")],
