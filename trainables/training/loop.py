@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.classifiers import restore_classifier
 from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet, mask_needs, penalty_weights
 from trainables.data import Batches, DataBundle, training_batches
-from trainables.models import Classifier, build_model
+from trainables.models import BuiltModel, Classifier, build_model
 from trainables.training.context import RunContext
 from trainables.training.embedding import build_task, fit_is_due, fit_to_embeddings, num_views
 from trainables.training.learner import Learner
@@ -66,9 +66,18 @@ def _build(config: ExperimentConfig, context: RunContext, data: DataBundle) -> L
     is_new = not context.folder.state_path.exists()
     built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
     if is_new and context.rank == 0:
-        write_json(context.folder.path / "model.json", built.describe())
+        write_json(context.folder.path / "model.json", _describe(config, built))
     steps = len(_batches(config, context, data, epoch=1))
     return Learner(config, built.model, build_task(config.objective, built.model), context, steps_per_epoch=steps)
+
+
+def _describe(config: ExperimentConfig, built: BuiltModel) -> dict[str, Any]:
+    """Return what is said of the network; the head of an embedding's is the classifier's."""
+    if not isinstance(config.objective, SupCon | Triplet):
+        return built.describe()
+    edits = [edit for edit in built.edits if not edit.startswith("head: ")]
+    head = f"head: {config.objective.classifier.kind} fitted to features of unit length"
+    return {**built.describe(), "edits": [*edits, head]}
 
 
 def _to_evaluate(

@@ -15,7 +15,7 @@ from trainables.models import Embedder, build_model
 from trainables.training import LocalContext
 from trainables.training.embedding import EmbeddingTask, build_task, fit_is_due, num_views
 from trainables.training.learner import Learner
-from trainables.trial_folder import TrialFolder
+from trainables.trial_folder import TrialFolder, read_json
 
 SUPCON: dict[str, Any] = {"objective.kind": "supcon", "objective.projection_size": 6}
 TRIPLET: dict[str, Any] = {"objective.kind": "triplet", "objective.margin": 2.0}
@@ -154,6 +154,14 @@ def test_the_sample_is_the_seed_s(make_config: MakeConfig, train: Train) -> None
     assert torch.equal(weights("a", **sample), weights("b", **sample))
     assert not torch.equal(weights("a", **sample), weights("c"))
     torch.testing.assert_close(weights("c"), weights("d", **{"objective.fit_sample": 64}), rtol=0, atol=0)
+
+
+def test_the_description_names_the_head_that_is_evaluated(make_config: MakeConfig, train: Train) -> None:
+    centroid = {"objective.classifier.kind": "nearest_centroid"}
+    folder = train(make_config({**SUPCON, **centroid, "training.epochs": 1, "optim.warmup_epochs": 0}), "centroid")
+    description = read_json(folder.path / "model.json")
+    assert description["edits"] == ["head: nearest_centroid fitted to features of unit length"]
+    assert folder.load_state(CPU)["evaluated"]["head.bias"] is not None  # type: ignore[index]
 
 
 @pytest.mark.slow
