@@ -21,7 +21,7 @@ TRAINED = ("train/loss", "train/accuracy")
 class Study(Section):
     """Every arm is trained once a seed; a trial is called `<arm>-s<seed>`."""
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME, max_length=100)
     """Names the sweep, and by default its MLflow experiment."""
     summary: str = Field(min_length=1)
     """What the study asks, for its readers."""
@@ -59,25 +59,53 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _no_section_is_reset(self) -> Self:
+        for place, overrides in self._places():
+            for field, value in overrides.items():
+                if "." not in field and isinstance(value, dict):
+                    fields = ", ".join(f"{field}.{name}" for name in value) or "its fields one by one"
+                    raise ValueError(f"{place}.{field} would reset the whole section; write {fields}")
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_there_twice(self) -> Self:
         for name in ("seeds", "seed_fields", "evaluations", "metrics"):
             values = [str(value) for value in getattr(self, name)]
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{name} has {', '.join(twice)} twice; found {name} = {', '.join(values)}")
+        if len({arm.lower() for arm in self.arms}) < len(self.arms):
+            raise ValueError(f"arms = {', '.join(self.arms)} differ in case alone, which not every disk tells apart")
         return self
 
     @model_validator(mode="after")
     def _seeds_are_not_overwritten(self) -> Self:
-        for arm, overrides in {"set": self.set, **self.arms}.items():
+        for place, overrides in self._places():
             taken = sorted(set(self.seed_fields) & set(overrides))
             if taken:
-                place = arm if arm == "set" else f"arms.{arm}"
                 raise ValueError(
                     f"{place} sets {', '.join(taken)}, which each of seeds = {', '.join(map(str, self.seeds))} sets "
                     "too; remove it there or from seed_fields"
                 )
         return self
+
+    def _places(self) -> list[tuple[str, dict[str, Any]]]:
+        return [("set", self.set), *((f"arms.{arm}", overrides) for arm, overrides in self.arms.items())]
+
+    def overrides(self, arm: str) -> dict[str, Any]:
+        """Return what the arm sets, and beneath it what all do, since an arm of another kind starts a section anew."""
+        own = self.arms[arm]
+        shared = {
+            field: value
+            for field, value in self.set.items()
+            if not any(field == name or field.startswith(f"{name}.") for name in own)
+        }
+        return {**shared, **own}
+
+    def with_set(self, assignments: Mapping[str, Any]) -> "Study":
+        """Return the study with more fields set in all arms; ConfigError where that makes it none."""
+        tree = self.model_dump(mode="json")
+        return study_from_tree({**tree, "set": {**tree["set"], **assignments}}, source=f"study {self.name}")
 
     @property
     def compared_with(self) -> str:

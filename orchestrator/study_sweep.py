@@ -28,13 +28,14 @@ def sweep_of_study(
     assignments: Sequence[str] = (),
     max_concurrent: int | None = None,
 ) -> SweepConfig:
-    """Return the config of the sweep that runs a study; `assignments` change its base, below what an arm sets.
+    """Return the config of the sweep that runs a study; `assignments` change every arm, below what it sets.
 
     Raises:
         ConfigError: An arm is no valid experiment, two arms are the same, trials would need different resources, or an
             evaluation or a metric is not there.
     """
-    base = override(override(find_base(study.base), study.set), parse_assignments(assignments))
+    study = study.with_set(parse_assignments(assignments))
+    base = override(find_base(study.base), study.set)
     experiment = experiment_from_tree(base, source=f"study {study.name}, base {study.base}")
     fields: dict[str, Any] = {
         "campaign": campaign or study.name,
@@ -44,8 +45,8 @@ def sweep_of_study(
         "study": study.model_dump(mode="json"),
     }
     config = sweep_from_tree({"name": name or study.name, **fields, "max_concurrent": max_concurrent}, source="sweep")
-    _check_metrics(study)
     experiments = study_trials(config)
+    _check_metrics(study, experiments)
     _check_resources(study, experiments)
     _check_different(study, experiments)
     if name is None:
@@ -86,7 +87,7 @@ def study_parts(study: Study) -> tuple[str, ...]:
 def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> ExperimentConfig:
     source = f"study {study.name}, arm {arm}"
     try:
-        tree = override(override(config.base, study.arms[arm]), dict.fromkeys(study.seed_fields, seed))
+        tree = override(override(config.base, study.overrides(arm)), dict.fromkeys(study.seed_fields, seed))
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     return experiment_from_tree(tree, source=source)
@@ -129,7 +130,7 @@ def _check_different(study: Study, experiments: dict[str, ExperimentConfig]) -> 
             )
 
 
-def _check_metrics(study: Study) -> None:
+def _check_metrics(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
     from trainables.evaluations import EVALUATIONS
 
     parts = study_parts(study)
@@ -145,6 +146,17 @@ def _check_metrics(study: Study) -> None:
             raise ConfigError(
                 f"study {study.name}: metric {metric} is reported by {' or '.join(reporting)}, and evaluations = "
                 f"{', '.join(study.evaluations) or 'none'} has it not; add it there, or drop the metric"
+            )
+    _check_shift(study, {name for experiment in experiments.values() for name in experiment.data.shift_names})
+
+
+def _check_shift(study: Study, names: set[str]) -> None:
+    reported = [f"shift/{name}/accuracy" for name in sorted(names)]
+    for metric in study.metrics:
+        if metric.startswith("shift/") and not any(_meet(metric, name) for name in reported):
+            raise ConfigError(
+                f"study {study.name}: metric {metric} is of no shifted test set of its data, which have "
+                f"{', '.join(reported) or 'none'}"
             )
 
 

@@ -67,7 +67,7 @@ class SweepConfig(Section):
         """What decides which trials the sweep runs; how many at a time, and what a study measures of them, does not."""
         tree = self.model_dump(mode="json", exclude={"max_concurrent"})
         if self.study is not None:
-            tree["study"] = {key: tree["study"][key] for key in ("arms", "seeds", "seed_fields")}
+            tree["study"] = {key: tree["study"][key] for key in ("set", "arms", "seeds", "seed_fields")}
             del tree["goals"]
         return tree
 

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Covers = Literal["seeds and pictures", "seeds", "pictures"]
 """What was drawn at random and would be drawn anew by who does the study again."""
 NUM_QUANTILES = 400
+SMALLEST_WIDTH = 1e-9
+"""Below it the seeds' differences are the same but for rounding, and tell nothing of their spread."""
 LARGEST_DRAW = 10_000_000
 """Picture indices that are drawn at once."""
 
@@ -36,8 +38,10 @@ class SeedDifference:
 
     @property
     def is_apart_from_zero(self) -> bool:
-        """Whether the interval is on one side of zero."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether the interval is on one side of zero; one without a width is of seeds that agree by chance."""
+        if self.low is None or self.high is None or self.high - self.low < SMALLEST_WIDTH:
+            return False
+        return self.low > 0 or self.high < 0
 
 
 def difference_of_values(differences: Sequence[float], *, covers: Covers) -> SeedDifference:

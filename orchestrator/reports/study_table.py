@@ -145,9 +145,9 @@ def _notes(document: StudyDocument) -> Iterator[str]:
     yield (
         "Mean ± standard deviation over the seeds"
         f" ({', '.join(map(str, document['seeds']))}); below it the difference from {reference}: the mean over the "
-        "seeds of the difference at the same seed, with an interval of 95 %, in bold where it does not hold zero. "
-        "Arrows say which way is better. Each interval stands for itself: of twenty true differences of zero, one is "
-        "to be expected in bold."
+        "seeds of the difference at the same seed, with an interval of 95 %, in bold where it has a width and does not "
+        "hold zero. Arrows say which way is better. Each interval stands for itself: of twenty true differences of "
+        "zero, one is to be expected in bold."
     )
     yield from _coverage(document)
     maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]

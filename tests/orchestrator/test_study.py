@@ -63,6 +63,13 @@ def test_tags_name_study_arm_and_seed() -> None:
         ({"metrics": []}, "pair.yaml: metrics is empty"),
         ({"metrics": ["val/loss", "val/loss"]}, "pair.yaml: metrics has val/loss twice"),
         ({"set": {"seed": 1}}, "pair.yaml: set sets seed, which each of seeds = 3, 5 sets too"),
+        ({"name": "a" * 101}, "pair.yaml: name: found 'aaa.*'; string should have at most 100"),
+        ({"set": {"training": {"epochs": 3}}}, r"set\.training would reset the whole section; write training\.epochs"),
+        (
+            {"arms": {"plain": {}, "noisy": {"data": {"seed": 3}}}},
+            r"arms\.noisy\.data would reset the whole section; write data\.seed",
+        ),
+        ({"arms": {"plain": {}, "Plain": {"seed": 2}}}, "arms = plain, Plain differ in case alone"),
         (
             {"arms": {"plain": {}, "other": {"data.seed": 1}}, "seed_fields": ["seed", "data.seed"]},
             "pair.yaml: arms.other sets data.seed, which each of seeds",

@@ -15,6 +15,7 @@ from trainables.evaluations import QUICK
 
 STUDIES = Path(search_spaces.__file__).parent / "studies"
 SHIPPED = sorted(STUDIES.rglob("*.yaml"))
+SHIFT = "unseen_textures"
 CONTRASTIVE = {"objective.kind": "contrastive", "objective.divergence": {"weight": 0.1}}
 
 
@@ -96,8 +97,33 @@ def test_leaderboard_ranks_by_the_first_figure_that_training_reports() -> None:
         "background/influence_share",
         "min",
     )
-    assert goal("background/rfs", "shift/x/accuracy", "val/accuracy") == ("shift/x/accuracy", "max")
+    assert goal("background/rfs", f"shift/{SHIFT}/accuracy", "val/loss") == (f"shift/{SHIFT}/accuracy", "max")
     assert goal("train/accuracy") == ("val/accuracy", "max")
+
+
+def test_what_all_arms_set_reaches_those_of_another_kind_too() -> None:
+    noise = "objective.background_noise"
+    trials = study_trials(sweep(f"{noise}=0.5", set={"objective.cutmix.probability": 0.25}))
+    assert {trial.objective.background_noise for trial in trials.values()} == {0.5}
+    assert {trial.objective.cutmix.probability for trial in trials.values()} == {0.25}
+    arms = {"plain": {}, "contrastive": {**CONTRASTIVE, noise: 0.1}}
+    trials = study_trials(sweep(f"{noise}=0.5", "objective.divergence.weight=9", arms=arms))
+    found = {
+        trial_id: (trial.objective.background_noise, trial.objective.divergence) for trial_id, trial in trials.items()
+    }
+    assert [(noise, part.weight) for noise, part in found.values()] == [(0.5, 9.0), (0.1, 0.1)] * 2
+
+
+def test_what_an_arm_s_kind_has_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"study pair, arm embedded: objective\.divergence: unknown field"):
+        sweep("objective.divergence.weight=1", arms={"plain": {}, "embedded": {"objective.kind": "supcon"}})
+
+
+def test_shifted_set_that_the_data_have_not_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"shift/cats/accuracy is of no shifted test set .* shift/random_background/"):
+        sweep(metrics=["val/accuracy", "shift/cats/accuracy"])
+    with pytest.raises(ConfigError, match=r"set sets seed, which each of seeds = 3, 5 sets too"):
+        sweep("seed=3")
 
 
 def test_evaluations_are_those_named_and_the_quick_ones() -> None:

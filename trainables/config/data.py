@@ -81,6 +81,11 @@ class SpuriousDigits(Section):
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
 
     @property
+    def shift_names(self) -> tuple[str, ...]:
+        """The shifted test sets, which are always made."""
+        return ("random_background", "unseen_textures")
+
+    @property
     def on_error(self) -> Literal["raise", "skip"]:
         """Raise: there is no file to skip."""
         return "raise"
@@ -102,6 +107,11 @@ class _Photos(Section):
     """Processes a worker starts to decode pictures; 0 decodes in the training process."""
     shift: dict[ShiftName, ShiftSet] = Field(default_factory=dict)
     """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
+
+    @property
+    def shift_names(self) -> tuple[str, ...]:
+        """The shifted test sets, by name."""
+        return tuple(self.shift)
 
 
 class OxfordPet(_Photos):

@@ -76,7 +76,8 @@ class Learner:
         sums = []
         for position, part in enumerate(parts):
             with self._without_sync(last=position == len(parts) - 1):
-                sums.append(self._backward(part.to(self._device), share=len(part) / len(batch)))
+                # Of a full share, also where pictures were skipped: every picture then weighs the same on all workers.
+                sums.append(self._backward(part.to(self._device), share=len(part) / self._share))
         if self._training.clip_norm is not None:
             clip_grad_norm_(self._model.parameters(), self._training.clip_norm)
         self._optimizer.step()

@@ -36,7 +36,7 @@ def test_student_interval_of_two_seeds_by_hand() -> None:
 
 def test_seeds_that_agree_leave_no_width() -> None:
     found = difference_of_values([0.5, 0.5, 0.5], covers="seeds")
-    assert (found.low, found.high, found.is_apart_from_zero) == (0.5, 0.5, True)
+    assert (found.low, found.high, found.is_apart_from_zero) == (0.5, 0.5, False)
     assert not difference_of_values([0.0, 0.0], covers="seeds").is_apart_from_zero
 
 

@@ -25,6 +25,7 @@ BASE: dict[str, Any] = {
     "training": {"batch_size": 16},
     "resources": {"workers": 2},
 }
+SKIPPING = "all together, with three unreadable pictures on one worker"
 PARTS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"objective.kind": "cross_entropy"},
     "contrastive": {"objective.kind": "contrastive"},
@@ -35,6 +36,7 @@ PARTS: dict[str, dict[str, Any]] = {
         "objective.divergence": {"weight": 5.0, "where": "foreground", "mask_scale": 50.0},
     },
     "sliced_wasserstein": {"objective.kind": "cross_entropy", "objective.sliced_wasserstein.weight": 50.0},
+    SKIPPING: {"objective.kind": "contrastive", "objective.divergence.weight": 5.0},
     "all together, accumulated": {
         "objective.kind": "contrastive",
         "objective.divergence.weight": 5.0,
@@ -78,14 +80,28 @@ def share_of_batch(config: ExperimentConfig, rank: int, world_size: int) -> Batc
     return replace(batch, has_mask_B=has_mask_B, background_BHW=batch.background_BHW * has_mask_B.view(-1, 1, 1))
 
 
-def gradients(overrides: dict[str, Any], folder: Path, *, rank: int = 0, world_size: int = 1) -> Gradients:
-    config = config_of(overrides)
+def without_skipped(batch: Batch, config: ExperimentConfig) -> Batch:
+    """Return the batch less three pictures of the first of two workers, as if they could not be read."""
+    skipped = share_of_batch(config, 0, 2).ids[:3]
+    kept = [index for index, picture in enumerate(batch.ids) if picture not in skipped]
+    return Batch(
+        batch.images_BCHW[kept],
+        batch.labels_B[kept],
+        batch.background_BHW[kept],
+        batch.has_mask_B[kept],
+        ids=tuple(batch.ids[index] for index in kept),
+    )
+
+
+def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1) -> Gradients:
+    config = config_of(PARTS[name])
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
     context = GlooContext(TrialFolder(folder), rank, world_size)
     learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
     torch.manual_seed(1)  # The same directions on every worker.
-    learner.step(share_of_batch(config, rank, world_size))
+    batch = share_of_batch(config, rank, world_size)
+    learner.step(without_skipped(batch, config) if name == SKIPPING else batch)
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
@@ -94,6 +110,6 @@ def run_worker(rank: int, world_size: int, folder: Path) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder / 'meeting'}"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
-    found = {name: gradients(part, folder, rank=rank, world_size=world_size) for name, part in PARTS.items()}
+    found = {name: gradients(name, folder, rank=rank, world_size=world_size) for name in PARTS}
     torch.save(found, folder / f"gradients-{rank}.pt")
     distributed.destroy_process_group()

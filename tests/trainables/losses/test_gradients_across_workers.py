@@ -22,7 +22,7 @@ def of_two_workers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, G
 def test_two_workers_get_the_gradient_of_one(
     of_two_workers: list[dict[str, Gradients]], name: str, tmp_path: Path
 ) -> None:
-    alone = gradients(PARTS[name], tmp_path)
+    alone = gradients(name, tmp_path)
     assert {*alone} >= {"head.weight", "head.bias", "trunk.block1.conv.weight"}
     for worker in of_two_workers:
         torch.testing.assert_close(worker[name], alone, rtol=1e-4, atol=1e-6)
