@@ -44,6 +44,8 @@ def suggest_objective(trial: optuna.Trial) -> None:
         trial.suggest_float("objective.sliced_wasserstein.weight", 1, 300, log=True)
     if trial.suggest_categorical("noise", [False, True]):
         trial.suggest_float("objective.background_noise", 0.05, 1, log=True)
+    if trial.suggest_categorical("cutmix", [False, True]):
+        trial.suggest_float("objective.cutmix.probability", 0.1, 1)
     trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)
 
 
@@ -57,6 +59,7 @@ def suggest_architecture(trial: optuna.Trial) -> None:
     trial.suggest_categorical("model.final_norm", [True, False])
     trial.suggest_categorical("model.final_relu", [True, False])
     trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)
+    trial.suggest_float("optim.weight_decay", 1e-5, 1e-1, log=True)
 
 
 _THREE_GOALS = (
@@ -64,11 +67,11 @@ _THREE_GOALS = (
     Goal("background/influence_share", "min"),
     Goal("shift/dogs-vs-cats/accuracy", "max"),
 )
-_NO_PARTS = {"divergence": False, "sliced_wasserstein": False, "noise": False}
+_NO_PARTS = {"divergence": False, "sliced_wasserstein": False, "noise": False, "cutmix": False}
 
 OBJECTIVE = Space(
     name="pets-objective",
-    summary="Which objective, out of all its parts: accuracy, the background's influence, and accuracy elsewhere.",
+    summary="Which objective with which parts: accuracy, the background's influence, and accuracy elsewhere.",
     base="pets-species",
     suggest=suggest_objective,
     goals=_THREE_GOALS,
@@ -78,7 +81,7 @@ OBJECTIVE = Space(
 
 ARCHITECTURE = Space(
     name="pets-architecture",
-    summary="Which edits of the network, under the contrastive objective.",
+    summary="Which edits of the network and which optimisation, under the contrastive objective.",
     base="pets-species",
     suggest=suggest_architecture,
     goals=_THREE_GOALS,
@@ -93,6 +96,7 @@ ARCHITECTURE = Space(
             "model.final_norm": True,
             "model.final_relu": True,
             "optim.learning_rate": 1e-3,
+            "optim.weight_decay": 5e-4,
         },
     ),
 )

@@ -2,10 +2,14 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.launch.capacity import DRIVER
+
+logger = logging.getLogger(__name__)
+PATIENCE_S = 10.0
 
 ENVIRONMENT = {
     # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
@@ -41,21 +45,54 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
 
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
+
+    Raises:
+        ConnectionError: The cluster does not answer, or Ray does not start on this machine.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
 
-    address = address or os.environ.get("RAY_ADDRESS")
-    local = {} if address else {"include_dashboard": False, "resources": {DRIVER: 1.0}}
-    ray.init(
-        address=address or "local",
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        runtime_env={"env_vars": ENVIRONMENT},
-        **local,
-    )
+    _connect(address or os.environ.get("RAY_ADDRESS"))
     try:
         yield dict(ray.cluster_resources())
     finally:
         ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    if address:
+        _check_answers(address)
+    local = {} if address else {"include_dashboard": False, "resources": {DRIVER: 1.0}}
+    try:
+        ray.init(
+            address=address or "local",
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            runtime_env={"env_vars": ENVIRONMENT},
+            **local,
+        )
+    except Exception as error:  # Ray raises plain exceptions where a node does not come up in time.
+        logger.debug("ray.init failed", exc_info=True)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConnectionError(
+            f"the Ray cluster at {address} does not answer ({reason}); check --address and RAY_ADDRESS"
+            if address
+            else f"Ray did not start on this machine ({reason}); it may be too busy, or short of memory or disk: "
+            "try again, or name a running cluster with --address"
+        ) from error
+
+
+def _check_answers(address: str) -> None:
+    """Raise ConnectionError unless something listens there; Ray itself takes minutes to say so."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"the Ray cluster at {address} does not answer ({error}); check --address and RAY_ADDRESS"
+        ) from error

@@ -20,6 +20,8 @@ from trainables.models.densenet import modern_name
 
 logger = logging.getLogger(__name__)
 Tensors = dict[str, Tensor]
+HASH_LENGTH = 8
+"""Hexadecimal digits of the SHA-256 in the name of a published file."""
 NUM_NAMED = 3
 """Names of tensors that an error lists."""
 UNREADABLE = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupError)
@@ -33,6 +35,8 @@ class Pretrained:
     name: str
     sha256: str
     """Of the file."""
+    is_original: bool
+    """Whether the hash is that in the published file's name."""
     loaded: tuple[str, ...]
     not_loaded: tuple[str, ...]
     """In the file, but without a place in the edited network: its head, and what an edit took away."""
@@ -46,6 +50,7 @@ class WeightsFile(NamedTuple):
     name: str
     path: Path
     sha256: str
+    is_original: bool
     tensors: Tensors
 
 
@@ -57,10 +62,11 @@ def find_weights(kind: str, name: str) -> WeightsEnum:
 def read_weights(weights: WeightsEnum, file: str | None) -> WeightsFile:
     """Read weights from `file`, or from torch.hub's folder, into which torchvision fetches them where they are missing.
 
-    As in torchvision, the hash in the file's name is checked when it is fetched, and not later.
+    A file whose hash is not that in the published file's name is taken, for it may have been saved anew, and a warning
+    says so.
 
     Raises:
-        ConfigError: There is no file and it could not be fetched, or it is no file of tensors.
+        ConfigError: There is no file and it could not be fetched, or it is no file of finite tensors.
     """
     path = Path(file) if file else Path(torch.hub.get_dir(), "checkpoints", urlsplit(weights.url).path.split("/")[-1])
     if file is None and not path.exists():
@@ -76,7 +82,26 @@ def read_weights(weights: WeightsEnum, file: str | None) -> WeightsFile:
         raise ConfigError(f"{where} is damaged or no file of tensors by torch.save ({kind}); {wanted}") from error
     if not isinstance(tensors, dict) or not all(map(_is_named_tensor, tensors.items())):
         raise ConfigError(f"{where} holds no tensors by name; {wanted}")
-    return WeightsFile(str(weights), path, _sha256(path), _named_as_today(tensors))
+    _check_values(tensors, where=where, wanted=wanted)
+    digest = _sha256(path)
+    is_original = f"-{digest[:HASH_LENGTH]}." in weights.url
+    if not is_original:
+        logger.warning(
+            "%s is not the published file of %s: its SHA-256 begins with %s, and that of %s is in its name",
+            path, weights, digest[:HASH_LENGTH], weights.url,
+        )  # fmt: skip
+    return WeightsFile(str(weights), path, digest, is_original, _named_as_today(tensors))
+
+
+def _check_values(tensors: Mapping[str, Tensor], *, where: str, wanted: str) -> None:
+    """Raise ConfigError unless tensors are dense and finite, and of floating point but for counts of batches."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided:
+            raise ConfigError(f"{where} holds {name} as a sparse tensor; {wanted}")
+        if not tensor.is_floating_point() and not name.endswith("num_batches_tracked"):
+            raise ConfigError(f"{where} holds {name} as {tensor.dtype}, not in floating point; {wanted}")
+        if not tensor.isfinite().all():
+            raise ConfigError(f"{where} holds values in {name} that are not finite; {wanted}")
 
 
 def _is_named_tensor(item: tuple[object, object]) -> bool:
@@ -143,6 +168,7 @@ def load_weights(file: WeightsFile, trunk: nn.Module) -> Pretrained:
     return Pretrained(
         name=file.name,
         sha256=file.sha256,
+        is_original=file.is_original,
         loaded=tuple(loaded),
         not_loaded=tuple(name for name in file.tensors if name not in loaded),
         fresh=tuple(name for name in own if name not in loaded),

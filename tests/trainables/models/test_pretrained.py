@@ -22,6 +22,7 @@ HEADS = {
     "efficientnet_v2_s": "classifier.1",
     "densenet121": "classifier",
 }
+ADDRESS = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 Edit = Callable[[dict[str, Tensor]], object]
 
 
@@ -185,12 +186,47 @@ def test_a_file_of_another_network_is_refused(case: str, tmp_path: Path, resnet1
     assert str(caught.value) == (f"{file} holds no ResNet18_Weights.IMAGENET1K_V1 of model.kind = resnet18: {problem}")
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda tensor: tensor.fill_(torch.nan), r"holds values in conv1\.weight that are not finite"),
+        (lambda tensor: tensor.long(), r"holds conv1\.weight as torch\.int64, not in floating point"),
+        pytest.param(
+            lambda tensor: tensor.to_sparse(),
+            r"holds conv1\.weight as a sparse tensor",
+            marks=pytest.mark.filterwarnings("ignore:Validating.*:UserWarning", "ignore:Sparse.*:UserWarning"),
+        ),
+    ],
+)
+def test_values_that_are_no_weights_are_refused(
+    change: Callable[[Tensor], Tensor], problem: str, tmp_path: Path, resnet18_file: str
+) -> None:
+    tensors = torch.load(resnet18_file)
+    tensors["conv1.weight"] = change(tensors["conv1.weight"])
+    with pytest.raises(ConfigError, match=problem):
+        build("resnet18", write(tmp_path / "weights.pth", tensors))
+
+
+def test_a_file_that_is_not_the_published_one_is_taken_and_told(
+    resnet18_file: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = build("resnet18", resnet18_file).pretrained
+    assert weights is not None
+    assert not weights.is_original
+    assert f"its SHA-256 begins with {weights.sha256[:8]}, and that of {ADDRESS} is in its name" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr("trainables.models.pretrained._sha256", lambda path: ADDRESS[-12:-4] + "0" * 56)  # noqa: ARG005
+    weights = build("resnet18", resnet18_file).pretrained
+    assert weights is not None
+    assert weights.is_original
+    assert caplog.text == ""
+
+
 def test_a_file_of_another_kind_is_refused(resnet18_file: str) -> None:
     with pytest.raises(ConfigError, match=r"of model\.kind = resnet34: it lacks layer1\.2\.conv1\.weight, "):
         build("resnet34", resnet18_file)
 
 
-ADDRESS = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 WANTED = f"; model.weights = IMAGENET1K_V1 wants a copy of {ADDRESS} there"
 
 
