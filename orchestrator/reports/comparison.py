@@ -14,7 +14,9 @@ from orchestrator.reports.wording import (
     is_cross_entropy,
     listing,
     objective,
+    objective_group,
     objective_name,
+    parts,
 )
 from orchestrator.results import TrialRow, ranked, varied
 from orchestrator.sweep_config import SweepGoal
@@ -26,9 +28,9 @@ class Comparison:
 
     best: TrialRow | None
     other: TrialRow | None
-    """The best cross-entropy trial, or where that is the best of all, the best of another objective."""
+    """The best plain cross-entropy trial, or where that is the best of all, the best of another objective."""
     cross_entropy: TrialRow | None
-    """The best cross-entropy trial, whichever of the two it is."""
+    """The best plain cross-entropy trial, whichever of the two it is."""
     num_ranked: int
     num_of_other: int
     """Ranked trials among which `other` is the best."""
@@ -97,7 +99,7 @@ def _delta(metric: str, best: TrialRow, other: TrialRow | None) -> float | None:
 
 def role(row: TrialRow, comparison: Comparison) -> str:
     """Return what the trial is in the comparison: `best trial` or `best cross-entropy trial`."""
-    return "best trial" if row is comparison.best else f"best {objective_name(objective(row))} trial"
+    return "best trial" if row is comparison.best else f"best {objective_group(row)} trial"
 
 
 def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
@@ -108,7 +110,7 @@ def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
     metric = goals[0].metric
     opening = f"The best trial, {describe(best)}, has a {metric} of {format_metric(best['metrics'][metric])}"
     if other is None:
-        absent = "contrastive" if is_cross_entropy(best) else "cross-entropy"
+        absent = "contrastive" if is_cross_entropy(best) else "plain cross-entropy"
         return f"{opening}; no {absent} trial has completed to compare it with."
     opening += (
         f", against {format_metric(other['metrics'][metric])} of the {role(other, comparison)}, {describe(other)}"
@@ -132,15 +134,25 @@ def caveats(comparison: Comparison) -> list[str]:
     best, other = comparison.best, comparison.other
     if best is None or other is None:
         return []
-    kind = objective_name(objective(other))
+    kind = "plain cross-entropy" if is_cross_entropy(other) else "another than plain cross-entropy"
     found = [
         f"Each column is one run: the best of {comparison.num_ranked} ranked trials, and the best of the "
         f"{comparison.num_of_other} among them whose objective is {kind}. Being chosen favours their figures, and one "
         "run has no error bar."
     ]
+    added = [*parts(best).values(), *parts(other).values()]  # of the two, one is plain
+    if added:
+        found.append(_caveat_of_parts(best, other, added))
     apart = [field for field in varied([best, other]) if not field.startswith("objective.")]
     if apart:
         found.append(
             f"The two also differ in {listing(apart)}, so the objective alone does not explain the differences."
         )
     return found
+
+
+def _caveat_of_parts(best: TrialRow, other: TrialRow, added: Sequence[str]) -> str:
+    losses = [objective_name(objective(row)) for row in (best, other)]
+    apart = added if losses[0] == losses[1] else [f"the loss ({losses[0]} against {losses[1]})", *added]
+    which = "" if len(apart) == 1 else "; which of these makes the difference, the comparison does not tell"
+    return f"The objectives differ in {listing(apart)}{which}."

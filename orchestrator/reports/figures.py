@@ -9,14 +9,13 @@ from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.comparison import Comparison, role
 from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE
 from orchestrator.reports.line_styles import line_styles
+from orchestrator.reports.objective_marks import objective_marks
 from orchestrator.reports.plot_area import plot_area
 from orchestrator.reports.theme import LIGHT
 from orchestrator.reports.wording import (
     background_weight,
     format_metric,
     format_setting,
-    objective,
-    objective_name,
     short_names,
 )
 from orchestrator.results import TrialRow, pareto_front, varied
@@ -24,13 +23,12 @@ from orchestrator.sweep_config import SweepGoal
 from trainables.trial_folder import Row
 
 COLOUR_SCALE = [[0.0, LIGHT["scale_low"]], [0.5, LIGHT["scale_middle"]], [1.0, LIGHT["scale_high"]]]
-SYMBOLS = ("diamond", "square", "triangle-up", "cross")
 
 
 def tradeoff_figure(
     rows: Sequence[TrialRow], goals: Sequence[SweepGoal], metric: str, comparison: Comparison
 ) -> go.Figure:
-    """Draw each trial's `metric` over its background influence share, coloured by background weight.
+    """Draw each trial's `metric` over its influence share, coloured by background weight, shaped by objective.
 
     Where the two are goals the Pareto front is drawn, as the bound of what some trial reaches.
     """
@@ -38,14 +36,16 @@ def tradeoff_figure(
     figure = plot_area(height=560, x=INFLUENCE_SHARE, y=metric, top=84)
     if {goal.metric for goal in goals} == {INFLUENCE_SHARE, metric}:
         figure.add_trace(_front_trace(pareto_front(shown, goals), goals, metric))
-    weighted = [row for row in shown if background_weight(row) is not None]
-    if weighted:
-        figure.add_trace(_weighted_trace(weighted, metric, rows))
-    kinds = sorted({objective(row) for row in shown if background_weight(row) is None})
-    for kind, symbol in zip(kinds, SYMBOLS, strict=False):
-        unweighted = [row for row in shown if background_weight(row) is None and objective(row) == kind]
-        marker = {"symbol": symbol, "size": 12, "color": LIGHT["ink"], "line": {"color": LIGHT["paper"], "width": 1}}
-        figure.add_trace(_points(unweighted, metric, rows, name=objective_name(kind), marker=marker))
+    weights = [weight for row in shown if (weight := background_weight(row)) is not None]
+    axis = LogAxis.of(weights)
+    if weights:
+        figure.update_layout(coloraxis=_colour_axis(axis))
+    for mark in objective_marks(shown):
+        marker: dict[str, object] = {"symbol": mark.symbol, "size": 12, "line": {"color": LIGHT["paper"], "width": 1}}
+        if any(background_weight(row) is not None for row in mark.rows):
+            marker["coloraxis"] = "coloraxis"
+        marker["color"] = [_colour(row, axis) for row in mark.rows]
+        figure.add_trace(_points(mark.rows, metric, rows, name=mark.name, marker=marker))
     middle = _middle([row["metrics"][INFLUENCE_SHARE] for row in shown])
     for row in comparison.pair:
         if row in shown:
@@ -78,15 +78,17 @@ def _front_trace(front: Sequence[TrialRow], goals: Sequence[SweepGoal], metric: 
     )
 
 
-def _weighted_trace(weighted: Sequence[TrialRow], metric: str, rows: Sequence[TrialRow]) -> go.Scatter:
-    axis = LogAxis.of([background_weight(row) or 0.0 for row in weighted])
-    marker = {
-        "size": 12,
-        "color": [axis.position(background_weight(row) or 0.0) for row in weighted],
+def _colour(row: TrialRow, axis: LogAxis) -> float | str:
+    """Return the weight's place on the axis, or ink where the objective has none."""
+    weight = background_weight(row)
+    return LIGHT["ink"] if weight is None else axis.position(weight)
+
+
+def _colour_axis(axis: LogAxis) -> dict[str, object]:
+    return {
         "cmin": axis.low,
         "cmax": axis.high,
         "colorscale": COLOUR_SCALE,
-        "line": {"color": LIGHT["paper"], "width": 1},
         "colorbar": {
             "title": {"text": "background weight", "side": "top", "font": {"size": 12}},
             "orientation": "h",
@@ -100,7 +102,6 @@ def _weighted_trace(weighted: Sequence[TrialRow], metric: str, rows: Sequence[Tr
             "ticktext": axis.tick_labels,
         },
     }
-    return _points(weighted, metric, rows, name="contrastive", marker=marker)
 
 
 def _points(
@@ -110,7 +111,7 @@ def _points(
         x=[row["metrics"][INFLUENCE_SHARE] for row in shown],
         y=[row["metrics"][metric] for row in shown],
         mode="markers",
-        name=name,
+        name=html.escape(name),
         marker=marker,
         hovertext=[_hover(row, (metric, INFLUENCE_SHARE), varied(rows)) for row in shown],
         hoverinfo="text",

@@ -10,6 +10,8 @@ from orchestrator.reports.evaluated import read_run
 from orchestrator.reports.evaluation_section import EvaluationSection, evaluation_section
 from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure, with_metrics
 from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
+from orchestrator.reports.front_table import front_table
+from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
 from orchestrator.reports.leaderboard import leaderboard
 from orchestrator.reports.making import base_yaml, facts, provenance
 from orchestrator.reports.panels import picture_rows
@@ -50,6 +52,7 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
         config=config,
         **_headline(config, rows, comparison),
         study=_study(sweep),
+        **_front(config.goals, rows),
         **_tradeoff(config.goals, rows, comparison),
         **_curves(sweep, config.goals, rows, comparison),
         pictures=picture_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
@@ -104,6 +107,18 @@ def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:
     return {trial_id: outcome["error"] for trial_id, outcome in outcomes.items() if outcome and outcome["error"]}
 
 
+def _front(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> dict[str, Any]:
+    if not has_panels(goals) or not ranked(rows, goals):
+        return {"panels": None}
+    completed = [row for row in rows if row["status"] == "completed"]
+    return {
+        "panels": Drawing(goal_panels(rows, goals), f"{len(goals)} goals in pairs, the Pareto front ringed"),
+        "panels_note": explanation(goals),
+        "num_not_in_panels": len(completed) - len(ranked(rows, goals)),
+        "front_table": front_table(rows, goals),
+    }
+
+
 def _tradeoff(goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
     metric = _tradeoff_metric(goals, rows)
     shown = with_metrics(rows, (INFLUENCE_SHARE, metric)) if metric else []
@@ -113,17 +128,22 @@ def _tradeoff(goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: 
             tradeoff_figure(rows, goals, metric, comparison),
             f"{metric} over {INFLUENCE_SHARE} of {len(shown)} trials",
         )
-        if metric and shown
+        if metric and shown and not _is_in_panels(goals, metric)
         else None,
         "tradeoff_metric": metric,
         "has_front": {goal.metric for goal in goals} == {INFLUENCE_SHARE, metric},
         "num_left_out": len(with_metrics(rows, ())) - len(shown),
-        "has_cross_entropy": any(map(is_cross_entropy, shown)),
+        "has_level": comparison.cross_entropy is not None,
         "weights": [
             Drawing(weight_figure(rows, name, comparison.cross_entropy), f"{name} over the background weight")
             for name in names
         ],
     }
+
+
+def _is_in_panels(goals: Sequence[SweepGoal], metric: str) -> bool:
+    drawn = [{across.metric, upwards.metric} for across, upwards in goal_pairs(goals)]
+    return has_panels(goals) and {INFLUENCE_SHARE, metric} in drawn
 
 
 def _tradeoff_metric(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> str | None:

@@ -8,6 +8,13 @@ from orchestrator.results import TrialRow
 
 MISSING = "–"  # noqa: RUF001
 CROSS_ENTROPY = "cross_entropy"
+PARTS = {
+    "KL": "objective.divergence.weight",
+    "SWD": "objective.sliced_wasserstein.weight",
+    "noise": "objective.background_noise",
+    "CutMix": "objective.cutmix.probability",
+}
+"""What may be added to a loss -> the field that has a value, other than 0, where it is added."""
 SMALLEST_SHOWN = 0.0005
 
 
@@ -64,8 +71,26 @@ def objective_name(kind: str) -> str:
     return kind.replace("_", "-")
 
 
+def parts(row: TrialRow) -> dict[str, str]:
+    """Return what is added to the trial's loss, each as `describe_objective` words it: `{"KL": "KL 1"}`."""
+    return {name: _part(row, name) for name, field in PARTS.items() if row["config"].get(field)}
+
+
+def _part(row: TrialRow, name: str) -> str:
+    if name == "CutMix":
+        return name
+    where = " on the object" if name == "KL" and row["config"].get("objective.divergence.where") == "foreground" else ""
+    return f"{name} {format_setting(float(row['config'][PARTS[name]]))}{where}"
+
+
+def objective_group(row: TrialRow) -> str:
+    """Return the loss and its parts without their weights: `contrastive + KL + SWD`."""
+    return " + ".join([objective_name(objective(row)), *parts(row)])
+
+
 def is_cross_entropy(row: TrialRow) -> bool:
-    return objective(row) == CROSS_ENTROPY
+    """Return whether the trial has plain cross-entropy, without any part that is added to it."""
+    return objective(row) == CROSS_ENTROPY and not parts(row)
 
 
 def background_weight(row: TrialRow) -> float | None:
@@ -80,13 +105,13 @@ def describe(row: TrialRow) -> str:
 
 
 def describe_objective(row: TrialRow) -> str:
-    """Return `contrastive, background weight 0.31`."""
+    """Return `contrastive, background weight 0.31`, with parts `contrastive + KL 1 + CutMix, background weight 1`."""
     weight = background_weight(row)
     setting = "" if weight is None else f", background weight {format_setting(weight)}"
-    return f"{objective_name(objective(row))}{setting}"
+    return f"{' + '.join([objective_name(objective(row)), *parts(row).values()])}{setting}"
 
 
-def listing(parts: Sequence[str]) -> str:
+def listing(words: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
-    *start, last = parts
+    *start, last = words
     return f"{', '.join(start)} and {last}" if start else last

@@ -8,28 +8,45 @@ Objectives = Mapping[str, Literal["max", "min"]]
 Row = Mapping[str, Any]
 """A trial as `--json` prints it: trial_id, run_id, status, epoch, config (flat) and metrics."""
 
+TITLE = "Objectives of the completed trials"
+IN_ONE_PLOT = 2
+"""Objectives that one plot can set against each other."""
+STYLE = (
+    "body { font: 15px/1.5 system-ui, sans-serif; margin: 16px; max-width: 1200px } "
+    "table { border-collapse: collapse; margin-bottom: 32px } "
+    "th, td { padding: 4px 18px 4px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #dedbd4 }"
+)
+
 
 def write_page(
     ranking: Sequence[Row], best: Sequence[Row], objectives: Objectives, importances: Mapping[str, float]
 ) -> str:
     """Return the page: objectives of every compared trial, parallel coordinates, importances where there are some."""
+    from orchestrator.tracking.front import front_section  # not at the top: it needs reports, and those need tracking
+
     figures = [objective_figure(ranking, best, objectives), coordinates_figure(ranking, objectives)] if ranking else []
     figures += [importance_figure(importances)] if importances else []
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=index == 0)  # one copy of plotly.js, 4.5 MB, serves all
         for index, figure in enumerate(figures)
     ]
+    if ranking and len(objectives) > IN_ONE_PLOT:
+        parts.insert(1, front_section(ranking, objectives))
     body = "\n".join(parts) or "<p>No trial can be compared yet.</p>"
     return (
-        '<!doctype html><html><head><meta charset="utf-8"><title>Sweep</title></head>\n'
-        f"<body>\n{body}\n</body></html>\n"
+        '<!doctype html><html><head><meta charset="utf-8"><title>Sweep</title>'
+        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
 def objective_figure(ranking: Sequence[Row], best: Sequence[Row], objectives: Objectives) -> Any:
-    """Plot the first two objectives against each other with the best trials apart, or the only one by rank."""
+    """Plot the only objective by rank, two against each other with the best trials apart, or more pair by pair."""
     from plotly import graph_objects
 
+    from orchestrator.tracking.front import front_figure
+
+    if len(objectives) > IN_ONE_PLOT:
+        return front_figure(ranking, objectives).update_layout(title_text=TITLE)
     first, second = (*objectives, None)[:2]
     chosen = {row["trial_id"] for row in best}
     figure = graph_objects.Figure()
@@ -45,7 +62,7 @@ def objective_figure(ranking: Sequence[Row], best: Sequence[Row], objectives: Ob
             name=name,
         )
     labels = ("rank", first) if second is None else (first, second)
-    figure.update_layout(title="Objectives of the completed trials", xaxis_title=labels[0], yaxis_title=labels[1])
+    figure.update_layout(title=TITLE, xaxis_title=labels[0], yaxis_title=labels[1])
     return figure
 
 

@@ -44,7 +44,7 @@ def test_equal_to_three_decimals_is_no_difference() -> None:
 
 
 def test_no_cross_entropy_trial() -> None:
-    assert said(row("b", 0.6, 0.25, 0.3)).endswith("; no cross-entropy trial has completed to compare it with.")
+    assert said(row("b", 0.6, 0.25, 0.3)).endswith("; no plain cross-entropy trial has completed to compare it with.")
 
 
 def test_only_cross_entropy_trials() -> None:
@@ -83,8 +83,57 @@ def test_a_goal_that_no_evaluation_knows_has_the_goals_direction() -> None:
 def test_caveats_name_the_other_settings_and_the_choice() -> None:
     rows = [row("a", 0.6, 0.25, seed=0), row("b", 0.9, 0.5, 0.3, seed=1), row("c", 0.8, 0.5, 0.1, seed=1)]
     first, second = caveats(compare(rows, GOALS))
-    assert "the best of 3 ranked trials, and the best of the 1 among them whose objective is cross-entropy." in first
+    assert (
+        "the best of 3 ranked trials, and the best of the 1 among them whose objective is plain cross-entropy." in first
+    )
     assert "also differ in seed," in second
+
+
+KL: dict[str, object] = {"objective.divergence.weight": 1.0}
+NOISE: dict[str, object] = {"objective.background_noise": 0.5}
+
+
+def test_cross_entropy_trained_on_masks_is_not_the_reference() -> None:
+    masked = row("b", 0.8, 0.25, **KL, **NOISE)
+    comparison = compare([row("a", 0.6, 0.75), masked, row("c", 0.7, 0.5, 0.3)], GOALS)
+    assert [found["trial_id"] for found in comparison.pair] == ["b", "a"]
+    assert comparison.cross_entropy is not None
+    assert comparison.cross_entropy["trial_id"] == "a"
+    assert sentence(comparison, GOALS).startswith(
+        "The best trial, b (cross-entropy + KL 1 + noise 0.5), has a val/accuracy of 0.800, against 0.600 of the best "
+        "cross-entropy trial, a (cross-entropy);"
+    )
+    assert compare([masked], GOALS).cross_entropy is None
+
+
+def test_reference_that_wins_is_set_beside_the_best_of_all_other_objectives() -> None:
+    comparison = compare([row("a", 0.9, 0.75), row("b", 0.8, 0.25, **KL), row("c", 0.7, 0.5, 0.3)], GOALS)
+    assert "against 0.800 of the best cross-entropy + KL trial, b (cross-entropy + KL 1)" in sentence(comparison, GOALS)
+    assert "the best of the 2 among them whose objective is another than plain" in caveats(comparison)[0]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (row("b", 0.9, 0.5, **NOISE), "The objectives differ in noise 0.5."),
+        (
+            row("b", 0.9, 0.5, **KL, **NOISE),
+            "The objectives differ in KL 1 and noise 0.5; which of these makes the difference, the comparison does not "
+            "tell.",
+        ),
+        (
+            row("b", 0.9, 0.5, 0.3, **KL),
+            "The objectives differ in the loss (contrastive against cross-entropy) and KL 1; which of these makes the "
+            "difference, the comparison does not tell.",
+        ),
+    ],
+)
+def test_caveats_name_the_parts_that_differ(other: TrialRow, said: str) -> None:
+    assert caveats(compare([row("a", 0.6, 0.25), other], GOALS))[1:] == [said]
+
+
+def test_losses_without_parts_need_no_caveat_on_them() -> None:
+    assert len(caveats(compare([row("a", 0.6, 0.25), row("b", 0.9, 0.5, 0.3)], GOALS))) == 1
 
 
 def test_several_goals_compare_the_first_of_the_front() -> None:

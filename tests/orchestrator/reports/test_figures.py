@@ -8,6 +8,7 @@ import pytest
 from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.comparison import compare
 from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure
+from orchestrator.reports.theme import LIGHT
 from orchestrator.results import TrialRow
 from orchestrator.sweep_config import SweepGoal
 
@@ -44,6 +45,24 @@ def test_tradeoff_shows_completed_trials_by_objective() -> None:
     assert list(found["contrastive"].x) == [0.5, 0.2, 0.6]
     assert list(found["contrastive"].marker.color) == pytest.approx([-1, 1, 0])
     assert list(found["cross-entropy"].y) == [0.95]
+
+
+def test_tradeoff_keeps_objectives_with_parts_apart() -> None:
+    with_parts = [row("f", 0.85, 0.7), row("g", 0.75, 0.3, 1.0)]
+    with_parts[0]["config"] |= {"objective.background_noise": 0.5}
+    with_parts[1]["config"] |= {"objective.divergence.weight": 2.0}
+    found = traces([*ROWS, *with_parts], GOALS)
+    assert list(found["cross-entropy"].y) == [0.95]
+    assert list(found["cross-entropy + noise"].y) == [0.85]
+    assert list(found["contrastive + KL"].y) == [0.75]
+    shapes = [trace.marker.symbol for name, trace in found.items() if name != "Pareto front"]
+    assert len(set(shapes)) == 4
+
+
+def test_marks_without_a_weight_are_in_ink_beside_the_colours() -> None:
+    found = traces(ROWS, GOALS)
+    assert list(found["cross-entropy"].marker.color) == [LIGHT["ink"]]
+    assert found["contrastive"].marker.coloraxis == "coloraxis"
 
 
 def test_front_is_drawn_as_steps_through_its_trials() -> None:

@@ -21,6 +21,12 @@ def test_cross_entropy_is_broken_and_in_ink_and_no_two_runs_look_alike() -> None
     ]
 
 
+def test_cross_entropy_with_a_part_is_no_reference() -> None:
+    noisy = row("cross_entropy")
+    noisy["config"]["objective.background_noise"] = 0.5
+    assert [style.colour for style in line_styles([noisy, row("cross_entropy")])] == ["accent", "ink"]
+
+
 def test_more_runs_than_styles_start_again() -> None:
     styles = line_styles([row("contrastive")] * 5)
     assert styles[4] == styles[0]

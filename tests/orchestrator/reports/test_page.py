@@ -172,6 +172,42 @@ def test_pareto_front_is_named_and_drawn(sweep: Builder, read: Callable[[], Page
     assert "Pareto front" in [trace["name"] for trace in page.figures[0]["data"]]
 
 
+SHIFT_GOAL = SweepGoal(metric="shift/random_background/accuracy", direction="max")
+
+
+def test_front_of_three_goals_has_panels_and_a_table(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.goals = (*sweep.goals, SHARE_GOAL, SHIFT_GOAL)
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
+    sweep.trial("0001", contrastive(1.0) | {"objective.divergence.weight": 2.0}, metrics(0.8, 0.2))
+    sweep.trial("0002", CROSS_ENTROPY, metrics(0.7, 0.9))
+    sweep.trial("0003", contrastive(2.0), metrics(0.8, 0.3))
+    sweep.trial("0004", contrastive(2.0), metrics(0.8, None))
+    page = read()
+    marks = [trace for trace in page.figures[0]["data"] if trace["name"] == "Pareto front"]
+    assert {mark["xaxis"] for mark in marks} == {"x", "x2", "x3"}
+    assert "because it wins in another goal." in page.text
+    assert "Left out for want of a figure: 1." in page.text
+    assert "has 3 trials, listed below the panels." in page.text
+    assert "contrastive + KL 2, background weight 1" in page.cells
+    # The panels hold what the trade-off would show: besides them there are three metrics by weight, and two curves.
+    assert len(page.figures) == 1 + 3 + 2
+
+
+def test_tradeoff_stays_where_the_panels_do_not_hold_it(sweep: Builder, read: Callable[[], Page]) -> None:
+    error = SweepGoal(metric="faithfulness/max_logit_error", direction="min")
+    sweep.goals = (*sweep.goals, SHIFT_GOAL, error)
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
+    sweep.trial("0001", contrastive(1.0), metrics(0.8, 0.2))
+    page = read()
+    assert len(page.figures) == 1 + 1 + 3 + 2
+    assert "Shape is the objective" in page.text
+
+
+def test_three_goals_and_no_trial(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.goals = (*sweep.goals, SHARE_GOAL, SHIFT_GOAL)
+    assert read().figures == []
+
+
 def test_hundreds_of_trials_have_thirty_curves(sweep: Builder, read: Callable[[], Page]) -> None:
     for number in range(200):
         sweep.trial(f"{number:04d}", contrastive(0.01 * (number + 1)), metrics(number / 200, 0.5))
