@@ -24,7 +24,7 @@ from trainables.trial_folder import Row, TrialFolder, write_json
 
 logger = logging.getLogger(__name__)
 
-EPOCH_SUITE = ("accuracy", "influence")
+EPOCH_SUITE = ("accuracy", "multilabel", "influence")
 FINAL_SUITE = ("shift",)
 
 

@@ -78,8 +78,9 @@ def evaluate(
 ) -> None:
     """Evaluate the checkpoints of runs, several of them at a time on Ray; what is finished is not done again.
 
-    Parts: quick is accuracy, calibration, influence share and the shifted test sets; full adds background reliance,
-    attribution quality, out-of-distribution detection, attacks and pictures. --set evaluation.suite.sample=200 says
+    Parts: quick is accuracy, calibration, mean average precision where pictures have several labels, influence share
+    and the shifted test sets; full adds background reliance, attribution quality, out-of-distribution detection,
+    attacks and pictures. --set evaluation.suite.sample=200 says
     on how many pictures.
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data

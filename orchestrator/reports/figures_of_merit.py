@@ -10,9 +10,10 @@ from orchestrator.sweep_config import SweepGoal
 from trainables.evaluations import direction
 
 VAL_ACCURACY = "val/accuracy"
+MEAN_AVERAGE_PRECISION = "val/mean_average_precision"
 INFLUENCE_SHARE = "background/influence_share"
 LOGIT_ERROR = "faithfulness/max_logit_error"
-KEY_METRICS = (VAL_ACCURACY, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
+KEY_METRICS = (VAL_ACCURACY, MEAN_AVERAGE_PRECISION, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
 """Metric names, or patterns with `*`, in the order in which they are shown."""
 HEADLINES = (
     *KEY_METRICS,
@@ -32,6 +33,7 @@ HEADLINES = (
 
 MEANINGS = {
     VAL_ACCURACY: "share of the validation pictures classified correctly",
+    MEAN_AVERAGE_PRECISION: "how well each class is told from the pictures that do not show it, mean over the classes",
     "shift/*/accuracy": "share classified correctly on a test set that differs from the training pictures",
     INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
     LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",

@@ -51,6 +51,14 @@ def test_config_round_trips_through_its_file(tmp_path: Path) -> None:
     assert read_sweep_config(path) == config
 
 
+def test_a_sweep_may_have_mean_average_precision_for_a_goal(tmp_path: Path) -> None:
+    space = tmp_path / "voc.py"
+    space.write_text(MINE.replace('"digits"', '"pascal-voc"').replace("val/accuracy", "val/mean_average_precision"))
+    config = sweep_of_space(str(space))
+    assert [(goal.metric, goal.direction) for goal in config.goals] == [("val/mean_average_precision", "max")]
+    assert config.experiment().data.kind == "pascal_voc"
+
+
 def test_space_file_is_kept_by_its_full_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -34,7 +34,8 @@ UNFITTED_ROW = {
     "time/images_per_s",
     "time/epoch_s",
 }
-PARTS = (*QUICK, "gallery", "attribution-hirescam", "attribution-contrastive", "ood", "fgsm")
+ONE_LABEL = tuple(part for part in QUICK if part != "multilabel")
+PARTS = (*ONE_LABEL, "gallery", "attribution-hirescam", "attribution-contrastive", "ood", "fgsm")
 SUITE = {
     "evaluation.suite.sample": 12,
     "evaluation.suite.ood.fit_sample": 40,

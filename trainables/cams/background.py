@@ -1,10 +1,11 @@
 """From a mask of the picture to one of the map.
 
-B batch, H W picture or map.
+B batch, K classes, H W picture or map.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,3 +22,22 @@ def reduce_background(background_BHW: Tensor, size: Sequence[int]) -> Tensor:
     """
     height, width = size
     return functional.adaptive_avg_pool2d(background_BHW, (height, width))
+
+
+def reduce_classes(classes_BHW: Tensor, num_classes: int, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return each cell's share of each class's own object, and of that class's background, both float32 B,K,H,W.
+
+    The background of a class is all that is known and not of that class: other objects belong to it. Where pixels are
+    neither object nor background the two shares add up to less than 1. The reduction is that of `reduce_background`.
+
+    Args:
+        classes_BHW: k + 1 on class k, 0 on background, more than `num_classes` on what is neither.
+        num_classes: K.
+        size: Height and width of the map.
+    """
+    known_BHW = reduce_background((classes_BHW <= num_classes).float(), size)
+    # One class after the other: all at the picture's resolution would be K pictures.
+    object_BKHW = torch.stack(
+        [reduce_background((classes_BHW == k + 1).float(), size) for k in range(num_classes)], dim=1
+    )
+    return object_BKHW, known_BHW.unsqueeze(1) - object_BKHW

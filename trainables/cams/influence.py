@@ -1,4 +1,4 @@
-"""How much of a ContrastiveCAM lies on the object, and how much on the background.
+"""How much of a map lies on the object, and how much on the background.
 
 B batch, K classes, H W map.
 """
@@ -26,3 +26,15 @@ def influence(contrastive_BKHW: Tensor, background_BHW: Tensor) -> tuple[Tensor,
     background_B = (absolute_BHW * background_BHW).sum((1, 2))
     foreground_B = (absolute_BHW * (1 - background_BHW)).sum((1, 2))
     return foreground_B, background_B
+
+
+def class_influence(cams_BKHW: Tensor, object_BKHW: Tensor, background_BKHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `sum_ij |H_k|` on each class's own object and on its background, each of shape B,K.
+
+    Args:
+        cams_BKHW: HiResCAMs: where classes do not exclude each other, a class has no rival to be contrasted with.
+        object_BKHW: Each cell's share of each class's object.
+        background_BKHW: Its share of that class's background; what is neither counts for neither.
+    """
+    absolute_BKHW = cams_BKHW.abs()
+    return (absolute_BKHW * object_BKHW).sum((2, 3)), (absolute_BKHW * background_BKHW).sum((2, 3))

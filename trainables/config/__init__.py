@@ -7,6 +7,7 @@ from trainables.config.data import (
     ImageFolder,
     LabelledFolder,
     OxfordPet,
+    PascalVoc,
     ShiftSet,
     SpuriousDigits,
 )
@@ -23,6 +24,8 @@ from trainables.config.loading import (
 from trainables.config.model import ModelConfig, SmallCnn, Torchvision
 from trainables.config.objective import (
     BinaryContrastive,
+    BinaryCrossEntropy,
+    ClassificationConfig,
     Contrastive,
     CrossEntropy,
     CutMix,
@@ -47,7 +50,9 @@ __all__ = [
     "AdamW",
     "Augmentation",
     "BinaryContrastive",
+    "BinaryCrossEntropy",
     "ChimeraSet",
+    "ClassificationConfig",
     "ConfigError",
     "Contrastive",
     "CrossEntropy",
@@ -71,6 +76,7 @@ __all__ = [
     "OptimConfig",
     "OutsideSet",
     "OxfordPet",
+    "PascalVoc",
     "Resources",
     "ScoreName",
     "Sgd",

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from trainables.config.section import Section
@@ -25,6 +25,10 @@ def _check_name(name: str) -> str:
             "name", "A name should be letters, digits, _ and - alone, and start with a letter or digit"
         )
     return name
+
+
+def _unquoted(year: Any) -> Any:
+    return int(year) if isinstance(year, str) and year.isdecimal() else year
 
 
 Root = Annotated[str, Field(min_length=1, json_schema_extra={"location": True}), AfterValidator(_absolute)]
@@ -134,5 +138,17 @@ class ImageFolder(_Photos):
     """Sub-folder of the validation pictures."""
 
 
-DataConfig = Annotated[SpuriousDigits | OxfordPet | ImageFolder, Field(discriminator="kind")]
-KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet"})
+class PascalVoc(_Photos):
+    """PASCAL VOC segmentation, in torchvision's layout `<root>/VOCdevkit/VOC<year>`: several labels a picture."""
+
+    kind: Literal["pascal_voc"] = "pascal_voc"
+    year: Annotated[Literal[2007, 2008, 2009, 2010, 2011, 2012], BeforeValidator(_unquoted)] = 2012
+    """Year of the challenge; torchvision has 2011 in `<root>/TrainVal/VOCdevkit/VOC2011`."""
+    download: bool = False
+    """Fetch the data set into `root` when it, or a part of it, is not there."""
+
+
+DataConfig = Annotated[SpuriousDigits | OxfordPet | PascalVoc | ImageFolder, Field(discriminator="kind")]
+KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc"})
+KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
+"""Those whose pictures may show several classes, each with a mask of its own."""

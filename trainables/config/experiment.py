@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits
 from trainables.config.embedding_rules import check_embedding
+from trainables.config.label_rules import check_labels
 from trainables.config.model import ModelConfig, SmallCnn
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
@@ -113,6 +114,11 @@ class ExperimentConfig(Section):
                 f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and "
                 f"data.kind = {self.data.kind} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_takes_the_labels(self) -> Self:
+        check_labels(self)
         return self
 
     @model_validator(mode="after")

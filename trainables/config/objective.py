@@ -67,6 +67,15 @@ class Contrastive(_Classification):
     """The penalty lambda on the background's absolute contribution; the literature has 1."""
 
 
+class BinaryCrossEntropy(_Classification):
+    """Plain binary cross-entropy on the logits, summed over the classes.
+
+    It takes pictures of one class or of several.
+    """
+
+    kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+
 class BinaryContrastive(_Classification):
     """A binary loss for each class, in which the background counts against the classes that are there.
 
@@ -141,9 +150,8 @@ class Triplet(_Embedding):
     margin: float = Field(default=0.3, gt=0)
 
 
-ObjectiveConfig = Annotated[
-    CrossEntropy | Contrastive | BinaryContrastive | SupCon | Triplet, Field(discriminator="kind")
-]
+ClassificationConfig = CrossEntropy | Contrastive | BinaryCrossEntropy | BinaryContrastive
+ObjectiveConfig = Annotated[ClassificationConfig | SupCon | Triplet, Field(discriminator="kind")]
 
 
 def pictures_to_fit(objective: ObjectiveConfig) -> dict[str, int]:

@@ -1,10 +1,10 @@
 """A batch of pictures with labels and background maps; the only thing that passes from data to training and evaluation.
 
-Shape letters: B batch, C channels, H W picture height and width.
+Shape letters: B batch, K classes, C channels, H W picture height and width.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import torch
@@ -18,13 +18,17 @@ class Batch:
     images_BCHW: Tensor
     """float32 in [0, 1]."""
     labels_B: Tensor
-    """int64."""
+    """int64; of several, the class with the most pixels in the crop, or in the picture where the crop shows none."""
     background_BHW: Tensor
     """float32 in [0, 1] at picture resolution: 1 background, 0 object, ignored or unknown."""
     has_mask_B: Tensor
     """bool; False, with a background of zeros, where there is no mask or the crop shows no object."""
     ids: tuple[str, ...]
     """Stable, unique in the data set, safe as file names."""
+    targets_BK: Tensor | None = None
+    """float32, 1 for each class that the crop shows; None where every picture has one label."""
+    classes_BHW: Tensor | None = None
+    """uint8 at picture resolution: k + 1 on class k, 0 on background, 255 on what is neither; None with the targets."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,10 +57,6 @@ class Batch:
         return self._map(lambda tensor: tensor[start:end], self.ids[start:end])
 
     def _map(self, change: Callable[[Tensor], Tensor], ids: tuple[str, ...]) -> "Batch":
-        return Batch(
-            images_BCHW=change(self.images_BCHW),
-            labels_B=change(self.labels_B),
-            background_BHW=change(self.background_BHW),
-            has_mask_B=change(self.has_mask_B),
-            ids=ids,
-        )
+        tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ids"}
+        changed = {name: change(tensor) for name, tensor in tensors.items() if tensor is not None}
+        return replace(self, ids=ids, **changed)

@@ -9,6 +9,7 @@ from trainables.data.dataset import DataBundle, PictureSet
 from trainables.data.dogs_vs_cats import build_dogs_vs_cats
 from trainables.data.image_folder import build_image_folder, build_labelled_folder
 from trainables.data.oxford_pet import build_oxford_pet
+from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.spurious_digits import build_spurious_digits
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
@@ -16,6 +17,7 @@ __all__ = ["BUILDERS", "DataBundle", "build_data"]
 BUILDERS: Mapping[str, Callable[[Any], DataBundle]] = {
     "image_folder": build_image_folder,
     "oxford_pet": build_oxford_pet,
+    "pascal_voc": build_pascal_voc,
     "spurious_digits": build_spurious_digits,
 }
 """By `data.kind`."""

@@ -66,5 +66,7 @@ class DataBundle:
     class_names: tuple[str, ...]
     shift: Mapping[str, PictureSet] = field(default_factory=dict)
     """Shifted test sets by name."""
+    several_labels: bool = False
+    """Whether pictures may show several classes, so that their batches have targets."""
     config: DataConfig | None = None
     """What the sets were built from; None where they were put together by hand."""

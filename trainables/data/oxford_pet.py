@@ -3,7 +3,6 @@
 Layout `<root>/oxford-iiit-pet`: `images/*.jpg`, `annotations/{trainval,test}.txt`, `annotations/trimaps/*.png`.
 """
 
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from torchvision.datasets import OxfordIIITPet
 
 from trainables.config import ConfigError, OxfordPet
 from trainables.data.dataset import DataBundle
+from trainables.data.list_file import check_apart, check_once, read_lines
 from trainables.data.photos import Photo, Photos
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
@@ -74,8 +74,9 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     folder = Path(config.root, "oxford-iiit-pet")
     if config.download:
         _download(Path(config.root))
-    train_lines, val_lines = (_read_list(folder, name) for name in ("trainval.txt", "test.txt"))
-    _check_apart(folder / "annotations", train_lines, val_lines)
+    train_path, val_path = (folder / "annotations" / name for name in ("trainval.txt", "test.txt"))
+    train_lines, val_lines = _read_list(folder, train_path), _read_list(folder, val_path)
+    check_apart(train_path, [line.stem for line in train_lines], val_path, [line.stem for line in val_lines])
     class_names, label_of = _labels(config, train_lines + val_lines)
 
     def photos(lines: list[_Listed], transform: Transform) -> Photos:
@@ -85,7 +86,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
             root=folder,
             image_size=config.image_size,
             transform=transform,
-            read_object=trimap_object,
+            read_mask=trimap_object,
             on_error=config.on_error,
         )
 
@@ -133,38 +134,16 @@ def _photo(folder: Path, line: _Listed, label_of: dict[tuple[int, int], int]) ->
     )
 
 
-def _read_list(folder: Path, name: str) -> list[_Listed]:
-    path = folder / "annotations" / name
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(
-            f"data.root: {path} cannot be read ({error.strerror}); looked for {folder}/images/*.jpg, "
-            f"{folder}/annotations/{{trainval,test}}.txt and {folder}/annotations/trimaps/*.png; set data.root to "
-            f"the folder that holds oxford-iiit-pet, or data.download=true to fetch it"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"data.root: {path} is not in UTF-8: {error}") from error
-    lines = [
-        _parse(line, where=f"{path}, line {number}")
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-    if not lines:
-        raise ConfigError(f"data.root: {path} lists no pictures")
-    twice = sorted(stem for stem, count in Counter(line.stem for line in lines).items() if count > 1)
-    if twice:
-        raise ConfigError(f"data.root: {path} lists more than once: {', '.join(twice)}")
-    return lines
-
-
-def _check_apart(folder: Path, train_lines: list[_Listed], val_lines: list[_Listed]) -> None:
-    both = sorted({line.stem for line in train_lines} & {line.stem for line in val_lines})
-    if both:
-        raise ConfigError(
-            f"data.root: {folder}/trainval.txt and {folder}/test.txt both list {len(both)} of the pictures: "
-            f"{', '.join(both[:5])}{' ...' if len(both) > 5 else ''}; a picture must be in one of them alone"
-        )
+def _read_list(folder: Path, path: Path) -> list[_Listed]:
+    lines = read_lines(
+        path,
+        remedy=f"looked for {folder}/images/*.jpg, {folder}/annotations/{{trainval,test}}.txt and "
+        f"{folder}/annotations/trimaps/*.png; set data.root to the folder that holds oxford-iiit-pet, or "
+        "data.download=true to fetch it",
+    )
+    listed = [_parse(line, where=where) for where, line in lines.items()]
+    check_once(path, [line.stem for line in listed])
+    return listed
 
 
 def _parse(line: str, *, where: str) -> _Listed:

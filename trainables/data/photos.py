@@ -20,14 +20,18 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from trainables.data.batch import Batch
+from trainables.data.class_map import batch_of_classes, main_class
 from trainables.data.dataset import Draw
 from trainables.data.transforms import Transform, evaluation_transform
 
 logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
-ReadObject = Callable[[Tensor], Tensor]
-"""From the values of a mask file, HW, to its object: True where the object is; ValueError says what is no mask."""
+ReadMask = Callable[[Tensor], Tensor]
+"""From the values of a mask file, HW, to what is cropped with the picture: True where the object is, or a class map.
+
+ValueError says what is no mask.
+"""
 
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, NotImplementedError, Image.DecompressionBombError)
 """What PIL raises for a file that is missing, truncated or no picture."""
@@ -46,7 +50,8 @@ class Photo(NamedTuple):
 
     path: Path
     mask_path: Path | None
-    label: int
+    label: int | None
+    """None where the mask says which classes it shows."""
     id: str
 
 
@@ -59,7 +64,8 @@ class Photos:
         root: folder to which the digest takes file names relative.
         image_size: side of the transformed picture in pixels.
         transform: joint transform of picture and mask.
-        read_object: what in a mask file is object.
+        read_mask: what in a mask file is object; or, with `class_maps`, which class each pixel shows.
+        class_maps: whether masks are class maps, which say what a picture's labels are.
         on_error: what a missing or corrupt file does.
         section: config section that holds `on_error`, for messages.
     """
@@ -72,7 +78,8 @@ class Photos:
         root: Path,
         image_size: int,
         transform: Transform,
-        read_object: ReadObject = torch.Tensor.bool,
+        read_mask: ReadMask = torch.Tensor.bool,
+        class_maps: bool = False,
         on_error: OnError = "raise",
         section: str = "data",
     ) -> None:
@@ -82,7 +89,8 @@ class Photos:
         self._root = root
         self._image_size = image_size
         self._transform = transform
-        self._read_object = read_object
+        self._read_mask = read_mask
+        self._class_maps = class_maps
         self._on_error = on_error
         self._section = section
         self._skipped_N = torch.zeros(len(photos), dtype=torch.bool)
@@ -101,18 +109,19 @@ class Photos:
         """Decode and transform; the batch is shorter where `on_error` is skip and a file cannot be read."""
         size = self._image_size
         images_BCHW = torch.empty(len(draws), 3, size, size, dtype=torch.uint8)
-        object_BHW = torch.zeros(len(draws), size, size, dtype=torch.bool)
+        masks_BHW = torch.zeros(len(draws), size, size, dtype=torch.uint8 if self._class_maps else torch.bool)
         read: list[Photo] = []
         with torch.random.fork_rng(devices=[]):
             for draw in draws:
-                transformed = self._fetch(draw)
-                if transformed is None:
+                fetched = self._fetch(draw)
+                if fetched is None:
                     continue
-                images_BCHW[len(read)], mask_HW = transformed
+                photo, images_BCHW[len(read)], mask_HW = fetched
                 if mask_HW is not None:
-                    object_BHW[len(read)] = mask_HW.bool()
-                read.append(self._photos[draw.index])
-        return _to_batch(images_BCHW[: len(read)], object_BHW[: len(read)], read)
+                    masks_BHW[len(read)] = mask_HW
+                read.append(photo)
+        num_classes = len(self.class_names) if self._class_maps else None
+        return _to_batch(images_BCHW[: len(read)], masks_BHW[: len(read)], read, num_classes=num_classes)
 
     def digest(self) -> str:
         """Hash the sorted names, sizes in bytes and labels of pictures and masks; contents are not read."""
@@ -132,10 +141,11 @@ class Photos:
         size = path.stat().st_size if path.exists() else "missing"
         return f"{path.relative_to(self._root).as_posix()}\t{size}"
 
-    def _fetch(self, draw: Draw) -> tuple[Tensor, Tensor | None] | None:
+    def _fetch(self, draw: Draw) -> tuple[Photo, Tensor, Tensor | None] | None:
+        """Return the photo with its label, its picture and its mask, both transformed; None where it is skipped."""
         photo = self._photos[draw.index]
         try:
-            image_CHW, mask_HW = _decode(photo, self._read_object)
+            image_CHW, mask_HW = _decode(photo, self._read_mask)
         except PictureError as error:
             if self._on_error == "raise":
                 raise PictureError(
@@ -145,9 +155,12 @@ class Photos:
                 logger.warning("skipped: %s", error)
             self._skipped_N[draw.index] = True
             return None
+        if self._class_maps:
+            assert mask_HW is not None, "a class map says what the picture shows"
+            photo = photo._replace(label=main_class(mask_HW, len(self.class_names)))
         # The default generator alone: torch.manual_seed would also reseed the accelerators.
         torch.default_generator.manual_seed(draw.seed)
-        return self._transform(image_CHW, mask_HW)
+        return photo, *self._transform(image_CHW, mask_HW)
 
 
 def photo_ids(relative_paths: Iterable[Path]) -> list[str]:
@@ -186,7 +199,7 @@ def read_picture(path: Path, *, image_size: int) -> Batch:
     return _to_batch(image_CHW[None], torch.zeros(1, *image_CHW.shape[-2:], dtype=torch.bool), [photo])
 
 
-def _decode(photo: Photo, read_object: ReadObject) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
+def _decode(photo: Photo, read_mask: ReadMask) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
     image_CHW = torch.from_numpy(_read(photo.path, _colours)).permute(2, 0, 1)
     if photo.mask_path is None:
         return tv_tensors.Image(image_CHW), None
@@ -197,10 +210,10 @@ def _decode(photo: Photo, read_object: ReadObject) -> tuple[tv_tensors.Image, tv
             f"height and width {tuple(image_CHW.shape[1:])}"
         )
     try:
-        object_HW = read_object(mask_HW)
+        read_HW = read_mask(mask_HW)
     except ValueError as error:
         raise PictureError(f"{photo.mask_path} {error}") from error
-    return tv_tensors.Image(image_CHW), tv_tensors.Mask(object_HW)
+    return tv_tensors.Image(image_CHW), tv_tensors.Mask(read_HW)
 
 
 def _read(path: Path, values: Callable[[Image.Image], Pixels]) -> Pixels:
@@ -235,12 +248,21 @@ def _labels(picture: Image.Image) -> Pixels:
     return values.astype(np.uint8)
 
 
-def _to_batch(images_BCHW: Tensor, object_BHW: Tensor, photos: Sequence[Photo]) -> Batch:
-    has_mask_B = object_BHW.flatten(1).any(1)
+def _to_batch(
+    images_BCHW: Tensor, masks_BHW: Tensor, photos: Sequence[Photo], *, num_classes: int | None = None
+) -> Batch:
+    """Return the batch of 8-bit pictures with their objects; or with class maps, of `num_classes`."""
+    assert all(photo.label is not None for photo in photos), "a label is listed, or read from a class map"
+    images_BCHW = images_BCHW.float() / 255
+    labels_B = torch.tensor([photo.label for photo in photos], dtype=torch.int64)
+    ids = tuple(photo.id for photo in photos)
+    if num_classes is not None:
+        return batch_of_classes(images_BCHW, masks_BHW, labels_B, ids, num_classes=num_classes)
+    has_mask_B = masks_BHW.flatten(1).any(1)
     return Batch(
-        images_BCHW=images_BCHW.float() / 255,
-        labels_B=torch.tensor([photo.label for photo in photos], dtype=torch.int64),
-        background_BHW=(~object_BHW & has_mask_B[:, None, None]).float(),
+        images_BCHW=images_BCHW,
+        labels_B=labels_B,
+        background_BHW=(~masks_BHW & has_mask_B[:, None, None]).float(),
         has_mask_B=has_mask_B,
-        ids=tuple(photo.id for photo in photos),
+        ids=ids,
     )

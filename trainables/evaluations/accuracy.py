@@ -1,10 +1,14 @@
-"""Accuracy, cross-entropy, calibration and the certificate of the maps on the validation set."""
+"""Accuracy, cross-entropy, calibration and the certificate of the maps on the validation set.
+
+N samples, K classes.
+"""
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, by_picture
+from trainables.evaluations.finding import Finding, Metrics, by_picture
+from trainables.evaluations.predictions import Predictions
 
 
 def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
@@ -25,18 +29,28 @@ def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15
 
 def _run(subject: Subject) -> Finding:
     predictions = subject.validation
-    logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
     metrics = {
-        "val/loss": cross_entropy(logits_NK, labels_N).item(),
-        "val/accuracy": top1(logits_NK, labels_N),
-        "val/calibration_error": calibration_error(logits_NK, labels_N),
+        **_probabilities(predictions),
+        "val/accuracy": top1(predictions.logits_NK, predictions.labels_N),
         "faithfulness/max_logit_error": predictions.logit_error_N.max().item(),
     }
     return Finding(
         metrics,
-        settings={"num_pictures": len(labels_N)},
+        settings={"num_pictures": len(predictions.labels_N)},
         samples={"val/accuracy": by_picture(predictions.ids, predictions.correct)},
     )
+
+
+def _probabilities(predictions: Predictions) -> Metrics:
+    """Return the cross-entropy, and the calibration where probabilities are those of a softmax."""
+    logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
+    if predictions.by_class is not None:
+        loss_NK = binary_cross_entropy_with_logits(logits_NK, predictions.by_class.targets_NK, reduction="none")
+        return {"val/loss": loss_NK.sum(1).mean().item()}
+    return {
+        "val/loss": cross_entropy(logits_NK, labels_N).item(),
+        "val/calibration_error": calibration_error(logits_NK, labels_N),
+    }
 
 
 ACCURACY = EvalSpec(

@@ -20,7 +20,7 @@ from trainables.models import Classifier
 
 Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "pictures"]
 Direction = Literal["max", "min"]
-Need = Literal["masks", "shift"]
+Need = Literal["masks", "pictures of several labels", "shift"]
 Tick = Callable[[int, int], None]
 """Called with how much of the evaluation that is running is done, and of how much."""
 
@@ -107,7 +107,13 @@ class Subject:
 
     def offers(self, need: Need) -> bool:
         """Return whether this subject has what an evaluation may need."""
-        return bool(self.data.shift) if need == "shift" else bool(self.validation.has_mask_N.any())
+        match need:
+            case "masks":
+                return bool(self.validation.has_mask_N.any())
+            case "pictures of several labels":
+                return self.data.several_labels
+            case "shift":
+                return bool(self.data.shift)
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,27 @@ def _panel(
 ) -> Image:
     label = int(batch.labels_B[index])
     ranking = [int(k) for k in logits_K.argsort(descending=True)]
-    predicted = class_names[ranking[0]]
     return draw_panel(
         batch.images_BCHW[index],
         batch.background_BHW[index] if batch.has_mask_B[index] else None,
         contrastive_KHW,
-        title=f"{class_names[label]}, predicted {predicted} ({logits_K.softmax(0).max():.0%})",
+        title=f"{_shown(batch, index, class_names)}, predicted {_predicted(batch, logits_K, class_names)}",
         rivals=[(k, f"{class_names[label]} vs {class_names[k]}") for k in ranking if k != label][:num_rivals],
     )
+
+
+def _shown(batch: Batch, index: int, class_names: tuple[str, ...]) -> str:
+    """Return the label, and after it what else a picture of several labels shows."""
+    label = int(batch.labels_B[index])
+    targets = [] if batch.targets_BK is None else batch.targets_BK[index].nonzero().flatten().tolist()
+    return " + ".join(class_names[k] for k in [label, *(other for other in targets if other != label)])
+
+
+def _predicted(batch: Batch, logits_K: torch.Tensor, class_names: tuple[str, ...]) -> str:
+    """Return the likeliest class; with several labels a picture, all that are likelier there than not."""
+    ranking = logits_K.argsort(descending=True).tolist()
+    if batch.targets_BK is None:
+        found, probabilities_K = ranking[:1], logits_K.softmax(0)
+    else:
+        found, probabilities_K = [k for k in ranking if logits_K[k] > 0] or ranking[:1], logits_K.sigmoid()
+    return ", ".join(f"{class_names[k]} ({probabilities_K[k]:.0%})" for k in found)

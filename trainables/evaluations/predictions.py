@@ -6,15 +6,27 @@ N samples, K classes, B batch, F features, H W map.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
+from trainables.cams import class_influence, contrastive_cams, hirescam, influence, reduce_background, reduce_classes
 from trainables.data import Batch, PictureError
 from trainables.models import Classifier
 
 Gather = Callable[["Predictions"], list["Predictions"]]
+
+
+class ByClass(NamedTuple):
+    """What pictures of several labels have for each class, on the CPU."""
+
+    targets_NK: Tensor
+    """1 where the crop shows the class, else 0."""
+    foreground_NK: Tensor
+    """`sum_ij |HiResCAM_k|` on class k's own object; nan where the crop does not show it."""
+    background_NK: Tensor
+    """The same on everything else that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,8 @@ class Predictions:
     """The same on the background."""
     logit_error_N: Tensor
     """`max_k |s_k - (sum_ij HiResCAM_k + b_k)|`."""
+    by_class: ByClass | None = None
+    """None where every picture has one label."""
 
     @property
     def correct(self) -> Tensor:
@@ -92,12 +106,28 @@ def _predict_batch(model: Classifier, batch: Batch) -> Predictions:
         foreground_N=torch.where(batch.has_mask_B, foreground_B, nan_B).cpu(),
         background_N=torch.where(batch.has_mask_B, background_B, nan_B).cpu(),
         logit_error_N=(logits_BK - cams_BKHW.sum((-2, -1)) - bias_K).abs().amax(1).cpu(),
+        by_class=_by_class(cams_BKHW, batch),
+    )
+
+
+def _by_class(cams_BKHW: Tensor, batch: Batch) -> ByClass | None:
+    if batch.targets_BK is None or batch.classes_BHW is None:
+        return None
+    shares = reduce_classes(batch.classes_BHW, cams_BKHW.shape[1], cams_BKHW.shape[-2:])
+    foreground_BK, background_BK = class_influence(cams_BKHW, *shares)
+    is_there_BK = batch.targets_BK > 0
+    return ByClass(
+        targets_NK=batch.targets_BK.cpu(),
+        foreground_NK=torch.where(is_there_BK, foreground_BK, torch.nan).cpu(),
+        background_NK=torch.where(is_there_BK, background_BK, torch.nan).cpu(),
     )
 
 
 def _join(parts: list[Predictions]) -> Predictions:
-    tensors = [field.name for field in fields(Predictions) if field.name != "ids"]
+    tensors = [field.name for field in fields(Predictions) if field.name not in ("ids", "by_class")]
+    by_class = [part.by_class for part in parts if part.by_class is not None]  # A worker without a picture has none.
     return Predictions(
         ids=tuple(chain.from_iterable(part.ids for part in parts)),
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},
+        by_class=ByClass(*map(torch.cat, zip(*by_class, strict=True))) if by_class else None,
     )

@@ -16,6 +16,7 @@ from trainables.evaluations.finding import Finding, Metrics, NotPossibleError
 from trainables.evaluations.groups import GROUPS
 from trainables.evaluations.influence import INFLUENCE
 from trainables.evaluations.localisation import LOCALISATION
+from trainables.evaluations.multilabel import MULTILABEL
 from trainables.evaluations.noise import NOISE
 from trainables.evaluations.ood import OOD
 from trainables.evaluations.pictures import GALLERY, MEAN_INFLUENCE
@@ -29,6 +30,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
     spec.name: spec
     for spec in (
         ACCURACY,
+        MULTILABEL,
         INFLUENCE,
         SHIFT,
         NOISE,
@@ -49,7 +51,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
     )
 }
 
-QUICK = ("accuracy", "influence", "shift")
+QUICK = ("accuracy", "multilabel", "influence", "shift")
 """What every trial is given at its end."""
 
 

@@ -3,7 +3,7 @@
 B batch, K classes, H W map.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,8 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.cams import contrastive_cams, hirescam, reduce_background
-from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, ObjectiveConfig
+from trainables.cams import contrastive_cams, hirescam, reduce_background, reduce_classes
+from trainables.config import (
+    BinaryContrastive,
+    BinaryCrossEntropy,
+    ClassificationConfig,
+    Contrastive,
+    CrossEntropy,
+    ObjectiveConfig,
+)
 from trainables.losses.binary import binary_contrastive
 from trainables.losses.contrastive import contrastive_cross_entropy
 from trainables.losses.divergence import mask_divergence
@@ -72,18 +79,37 @@ def _contrastive(output: "Output", head: nn.Linear, batch: "Batch", *, backgroun
     return {"contrastive_cross_entropy": loss_B}
 
 
+def _binary_cross_entropy(output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
+    targets_BK = _targets(batch, head.out_features).to(output.logits.dtype)
+    loss_BK = functional.binary_cross_entropy_with_logits(output.logits, targets_BK, reduction="none")
+    return {"binary_cross_entropy": loss_BK.sum(1)}
+
+
 def _binary_contrastive(
     output: "Output", head: nn.Linear, batch: "Batch", *, background_weight: float
 ) -> dict[str, Tensor]:
     loss_B = binary_contrastive(
         output.features,
         head.weight,
-        functional.one_hot(batch.labels_B, head.out_features),
-        reduce_background(batch.background_BHW, output.features.shape[-2:]),
+        _targets(batch, head.out_features),
+        _background(batch, head.out_features, output.features.shape[-2:]),
         background_weight=background_weight,
         bias_K=head.bias,
     )
     return {"binary_contrastive": loss_B}
+
+
+def _targets(batch: "Batch", num_classes: int) -> Tensor:
+    """Return which classes each picture shows, of shape B,K: its label alone where it has one."""
+    return functional.one_hot(batch.labels_B, num_classes) if batch.targets_BK is None else batch.targets_BK
+
+
+def _background(batch: "Batch", num_classes: int, size: Sequence[int]) -> Tensor:
+    """Return each cell's share of background, B,H,W; or of each class's own background, B,K,H,W, where it is known."""
+    if batch.classes_BHW is None:
+        return reduce_background(batch.background_BHW, size)
+    _, background_BKHW = reduce_classes(batch.classes_BHW, num_classes, size)
+    return background_BKHW
 
 
 def _build_cross_entropy(config: CrossEntropy) -> Objective:
@@ -94,11 +120,15 @@ def _build_contrastive(config: Contrastive) -> Objective:
     return _with_map_terms(partial(_contrastive, background_weight=config.background_weight), config)
 
 
+def _build_binary_cross_entropy(config: BinaryCrossEntropy) -> Objective:
+    return _with_map_terms(_binary_cross_entropy, config)
+
+
 def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
     return _with_map_terms(partial(_binary_contrastive, background_weight=config.background_weight), config)
 
 
-def _with_map_terms(classification: Objective, config: CrossEntropy | Contrastive | BinaryContrastive) -> Objective:
+def _with_map_terms(classification: Objective, config: ClassificationConfig) -> Objective:
     map_terms: dict[str, tuple[float, MapTerm]] = {}
     if (divergence := config.divergence) is not None:
         term: MapTerm = partial(
@@ -120,6 +150,7 @@ def _with_map_terms(classification: Objective, config: CrossEntropy | Contrastiv
 
 OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
     "binary_contrastive": _build_binary_contrastive,
+    "binary_cross_entropy": _build_binary_cross_entropy,
     "contrastive": _build_contrastive,
     "cross_entropy": _build_cross_entropy,
 }

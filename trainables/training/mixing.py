@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, ObjectiveConfig
+from trainables.config import ClassificationConfig, ObjectiveConfig
 from trainables.data import Batch
 
 
@@ -40,7 +40,7 @@ class Box(NamedTuple):
 
 def build_mixing(objective: ObjectiveConfig) -> Mixing:
     """Return what turns a batch into the views to train on; without noise and CutMix, the batch alone."""
-    if not isinstance(objective, CrossEntropy | Contrastive | BinaryContrastive):
+    if not isinstance(objective, ClassificationConfig):
         return single_view
     sigma, cutmix = objective.background_noise, objective.cutmix
 
@@ -94,6 +94,7 @@ def paste(batch: Batch, box: Box) -> list[View]:
     by area, as in CutMix. Where neither object would show, nothing is pasted. In a view, the other picture's object is
     background, unless it is of the same class; a view without a mask, or in which no object shows, has no background.
     """
+    assert batch.targets_BK is None, "a view has one label"
     inside_HW = torch.zeros_like(batch.background_BHW[0], dtype=torch.bool)
     inside_HW[box.top : box.bottom, box.left : box.right] = True
     other = _previous(batch)

@@ -16,6 +16,7 @@ TREES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "spurious_digits": {"data": {"kind": "spurious_digits", "correlation": 0.5}},
     "oxford_pet": {"data": {"kind": "oxford_pet", "labels": "species", **PHOTOS}},
+    "pascal_voc": {"data": {"kind": "pascal_voc", "year": 2007, **PHOTOS}, "objective": {"kind": "binary_contrastive"}},
     "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **PHOTOS}},
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{
@@ -23,6 +24,8 @@ TREES: dict[str, dict[str, Any]] = {
         for kind in ("resnet18", "regnet_y_16gf", "efficientnet_v2_s", "densenet121")
     },
     "cross_entropy": {"objective": {"kind": "cross_entropy"}},
+    "binary_cross_entropy": {"objective": {"kind": "binary_cross_entropy"}},
+    "binary_contrastive": {"objective": {"kind": "binary_contrastive", "background_weight": 0.3}},
     "contrastive": {"objective": {"kind": "contrastive", "background_weight": 0.3}},
     "adamw": {"optim": {"kind": "adamw", "learning_rate": 1.0e-4}},
     "sgd": {"optim": {"kind": "sgd", "momentum": 0.5}},

@@ -8,7 +8,9 @@ from trainables.config import ConfigError, experiment_from_tree
 
 PHOTOS = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
-NO_MASKS = "masks, and data.kind = image_folder has none; data sets with masks: oxford_pet, spurious_digits"
+NO_MASKS = "masks, and data.kind = image_folder has none; data sets with masks: oxford_pet, pascal_voc, spurious_digits"
+VOC = {"kind": "pascal_voc", "root": "/p"}
+SEVERAL = "one label a picture, and data.kind = pascal_voc has several; set"
 
 CASES = [
     pytest.param(
@@ -41,7 +43,7 @@ CASES = [
         {"objective": {"kind": "contrastive"}, "data": {"kind": "image_folder", "root": "/p"}},
         {"objective": {"kind": "contrastive"}, "data": {"kind": "oxford_pet", "root": "/p"}},
         "objective.kind = contrastive needs masks, and data.kind = image_folder has none; "
-        "data sets with masks: oxford_pet, spurious_digits",
+        "data sets with masks: oxford_pet, pascal_voc, spurious_digits",
         id="masks",
     ),
     pytest.param(
@@ -61,6 +63,38 @@ CASES = [
         {"objective": {"cutmix": {}}, "data": PHOTOS},
         f"objective.sliced_wasserstein.weight = 2.0 needs {NO_MASKS}",
         id="masks of the sliced Wasserstein distance, and CutMix without any",
+    ),
+    pytest.param(
+        {"data": VOC},
+        {"data": VOC, "objective": {"kind": "binary_cross_entropy"}},
+        f"objective.kind = cross_entropy takes {SEVERAL} objective.kind=binary_contrastive (or binary_cross_entropy)",
+        id="a loss for several labels",
+    ),
+    pytest.param(
+        {"data": VOC, "objective": {"kind": "supcon"}},
+        {"data": VOC, "objective": {"kind": "binary_contrastive"}},
+        f"objective.kind = supcon takes {SEVERAL} objective.kind=binary_contrastive (or binary_cross_entropy)",
+        id="no embedding for several labels",
+    ),
+    pytest.param(
+        {"data": VOC, "objective": {"kind": "binary_contrastive", "cutmix": {"probability": 0.25}}},
+        {"data": VOC, "objective": {"kind": "binary_contrastive", "background_noise": 0.2}},
+        f"objective.cutmix.probability = 0.25 takes {SEVERAL} objective.cutmix=null",
+        id="CutMix of several labels, and noise on what is no object",
+    ),
+    pytest.param(
+        {
+            "data": VOC,
+            "objective": {
+                "kind": "binary_cross_entropy",
+                "divergence": {"weight": 50},
+                "sliced_wasserstein": {"weight": 2},
+            },
+        },
+        {"data": {**VOC, "kind": "oxford_pet"}, "objective": {"kind": "binary_cross_entropy", "cutmix": {}}},
+        f"objective.divergence.weight = 50.0 and objective.sliced_wasserstein.weight = 2.0 take {SEVERAL} "
+        "objective.divergence=null and objective.sliced_wasserstein=null",
+        id="divergence and sliced Wasserstein distance of several labels",
     ),
     pytest.param(
         {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 4}, "resources": {"workers": 2}},

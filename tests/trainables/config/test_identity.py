@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from trainables.config import ExperimentConfig, config_hash, experiment_from_tree, flatten
-from trainables.config.data import KINDS_WITH_MASKS
+from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
 
 PLACES = {
     "data.root",
@@ -22,6 +22,7 @@ PLACES = {
 }
 """Fields that say where and on what a trial runs, and not what it computes."""
 NEED_MASKS = {"objective.divergence", "objective.sliced_wasserstein", "objective.background_noise"}
+NEED_ONE_LABEL = {"objective.divergence", "objective.sliced_wasserstein", "objective.cutmix"}
 
 
 def owner_and_field(config: ExperimentConfig, key: str) -> tuple[BaseModel, str]:
@@ -64,7 +65,9 @@ def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def refused(config: ExperimentConfig) -> set[str]:
-    """Return the fields that could have another value if the data had masks."""
+    """Return the fields that could have another value if the data had masks, or one label a picture."""
+    if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
+        return NEED_ONE_LABEL
     return set() if config.data.kind in KINDS_WITH_MASKS else NEED_MASKS
 
 
@@ -98,6 +101,8 @@ def test_kinds_have_different_hashes() -> None:
         {},
         {"data": {"kind": "oxford_pet", "root": "/p"}},
         {"data": {"kind": "image_folder", "root": "/p"}},
+        {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_contrastive"}},
+        {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_cross_entropy"}},
         {"model": {"kind": "resnet18", "cam_stride": 8}},
         {"model": {"kind": "resnet50", "cam_stride": 8}},
         {"objective": {"kind": "contrastive"}},

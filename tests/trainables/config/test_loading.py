@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from trainables.config import (
     AdamW,
+    BinaryCrossEntropy,
     ConfigError,
     Contrastive,
     CrossEntropy,
@@ -15,6 +16,7 @@ from trainables.config import (
     ImageFolder,
     LabelledFolder,
     OxfordPet,
+    PascalVoc,
     Sgd,
     SmallCnn,
     SpuriousDigits,
@@ -57,6 +59,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("data", {"num_train": 80}, SpuriousDigits(num_train=80)),
         ("data", {"kind": "oxford_pet", "root": "/p"}, OxfordPet(root="/p")),
         ("data", {"kind": "image_folder", "root": "/p"}, ImageFolder(root="/p")),
+        ("objective", {"kind": "binary_cross_entropy"}, BinaryCrossEntropy()),
         ("model", {"width": 8}, SmallCnn(width=8)),
         ("model", {"kind": "resnet18", "cam_stride": 8}, Torchvision(kind="resnet18", cam_stride=8)),
         ("objective", {}, CrossEntropy()),
@@ -66,6 +69,19 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
 )
 def test_section_becomes_its_kind(section: str, tree: dict[str, Any], expected: object) -> None:
     assert getattr(experiment_from_tree({section: tree}), section) == expected
+
+
+@pytest.mark.parametrize("year", [2007, "2007"])
+def test_the_year_may_be_quoted(year: object) -> None:
+    tree = {"data": {"kind": "pascal_voc", "root": "/p", "year": year}, "objective": {"kind": "binary_contrastive"}}
+    assert experiment_from_tree(tree).data == PascalVoc(root="/p", year=2007)
+
+
+@pytest.mark.parametrize("year", [2006, "2013", "VOC2012", True, 2012.5])
+def test_a_year_without_segmentation_is_refused_with_those_there_are(year: object) -> None:
+    tree = {"data": {"kind": "pascal_voc", "root": "/p", "year": year}, "objective": {"kind": "binary_contrastive"}}
+    with pytest.raises(ConfigError, match=r"data\.year: found .*; input should be 2007, 2008, .* or 2012"):
+        experiment_from_tree(tree)
 
 
 def test_config_round_trips_through_yaml(tree: dict[str, Any], tmp_path: Path) -> None:

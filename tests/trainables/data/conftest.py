@@ -1,14 +1,19 @@
 """Tiny data sets in their real layouts."""
 
+import functools
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.config import ImageFolder, OxfordPet, SpuriousDigits
+from tests.trainables.voc_tree import write_voc
+from trainables.config import ImageFolder, OxfordPet, PascalVoc, SpuriousDigits
 from trainables.data import DataBundle, build_data
 
 REPOSITORY = Path(__file__).parents[3]
@@ -56,11 +61,36 @@ def folder_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bundle_of(pet_root: Path, folder_root: Path) -> Callable[[str], DataBundle]:
+def voc_root(tmp_path: Path) -> Path:
+    root = tmp_path / "voc"
+    write_voc(root)
+    return root
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Starts a web server of a folder and returns its address."""
+    with ExitStack() as running:
+
+        def start(folder: Path) -> str:
+            handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+            server = running.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            running.callback(thread.join)
+            running.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
+
+
+@pytest.fixture
+def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path) -> Callable[[str], DataBundle]:
     """Builds a tiny bundle of each kind."""
     configs = {
         "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
         "oxford_pet": OxfordPet(root=str(pet_root), image_size=32),
+        "pascal_voc": PascalVoc(root=str(voc_root), image_size=32),
         "image_folder": ImageFolder(root=str(folder_root), image_size=32),
     }
     return lambda kind: build_data(configs[kind])

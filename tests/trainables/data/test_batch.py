@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,14 @@ def batch_of(num: int) -> Batch:
         background_BHW=torch.zeros(num, 2, 2),
         has_mask_B=torch.arange(num) % 2 == 0,
         ids=tuple(f"p{index}" for index in range(num)),
+    )
+
+
+def several_labels(num: int) -> Batch:
+    return replace(
+        batch_of(num),
+        targets_BK=torch.arange(num * 3).view(num, 3).float(),
+        classes_BHW=torch.arange(num, dtype=torch.uint8).view(num, 1, 1).expand(num, 2, 2),
     )
 
 
@@ -37,6 +46,23 @@ def test_split_refuses_no_parts() -> None:
         batch_of(2).split(0)
 
 
+def test_what_several_labels_add_is_split_and_moved_along() -> None:
+    batch = several_labels(5)
+    first, second = batch.split(2)
+    assert first.targets_BK is not None
+    assert second.targets_BK is not None
+    assert second.classes_BHW is not None
+    assert torch.equal(torch.cat([first.targets_BK, second.targets_BK]), torch.arange(15.0).view(5, 3))
+    assert second.classes_BHW[:, 0, 0].tolist() == [3, 4]
+    moved = batch.to("meta")
+    assert moved.targets_BK is not None
+    assert moved.classes_BHW is not None
+    assert {moved.targets_BK.device.type, moved.classes_BHW.device.type} == {"meta"}
+    assert batch_of(2).to("meta").targets_BK is None
+    copy = pickle.loads(pickle.dumps(batch))
+    assert torch.equal(copy.classes_BHW, batch.classes_BHW)
+
+
 def test_to_moves_every_tensor_and_leaves_the_batch() -> None:
     batch = batch_of(2)
     moved = batch.to("meta")
@@ -49,9 +75,9 @@ def test_to_moves_every_tensor_and_leaves_the_batch() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_pin_memory_pins_every_tensor() -> None:
-    pinned = batch_of(2).pin_memory()
+    pinned = several_labels(2).pin_memory()
     tensors = (pinned.images_BCHW, pinned.labels_B, pinned.background_BHW, pinned.has_mask_B)
-    assert all(tensor.is_pinned() for tensor in tensors)
+    assert all(tensor.is_pinned() for tensor in (*tensors, pinned.targets_BK, pinned.classes_BHW))
     assert torch.equal(pinned.to("cuda").to("cpu").labels_B, pinned.labels_B)
 
 

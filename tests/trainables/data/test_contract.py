@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from trainables.config import DataConfig
+from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
 from trainables.data import Batch, DataBundle, Draw, PictureSet
 from trainables.data.build import BUILDERS
 
@@ -24,8 +25,10 @@ def fetch(dataset: PictureSet, seed: int = 0) -> Batch:
 
 def assert_equal(first: Batch, second: Batch) -> None:
     assert first.ids == second.ids
-    for name in ("images_BCHW", "labels_B", "background_BHW", "has_mask_B"):
-        assert torch.equal(getattr(first, name), getattr(second, name)), name
+    assert (first.targets_BK is None) == (second.targets_BK is None)
+    for name in ("images_BCHW", "labels_B", "background_BHW", "has_mask_B", "targets_BK", "classes_BHW"):
+        if getattr(first, name) is not None:
+            assert torch.equal(getattr(first, name), getattr(second, name)), name
 
 
 def test_every_configurable_kind_has_a_builder() -> None:
@@ -50,6 +53,24 @@ class TestContract:
             assert set(batch.background_BHW.unique().tolist()) <= {0.0, 1.0}
             assert batch.has_mask_B.shape == (num,)
             assert batch.has_mask_B.dtype == torch.bool
+
+    def test_only_data_of_several_labels_have_targets(self, bundle_of: Build, kind: str) -> None:
+        bundle = bundle_of(kind)
+        assert bundle.several_labels == (kind in KINDS_WITH_SEVERAL_LABELS)
+        for dataset in sets(bundle):
+            batch, num = fetch(dataset), len(dataset)
+            if not bundle.several_labels:
+                assert batch.targets_BK is None
+                assert batch.classes_BHW is None
+                continue
+            assert batch.targets_BK is not None
+            assert batch.classes_BHW is not None
+            assert batch.targets_BK.shape == (num, len(bundle.class_names))
+            assert batch.targets_BK.dtype == torch.float32
+            assert batch.classes_BHW.shape == (num, 32, 32)
+            assert batch.classes_BHW.dtype == torch.uint8
+            assert (batch.targets_BK.gather(1, batch.labels_B[:, None]) == 1).all()
+            assert torch.equal(batch.background_BHW == 1, batch.classes_BHW == 0)
 
     def test_background_is_zero_without_a_mask_and_leaves_room_for_the_object_with_one(
         self, bundle_of: Build, kind: str
@@ -93,7 +114,8 @@ class TestContract:
         bundle = bundle_of(kind)
         shown, trained = fetch(bundle.reference), fetch(bundle.train)
         assert shown.ids == trained.ids
-        assert torch.equal(shown.labels_B, trained.labels_B)
+        if not bundle.several_labels:  # Of those, the label is the crop's main one.
+            assert torch.equal(shown.labels_B, trained.labels_B)
         assert_equal(shown, fetch(bundle.reference, seed=1000))
 
     def test_fetching_leaves_the_global_generator_alone(self, bundle_of: Build, kind: str) -> None:
@@ -118,5 +140,6 @@ def test_each_kind_builds_its_own_set(bundle_of: Build) -> None:
     assert {kind: bundle_of(kind).class_names[0] for kind in KINDS} == {
         "image_folder": "cat",
         "oxford_pet": "Abyssinian",
+        "pascal_voc": "aeroplane",
         "spurious_digits": "0",
     }

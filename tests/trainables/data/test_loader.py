@@ -32,6 +32,8 @@ def assert_same(first: Iterable[Batch], second: Iterable[Batch]) -> None:
         assert one.ids == other.ids
         assert torch.equal(one.images_BCHW, other.images_BCHW)
         assert torch.equal(one.background_BHW, other.background_BHW)
+        assert (one.classes_BHW is None) == (other.classes_BHW is None)
+        assert one.classes_BHW is None or torch.equal(one.classes_BHW, other.classes_BHW)
 
 
 def test_an_epoch_visits_each_picture_once_and_drops_the_incomplete_batch(digits: PictureSet) -> None:
@@ -91,7 +93,7 @@ def test_augmentation_is_independent_of_rank_and_batch(bundle_of: Callable[[str]
         assert torch.equal(image_CHW, ranks[id_])
 
 
-@pytest.mark.parametrize("kind", ["oxford_pet", "image_folder", "spurious_digits"])
+@pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "image_folder", "spurious_digits"])
 def test_a_second_view_is_the_same_pictures_augmented_anew(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
     train = bundle_of(kind).train
     (batch, *_) = training_batches(train, batch_size=4, seed=2, epoch=3, num_views=2)
@@ -133,7 +135,7 @@ def test_augmentation_changes_with_the_epoch(bundle_of: Callable[[str], DataBund
     assert total(0) == total(0) != total(1)
 
 
-@pytest.mark.parametrize("kind", ["oxford_pet", "spurious_digits"])
+@pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "spurious_digits"])
 def test_loader_processes_change_nothing(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
     bundle = bundle_of(kind)
     assert_same(

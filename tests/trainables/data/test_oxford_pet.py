@@ -1,9 +1,6 @@
-import functools
 import hashlib
 import tarfile
-import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,18 +131,6 @@ def test_an_empty_list_is_refused(pet_root: Path) -> None:
         bundle(pet_root)
 
 
-@pytest.fixture
-def site(pet_root: Path) -> Iterator[str]:
-    """A web server of the folder that holds the data set."""
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(pet_root))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 def pack(folder: Path, name: str) -> str:
     """Pack a folder as the archives of the data set's site are packed; return the archive's MD5."""
     path = folder / f"{name}.tar.gz"
@@ -157,8 +142,12 @@ def pack(folder: Path, name: str) -> str:
 # torchvision unpacks without the filter that Python 3.12 asks for.
 @pytest.mark.filterwarnings("ignore:Python 3.14 will, by default, filter:DeprecationWarning")
 def test_download_fetches_what_is_missing(
-    pet_root: Path, site: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    pet_root: Path,
+    serve: Callable[[Path], str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    site = serve(pet_root)
     resources = tuple((f"{site}/{name}.tar.gz", pack(pet_root, name)) for name in ("images", "annotations"))
     monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
     target = tmp_path_factory.mktemp("fetched") / "new"

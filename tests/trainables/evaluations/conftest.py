@@ -30,9 +30,18 @@ class Pictures:
     num_skipped = 0
 
     def __init__(
-        self, images_NCHW: Tensor, labels: Sequence[int], background_NHW: Tensor, has_mask: Sequence[bool]
+        self,
+        images_NCHW: Tensor,
+        labels: Sequence[int],
+        background_NHW: Tensor,
+        has_mask: Sequence[bool],
+        *,
+        targets_NK: Tensor | None = None,
+        classes_NHW: Tensor | None = None,
     ) -> None:
-        self.class_names = ("red", "green")
+        self.class_names: tuple[str, ...] = ("red", "green")
+        self.targets_NK = targets_NK
+        self._classes_NHW = classes_NHW
         self._images_NCHW = images_NCHW
         self._labels_N = torch.tensor(labels)
         self._background_NHW = background_NHW
@@ -49,6 +58,8 @@ class Pictures:
             background_BHW=self._background_NHW[indices],
             has_mask_B=self._has_mask_N[indices],
             ids=tuple(f"picture-{index}" for index in indices),
+            targets_BK=None if self.targets_NK is None else self.targets_NK[indices],
+            classes_BHW=None if self._classes_NHW is None else self._classes_NHW[indices],
         )
 
     def digest(self) -> str:
@@ -87,11 +98,51 @@ def four_pictures(has_mask: Sequence[bool] = (True, True, False, True)) -> Pictu
     return Pictures(images, [0, 0, 1, 1], background, has_mask)
 
 
+RED_GREEN_OR_BLUE = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+"""Classes 0 to 2 score the mean of their colour; class 3, which no picture shows, scores nothing."""
+
+
+def several_labels() -> Pictures:
+    """Return pictures of 2 x 2 pixels with several labels each; the maps of a class are its colour by 4.
+
+    | picture | red              | green            | blue             | classes          | logits            |
+    |---------|------------------|------------------|------------------|------------------|-------------------|
+    | 0       | [[4, 0], [0, 0]] | [[0, 2], [2, 0]] | [[-4, 0],[0, 0]] | [[1, 2], [0, 0]] | 1, 1, -1, 0       |
+    | 1       | [[0, 0], [4, 4]] | [[0, 0], [0,-8]] | [[0, 0], [0, 8]] | [[1, 1], [255,0]]| 2, -2, 2, 0       |
+    | 2       | [[-4,0], [0, 0]] | [[0, 0], [0, 0]] | [[1, 1], [1, 1]] | [[3, 3], [3, 1]] | -1, 0, 1, 0       |
+    | 3       | [[8, 8], [0, 0]] | [[4, 0], [0, 0]] | [[0, 0], [0, 0]] | [[0, 0],[0, 255]]| 4, 1, 0, 0        |
+    """
+    colours = [
+        [[4, 0, 0, 0], [0, 2, 2, 0], [-4, 0, 0, 0]],
+        [[0, 0, 4, 4], [0, 0, 0, -8], [0, 0, 0, 8]],
+        [[-4, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]],
+        [[8, 8, 0, 0], [4, 0, 0, 0], [0, 0, 0, 0]],
+    ]
+    classes = torch.tensor([[1, 2, 0, 0], [1, 1, 255, 0], [3, 3, 3, 1], [0, 0, 0, 255]], dtype=torch.uint8)
+    targets = torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]])
+    has_mask = [True, True, True, False]
+    pictures = Pictures(
+        torch.tensor(colours, dtype=torch.float32).view(4, 3, 2, 2),
+        [0, 0, 2, 1],
+        (classes.view(4, 2, 2) == 0).float() * torch.tensor(has_mask).view(4, 1, 1),
+        has_mask,
+        targets_NK=targets,
+        classes_NHW=classes.view(4, 2, 2),
+    )
+    pictures.class_names = ("red", "green", "blue", "none")
+    return pictures
+
+
 def subject_of(
     model: Classifier, pictures: Pictures, *, shift: Mapping[str, Pictures] | None = None, **options: Any
 ) -> Subject:
     data = DataBundle(
-        train=pictures, val=pictures, reference=pictures, class_names=pictures.class_names, shift=shift or {}
+        train=pictures,
+        val=pictures,
+        reference=pictures,
+        class_names=pictures.class_names,
+        shift=shift or {},
+        several_labels=pictures.targets_NK is not None,
     )
     return Subject(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
 

@@ -1,11 +1,19 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.evaluations.conftest import four_pictures
+from tests.trainables.evaluations.conftest import (
+    RED_GREEN_OR_BLUE,
+    Pictures,
+    four_pictures,
+    linear_classifier,
+    several_labels,
+)
 from trainables.evaluations import draw_panels, panels_of
+from trainables.evaluations import panels as panels_module
 from trainables.models import Classifier
 
 CPU = torch.device("cpu")
@@ -64,3 +72,47 @@ def test_the_same_network_draws_the_same_bytes(red_or_green: Classifier, tmp_pat
         draw_panels(red_or_green, four_pictures(), num_images=2, num_rivals=1, folder=folder, device=CPU)
         contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert contents[0] == contents[1]
+
+
+def titles(monkeypatch: pytest.MonkeyPatch, model: Classifier, pictures: Pictures) -> list[str]:
+    drawn: list[str] = []
+    original = panels_module.draw_panel
+
+    def listening(*arguments: Any, title: str, **options: Any) -> Image.Image:
+        drawn.append(title)
+        return original(*arguments, title=title, **options)
+
+    monkeypatch.setattr(panels_module, "draw_panel", listening)
+    panels_of(model, pictures.batch, pictures.class_names, num_rivals=1, device=CPU)
+    return drawn
+
+
+def test_a_title_names_the_label_and_the_likeliest_class(
+    monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
+) -> None:
+    assert titles(monkeypatch, red_or_green, four_pictures()) == [
+        "red, predicted red (50%)",
+        "red, predicted red (73%)",
+        "green, predicted red (73%)",
+        "green, predicted green (56%)",
+    ]
+
+
+def test_a_title_names_all_labels_and_all_classes_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = several_labels()
+    found = titles(monkeypatch, linear_classifier(RED_GREEN_OR_BLUE), pictures)
+    assert [title.split(", predicted ")[0] for title in found] == ["red + green", "red", "blue + red", "green"]
+    assert [sorted(title.split(", predicted ")[1].split(", ")) for title in found] == [
+        ["green (73%)", "red (73%)"],
+        ["blue (88%)", "red (88%)"],
+        ["blue (73%)"],
+        ["green (73%)", "red (98%)"],
+    ]
+
+
+def test_a_title_names_the_likeliest_class_where_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = linear_classifier([[-1.0, 0, 0], [0, -1.0, 0], [0, 0, -2.0], [0, 0, -1.0]])
+    assert titles(monkeypatch, model, several_labels())[0].endswith("predicted blue (88%), none (73%)")
+    assert titles(monkeypatch, linear_classifier([[0.0, 0, 0]] * 3 + [[0.0, 0, 1.0]]), several_labels())[0].endswith(
+        "(50%)"
+    )

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import RED_OR_GREEN, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import (
+    RED_GREEN_OR_BLUE,
+    RED_OR_GREEN,
+    four_pictures,
+    linear_classifier,
+    several_labels,
+    subject_of,
+)
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import PictureError, build_data
 from trainables.evaluations import Predictions, Subject, predict, run_suite
@@ -12,7 +19,7 @@ from trainables.evaluations.predictions import Gather
 from trainables.models import Classifier, Output, build_model
 
 CPU = torch.device("cpu")
-TENSORS = [field.name for field in fields(Predictions) if field.name != "ids"]
+TENSORS = [field.name for field in fields(Predictions) if field.name not in ("ids", "by_class")]
 
 
 def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
@@ -27,6 +34,23 @@ def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
     torch.testing.assert_close(found.foreground_N, torch.tensor([0.25, 0.25, nan, 0.125]), equal_nan=True)
     torch.testing.assert_close(found.background_N, torch.tensor([0.25, 0.75, nan, 0.125]), equal_nan=True)
     assert found.logit_error_N.tolist() == [0, 0, 0, 0]
+
+
+def test_several_labels_by_hand_and_joined(red_or_green: Classifier) -> None:
+    pictures, nan = several_labels(), torch.nan
+    model = linear_classifier(RED_GREEN_OR_BLUE)
+    found = predict(model, [pictures[0:3], pictures[3:4]], device=CPU)
+    assert found.by_class is not None
+    targets_NK, foreground_NK, background_NK = found.by_class
+    assert torch.equal(targets_NK, torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]))
+    expected = [[1, 0.5, nan, nan], [0, nan, nan, nan], [0, nan, 0.75, nan], [nan] * 4]
+    torch.testing.assert_close(foreground_NK, torch.tensor(expected), equal_nan=True)
+    expected = [[0, 0.5, nan, nan], [1, nan, nan, nan], [1, nan, 0.25, nan], [nan] * 4]
+    torch.testing.assert_close(background_NK, torch.tensor(expected), equal_nan=True)
+    alone = predict(model, [], device=CPU, gather=lambda own: [own, found])
+    assert alone.by_class is not None
+    assert torch.equal(alone.by_class.targets_NK, targets_NK)
+    assert predict(red_or_green, [four_pictures().batch], device=CPU).by_class is None
 
 
 def test_influence_is_summed_over_all_rivals() -> None:

@@ -3,7 +3,13 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.trainables.evaluations.conftest import four_pictures, subject_of
+from tests.trainables.evaluations.conftest import (
+    RED_GREEN_OR_BLUE,
+    four_pictures,
+    linear_classifier,
+    several_labels,
+    subject_of,
+)
 from trainables.evaluations import (
     EVALUATIONS,
     QUICK,
@@ -80,7 +86,10 @@ def test_no_two_evaluations_report_the_same_metric() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
     spec = evaluation(name)
-    found = spec.run(subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()}))
+    subject = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
+    if name == "multilabel":
+        subject = subject_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
+    found = spec.run(subject)
     assert len(found.metrics) == len(spec.directions)
     assert all(isinstance(value, float) for value in found.metrics.values())
     assert all(is_evaluated(metric) for metric in found.metrics)
@@ -121,7 +130,7 @@ def test_a_metric_without_a_direction_may_be_evaluated_all_the_same(metric: str,
 
 class TestSelect:
     def test_quick_and_full(self) -> None:
-        assert select("quick") == QUICK == ("accuracy", "influence", "shift")
+        assert select("quick") == QUICK == ("accuracy", "multilabel", "influence", "shift")
         assert select("full") == tuple(EVALUATIONS)
 
     def test_names_are_taken_in_the_suite_s_order_and_once(self) -> None:
@@ -148,6 +157,8 @@ def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier)
     assert said.lines == [
         "start accuracy",
         "end accuracy",
+        "start multilabel",
+        "skip multilabel: the data have no pictures of several labels",
         "start influence",
         "skip influence: the data have no masks",
         "start shift",
@@ -192,11 +203,12 @@ def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatc
         run_suite([name], subject_of(red_or_green, four_pictures()))
 
 
-def test_nothing_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
+def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
     said = Said()
     subject = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
     metrics = run_suite(QUICK, subject, watch=said)
-    assert not [line for line in said.lines if line.startswith("skip")]
+    skipped = [line for line in said.lines if line.startswith("skip")]
+    assert skipped == ["skip multilabel: the data have no pictures of several labels"]
     assert len(metrics) == 4 + 3 + 4
 
 

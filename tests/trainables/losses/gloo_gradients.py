@@ -30,6 +30,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"objective.kind": "cross_entropy"},
     "contrastive": {"objective.kind": "contrastive"},
     "binary_contrastive": {"objective.kind": "binary_contrastive"},
+    "binary_cross_entropy": {"objective.kind": "binary_cross_entropy"},
     "divergence over the map": {"objective.kind": "cross_entropy", "objective.divergence.weight": 5.0},
     "divergence on the foreground": {
         "objective.kind": "cross_entropy",

@@ -11,6 +11,7 @@ from torch.nn import functional
 from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
 from trainables.config import (
     BinaryContrastive,
+    BinaryCrossEntropy,
     Contrastive,
     CrossEntropy,
     Divergence,
@@ -30,13 +31,18 @@ from trainables.losses import (
 from trainables.models import Classifier, build_model
 
 SOFTMAX: list[ObjectiveConfig] = [CrossEntropy(), Contrastive(), Contrastive(background_weight=0.0)]
-BINARY: list[ObjectiveConfig] = [BinaryContrastive(), BinaryContrastive(background_weight=0.0)]
+BINARY: list[ObjectiveConfig] = [
+    BinaryCrossEntropy(),
+    BinaryContrastive(),
+    BinaryContrastive(background_weight=0.0),
+]
 DIVERGENCES = {"map": Divergence(weight=2.0), "foreground": Divergence(weight=3.0, where="foreground", mask_scale=50.0)}
 WASSERSTEIN = SlicedWasserstein(weight=5.0, num_directions=8, target_probability=0.9)
 WITH_PARTS: list[ObjectiveConfig] = [
     CrossEntropy(divergence=DIVERGENCES["map"]),
     Contrastive(divergence=DIVERGENCES["foreground"], sliced_wasserstein=WASSERSTEIN),
     BinaryContrastive(sliced_wasserstein=WASSERSTEIN),
+    BinaryCrossEntropy(divergence=DIVERGENCES["map"]),
 ]
 CONFIGS = SOFTMAX + BINARY + WITH_PARTS
 

@@ -7,8 +7,17 @@ import torch
 from torch import Tensor
 
 from tests.trainables.conftest import CPU, MakeConfig
-from trainables.config import BinaryContrastive, Contrastive, CrossEntropy, CutMix, ExperimentConfig, ObjectiveConfig
+from trainables.config import (
+    BinaryContrastive,
+    BinaryCrossEntropy,
+    Contrastive,
+    CrossEntropy,
+    CutMix,
+    ExperimentConfig,
+    ObjectiveConfig,
+)
 from trainables.data import Batch, build_data, training_batches
+from trainables.data.class_map import batch_of_classes
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext, fit
@@ -83,6 +92,17 @@ def test_noise_leaves_the_object_and_pictures_without_a_mask_as_they_are() -> No
     assert torch.equal(changed_BHW, batch.background_BHW == 1)
     assert_equal(batch, before)
     assert_equal(noisy, Batch(noisy.images_BCHW, *tensors_of(batch)[1:], ids=batch.ids))
+
+
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, BinaryContrastive])
+def test_noise_lies_on_what_is_no_object_of_several_and_keeps_their_labels(kind: Any) -> None:
+    classes = torch.tensor([[[1, 2], [0, 255]], [[2, 2], [0, 0]]], dtype=torch.uint8)
+    batch = batch_of_classes(torch.full((2, 3, 2, 2), 0.5), classes, torch.tensor([0, 0]), ("a", "b"), num_classes=3)
+    (view,) = build_mixing(kind(background_noise=0.2))(batch)
+    changed_BHW = (view.batch.images_BCHW != batch.images_BCHW).any(1)
+    assert torch.equal(changed_BHW, classes == 0)
+    assert view.batch.targets_BK is batch.targets_BK
+    assert view.batch.classes_BHW is batch.classes_BHW
 
 
 def test_noise_has_its_deviation_and_counts_by_the_share_of_background() -> None:
@@ -218,7 +238,7 @@ def test_the_main_label_is_that_of_which_more_shows() -> None:
     assert main_labels(paste(batch_of(TOP, CORNER, RIGHT), LEFT)).tolist() == [0, 0, 2]
 
 
-@pytest.mark.parametrize("kind", [CrossEntropy, Contrastive, BinaryContrastive])
+@pytest.mark.parametrize("kind", [CrossEntropy, Contrastive, BinaryCrossEntropy, BinaryContrastive])
 def test_without_noise_and_cutmix_the_batch_is_the_view(kind: Any) -> None:
     batch = batch_of(TOP, CORNER)
     state = torch.get_rng_state()

@@ -1,0 +1,139 @@
+"""PASCAL VOC segmentation: photos with one or several of 20 classes (Everingham et al. 2010, IJCV 88).
+
+Layout `<root>/VOCdevkit/VOC<year>`: `JPEGImages/*.jpg`, `SegmentationClass/*.png`,
+`ImageSets/Segmentation/{train,val}.txt`.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+from torchvision.datasets import VOCSegmentation
+from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+from trainables.config import ConfigError, PascalVoc
+from trainables.data.class_map import check_class_map
+from trainables.data.dataset import DataBundle
+from trainables.data.list_file import check_apart, check_once, first_few, read_lines
+from trainables.data.photos import Photo, Photos
+from trainables.data.transforms import Transform, evaluation_transform, training_transform
+
+CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+"""By the value of a mask's pixels less one; 0 is background, and 255 the border between objects, which is neither."""
+
+
+def build_pascal_voc(config: PascalVoc) -> DataBundle:
+    """Read train as the training set and val as the validation set."""
+    if config.download:
+        _download(config)
+    train, val = (_listed(config, name) for name in ("train", "val"))
+    check_apart(
+        _list(config, "train"), [photo.id for photo in train], _list(config, "val"), [photo.id for photo in val]
+    )
+    if config.on_error == "raise":
+        _check_files(config, train + val)
+
+    def photos(listed: list[Photo], transform: Transform) -> Photos:
+        return Photos(
+            listed,
+            class_names=CLASSES,
+            root=_folder(config),
+            image_size=config.image_size,
+            transform=transform,
+            read_mask=partial(check_class_map, num_classes=len(CLASSES)),
+            class_maps=True,
+            on_error=config.on_error,
+        )
+
+    return DataBundle(
+        train=photos(train, training_transform(config.image_size, config.augmentation)),
+        val=photos(val, evaluation_transform(config.image_size)),
+        reference=photos(train, evaluation_transform(config.image_size)),
+        class_names=CLASSES,
+        several_labels=True,
+        config=config,
+    )
+
+
+def _folder(config: PascalVoc) -> Path:
+    return Path(config.root, DATASET_YEAR_DICT[str(config.year)]["base_dir"])
+
+
+def _list(config: PascalVoc, name: str) -> Path:
+    return _folder(config) / "ImageSets" / "Segmentation" / f"{name}.txt"
+
+
+def _listed(config: PascalVoc, name: str) -> list[Photo]:
+    folder, path = _folder(config), _list(config, name)
+    remedy = (
+        f"looked for {folder}/JPEGImages/*.jpg, {folder}/SegmentationClass/*.png and {path.parent}/{{train,val}}.txt; "
+        f"set data.root to the folder that holds {folder.relative_to(config.root)}, data.year to the year that is "
+        "there, or data.download=true to fetch it"
+    )
+    stems = [_stem(line, where=where) for where, line in read_lines(path, remedy=remedy).items()]
+    check_once(path, stems)
+    return [
+        Photo(folder / "JPEGImages" / f"{stem}.jpg", folder / "SegmentationClass" / f"{stem}.png", None, stem)
+        for stem in stems
+    ]
+
+
+def _stem(line: str, *, where: str) -> str:
+    stem = line.strip()
+    if len(stem.split()) != 1 or Path(stem).name != stem:
+        raise ConfigError(f"{where}: found {line!r}; expected a picture's name without its ending, as in 2007_000032")
+    return stem
+
+
+def _missing(photos: list[Photo]) -> list[Path]:
+    paths = [path for photo in photos for path in (photo.path, photo.mask_path) if path is not None]
+    return [path for path in paths if not path.is_file()]
+
+
+def _check_files(config: PascalVoc, photos: list[Photo]) -> None:
+    folder = _folder(config)
+    missing = [path.relative_to(folder).as_posix() for path in _missing(photos)]
+    if missing:
+        raise ConfigError(
+            f"data.root: {len(missing)} of the files that {folder}/ImageSets/Segmentation/{{train,val}}.txt list are "
+            f"missing in {folder}: {first_few(missing)}; complete it, with data.download=true for example, or set "
+            "data.on_error=skip to go on without those pictures"
+        )
+
+
+def _download(config: PascalVoc) -> None:
+    """Fetch into the root what is not there whole; workers of one machine take turns."""
+    root, name = Path(config.root), f"PASCAL VOC {config.year}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".pascal-voc.lock"):
+            if not _is_whole(config):  # torchvision unpacks anew what is there.
+                VOCSegmentation(root, year=str(config.year), image_set="train", download=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"data.download: {name} could not be fetched into {root}: {error}") from error
+
+
+def _is_whole(config: PascalVoc) -> bool:
+    names = ("train", "val")
+    return all(_list(config, name).is_file() and not _missing(_listed(config, name)) for name in names)

@@ -1,0 +1,94 @@
+"""How well each class is found, and by what, where pictures show several of them.
+
+N samples, K classes, P pairs of a sample and a class that it shows.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.finding import Finding
+
+
+def average_precisions(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
+    """Return `AP = sum_n (R_n - R_(n-1)) P_n` of each class, float64 K; nan of one that no picture shows.
+
+    P_n and R_n are precision and recall of the pictures whose logit is at least the n-th highest different one. It is
+    not interpolated, unlike that of the challenges of PASCAL VOC. A class with a logit that is not finite has none.
+    """
+    from sklearn.metrics import average_precision_score
+
+    return torch.tensor(
+        [
+            average_precision_score(targets_N.numpy(), logits_N.numpy())
+            if targets_N.any() and logits_N.isfinite().all()
+            else math.nan
+            for logits_N, targets_N in zip(logits_NK.T.double(), targets_NK.T, strict=True)
+        ],
+        dtype=torch.float64,
+    )
+
+
+def f1_scores(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
+    """Return `F1 = 2 TP / (2 TP + FP + FN)` of each class at a probability above 0.5, float64 K.
+
+    It is nan of a class that no picture shows.
+    """
+    found_NK, there_NK = logits_NK > 0, targets_NK > 0
+    hits_K = (found_NK & there_NK).sum(0).double()
+    return torch.where(there_NK.any(0), 2 * hits_K / (found_NK.sum(0) + there_NK.sum(0)), torch.nan)
+
+
+def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
+    """Return the share of `sum |H_k|` that lies outside class k's own object, over pairs of a picture and a class.
+
+    Args:
+        foreground_P: `sum_ij |H_k|` on the own object of a class k that the picture shows.
+        background_P: The same on everything else that is known.
+    """
+    outside, total = background_P.double().sum().item(), (foreground_P + background_P).double().sum().item()
+    return outside / total if total else math.nan
+
+
+def _run(subject: Subject) -> Finding:
+    logits_NK, by_class = subject.validation.logits_NK, subject.validation.by_class
+    assert by_class is not None, "pictures of several labels have targets"
+    targets_NK, foreground_NK, background_NK = by_class
+    is_there_NK = targets_NK > 0
+    is_shown_K = is_there_NK.any(0)
+    precisions_K = average_precisions(logits_NK, targets_NK)
+    names = subject.data.class_names
+    return Finding(
+        {
+            "val/mean_average_precision": precisions_K[is_shown_K].mean().item(),
+            "val/f1": f1_scores(logits_NK, targets_NK)[is_shown_K].mean().item(),
+            "background/class_influence_share": class_influence_share(
+                foreground_NK[is_there_NK], background_NK[is_there_NK]
+            ),
+        },
+        settings={
+            "num_pictures": len(targets_NK),
+            "num_labels": int(targets_NK.sum()),
+            "num_by_class": dict(zip(names, targets_NK.sum(0).long().tolist(), strict=True)),
+            "average_precision": {
+                name: precision
+                for name, precision, is_shown in zip(names, precisions_K.tolist(), is_shown_K.tolist(), strict=True)
+                if is_shown
+            },
+        },
+    )
+
+
+MULTILABEL = EvalSpec(
+    name="multilabel",
+    category="accuracy",
+    directions={
+        "val/mean_average_precision": "max",
+        "val/f1": "max",
+        "background/class_influence_share": "min",
+    },
+    run=_run,
+    needs=frozenset({"pictures of several labels"}),
+)
