@@ -1,14 +1,15 @@
 """A sweep's best configs at another scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.results import ranked, trial_rows
+from orchestrator.results import best, ranked, trial_rows
 from orchestrator.sweep_config import SweepConfig, sweep_from_tree
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, find_sweep, kept_provenance
+from orchestrator.transfer import Scales, transfer
 from search_spaces import find_scale
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, override
 
@@ -29,30 +30,32 @@ def plan_promotion(
     source: SweepFolder,
     *,
     scale: str,
-    top: int = 1,
+    top: int | None = None,
+    front: bool = False,
     trial_ids: Sequence[str] = (),
     name: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Promotion:
-    """Choose the trials and resolve their configs at `scale`.
+    """Choose the trials, the best one unless told otherwise, and resolve their configs at `scale`.
 
-    A scale file holds under `set` the fields it changes; `overrides` come on top.
+    A scale file holds under `set` the fields it changes, and under `transfer` the rules by which others go with them;
+    a field that `set` names is not transferred. `overrides` come on top.
 
     Raises:
-        ConfigError: No such scale or trial, nothing completed, or a config that does not work at that scale.
+        ConfigError: No such scale or trial, nothing completed, a config that does not work at that scale, or trials
+            chosen in two ways.
     """
-    changes = _changes(scale)
-    chosen = list(trial_ids) or _best_trials(source, top)
+    if (top is not None) + front + bool(trial_ids) > 1:
+        raise ConfigError("--top, --front and --trial each choose the trials; give one of them")
+    changes, rules = _scale(scale)
+    chosen = list(trial_ids) or (_front(source) if front else _best_trials(source, top or 1))
     unknown = sorted(set(chosen) - set(source.trial_ids()))
     if unknown:
         there = ", ".join(source.trial_ids())
         raise ConfigError(f"sweep {source.path.name} has no trial {', '.join(unknown)}; trials there: {there}")
     before = {trial_id: source.trial(trial_id).config() for trial_id in chosen}
     after = {
-        trial_id: experiment_from_tree(
-            override(override(config.model_dump(mode="json"), changes), overrides or {}),
-            source=f"trial {trial_id} at scale {scale}",
-        )
+        trial_id: _at_scale(config, changes, rules, overrides or {}, source=f"trial {trial_id} at scale {scale}")
         for trial_id, config in before.items()
     }
     return Promotion(source, name or f"{source.path.name}-{Path(scale).stem}", scale, before, after)
@@ -101,14 +104,53 @@ def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
     return folder
 
 
-def _changes(scale: str) -> dict[str, Any]:
+def _at_scale(
+    config: ExperimentConfig,
+    changes: Mapping[str, Any],
+    rules: Iterable[str],
+    overrides: Mapping[str, Any],
+    *,
+    source: str,
+) -> ExperimentConfig:
+    """Return `config` with the scale's changes, what goes with them, and what the user sets."""
+    tree = override(config.model_dump(mode="json"), changes)
+    scales = Scales(config, experiment_from_tree(tree, source=source), _count_classes)
+    transferred = {
+        field: value
+        for field, value in transfer(list(rules), scales).items()
+        if field not in changes and field not in overrides
+    }
+    return experiment_from_tree(override(override(tree, transferred), overrides), source=source)
+
+
+def _count_classes(config: ExperimentConfig) -> int:
+    from trainables.data import build_data
+
+    return len(build_data(config.data).class_names)
+
+
+def _scale(scale: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields that a scale sets, and the names of its rules."""
     tree = find_scale(scale)
-    changes = tree.get("set")
-    if set(tree) != {"set"} or not isinstance(changes, dict):
+    changes, rules = tree.get("set"), tree.get("transfer", [])
+    if not {"set"} <= set(tree) <= {"set", "transfer"} or not isinstance(changes, dict):
         raise ConfigError(
-            f"scale {scale}: expected one mapping `set` of config fields; found {', '.join(tree) or 'nothing'}"
+            f"scale {scale}: expected a mapping `set` of config fields and, if need be, a list `transfer` of rules; "
+            f"found {', '.join(tree) or 'nothing'}"
         )
-    return changes
+    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise ConfigError(
+            f"scale {scale}: transfer = {rules!r}; expected a list of rules, such as [learning_rate_with_batch]"
+        )
+    return changes, rules
+
+
+def _front(source: SweepFolder) -> list[str]:
+    config = source.config()
+    front = [row["trial_id"] for row in best(trial_rows(source, {}), config.goals)]
+    if not front:
+        raise ConfigError(f"sweep {config.name} has no completed trial; finish it with: campaign resume {config.name}")
+    return front
 
 
 def _best_trials(source: SweepFolder, top: int) -> list[str]:

@@ -149,7 +149,10 @@ def extend(
 def promote(
     sweep: Sweep,
     scale: Annotated[str, typer.Option(help="A scale's name, or a YAML file.")],
-    top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 1,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="How many of the best trials; by default 1.", show_default=False)
+    ] = None,
+    front: Annotated[bool, typer.Option("--front", help="The Pareto front instead.")] = False,
     trial: Annotated[
         list[str] | None, typer.Option(help="A trial's id instead; may be repeated.", show_default=False)
     ] = None,
@@ -174,7 +177,13 @@ def promote(
 
     source = SweepFolder.find(storage, sweep)
     promotion = plan_promotion(
-        source, scale=scale, top=top, trial_ids=trial or [], name=name, overrides=parse_assignments(set_ or [])
+        source,
+        scale=scale,
+        top=top,
+        front=front,
+        trial_ids=trial or [],
+        name=name,
+        overrides=parse_assignments(set_ or []),
     )
     for line in differences(promotion):
         note(line)

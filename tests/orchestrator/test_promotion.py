@@ -46,6 +46,24 @@ def test_front_goes_before_the_first_goal(make_sweep: Callable[..., Any], scale:
     assert list(plan_promotion(sweep.folder, scale=scale, top=3).after) == ["0001", "0002", "0000"]
 
 
+def test_whole_front_is_chosen(make_sweep: Callable[..., Any], scale: str) -> None:
+    goals = [{"metric": "val/accuracy", "direction": "max"}, {"metric": "val/loss", "direction": "min"}]
+    sweep = make_sweep(goals=goals)
+    for index, (accuracy, loss) in enumerate([(0.8, 0.9), (0.8, 0.5), (0.5, 0.1)]):
+        sweep.complete(f"000{index}", {"val/accuracy": accuracy, "val/loss": loss})
+    assert list(plan_promotion(sweep.folder, scale=scale, front=True).after) == ["0001", "0002"]
+
+
+def test_front_of_nothing_is_refused(make_sweep: Callable[..., Any], scale: str) -> None:
+    with pytest.raises(ConfigError, match=r"has no completed trial; finish it with: campaign resume "):
+        plan_promotion(make_sweep().folder, scale=scale, front=True)
+
+
+def test_trials_are_chosen_in_one_way(sweep: Any, scale: str) -> None:
+    with pytest.raises(ConfigError, match=r"--top, --front and --trial each choose the trials"):
+        plan_promotion(sweep.folder, scale=scale, top=2, front=True)
+
+
 def test_differences_are_what_changes(sweep: Any, scale: str) -> None:
     promotion = plan_promotion(sweep.folder, scale=scale, overrides={"training.epochs": 30})
     assert differences(promotion) == [
@@ -57,6 +75,21 @@ def test_differences_are_what_changes(sweep: Any, scale: str) -> None:
         "training.epochs": 30,
         "resources.workers": 2,
     }
+
+
+def test_rules_move_what_neither_the_scale_nor_the_user_sets(sweep: Any, tmp_path: Path) -> None:
+    path = tmp_path / "batch.yaml"
+    path.write_text("set: {training.batch_size: 256}\ntransfer: [learning_rate_with_batch]\n", encoding="utf-8")
+    (config,) = plan_promotion(sweep.folder, scale=str(path)).after.values()
+    assert config.optim.learning_rate == pytest.approx(2e-3)
+    (config,) = plan_promotion(sweep.folder, scale=str(path), overrides={"optim.learning_rate": 0.5}).after.values()
+    assert config.optim.learning_rate == 0.5
+    path.write_text(
+        "set: {training.batch_size: 256, optim.learning_rate: 0.1}\ntransfer: [learning_rate_with_batch]\n",
+        encoding="utf-8",
+    )
+    (config,) = plan_promotion(sweep.folder, scale=str(path)).after.values()
+    assert config.optim.learning_rate == 0.1
 
 
 def test_differences_name_the_fields_of_another_kind(sweep: Any, scale: str) -> None:
@@ -100,8 +133,10 @@ def test_fewer_completed_trials_than_asked_for_are_refused(sweep: Any, scale: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training: {epochs: 3}", "expected one mapping `set` of config fields; found training"),
-        ("set: [1]", "expected one mapping `set`"),
+        ("training: {epochs: 3}", "expected a mapping `set` of config fields .*; found training"),
+        ("set: [1]", "expected a mapping `set`"),
+        ("set: {seed: 1}\ntransfer: lr", r"transfer = 'lr'; expected a list of rules, such as \[learning_rate"),
+        ("set: {seed: 1}\ntransfer: [lr]", "transfer: no rule lr; valid rules: learning_rate_with_batch, "),
         ("set: {seed: 1}\nmore: 2", "found set, more"),
         ("", "found nothing"),
         ("set: {training.epoch: 3}", r"trial 0001 at scale .*bad\.yaml: training\.epoch: unknown field"),
