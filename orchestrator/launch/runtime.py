@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.launch.capacity import DRIVER
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def available_resources(address: str | None = None) -> dict[str, float]:
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
-    """Connect to Ray, yield the cluster's resources, and disconnect.
+    """Connect to Ray, yield the cluster's resources, those that its autoscaler may add among them, and disconnect.
 
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
@@ -55,7 +56,8 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
 
     _connect(address or os.environ.get("RAY_ADDRESS"))
     try:
-        yield dict(ray.cluster_resources())
+        available = dict(ray.cluster_resources())
+        yield with_autoscaling(available) if address else available
     finally:
         ray.shutdown()
 

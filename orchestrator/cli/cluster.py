@@ -1,0 +1,73 @@
+"""Commands on the file of a cluster."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import Json, Set
+from orchestrator.cli.output import note, print_json, say
+
+if TYPE_CHECKING:
+    from trainables.config import ExperimentConfig
+
+cluster = typer.Typer(help="Check the file with which ray up starts a cluster.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands to `app`."""
+    cluster.command()(check)
+    app.add_typer(cluster, name="cluster")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The cluster file.")] = Path("cluster.yaml"),
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="CONFIG|SPACE",
+            help="A YAML file, a shipped base or a space whose trials must fit.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Check a cluster file offline: Ray's own schema and validator, and what a sweep needs. Nothing is started.
+
+    Every finding names the field, what was found and what would be right; the exit code is 2 if there is one.
+
+    Example: campaign cluster check cluster.yaml --for pets-species --set resources.workers=2
+    """
+    from orchestrator.cluster import check_file
+    from trainables.config import ConfigError
+
+    if set_ and for_ is None:
+        raise ConfigError(f"--set {set_[0]} has no effect without --for, which names the trial that must fit")
+    checked = check_file(file, None if for_ is None else _experiment(for_, set_ or []))
+    for line in checked.to_do:
+        note(f"before ray up: {line}")
+    if json:
+        findings = [asdict(finding) for finding in checked.findings]
+        print_json({"file": str(file), "findings": findings, "ok": not findings})
+    else:
+        for finding in checked.findings:
+            say(str(finding))
+        say(f"{file}: {_count(len(checked.findings))}")
+    if checked.findings:
+        raise typer.Exit(2)
+
+
+def _experiment(name: str, assignments: list[str]) -> "ExperimentConfig":
+    """Return the config of a space's trials, or that of a base or file."""
+    from search_spaces import SPACES, find_base, find_space
+    from trainables.config import experiment_from_tree, override, parse_assignments
+
+    base = find_space(name).base if name in SPACES or Path(name).suffix == ".py" else name
+    return experiment_from_tree(override(find_base(base), parse_assignments(assignments)), source=name)
+
+
+def _count(number: int) -> str:
+    return "nothing to change" if not number else f"{number} finding{'s' if number > 1 else ''}"

@@ -1,0 +1,46 @@
+"""The command that looks at this machine, and at a cluster."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Storage, TrackingUri
+from orchestrator.cli.output import print_json, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command to `app`."""
+    app.command()(doctor)
+
+
+def doctor(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a data set that must be readable.", show_default=False),
+    ] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Start Ray on this machine, to see whether it does.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Look at this machine, and with --address at a Ray cluster: what is there, and what to do where it is not enough.
+
+    The exit code is 1 if something is an error. Nothing is left behind.
+
+    Example: campaign doctor --data /data/pets --ray
+    """
+    from orchestrator.cluster.doctor import Patient, examine
+
+    states = []
+    for state in examine(Patient(storage, tracking_uri, data, address, ray)):
+        states.append(state)
+        if not json:
+            say(str(state))
+    failed = [state.name for state in states if state.status == "error"]
+    if json:
+        print_json({"checks": [asdict(state) for state in states], "ok": not failed})
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,212 @@
+"""What the doctor looks at on this machine: libraries, GPUs, cores, memory, disk."""
+
+import fcntl
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+Status = Literal["ok", "warning", "error"]
+LIBRARIES = ("ray", "torch", "torchvision", "mlflow", "optuna")
+OLDEST_PYTHON = (3, 11)
+GIB = 2**30
+LEAST_SHM_GIB = 1.0
+LEAST_DISK_GIB = 1.0
+SCARCE_DISK_GIB = 20.0
+SHM = Path("/dev/shm")
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was found of one thing, and what to do about it."""
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status:<8}{self.name:<12}{self.found}" + (f"; {self.advice}" if self.advice else "")
+
+
+def python() -> Iterator[State]:
+    found = f"{platform.python_version()} in {sys.prefix}"
+    if sys.version_info < OLDEST_PYTHON:
+        yield State("python", "error", found, "CAMpaign needs Python 3.11 or newer: make setup PYTHON=python3.12")
+    else:
+        yield State("python", "ok", found)
+
+
+def libraries() -> Iterator[State]:
+    """Compare the installed versions with those that the package requires."""
+    needs = _requirements()
+    for name in LIBRARIES:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield State(name, "error", "not installed", "make setup installs it")
+            continue
+        need = needs.get(name)
+        if need and not need.specifier.contains(found, prereleases=True):
+            yield State(name, "error", found, f"CAMpaign needs {name}{need.specifier}: make setup")
+        else:
+            yield State(name, "ok", found)
+
+
+def _requirements() -> dict[str, Requirement]:
+    """Return what the package requires; nothing where it runs from its folder without being installed."""
+    try:
+        texts = importlib.metadata.requires("campaign") or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    return {need.name: need for need in map(Requirement, texts)}
+
+
+def operators() -> Iterator[State]:
+    """Run an operator that torchvision compiled against torch: it is missing where the two do not belong together."""
+    try:
+        import torch
+        import torchvision
+
+        torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        advice = "install torch and torchvision from one index, at the versions of constraints.txt: make setup"
+        yield State("operators", "error", f"torchvision.ops.nms: {_first_line(error)}", advice)
+    else:
+        yield State("operators", "ok", "torch and torchvision belong together")
+
+
+def gpus() -> Iterator[State]:
+    """Say which GPUs torch may use, and at what precision."""
+    try:
+        import torch
+    except (ImportError, OSError):
+        return  # said by `operators`
+    number = torch.cuda.device_count()
+    if not number and shutil.which("nvidia-smi"):
+        built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+        advice = "nvidia-smi shows the driver's version; take a newer driver, or torch for that CUDA"
+        yield State("gpus", "warning", f"none that torch can use, which is {built}, beside an NVIDIA driver", advice)
+    elif not number:
+        yield State("gpus", "ok", "none: trains on CPUs")
+    for index in range(number):
+        properties = torch.cuda.get_device_properties(index)
+        bf16 = properties.major >= 8
+        found = f"{properties.name}, {properties.total_memory / GIB:.0f} GiB, {'bf16' if bf16 else 'no bf16'}"
+        yield State(f"gpu {index}", "ok" if bf16 else "warning", found, "" if bf16 else "keep training.precision=fp32")
+
+
+def cores() -> Iterator[State]:
+    """Compare the threads of torch with the cores that this process may use."""
+    usable, quota = len(os.sched_getaffinity(0)), _quota()
+    limit = min(usable, quota) if quota else float(usable)
+    threads = _threads()
+    found = f"{limit:g} of {os.cpu_count()} cores, {threads} threads of torch"
+    if threads > limit + 0.5:
+        advice = f"more threads than cores stand in each other's way: export OMP_NUM_THREADS={max(1, int(limit))}"
+        yield State("cores", "warning", found, advice)
+    else:
+        yield State("cores", "ok", found)
+
+
+def _threads() -> int:
+    try:
+        import torch
+    except (ImportError, OSError):
+        return int(os.environ.get("OMP_NUM_THREADS", "1"))
+    return int(torch.get_num_threads())
+
+
+def _quota() -> float | None:
+    """Return the cores that the container may use at a time, or None without a limit."""
+    try:
+        most, period = QUOTA.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if most == "max" else int(most) / int(period)
+
+
+def shared_memory() -> Iterator[State]:
+    try:
+        size = shutil.disk_usage(SHM).total / GIB
+    except OSError as error:
+        yield State("/dev/shm", "warning", _first_line(error), "Ray keeps its objects on the disk, which is slow")
+        return
+    if size < LEAST_SHM_GIB:
+        advice = f"data loaders die for want of it: docker run --shm-size={LEAST_SHM_GIB:g}g, or more"
+        yield State("/dev/shm", "warning", f"{size:.2f} GiB", advice)
+    else:
+        yield State("/dev/shm", "ok", f"{size:.1f} GiB")
+
+
+def storage(folder: Path) -> Iterator[State]:
+    """Write, rename and lock a file on the disk of the storage folder, and measure what is free; nothing is left."""
+    there = folder.expanduser().absolute()
+    place = next(path for path in (there, *there.parents) if path.exists())
+    try:
+        free = shutil.disk_usage(place).free / GIB
+        _use(place)
+    except OSError as error:
+        advice = "sweeps need a folder to write, rename and lock files in: --storage"
+        yield State("storage", "error", f"{there}: {error.strerror or error}", advice)
+        return
+    found = f"{there}: written, renamed and locked; {free:.0f} GiB free"
+    if free < LEAST_DISK_GIB:
+        yield State("storage", "error", found, "make room, or choose another folder with --storage")
+    elif free < SCARCE_DISK_GIB:
+        yield State("storage", "warning", found, "checkpoints of a large network fill this soon")
+    else:
+        yield State("storage", "ok", found)
+
+
+def _use(place: Path) -> None:
+    """Do in a folder of its own what a trial's files go through; OSError where it does not work."""
+    with tempfile.TemporaryDirectory(dir=place, prefix=".doctor-") as name:
+        written, renamed = Path(name) / "new", Path(name) / "file"
+        renamed.write_bytes(b"old")
+        written.write_bytes(b"new")
+        written.replace(renamed)
+        if renamed.read_bytes() != b"new":
+            raise OSError("a file that was renamed over another still shows the old one")
+        with renamed.open() as first, renamed.open() as second:
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+        raise OSError("two may hold the lock of one file: mount it with locks, such as NFS 4 without nolock")
+
+
+def data_root(root: Path) -> Iterator[State]:
+    """Read a byte of the first file below the folder."""
+    here = root.expanduser()
+    advice = "give the folder that data.root names, readable for this user"
+    try:
+        first = _first_file(here)
+        with first.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        yield State("data", "error", f"{here}: {error.strerror or error}", advice)
+    else:
+        yield State("data", "ok", f"{here}: {first.relative_to(here)} can be read")
+
+
+def _first_file(folder: Path) -> Path:
+    list(folder.iterdir())  # which says why a folder cannot be read; rglob passes over it
+    for path in folder.rglob("*"):
+        if path.is_file():
+            return path
+    raise OSError("holds no file")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
