@@ -54,7 +54,8 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
         os.environ.setdefault(name, value)
     import ray
 
-    _connect(address or os.environ.get("RAY_ADDRESS"))
+    address = address or os.environ.get("RAY_ADDRESS")
+    _connect(address)
     try:
         available = dict(ray.cluster_resources())
         yield with_autoscaling(available) if address else available
