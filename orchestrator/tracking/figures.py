@@ -9,6 +9,9 @@ Row = Mapping[str, Any]
 """A trial as `--json` prints it: trial_id, run_id, status, epoch, config (flat) and metrics."""
 
 TITLE = "Objectives of the completed trials"
+LABEL_ANGLE = -30
+ABSENT_BELOW = 0.15
+"""How far below the numbers of an axis those trials lie that have none, as a share of the numbers' range."""
 IN_ONE_PLOT = 2
 """Objectives that one plot can set against each other."""
 STYLE = (
@@ -75,7 +78,8 @@ def coordinates_figure(ranking: Sequence[Row], objectives: Objectives) -> Any:
     colours = [row["metrics"][next(iter(objectives))] for row in ranking]
     line = {"color": colours, "colorscale": "Viridis", "showscale": True}
     return graph_objects.Figure(
-        graph_objects.Parcoords(dimensions=axes, line=line), layout={"title": {"text": "Settings and objectives"}}
+        graph_objects.Parcoords(dimensions=axes, line=line, labelangle=LABEL_ANGLE, labelfont_size=11),
+        layout={"title": {"text": "Settings and objectives"}, "margin": {"t": 190, "r": 150}, "height": 600},
     )
 
 
@@ -96,14 +100,29 @@ def _hover(row: Row, objectives: Objectives) -> str:
 
 
 def _varying(rows: Sequence[Row]) -> list[str]:
+    """Return the settings that differ where they are; one that is only there or not goes with another that says so."""
     keys = dict.fromkeys(key for row in rows for key in row["config"])
-    return [key for key in keys if len({str(row["config"].get(key)) for row in rows}) > 1]
+    return [key for key in keys if len({str(row["config"][key]) for row in rows if _is_there(row, key)}) > 1]
+
+
+def _is_there(row: Row, key: str) -> bool:
+    return row["config"].get(key) is not None
 
 
 def _axis(label: str, values: list[Any]) -> dict[str, Any]:
-    """Return a parallel axis: numbers as they are, anything else by the rank of its text."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    """Return a parallel axis: numbers as they are, above those that lack; anything else by the rank of its text."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) == len(values):
         return {"label": label, "values": values}
+    if numbers and len(numbers) + values.count(None) == len(values):
+        low, high = min(numbers), max(numbers)
+        absent = low - ABSENT_BELOW * ((high - low) or 1)
+        return {
+            "label": label,
+            "values": [absent if value is None else value for value in values],
+            "tickvals": [absent, low, high],
+            "ticktext": ["none", f"{low:.3g}", f"{high:.3g}"],
+        }
     texts = sorted({str(value) for value in values})
     return {
         "label": label,

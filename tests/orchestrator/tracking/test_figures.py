@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from orchestrator.tracking.figures import Objectives, objective_figure, write_page
+import pytest
+
+from orchestrator.tracking.figures import Objectives, coordinates_figure, objective_figure, write_page
 
 THREE: Objectives = {"val/accuracy": "max", "background/gap": "min", "shift/accuracy": "max"}
 TWO: Objectives = {"val/accuracy": "max", "background/gap": "min"}
@@ -51,6 +53,22 @@ def test_page_of_three_objectives_explains_the_front_and_lists_it() -> None:
     assert line in page
     assert "<td>&lt;t1&gt;</td>" in page
     assert "<td>t4</td>" not in page
+
+
+def test_axes_are_of_settings_that_differ_and_say_who_has_none() -> None:
+    weight, scale, where = (f"objective.divergence.{name}" for name in ("weight", "map_scale", "where"))
+    trials = [
+        row("0", 0.9, 0.5, 0.5, **{weight: None, scale: None, "seed": 0}),
+        row("1", 0.8, 0.3, 0.5, **{weight: 1.0, scale: 10.0, where: "map", "seed": 0}),
+        row("2", 0.6, 0.9, 0.9, **{weight: 3.0, scale: 10.0, where: "foreground", "seed": 0}),
+    ]
+    (lines,) = coordinates_figure(trials, THREE).data
+    axes = {axis.label: axis for axis in lines.dimensions}
+    assert list(axes) == [weight, where, *THREE]
+    assert list(axes[weight].values) == pytest.approx([0.7, 1.0, 3.0])
+    assert list(axes[weight].ticktext) == ["none", "1", "3"]
+    assert list(axes[where].ticktext) == ["None", "foreground", "map"]
+    assert list(axes["val/accuracy"].values) == [0.9, 0.8, 0.6]
 
 
 def test_two_objectives_are_set_against_each_other() -> None:
