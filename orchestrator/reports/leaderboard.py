@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.reports.figures_of_merit import finite_rows, key_metrics
 from orchestrator.reports.wording import MISSING, format_metric, format_setting, markdown_cell, short_names
-from orchestrator.results import TrialRow, ranked, varied
+from orchestrator.results import TrialRow, ranked
 from orchestrator.sweep_config import SweepGoal
+from orchestrator.varying import varying
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,7 +77,7 @@ def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: 
 
 
 def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Column, ...]:
-    fields = varied(rows)
+    fields = varying([row["config"] for row in rows])
     settings = [Column(key, name, "setting") for key, name in zip(fields, short_names(fields), strict=True)]
     metrics = [Column(name, name, "metric") for name in key_metrics(rows, goals)]
     has_status = any(row["status"] != COMPLETED for row in rows)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from orchestrator.varying import varying
+
 Objectives = Mapping[str, Literal["max", "min"]]
 """Metric name -> direction, the most important first."""
 Row = Mapping[str, Any]
@@ -73,13 +75,14 @@ def coordinates_figure(ranking: Sequence[Row], objectives: Objectives) -> Any:
     """Draw the settings that vary and the objectives as parallel axes, one line a trial."""
     from plotly import graph_objects
 
-    axes = [_axis(key, [row["config"].get(key) for row in ranking]) for key in _varying(ranking)]
+    configs = [row["config"] for row in ranking]
+    axes = [_axis(key, [config.get(key) for config in configs]) for key in varying(configs)]
     axes += [_axis(metric, [row["metrics"][metric] for row in ranking]) for metric in objectives]
     colours = [row["metrics"][next(iter(objectives))] for row in ranking]
     line = {"color": colours, "colorscale": "Viridis", "showscale": True}
     return graph_objects.Figure(
         graph_objects.Parcoords(dimensions=axes, line=line, labelangle=LABEL_ANGLE, labelfont_size=11),
-        layout={"title": {"text": "Settings and objectives"}, "margin": {"t": 190, "r": 150}, "height": 600},
+        layout={"title": {"text": "Settings and objectives", "y": 0.98}, "margin": {"t": 190, "r": 150}, "height": 600},
     )
 
 
@@ -97,16 +100,6 @@ def importance_figure(shares: Mapping[str, float]) -> Any:
 def _hover(row: Row, objectives: Objectives) -> str:
     values = [f"{metric} = {row['metrics'][metric]:.4g}" for metric in objectives]
     return "<br>".join([row["trial_id"], *values, *(f"{key} = {value}" for key, value in row["config"].items())])
-
-
-def _varying(rows: Sequence[Row]) -> list[str]:
-    """Return the settings that differ where they are; one that is only there or not goes with another that says so."""
-    keys = dict.fromkeys(key for row in rows for key in row["config"])
-    return [key for key in keys if len({str(row["config"][key]) for row in rows if _is_there(row, key)}) > 1]
-
-
-def _is_there(row: Row, key: str) -> bool:
-    return row["config"].get(key) is not None
 
 
 def _axis(label: str, values: list[Any]) -> dict[str, Any]:
