@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainables.config.section import Section
@@ -64,6 +64,15 @@ class LabelledFolder(Section):
     """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
 
 
+def _below(folder: str) -> str:
+    path = Path(folder)
+    if "\0" in folder or path.is_absolute() or ".." in path.parts or path == Path():
+        raise PydanticCustomError("below", "Input should name a folder below data.root, which may be a link")
+    return path.as_posix()
+
+
+SubFolder = Annotated[str, AfterValidator(_below)]
+"""A folder below the root of the data."""
 ShiftName = Annotated[str, AfterValidator(_check_name)]
 """A shifted test set's name, which is part of a metric's."""
 ShiftSet = Annotated[DogsVsCats | LabelledFolder, Field(discriminator="kind")]
@@ -148,7 +157,47 @@ class PascalVoc(_Photos):
     """Fetch the data set into `root` when it, or a part of it, is not there."""
 
 
-DataConfig = Annotated[SpuriousDigits | OxfordPet | PascalVoc | ImageFolder, Field(discriminator="kind")]
-KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc"})
+class ImageNetS(_Photos):
+    """ImageNet-S, `<root>/<folder>/{train,train-semi,validation}/<class>`: masks for train-semi and validation."""
+
+    kind: Literal["imagenet_s"] = "imagenet_s"
+    folder: SubFolder = "ImageNetS50"
+    """Sub-folder of `root` with the set: `ImageNetS50`, `ImageNetS300`, `ImageNetS919`, or one of other classes."""
+    train: Literal["both", "train", "train-semi"] = "both"
+    """The training pictures: `train`, which has no masks; `train-semi`, ten a class with masks; or both, each once."""
+    masked_repeats: int = Field(default=1, ge=1)
+    """How many times an epoch shows a picture of train-semi, cropped anew, for once each of the others."""
+
+    @model_validator(mode="after")
+    def _repeats_have_others(self) -> Self:
+        if self.masked_repeats > 1 and self.train != "both":
+            raise ValueError(
+                f"data.masked_repeats = {self.masked_repeats} mixes pictures with and without masks, and data.train = "
+                f"{self.train} has one sort alone; set data.train=both or data.masked_repeats=1"
+            )
+        return self
+
+
+class HardImageNet(_Photos):
+    """Hard ImageNet: masks for pictures of 15 classes of ImageNet, which lie where ImageNet has them."""
+
+    kind: Literal["hard_imagenet"] = "hard_imagenet"
+    images: SubFolder = "imagenet"
+    """Sub-folder of `root` with ImageNet's pictures, `{train,val}/<wnid>/<picture>`."""
+    masks: SubFolder = "hardImageNet"
+    """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<picture>`."""
+
+
+DataConfig = Annotated[
+    SpuriousDigits | OxfordPet | PascalVoc | ImageNetS | HardImageNet | ImageFolder, Field(discriminator="kind")
+]
+KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
 KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
 """Those whose pictures may show several classes, each with a mask of its own."""
+
+
+def without_masks(config: DataConfig) -> str | None:
+    """Return the setting by which training pictures have no masks; None where at least some of them have."""
+    if isinstance(config, ImageNetS) and config.train == "train":
+        return "data.train = train"
+    return None if config.kind in KINDS_WITH_MASKS else f"data.kind = {config.kind}"

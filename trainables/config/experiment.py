@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits
+from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits, without_masks
 from trainables.config.embedding_rules import check_embedding
 from trainables.config.label_rules import check_labels
 from trainables.config.model import ModelConfig, SmallCnn
@@ -109,10 +109,11 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _objective_has_its_masks(self) -> Self:
         needs = mask_needs(self.objective)
-        if needs and self.data.kind not in KINDS_WITH_MASKS:
+        without = without_masks(self.data)
+        if needs and without:
             raise ValueError(
                 f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and "
-                f"data.kind = {self.data.kind} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
+                f"{without} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
             )
         return self
 

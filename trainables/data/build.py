@@ -7,7 +7,9 @@ from typing import Any
 from trainables.config import DataConfig, DogsVsCats, ShiftSet, SpuriousDigits
 from trainables.data.dataset import DataBundle, PictureSet
 from trainables.data.dogs_vs_cats import build_dogs_vs_cats
+from trainables.data.hard_imagenet import build_hard_imagenet
 from trainables.data.image_folder import build_image_folder, build_labelled_folder
+from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.spurious_digits import build_spurious_digits
@@ -15,7 +17,9 @@ from trainables.data.spurious_digits import build_spurious_digits
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
 
 BUILDERS: Mapping[str, Callable[[Any], DataBundle]] = {
+    "hard_imagenet": build_hard_imagenet,
     "image_folder": build_image_folder,
+    "imagenet_s": build_imagenet_s,
     "oxford_pet": build_oxford_pet,
     "pascal_voc": build_pascal_voc,
     "spurious_digits": build_spurious_digits,

@@ -86,7 +86,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
             root=folder,
             image_size=config.image_size,
             transform=transform,
-            read_mask=trimap_object,
+            read_mask=_read_mask,
             on_error=config.on_error,
         )
 
@@ -110,6 +110,10 @@ def trimap_object(trimap_HW: Tensor) -> Tensor:
         others = ", ".join(map(str, sorted(set(trimap_HW[is_other_HW].tolist()))))
         raise ValueError(f"has the values {others}; a trimap has 1 (object), 2 (background) and 3 (boundary) alone")
     return trimap_HW == _OBJECT
+
+
+def _read_mask(trimap_HW: Tensor, _: int | None) -> Tensor:
+    return trimap_object(trimap_HW)
 
 
 def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:

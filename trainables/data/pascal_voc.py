@@ -4,10 +4,10 @@ Layout `<root>/VOCdevkit/VOC<year>`: `JPEGImages/*.jpg`, `SegmentationClass/*.pn
 `ImageSets/Segmentation/{train,val}.txt`.
 """
 
-from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
+from torch import Tensor
 from torchvision.datasets import VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
@@ -61,7 +61,7 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
             root=_folder(config),
             image_size=config.image_size,
             transform=transform,
-            read_mask=partial(check_class_map, num_classes=len(CLASSES)),
+            read_mask=_read_mask,
             class_maps=True,
             on_error=config.on_error,
         )
@@ -74,6 +74,10 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
         several_labels=True,
         config=config,
     )
+
+
+def _read_mask(values_HW: Tensor, _: int | None) -> Tensor:
+    return check_class_map(values_HW, num_classes=len(CLASSES))
 
 
 def _folder(config: PascalVoc) -> Path:

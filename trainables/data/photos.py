@@ -8,9 +8,9 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,13 @@ from trainables.data.transforms import Transform, evaluation_transform
 logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
-ReadMask = Callable[[Tensor], Tensor]
-"""From the values of a mask file, HW, to what is cropped with the picture: True where the object is, or a class map.
+ReadMask = Callable[[Tensor, int | None], Tensor]
+"""From the values of a mask file, HW, and the picture's label to what is cropped with the picture.
 
-ValueError says what is no mask.
+True where the object is; or, in 8 bits, BACKGROUND, OBJECT and IGNORED; or a class map. ValueError says what is no
+mask.
 """
+BACKGROUND, OBJECT, IGNORED = 0, 1, 2
 
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, NotImplementedError, Image.DecompressionBombError)
 """What PIL raises for a file that is missing, truncated or no picture."""
@@ -39,6 +41,10 @@ _MAX_ID_BYTES = 200  # A file name may have 255, and an id gets an ending.
 
 
 Pixels = npt.NDArray[np.uint8]
+MaskValues = Callable[[Image.Image], npt.NDArray[np.uint8] | npt.NDArray[np.int32]]
+
+
+Values = TypeVar("Values", bound=npt.NDArray[np.integer[Any]])
 
 
 class PictureError(ValueError):
@@ -55,6 +61,16 @@ class Photo(NamedTuple):
     id: str
 
 
+class PhotoList(Protocol):
+    """Pictures in order, with unique ids; a list of them, or what makes each as it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Photo: ...
+
+    def __iter__(self) -> Iterator[Photo]: ...
+
+
 class Photos:
     """A `PictureSet` of files.
 
@@ -64,7 +80,8 @@ class Photos:
         root: folder to which the digest takes file names relative.
         image_size: side of the transformed picture in pixels.
         transform: joint transform of picture and mask.
-        read_mask: what in a mask file is object; or, with `class_maps`, which class each pixel shows.
+        mask_values: what a mask file holds, HW.
+        read_mask: what of these is object; or, with `class_maps`, which class each pixel shows.
         class_maps: whether masks are class maps, which say what a picture's labels are.
         on_error: what a missing or corrupt file does.
         section: config section that holds `on_error`, for messages.
@@ -72,24 +89,26 @@ class Photos:
 
     def __init__(
         self,
-        photos: Sequence[Photo],
+        photos: PhotoList,
         *,
         class_names: tuple[str, ...],
         root: Path,
         image_size: int,
         transform: Transform,
-        read_mask: ReadMask = torch.Tensor.bool,
+        mask_values: MaskValues | None = None,
+        read_mask: ReadMask | None = None,
         class_maps: bool = False,
         on_error: OnError = "raise",
         section: str = "data",
     ) -> None:
-        assert len({photo.id for photo in photos}) == len(photos), "ids are unique"
+        assert not isinstance(photos, list) or len({photo.id for photo in photos}) == len(photos), "ids are unique"
         self.class_names = class_names
         self._photos = photos
         self._root = root
         self._image_size = image_size
         self._transform = transform
-        self._read_mask = read_mask
+        self._mask_values = mask_values or _labels
+        self._read_mask = read_mask or _anything
         self._class_maps = class_maps
         self._on_error = on_error
         self._section = section
@@ -109,7 +128,7 @@ class Photos:
         """Decode and transform; the batch is shorter where `on_error` is skip and a file cannot be read."""
         size = self._image_size
         images_BCHW = torch.empty(len(draws), 3, size, size, dtype=torch.uint8)
-        masks_BHW = torch.zeros(len(draws), size, size, dtype=torch.uint8 if self._class_maps else torch.bool)
+        masks_BHW = torch.zeros(len(draws), size, size, dtype=torch.uint8)
         read: list[Photo] = []
         with torch.random.fork_rng(devices=[]):
             for draw in draws:
@@ -145,7 +164,7 @@ class Photos:
         """Return the photo with its label, its picture and its mask, both transformed; None where it is skipped."""
         photo = self._photos[draw.index]
         try:
-            image_CHW, mask_HW = _decode(photo, self._read_mask)
+            image_CHW, mask_HW = _decode(photo, self._mask_values, self._read_mask)
         except PictureError as error:
             if self._on_error == "raise":
                 raise PictureError(
@@ -195,28 +214,34 @@ def read_picture(path: Path, *, image_size: int) -> Batch:
         PictureError: It is missing or cannot be decoded; the message names it.
     """
     photo = Photo(path, None, 0, path.stem)
-    image_CHW, _ = evaluation_transform(image_size)(*_decode(photo, torch.Tensor.bool))
-    return _to_batch(image_CHW[None], torch.zeros(1, *image_CHW.shape[-2:], dtype=torch.bool), [photo])
+    image_CHW, _ = evaluation_transform(image_size)(*_decode(photo, _labels, _anything))
+    return _to_batch(image_CHW[None], torch.zeros(1, *image_CHW.shape[-2:], dtype=torch.uint8), [photo])
 
 
-def _decode(photo: Photo, read_mask: ReadMask) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
+def _decode(
+    photo: Photo, mask_values: MaskValues, read_mask: ReadMask
+) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
     image_CHW = torch.from_numpy(_read(photo.path, _colours)).permute(2, 0, 1)
     if photo.mask_path is None:
         return tv_tensors.Image(image_CHW), None
-    mask_HW = torch.from_numpy(_read(photo.mask_path, _labels))
+    mask_HW = torch.from_numpy(_read(photo.mask_path, mask_values))
     if mask_HW.shape != image_CHW.shape[1:]:
         raise PictureError(
             f"{photo.mask_path} has shape {tuple(mask_HW.shape)}, but its picture {photo.path} has "
             f"height and width {tuple(image_CHW.shape[1:])}"
         )
     try:
-        read_HW = read_mask(mask_HW)
+        read_HW = read_mask(mask_HW, photo.label)
     except ValueError as error:
         raise PictureError(f"{photo.mask_path} {error}") from error
     return tv_tensors.Image(image_CHW), tv_tensors.Mask(read_HW)
 
 
-def _read(path: Path, values: Callable[[Image.Image], Pixels]) -> Pixels:
+def _anything(values_HW: Tensor, _: int | None) -> Tensor:
+    return values_HW.bool()
+
+
+def _read(path: Path, values: Callable[[Image.Image], Values]) -> Values:
     try:
         with Image.open(path) as picture:
             return values(picture)
@@ -251,18 +276,18 @@ def _labels(picture: Image.Image) -> Pixels:
 def _to_batch(
     images_BCHW: Tensor, masks_BHW: Tensor, photos: Sequence[Photo], *, num_classes: int | None = None
 ) -> Batch:
-    """Return the batch of 8-bit pictures with their objects; or with class maps, of `num_classes`."""
+    """Return the batch of 8-bit pictures with masks of their objects; or with class maps, of `num_classes`."""
     assert all(photo.label is not None for photo in photos), "a label is listed, or read from a class map"
     images_BCHW = images_BCHW.float() / 255
     labels_B = torch.tensor([photo.label for photo in photos], dtype=torch.int64)
     ids = tuple(photo.id for photo in photos)
     if num_classes is not None:
         return batch_of_classes(images_BCHW, masks_BHW, labels_B, ids, num_classes=num_classes)
-    has_mask_B = masks_BHW.flatten(1).any(1)
+    has_mask_B = (masks_BHW == OBJECT).flatten(1).any(1)
     return Batch(
         images_BCHW=images_BCHW,
         labels_B=labels_B,
-        background_BHW=(~masks_BHW & has_mask_B[:, None, None]).float(),
+        background_BHW=((masks_BHW == BACKGROUND) & has_mask_B[:, None, None]).float(),
         has_mask_B=has_mask_B,
         ids=ids,
     )

@@ -17,6 +17,8 @@ TREES: dict[str, dict[str, Any]] = {
     "spurious_digits": {"data": {"kind": "spurious_digits", "correlation": 0.5}},
     "oxford_pet": {"data": {"kind": "oxford_pet", "labels": "species", **PHOTOS}},
     "pascal_voc": {"data": {"kind": "pascal_voc", "year": 2007, **PHOTOS}, "objective": {"kind": "binary_contrastive"}},
+    "imagenet_s": {"data": {"kind": "imagenet_s", "folder": "ImageNetS919", **PHOTOS}},
+    "hard_imagenet": {"data": {"kind": "hard_imagenet", **PHOTOS}},
     "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **PHOTOS}},
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{

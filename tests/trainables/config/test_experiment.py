@@ -8,7 +8,8 @@ from trainables.config import ConfigError, experiment_from_tree
 
 PHOTOS = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
-NO_MASKS = "masks, and data.kind = image_folder has none; data sets with masks: oxford_pet, pascal_voc, spurious_digits"
+WITH_MASKS = "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits"
+NO_MASKS = f"masks, and data.kind = image_folder has none; {WITH_MASKS}"
 VOC = {"kind": "pascal_voc", "root": "/p"}
 SEVERAL = "one label a picture, and data.kind = pascal_voc has several; set"
 
@@ -42,9 +43,14 @@ CASES = [
     pytest.param(
         {"objective": {"kind": "contrastive"}, "data": {"kind": "image_folder", "root": "/p"}},
         {"objective": {"kind": "contrastive"}, "data": {"kind": "oxford_pet", "root": "/p"}},
-        "objective.kind = contrastive needs masks, and data.kind = image_folder has none; "
-        "data sets with masks: oxford_pet, pascal_voc, spurious_digits",
+        f"objective.kind = contrastive needs masks, and data.kind = image_folder has none; {WITH_MASKS}",
         id="masks",
+    ),
+    pytest.param(
+        {"objective": {"kind": "contrastive"}, "data": {"kind": "imagenet_s", "root": "/p", "train": "train"}},
+        {"objective": {"kind": "contrastive"}, "data": {"kind": "imagenet_s", "root": "/p"}},
+        f"objective.kind = contrastive needs masks, and data.train = train has none; {WITH_MASKS}",
+        id="masks of imagenet-s",
     ),
     pytest.param(
         {"objective": {"kind": "binary_contrastive", "background_weight": 0.5}, "data": PHOTOS},

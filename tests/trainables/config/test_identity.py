@@ -100,6 +100,8 @@ def test_kinds_have_different_hashes() -> None:
     trees: list[dict[str, Any]] = [
         {},
         {"data": {"kind": "oxford_pet", "root": "/p"}},
+        {"data": {"kind": "imagenet_s", "root": "/p"}},
+        {"data": {"kind": "hard_imagenet", "root": "/p"}},
         {"data": {"kind": "image_folder", "root": "/p"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_contrastive"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_cross_entropy"}},

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s
 from tests.trainables.voc_tree import write_voc
-from trainables.config import ImageFolder, OxfordPet, PascalVoc, SpuriousDigits
+from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
 from trainables.data import DataBundle, build_data
 
 REPOSITORY = Path(__file__).parents[3]
@@ -85,12 +86,22 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture
-def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path) -> Callable[[str], DataBundle]:
+def imagenet_root(tmp_path: Path) -> Path:
+    root = tmp_path / "imagenets"
+    write_imagenet_s(root)
+    write_hard_imagenet(root)
+    return root
+
+
+@pytest.fixture
+def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path) -> Callable[[str], DataBundle]:
     """Builds a tiny bundle of each kind."""
     configs = {
         "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
         "oxford_pet": OxfordPet(root=str(pet_root), image_size=32),
         "pascal_voc": PascalVoc(root=str(voc_root), image_size=32),
+        "imagenet_s": ImageNetS(root=str(imagenet_root), folder="ImageNetS3", image_size=32),
+        "hard_imagenet": HardImageNet(root=str(imagenet_root), image_size=32),
         "image_folder": ImageFolder(root=str(folder_root), image_size=32),
     }
     return lambda kind: build_data(configs[kind])

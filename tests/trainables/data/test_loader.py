@@ -135,7 +135,7 @@ def test_augmentation_changes_with_the_epoch(bundle_of: Callable[[str], DataBund
     assert total(0) == total(0) != total(1)
 
 
-@pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "spurious_digits"])
+@pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "imagenet_s", "spurious_digits"])
 def test_loader_processes_change_nothing(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
     bundle = bundle_of(kind)
     assert_same(

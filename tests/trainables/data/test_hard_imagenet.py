@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.trainables.imagenet_tree import CLASSES, OWN, SIZE, write_hard_imagenet
+from trainables.config import ConfigError, HardImageNet
+from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data
+
+
+def bundle(root: Path, **fields: object) -> DataBundle:
+    return build_data(HardImageNet.model_validate({"root": str(root), "image_size": 48, **fields}))
+
+
+def fetch(dataset: PictureSet) -> Batch:
+    return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_hard_imagenet(tmp_path)
+    return tmp_path
+
+
+def write_mask(root: Path, mode: str) -> None:
+    """Write the mask of the first validation picture in another mode, where it has one at full transparency."""
+    mask_HW = np.zeros(SIZE, dtype=np.uint8)
+    mask_HW[OWN] = 1
+    mask = Image.fromarray(mask_HW).convert("RGB").convert(mode)
+    mask.save(root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG", format="PNG")
+
+
+def test_pictures_with_a_mask_and_their_objects(root: Path) -> None:
+    data = bundle(root)
+    train, val = fetch(data.train), fetch(data.val)
+    expected_HW = torch.ones(*SIZE)
+    expected_HW[OWN] = 0
+    assert data.class_names == CLASSES
+    assert (train.labels_B.tolist(), val.labels_B.tolist()) == ([0, 0, 1, 1, 2, 2], [0, 1, 2])
+    assert train.ids[:2] == ("n01__n01_0", "n01__n01_1")
+    assert train.has_mask_B.all()
+    assert torch.equal(val.background_BHW, expected_HW[:, 6:54].expand(3, 48, 48))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_object_is_what_is_not_black(root: Path, mode: str) -> None:
+    expected = fetch(bundle(root).val).background_BHW
+    write_mask(root, mode)
+    assert torch.equal(fetch(bundle(root).val).background_BHW, expected)
+
+
+def test_a_mask_of_another_size_is_named(root: Path) -> None:
+    Image.new("L", (10, 10)).save(root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG", format="PNG")
+    with pytest.raises(PictureError, match=r"n01_ILSVRC2012_val_n01\.JPEG has shape \(10, 10\), but its picture"):
+        fetch(bundle(root).val)
+
+
+def test_other_folders(root: Path) -> None:
+    (root / "imagenet").rename(root / "ilsvrc")
+    (root / "hardImageNet").rename(root / "masks")
+    assert len(bundle(root, images="ilsvrc", masks="masks").train) == 6
+
+
+def test_a_missing_folder_tells_the_layout(root: Path) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=r"elsewhere/train cannot be read .*looked for elsewhere/{train,val}/<wnid>_<picture> and imag",
+    ):
+        bundle(root, masks="elsewhere")
+
+
+def test_a_name_that_is_no_mask_is_named(root: Path) -> None:
+    (root / "hardImageNet" / "val" / "readme.txt").write_text("hello")
+    with pytest.raises(ConfigError, match=r"hardImageNet/val has readme\.txt; expected masks <wnid>_<picture>"):
+        bundle(root)
+
+
+def test_classes_that_differ_are_named(root: Path) -> None:
+    (root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG").unlink()
+    with pytest.raises(ConfigError, match=r"train has 3 classes and .*val has 2, .* only the first has n01"):
+        bundle(root)
+
+
+def test_a_missing_picture_is_named(root: Path) -> None:
+    (root / "imagenet" / "train" / "n02" / "n02_1.JPEG").unlink()
+    with pytest.raises(
+        ConfigError,
+        match=r"1 of 9 pictures that have a mask are missing in .*: imagenet/train/n02/n02_1\.JPEG; .*ski",
+    ):
+        bundle(root)
+    data = bundle(root, on_error="skip")
+    assert (len(fetch(data.train)), data.train.num_skipped) == (5, 1)
