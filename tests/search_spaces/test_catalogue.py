@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 import search_spaces
+from orchestrator.transfer import RULES
 from search_spaces import SPACES, Space, find_base, find_scale, find_space, find_study, overrides_of
 from trainables.config import ConfigError, experiment_from_tree, flatten, override, read_tree
 from trainables.evaluations import direction
@@ -49,7 +50,8 @@ def test_base_is_a_valid_experiment(path: Path) -> None:
 @pytest.mark.parametrize("path", shipped("scales"), ids=str)
 def test_scale_fits_some_base(path: Path) -> None:
     tree = find_scale(path.stem)
-    assert set(tree) == {"set"}
+    assert {"set"} <= set(tree) <= {"set", "transfer"}
+    assert set(tree.get("transfer", [])) <= set(RULES)
     fits = []
     for base in shipped("bases"):
         try:
