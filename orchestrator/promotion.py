@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.results import best, ranked, trial_rows
-from orchestrator.sweep_config import SweepConfig, sweep_from_tree
+from orchestrator.sweep_config import SweepConfig, SweepGoal, sweep_from_tree
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, find_sweep, kept_provenance
 from orchestrator.transfer import Scales, transfer
@@ -86,7 +86,7 @@ def sweep_of_promotion(promotion: Promotion, store: Store) -> SweepConfig:
             "name": promotion.name,
             "campaign": source.campaign,
             "base": next(iter(promotion.after.values())).model_dump(mode="json"),
-            "goals": [goal.model_dump() for goal in source.goals],
+            "goals": _goals(source.goals, promotion.after.values()),
             "num_trials": len(promotion.after),
             "scale": promotion.scale,
             "promoted_from": {trial_id: runs[trial_id] for trial_id in promotion.after if trial_id in runs},
@@ -102,6 +102,18 @@ def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
     for trial_id, experiment in promotion.after.items():
         folder.trial(trial_id).claim(experiment)
     return folder
+
+
+def _goals(goals: Iterable[SweepGoal], experiments: Iterable[ExperimentConfig]) -> list[dict[str, str]]:
+    """Return the goals that the new data can report; accuracy where none is left."""
+    sets = [set(experiment.data.shift_names) for experiment in experiments]
+    kept = [goal for goal in goals if (name := _shifted_set(goal.metric)) is None or all(name in each for each in sets)]
+    return [goal.model_dump() for goal in kept] or [{"metric": "val/accuracy", "direction": "max"}]
+
+
+def _shifted_set(metric: str) -> str | None:
+    """Return the shifted test set on which `shift/<name>/...` is measured; None for other metrics."""
+    return metric.split("/")[1] if metric.startswith("shift/") else None
 
 
 def _at_scale(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.promotion import differences, plan_promotion, prepare
+from orchestrator.promotion import differences, plan_promotion, prepare, sweep_of_promotion
 from orchestrator.tracking import resolve_store
 from trainables.config import ConfigError, flatten
 
@@ -108,6 +108,24 @@ def test_promoted_sweep_holds_the_trials_of_its_plan(sweep: Any, scale: str, tmp
     assert (config.name, config.campaign, config.space, config.num_trials) == ("first-large", "digits", None, 2)
     assert folder.unfinished() == ["0000", "0001"]
     assert {trial_id: folder.trial(trial_id).config() for trial_id in ("0000", "0001")} == dict(promotion.after)
+
+
+def test_goals_on_shifted_sets_that_are_not_there_are_left_out(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
+    shifted = {"metric": "shift/unseen_textures/accuracy", "direction": "max"}
+    accuracy = {"metric": "val/accuracy", "direction": "max"}
+    path = tmp_path / "folders.yaml"
+    path.write_text("set: {data.kind: image_folder, data.root: here}\n", encoding="utf-8")
+
+    def goals(name: str, scale: str, *goals: dict[str, str]) -> list[str]:
+        sweep = make_sweep(name=name, goals=list(goals))
+        sweep.complete("0000", {goal["metric"]: 0.5 for goal in goals})
+        promoted = sweep_of_promotion(plan_promotion(sweep.folder, scale=scale), resolve_store(tmp_path))
+        return [goal.metric for goal in promoted.goals]
+
+    both = [shifted["metric"], accuracy["metric"]]
+    assert goals("same", "digits-full", shifted, accuracy) == both
+    assert goals("other", str(path), shifted, accuracy) == [accuracy["metric"]]
+    assert goals("none", str(path), shifted) == ["val/accuracy"]
 
 
 def test_promotion_can_be_prepared_again_and_not_with_other_trials(sweep: Any, scale: str, tmp_path: Path) -> None:
