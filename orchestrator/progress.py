@@ -38,7 +38,7 @@ class EpochProgress:
         """
         self._num_trials = num_trials
         self._epochs = epochs
-        self._epochs_of = epochs_of or (lambda trial_id: epochs)  # noqa: ARG005
+        self._epochs_of = epochs_of or (lambda _: epochs)
         self._full = {trial_id: self._epochs_of(trial_id) for trial_id in done}
         self._shown = shown
         self._reached = dict(done)

@@ -19,6 +19,17 @@ TINY: dict[str, Any] = {
     "training": {"epochs": 3, "batch_size": 16},
     "evaluation": {"panel_images": 0},
 }
+EPOCH_ROW = {
+    "epoch",
+    "train/loss",
+    "train/accuracy",
+    "train/samples_without_mask",
+    "optim/learning_rate",
+    "time/train_s",
+    "time/images_per_s",
+    "time/epoch_s",
+}
+"""What training itself reports of an epoch."""
 CPU = torch.device("cpu")
 
 Overrides = Mapping[str, Any]

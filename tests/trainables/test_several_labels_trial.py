@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from tests.trainables.voc_tree import CAT, CAT_MAP, DOG, DOG_MAP, write_voc
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import build_data, training_batches
@@ -21,16 +21,6 @@ from trainables.training.learner import Learner
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder
 
-EPOCH_ROW = {
-    "epoch",
-    "train/loss",
-    "train/accuracy",
-    "train/samples_without_mask",
-    "optim/learning_rate",
-    "time/train_s",
-    "time/images_per_s",
-    "time/epoch_s",
-}
 MEASURED = {
     "val/loss",
     "val/accuracy",

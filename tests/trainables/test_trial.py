@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from trainables.config import ConfigError
 from trainables.data import PictureError, build_data
 from trainables.evaluations import is_evaluated
@@ -17,16 +17,6 @@ from trainables.training import LocalContext
 from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder, read_json, write_json
 
-EPOCH_ROW = {
-    "epoch",
-    "train/loss",
-    "train/accuracy",
-    "train/samples_without_mask",
-    "optim/learning_rate",
-    "time/train_s",
-    "time/images_per_s",
-    "time/epoch_s",
-}
 MEASURED = {
     "val/loss",
     "val/accuracy",
