@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from orchestrator.launch.preflight import check_fit
+from orchestrator.launch.runtime import nodes_to_use
 from orchestrator.points import sample_points
 from orchestrator.progress import format_seconds
 from orchestrator.sweep_config import SweepConfig
@@ -22,7 +23,8 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
     assert config.space is not None
     experiment = config.experiment()
     samples = sample_points(config, config.num_trials)
-    room = check_fit([experiment], address=address, limit=config.max_concurrent)
+    with nodes_to_use(address) as nodes:
+        room = check_fit([experiment], nodes, limit=config.max_concurrent, grows=address is not None)
     epoch_s = _time_epoch(experiment) if measure else None
     rounds = -(-config.num_trials // room.concurrent)
     return {

@@ -42,6 +42,11 @@ class SweepFolder:
         return folder
 
     @property
+    def storage(self) -> Path:
+        """The storage folder that the sweep lies in."""
+        return self.path.parent.parent
+
+    @property
     def config_path(self) -> Path:
         return self.path / "sweep.yaml"
 

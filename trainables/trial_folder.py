@@ -1,6 +1,7 @@
 """A trial's folder: the files that are the truth about it, and how an epoch is committed to them."""
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -14,6 +15,11 @@ import torch
 
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
 from trainables.json_file import BrokenFileError, parse_json, parse_object
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError)
+"""What torch raises where a file is no checkpoint of its."""
 
 Row = dict[str, float]
 """Metric name -> value; an epoch's row has `epoch`, counted from 1."""
@@ -36,6 +42,11 @@ class TrialFolder:
     @property
     def state_path(self) -> Path:
         return self.path / "checkpoint" / "state.pt"
+
+    @property
+    def unfinished_path(self) -> Path:
+        """An epoch that was kept in the middle, on notice; gone once the epoch is committed."""
+        return self.path / "checkpoint" / "unfinished.pt"
 
     @property
     def evaluation_path(self) -> Path:
@@ -74,10 +85,8 @@ class TrialFolder:
 
     def commit(self, state: Mapping[str, Any], row: Row) -> None:
         """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
-        self.state_path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.state_path.with_suffix(".partial")
-        torch.save({**state, "row": row}, partial)
-        partial.replace(self.state_path)
+        _save({**state, "row": row}, self.state_path)
+        self.unfinished_path.unlink(missing_ok=True)
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(as_json_line(row))
 
@@ -87,11 +96,26 @@ class TrialFolder:
             return None
         try:
             state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError) as error:
+        except UNREADABLE as error:
             raise BrokenFileError(
                 f"{self.state_path}: no checkpoint that can be read ({type(error).__name__}); "
                 "bring it back, or remove it to train from the first epoch"
             ) from error
+        return state
+
+    def keep_unfinished(self, state: Mapping[str, Any]) -> None:
+        """Keep an epoch in the middle, by rename."""
+        _save(state, self.unfinished_path)
+
+    def load_unfinished(self, device: torch.device) -> dict[str, Any] | None:
+        """Return what was kept of an unfinished epoch, or None; one that cannot be read costs that epoch alone."""
+        if not self.unfinished_path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.unfinished_path, map_location=device, weights_only=True)
+        except UNREADABLE as error:
+            logger.warning("%s cannot be read (%s), and its epoch begins anew", self.unfinished_path, error)
+            return None
         return state
 
     def forget_evaluation(self) -> None:
@@ -132,6 +156,14 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint to `path` by rename, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(dict(state), partial)
     partial.replace(path)
 
 

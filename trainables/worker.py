@@ -44,6 +44,9 @@ class TrainWorkerContext:
         torch.distributed.all_gather_object(values, value)
         return values
 
+    def leaving(self) -> bool:
+        return ray.train.get_preemption_info() is not None
+
     def report(self, row: Row) -> None:
         if self.rank == 0:
             self.on_report(row)

@@ -44,7 +44,7 @@ Concurrent = Annotated[
         "--concurrent",
         "--max-concurrent",
         min=1,
-        help="Most trials at a time; by default as many as fit.",
+        help="Most trials at a time, by default as many as fit; how many a cluster that adds nodes grows for.",
         show_default=False,
     ),
 ]

@@ -39,7 +39,6 @@ RULES: Mapping[str, Rule] = {
     "spot": machines.rents_head_for_good,
     "ssh_key": files.has_ssh_key,
     "start": machines.starts_workers,
-    "start_timeout": software.waits_for_machines,
     "storage": files.shares_storage,
     "tracking": network.tracks_over_http,
     "workers": machines.has_workers,

@@ -8,7 +8,7 @@ from orchestrator.cluster.cluster_file import ClusterFile, Command, Problem, sec
 TOKEN_FILE = ".ray/auth_token"
 TRACKING = ("CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI")
 """In the order in which the command line reads them."""
-SERVER = "mlflow server"
+SERVERS = ("campaign tracking serve", "mlflow server")
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 WORLD = ("0.0.0.0/0", "::/0")
 SSH = 22
@@ -57,7 +57,7 @@ def tracks_over_http(cluster: ClusterFile) -> Iterator[Problem]:
 def serves_tracking(cluster: ClusterFile) -> Iterator[Problem]:
     """Check the MLflow server that the head starts, if it starts one."""
     for command in cluster.head.commands:
-        if SERVER in command.text:
+        if any(server in command.text for server in SERVERS):
             yield from _database(command)
             yield from _reachable(cluster, command)
             if "--no-serve-artifacts" in command.text:

@@ -55,12 +55,13 @@ def ray(address: str | None) -> Iterator[State]:
 
 
 def _resources(address: str | None) -> dict[str, float]:
-    """Return what the cluster offers; RayDownError says why it cannot be asked."""
+    """Return what the cluster's nodes offer together; RayDownError says why it cannot be asked."""
+    from orchestrator.launch.capacity import total_of
     from orchestrator.launch.runtime import ray_session
 
     try:
-        with ray_session(address) as available:
-            return dict(available)
+        with ray_session(address) as nodes:
+            return total_of(nodes)
     except Exception as error:  # Ray raises its own, the operating system's, and plain exceptions
         raise RayDownError((str(error).strip() or type(error).__name__).splitlines()[0]) from error
 

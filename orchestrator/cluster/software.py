@@ -1,4 +1,4 @@
-"""Rules about what is installed and how Ray is told to behave: Ray, Python, waiting for machines, shared memory."""
+"""Rules about what nodes get: Ray, Python, shared memory."""
 
 import importlib.metadata
 import re
@@ -13,8 +13,6 @@ CONSTRAINTS = re.compile(r"""(?:--constraint|-c)(?:=|\s+)["']?([^\s"']*constrain
 PYTHON = re.compile(r"\bpython(3\.\d+)\b|--python[=\s]+(3\.\d+)|\bpython=(3\.\d+)|-py(3\d+)\b")
 OLDEST_PYTHON = (3, 11)
 """That of pyproject.toml."""
-START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
-SHORTEST_START_S = 600
 SMALLEST_SHM = "1g"
 
 
@@ -77,20 +75,6 @@ def _pythons(node: Node) -> set[str]:
 
 def _install_field(node: Node) -> str:
     return "head_setup_commands" if node.is_head else "worker_setup_commands"
-
-
-def waits_for_machines(cluster: ClusterFile) -> Iterator[Problem]:
-    """Check that trials wait for machines that have yet to boot."""
-    if cluster.kind == "local":
-        return
-    for node in cluster.nodes:
-        found = node.environment.get(START_TIMEOUT)
-        if found is None or not found.isdecimal() or int(found) < SHORTEST_START_S:
-            yield (
-                node.start_field,
-                f"found {START_TIMEOUT}={found or ''} on {node.name}; Ray Train gives a trial up when its workers "
-                f"have not started by then, 60 s if unset, and a cloud's machine takes minutes: set 1800",
-            )
 
 
 def has_shared_memory(cluster: ClusterFile) -> Iterator[Problem]:

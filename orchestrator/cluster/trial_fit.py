@@ -1,4 +1,4 @@
-"""Whether a trial fits on the machines that a cluster file allows, and how much those are together."""
+"""Whether a trial fits on the machines that a cluster file allows, and what those have."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,16 +47,14 @@ def fits_trial(cluster: ClusterFile, experiment: ExperimentConfig) -> Iterator[P
         yield from _computes_bf16(cluster, rooms)
 
 
-def largest(cluster: ClusterFile) -> dict[str, float]:
-    """Return the resources of the head and of as many workers as there may be."""
-    together: dict[str, float] = dict(cluster.head.resources)
-    for name in sorted({name for worker in cluster.workers for name in worker.resources}):
-        left = cluster.most_workers()
-        for worker in sorted(cluster.workers, key=lambda worker: -worker.resources.get(name, 0)):
-            number = min(left, cluster.most(worker))
-            together[name] = together.get(name, 0) + number * worker.resources.get(name, 0)
-            left -= number
-    return together
+def largest(cluster: ClusterFile) -> list[dict[str, float]]:
+    """Return what each node has in the largest cluster: the head, and the largest workers, by GPUs and then by CPUs.
+
+    Machines of one's own, of which the file says nothing, are left out.
+    """
+    workers = sorted(cluster.workers, key=lambda worker: [worker.resources.get(name, 0) for name in ("GPU", "CPU")])
+    each = [worker.resources for worker in reversed(workers) for _ in range(cluster.most(worker))]
+    return [node for node in [cluster.head.resources, *each[: cluster.most_workers()]] if node]
 
 
 def _room(cluster: ClusterFile, worker: Node, need: Mapping[str, float]) -> Room:

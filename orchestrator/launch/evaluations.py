@@ -25,9 +25,9 @@ def evaluate_on_ray(
     Raises:
         ConfigError: Some evaluation does not fit on the cluster.
     """
-    with ray_session(address) as available:
+    with ray_session(address) as nodes:
         for order in orders:
-            capacity(_alone(order), available)
+            capacity(_alone(order), nodes)
         return _evaluate_all(orders, watches)
 
 

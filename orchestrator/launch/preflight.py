@@ -1,9 +1,10 @@
 """What a command checks before it leaves anything behind."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from orchestrator.launch.capacity import Capacity, capacity
-from orchestrator.launch.runtime import available_resources
+from orchestrator.launch.capacity import Capacity, Node, capacity
+from orchestrator.launch.nodes import check_nodes
+from orchestrator.launch.runtime import nodes_to_use
 from orchestrator.launch.search import check_study
 from orchestrator.points import check_points
 from orchestrator.sweep_config import SweepConfig
@@ -43,16 +44,25 @@ def check_sweep(
                 f"sweep {config.name} is a fixed list of {config.num_trials} trials, and {sweep.trials_path} holds "
                 f"{len(experiments)}: promote the missing ones again under another --name"
             )
-    check_fit(experiments, address=address, limit=config.max_concurrent)
+    with nodes_to_use(address) as nodes:
+        check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None)
+        if address:
+            check_nodes(sweep.storage, store)
     if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.
         check_models(experiments)
     ensure_experiment(store, config.campaign)
 
 
 def check_fit(
-    experiments: Iterable[ExperimentConfig], *, address: str | None = None, limit: int | None = None
+    experiments: Iterable[ExperimentConfig], nodes: Sequence[Node], *, limit: int | None = None, grows: bool = False
 ) -> Capacity:
     """Check data and resources of experiments that run one way; return how many run at a time.
+
+    Args:
+        experiments: They differ in their seeds or in what they compute, and ask for the same resources.
+        nodes: What each node has.
+        limit: The most at a time.
+        grows: Whether nodes may come that are not there yet.
 
     Raises:
         ConfigError: Their data cannot be used, or one does not fit.
@@ -60,7 +70,7 @@ def check_fit(
     first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
         check_data(experiment)
-    return capacity(first.resources, available_resources(address), limit=limit)
+    return capacity(first.resources, nodes, limit=limit, grows=grows)
 
 
 def check_models(experiments: Iterable[ExperimentConfig]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cluster.autoscaling import with_autoscaling
-from orchestrator.launch.capacity import DRIVER
+from orchestrator.launch.capacity import DRIVER, Node
+from orchestrator.launch.nodes import resources_of_nodes
 
 logger = logging.getLogger(__name__)
 PATIENCE_S = 10.0
@@ -15,6 +16,9 @@ PATIENCE_S = 10.0
 ENVIRONMENT = {
     # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # A trial waits for room until a lost node is replaced or another trial ends; after Ray's default of 60 s, and three
+    # more tries, it would have failed.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3600",
     # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder holds all there is to keep.
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -27,22 +31,24 @@ ENVIRONMENT = {
 }
 
 
-def available_resources(address: str | None = None) -> dict[str, float]:
-    """Return the resources of the cluster at `address`, or this machine's where no cluster is named.
+@contextmanager
+def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
+    """Yield what the nodes of the cluster at `address` have, connected to it, or this machine where none is named.
 
-    Ray on this machine may count fewer CPUs, in a container.
+    Ray on this machine is not started for it, and may count fewer CPUs, in a container.
     """
     if address:
-        with ray_session(address) as available:
-            return available
+        with ray_session(address) as nodes:
+            yield nodes
+        return
     import torch
 
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}
+    yield [{"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}]
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
-    """Connect to Ray, yield the cluster's resources, those that its autoscaler may add among them, and disconnect.
+def ray_session(address: str | None = None) -> Iterator[list[Node]]:
+    """Connect to Ray, yield what each node has, also those that its autoscaler may add, and disconnect.
 
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
@@ -57,8 +63,8 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     address = address or os.environ.get("RAY_ADDRESS")
     _connect(address)
     try:
-        available = dict(ray.cluster_resources())
-        yield with_autoscaling(available) if address else available
+        nodes = resources_of_nodes()
+        yield with_autoscaling(nodes) if address else nodes
     finally:
         ray.shutdown()
 

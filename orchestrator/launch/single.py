@@ -1,9 +1,11 @@
 """Train one config, in this process or on Ray Train workers."""
 
+import logging
 from pathlib import Path
 
+from orchestrator.launch.nodes import check_nodes
 from orchestrator.launch.preflight import check_fit, check_models
-from orchestrator.launch.runtime import ray_session
+from orchestrator.launch.runtime import nodes_to_use, ray_session
 from orchestrator.launch.trial_functions import train_on_workers
 from orchestrator.lock import locked
 from orchestrator.progress import EpochProgress
@@ -11,6 +13,8 @@ from orchestrator.sweep_folder import Outcome, Status
 from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, keep_provenance
 from trainables.config import ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder, write_json
+
+logger = logging.getLogger(__name__)
 
 
 def train_one(
@@ -30,7 +34,7 @@ def train_one(
         StoreError: The MLflow store cannot be used.
         FloatingPointError: The training diverged.
     """
-    check_fit([config], address=address if config.resources.workers else None)
+    _check(config, storage, store, address)
     folder = TrialFolder((storage / "runs" / name).absolute())
     if not folder.state_path.exists():
         check_models([config])
@@ -49,6 +53,17 @@ def train_one(
         mirror = Mirror(store, identity, folder.path)
         _train(config, folder, mirror, address)
     return mirror, folder
+
+
+def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
+    """Check data and resources, and on a cluster its nodes; without workers the cluster is not used."""
+    if address and not config.resources.workers:
+        logger.warning("resources.workers = 0 trains in this process; resources.workers=1 trains on the cluster")
+        address = None
+    with nodes_to_use(address) as nodes:
+        check_fit([config], nodes)
+        if address:
+            check_nodes(storage.absolute(), store)
 
 
 def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, address: str | None) -> None:

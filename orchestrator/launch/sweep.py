@@ -63,8 +63,11 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         is_left = config.num_trials > sweep.num_finished()
         try:
             if is_left:
-                with ray_session(address) as available:
-                    _run_trials(sweep, config, setting, available)
+                with ray_session(address) as nodes:
+                    room = capacity(
+                        config.experiment().resources, nodes, limit=config.max_concurrent, grows=address is not None
+                    )
+                    _run_trials(sweep, config, setting, room)
         finally:
             run = conclude(sweep, config, setting, recrown=is_left)
     return run
@@ -96,9 +99,8 @@ def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Proven
     return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
 
 
-def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, available: dict[str, float]) -> None:
+def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, room: Capacity) -> None:
     experiment = config.experiment()
-    room = capacity(experiment.resources, available, limit=config.max_concurrent)
     logger.info("%s", room.describe())
     watcher = EpochProgress(
         num_trials=config.num_trials,
@@ -107,7 +109,7 @@ def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, 
         done={trial_id: sweep.epochs_done(trial_id) for trial_id in sweep.trial_ids()},
         epochs_of=sweep.epochs,
     )
-    function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room, available))
+    function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room))
     with watcher, RecordEnds(sweep, setting, watcher) as record_ends:
         ray.tune.Tuner(
             function,
@@ -170,11 +172,11 @@ def build_scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler |
     )
 
 
-def _tune_resources(config: SweepConfig, room: Capacity, available: dict[str, float]) -> Any:
+def _tune_resources(config: SweepConfig, room: Capacity) -> Any:
     """Return what Tune reserves for a trial: all of an in-process one, or the driver's share."""
     if not config.experiment().resources.workers:
         return {"cpu" if name == "CPU" else "gpu": need for name, need in room.demand.items()}
-    ((name, share),) = driver_demand(available).items()
+    ((name, share),) = driver_demand(room.nodes).items()
     return ray.tune.PlacementGroupFactory([{name: share}])
 
 

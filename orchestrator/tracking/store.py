@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ class Store:
         return without_passwords(self.tracking_uri)
 
     @property
+    def is_database(self) -> bool:
+        """Whether clients open the database themselves, rather than ask a server."""
+        return self.tracking_uri.partition("://")[0].partition("+")[0] in DATABASES
+
+    @property
     def sqlite_file(self) -> Path | None:
         """The database's file, or None if the store is no sqlite database."""
         return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
@@ -64,8 +69,8 @@ def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
         )
     if uri.startswith(SQLITE):
         uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
-    is_database = uri.partition("://")[0].partition("+")[0] in DATABASES
-    return Store(uri, (storage / "artifacts").as_uri() if is_database else None)
+    store = Store(uri)
+    return replace(store, artifact_location=(storage / "artifacts").as_uri()) if store.is_database else store
 
 
 def ensure_experiment(store: Store, name: str) -> str:
@@ -76,14 +81,14 @@ def ensure_experiment(store: Store, name: str) -> str:
     Raises:
         StoreError: if the store cannot be reached or made.
     """
-    with _as_store_error(store), _first_use(store), client_settings():
+    with as_store_error(store), first_use(store), client_settings():
         return _find_or_create(connect(store), name, store.artifact_location)
 
 
 @contextmanager
 def reaching(store: Store) -> Iterator[None]:
     """Make whatever goes wrong inside a StoreError, within seconds rather than MLflow's minutes."""
-    with _as_store_error(store), client_settings():
+    with as_store_error(store), client_settings():
         check_unlocked(store)
         yield
 
@@ -109,7 +114,7 @@ def check_unlocked(store: Store) -> None:
 
 
 @contextmanager
-def _as_store_error(store: Store) -> Iterator[None]:
+def as_store_error(store: Store) -> Iterator[None]:
     try:
         yield
     except StoreError:
@@ -137,7 +142,7 @@ def _find_or_create(client: Any, name: str, artifact_location: str | None) -> st
 
 
 @contextmanager
-def _first_use(store: Store) -> Iterator[None]:
+def first_use(store: Store) -> Iterator[None]:
     """Let one process at a time open a sqlite store, whose first opening migrates it."""
     if store.sqlite_file is None:
         yield

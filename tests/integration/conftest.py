@@ -55,7 +55,7 @@ class Shell:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command at the head of a process group of its own, as a terminal does."""
-        hidden = ("CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+        hidden = ("CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         return subprocess.Popen(
             [str(COMMAND), *arguments],
@@ -75,13 +75,13 @@ class Shell:
         return resolve_store(self.storage)
 
 
-def wait(process: "subprocess.Popen[str]") -> Ran:
+def wait(process: "subprocess.Popen[str]", patience_s: float = PATIENCE_S) -> Ran:
     try:
-        out, err = process.communicate(timeout=PATIENCE_S)
+        out, err = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        pytest.fail(f"{process.args} did not end in {PATIENCE_S} s\n{out}\n{err}")
+        pytest.fail(f"{process.args} did not end in {patience_s} s\n{out}\n{err}")
     return Ran(process.returncode, out, err)
 
 

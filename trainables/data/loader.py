@@ -33,6 +33,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    start: int = 0,
     num_views: int = 1,
     rank: int = 0,
     world_size: int = 1,
@@ -42,9 +43,9 @@ def training_batches(
     """Return rank `rank`'s part of the epoch's batches, shuffled and augmented.
 
     The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
-    of `batch_size / world_size`; an incomplete last batch is dropped. A picture's augmentation follows from
-    (seed, epoch, index), whatever the rank, the batch and the process. With several views each batch holds all its
-    pictures once, then all of them again under other seeds.
+    of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. A picture's
+    augmentation follows from (seed, epoch, index), whatever the rank, the batch and the process. With several views
+    each batch holds all its pictures once, then all of them again under other seeds.
 
     Raises:
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
@@ -61,7 +62,7 @@ def training_batches(
         )
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
     parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
-    draws = _ShuffledDraws(list(parts[:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
+    draws = _ShuffledDraws(list(parts[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
     return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=False)
 
 

@@ -32,6 +32,9 @@ class RunContext(Protocol):
     def gather(self, value: T) -> list[T]:
         """Return every worker's `value`, in the order of ranks; all workers call it together."""
 
+    def leaving(self) -> bool:
+        """Return whether a machine of the trial is about to be taken away; all workers call it together."""
+
     def report(self, row: Row) -> None:
         """Tell whoever runs the trial that an epoch is committed; all workers call it together.
 
@@ -54,6 +57,9 @@ class LocalContext:
 
     def gather(self, value: T) -> list[T]:
         return [value]
+
+    def leaving(self) -> bool:
+        return False
 
     def report(self, row: Row) -> None:
         if self.on_report is not None:

@@ -88,12 +88,20 @@ class Learner:
 
     def align_workers(self) -> None:
         """Give every worker the buffers of rank 0; batch statistics otherwise follow each worker's own pictures."""
-        if self._world_size == 1:
-            return
-        averaged = [] if self._average is None else [self._average.module]
-        for network in [self._model, *averaged]:
-            buffers = {name: buffer.cpu() for name, buffer in network.named_buffers()}
-            network.load_state_dict(self._gather(buffers)[0], strict=False)
+        if self._world_size > 1:
+            self.load_buffers(self._gather(self.buffers())[0])
+
+    def buffers(self) -> list[dict[str, Tensor]]:
+        """Return the buffers of the network and of its moving average, if there is one."""
+        return [{name: buffer.cpu() for name, buffer in network.named_buffers()} for network in self._networks()]
+
+    def load_buffers(self, buffers: list[dict[str, Tensor]]) -> None:
+        """Take up what `buffers` returned, here or on another worker."""
+        for network, found in zip(self._networks(), buffers, strict=True):
+            network.load_state_dict(found, strict=False)
+
+    def _networks(self) -> list[nn.Module]:
+        return [self._model] if self._average is None else [self._model, self._average.module]
 
     def _backward(self, batch: Batch, *, share: float) -> dict[str, Tensor]:
         if isinstance(self._objective, EmbeddingTask):

@@ -17,6 +17,7 @@ from trainables.training.context import RunContext
 from trainables.training.embedding import build_task, fit_is_due, fit_to_embeddings, num_views
 from trainables.training.learner import Learner
 from trainables.training.seeding import derive_seed, torch_threads
+from trainables.training.unfinished import keep_if_leaving, take_up
 from trainables.trial_folder import Row, write_json
 
 Validate = Callable[[Classifier | None, int], Row]
@@ -123,32 +124,30 @@ def _resume(config: ExperimentConfig, context: RunContext, learner: Learner) -> 
 def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
     learner.train_mode()
-    started = time.perf_counter()
-    totals: dict[str, Tensor] = {}
-    num_images = num_unmasked = 0
-    batches = _batches(config, context, data, epoch=epoch)
+    so_far = take_up(context, learner, epoch=epoch)
+    batches = _batches(config, context, data, epoch=epoch, start=so_far.step)
+    num_steps = so_far.step + len(batches)
     for batch in batches:
-        for name, total in learner.step(batch).items():
-            totals[name] = totals[name] + total if name in totals else total
-        num_images += len(batch)
-        num_unmasked += len(batch) - int(batch.has_mask_B.sum())
+        so_far.add(learner.step(batch), batch)
+        keep_if_leaving(context, learner, so_far, epoch=epoch, num_steps=num_steps)
     learner.align_workers()
     return _epoch_row(
-        context.gather((_to_numbers(totals), num_images, num_unmasked)),
+        context.gather((_to_numbers(so_far.totals), so_far.num_images, so_far.num_unmasked)),
         config,
-        num_drawn=len(batches) * config.training.batch_size * num_views(config.objective),
+        num_drawn=num_steps * config.training.batch_size * num_views(config.objective),
         epoch=epoch,
         learning_rate=learner.learning_rate,
-        seconds=time.perf_counter() - started,
+        seconds=so_far.seconds,
     )
 
 
-def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *, epoch: int) -> Batches:
+def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *, epoch: int, start: int = 0) -> Batches:
     return training_batches(
         data.train,
         batch_size=config.training.batch_size,
         seed=config.seed,
         epoch=epoch,
+        start=start,
         num_views=num_views(config.objective),
         rank=context.rank,
         world_size=context.world_size,

@@ -90,7 +90,12 @@ BROKEN: list[tuple[str, Edit, str, str]] = [
         "",
         "look for MLflow at port 5000",
     ),
-    ("mlflow_server", swap("head_start_ray_commands", "--workers 2", "--no-serve-artifacts"), "", "need keys of the"),
+    (
+        "mlflow_server",
+        swap("head_start_ray_commands", "campaign tracking serve", "mlflow server --no-serve-artifacts"),
+        "",
+        "need keys of the",
+    ),
     ("ports", put("provider/security_group/IpPermissions", [OPEN]), "", "opens ports 8265 to 8265 to the world"),
     ("dashboard", swap("head_start_ray_commands", "--dashboard-host=127.0.0.1", "--dashboard-host=0.0.0.0"), "", "ssh"),
     ("file_mounts", put("file_mounts/data", "trainables"), "file_mounts.data", "must be absolute, or start with ~"),
@@ -143,7 +148,6 @@ BROKEN: list[tuple[str, Edit, str, str]] = [
         "",
         "found 3.10 and 3.12 for head",
     ),
-    ("start_timeout", swap(PROFILE, "TIMEOUT_S=1800", "TIMEOUT_S=60"), "", "a cloud's machine takes minutes: set 1800"),
     (
         "start",
         swap("head_start_ray_commands", "--autoscaling-config=~/ray_bootstrap_config.yaml", ""),

@@ -10,7 +10,7 @@ from orchestrator.cluster import check_tree
 from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.cluster.trial_fit import largest
-from orchestrator.launch.capacity import capacity
+from orchestrator.launch.capacity import Node, capacity
 from tests.orchestrator.cluster.editing import Tree, drop, edited, put, swap
 from trainables.config import ExperimentConfig, Resources, experiment_from_tree
 
@@ -73,17 +73,23 @@ def test_machines_of_ones_own_fit_by_what_ray_start_says(on_premises: Tree) -> N
 
 
 def test_largest_cluster_counts_the_head_and_as_many_workers_as_may_be(shipped: Tree) -> None:
-    assert largest(ClusterFile(shipped, ROOT)) == {"CPU": 64, "GPU": 8, "driver": 1}
-    second = {**shipped["available_node_types"]["gpu_worker"], "resources": {"CPU": 48, "GPU": 4}, "max_workers": 2}
+    head, worker, large = {"CPU": 0, "driver": 1}, {"CPU": 8, "GPU": 1}, {"CPU": 48, "GPU": 4}
+    assert largest(ClusterFile(shipped, ROOT)) == [head, *[worker] * 8]
+    second = {**shipped["available_node_types"]["gpu_worker"], "resources": large, "max_workers": 2}
     mixed = edited(shipped, put("available_node_types/large_worker", second))
-    assert largest(ClusterFile(mixed, ROOT)) == {"CPU": 2 * 48 + 6 * 8, "GPU": 2 * 4 + 6, "driver": 1}
+    assert largest(ClusterFile(mixed, ROOT)) == [head, *[large] * 2, *[worker] * 6]
 
 
 @pytest.mark.parametrize(
-    ("there", "concurrent"), [({"driver": 1.0}, 8), ({"driver": 1.0, "CPU": 8.0, "GPU": 1.0}, 8), ({"GPU": 99.0}, 64)]
+    ("there", "concurrent"),
+    [
+        ([{"driver": 1.0, "CPU": 0.0}], 8),
+        ([{"driver": 1.0, "CPU": 0.0, "memory": 1e9}, {"CPU": 8.0, "GPU": 1.0, "node:10.0.0.2": 1.0}], 8),
+        ([{"driver": 1.0, "CPU": 0.0}, {"CPU": 4.0, "GPU": 4.0}], 12),
+    ],
 )
 def test_sweep_counts_what_the_autoscaler_may_add(
-    there: dict[str, float], concurrent: int, shipped: Tree, tmp_path: Path
+    there: list[Node], concurrent: int, shipped: Tree, tmp_path: Path
 ) -> None:
     bootstrap = tmp_path / "ray_bootstrap_config.yaml"
     bootstrap.write_text(json.dumps(shipped), encoding="utf-8")
@@ -91,10 +97,10 @@ def test_sweep_counts_what_the_autoscaler_may_add(
 
 
 def test_sweep_on_machines_that_are_there_counts_those(on_premises: Tree, tmp_path: Path) -> None:
-    assert with_autoscaling({"CPU": 2.0}, tmp_path / "none.yaml") == {"CPU": 2.0}
+    assert with_autoscaling([{"CPU": 2.0}], tmp_path / "none.yaml") == [{"CPU": 2.0}]
     bootstrap = tmp_path / "ray_bootstrap_config.yaml"
     bootstrap.write_text(json.dumps(on_premises), encoding="utf-8")
-    assert with_autoscaling({"CPU": 2.0}, bootstrap) == {"CPU": 2.0}
+    assert with_autoscaling([{"CPU": 2.0}], bootstrap) == [{"CPU": 2.0}]
 
 
 def test_file_without_workers_is_no_room(shipped: Tree) -> None:

@@ -93,3 +93,10 @@ def test_the_default_device_is_an_accelerator_where_there_is_one(tmp_path: Path)
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert default_device().type == expected
     assert LocalContext(TrialFolder(tmp_path)).device == default_device()
+
+
+def test_no_machine_leaves_without_a_notice(place: tuple[MakeContext, Run]) -> None:
+    make, run = place
+    found = []
+    run(lambda: found.append(make(lambda _: None).leaving()))
+    assert found == [False]

@@ -1,0 +1,100 @@
+"""The command of a job, checked before it leaves this machine."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from typer.main import get_command
+
+from orchestrator.launch.runtime import ENVIRONMENT
+from trainables.config import ConfigError
+
+STORAGE = "CAMPAIGN_STORAGE"
+NOT_FOR_JOBS = ("submit", "tracking", "ui")
+
+
+def check_command(
+    command: Sequence[str], environment: Mapping[str, str], working_dir: Path | None
+) -> tuple[tuple[str, ...], Path | None]:
+    """Check a job's command as far as this machine can; return its words after `campaign`, and its storage folder.
+
+    Where neither the command nor `environment` names the folder, the cluster's own `CAMPAIGN_STORAGE` counts: None.
+
+    Raises:
+        ConfigError: No such command, a relative storage folder, or a file of this machine that the job would not find.
+        typer's UsageError: Its options are wrong.
+    """
+    from orchestrator.cli.app import app
+
+    words = tuple(command[1:] if command[0] == "campaign" else command)
+    path, rest, found = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], get_command(app)
+    while isinstance(valid := getattr(found, "commands", None), dict):
+        name = rest.pop(0) if rest else ""
+        if name not in valid or name in NOT_FOR_JOBS:
+            names = ", ".join(sorted(set(valid) - set(NOT_FOR_JOBS)))
+            raise ConfigError(f"-- {' '.join(command)}: {name!r} is no command for a job; valid names: {names}")
+        path.append(name)
+        found = valid[name]
+    with _storage_of(environment):
+        context = found.make_context(" ".join(path), list(rest))
+    _check_files(rest, working_dir)
+    if "storage" not in context.params:
+        return words, None
+    source = context.get_parameter_source("storage")
+    named = source is not None and source.name != "DEFAULT"
+    if named or working_dir:  # Which is another for each job, and goes away.
+        _check_storage(context.params["storage"])
+    return words, context.params["storage"] if named else None
+
+
+def _check_storage(storage: Path) -> None:
+    if not storage.is_absolute():
+        raise ConfigError(
+            f"--storage {storage} is relative, and the job has another working directory: give the command an absolute "
+            "--storage, or --env CAMPAIGN_STORAGE=FOLDER, on a file system that all nodes share"
+        )
+
+
+def _check_files(words: Sequence[str], working_dir: Path | None) -> None:
+    """Check that files the command names relatively are there where it runs."""
+    for word in words:
+        if Path(word).is_absolute() or not word.endswith((".py", ".yaml", ".yml")):
+            continue
+        if word.endswith(".py"):
+            raise ConfigError(
+                f"{word}: a sweep is continued from its space's file; put that on the shared file system and give its "
+                "absolute path"
+            )
+        if working_dir is None or not (working_dir / word).is_file():
+            raise ConfigError(
+                f"{word} is a file of this machine: ship its folder with --working-dir and name it from there, or give "
+                "an absolute path that the cluster sees"
+            )
+
+
+def job_environment(assignments: Sequence[str]) -> dict[str, str]:
+    """Return the variables of `--env`; the job has no others than those of the cluster."""
+    passed = {}
+    for assignment in assignments:
+        name, is_given, value = assignment.partition("=")
+        if not name or (not is_given and name not in os.environ):
+            raise ConfigError(f"--env {assignment}: expected KEY=VALUE, or the KEY of a variable that is set here")
+        if name in ENVIRONMENT:
+            raise ConfigError(f"--env {assignment}: CAMpaign sets {name} itself")
+        passed[name] = value if is_given else os.environ[name]
+    return passed
+
+
+@contextmanager
+def _storage_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """Hold the job's storage folder, not this machine's, in this process's environment, where the option looks."""
+    before = os.environ.pop(STORAGE, None)
+    if STORAGE in environment:
+        os.environ[STORAGE] = environment[STORAGE]
+    try:
+        yield
+    finally:
+        os.environ.pop(STORAGE, None)
+        if before is not None:
+            os.environ[STORAGE] = before

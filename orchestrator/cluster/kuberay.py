@@ -1,0 +1,109 @@
+"""The same command for Kubernetes: a RayJob of the KubeRay operator."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from orchestrator.cluster.jobs import JobOrder
+from orchestrator.launch.capacity import DRIVER, DRIVER_SHARE
+
+HEAD = {"cpu": "2", "memory": "8Gi"}
+WORKER = {"cpu": "8", "memory": "32Gi"}
+SHARED_MEMORY = {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}
+"""Loader processes hand pictures over through it; a container's own 64 MB are too few."""
+
+
+@dataclass(frozen=True, slots=True)
+class KubePods:
+    """What the pods of the job's cluster are."""
+
+    image: str
+    """Holds Ray, CAMpaign and their Python, all of the versions in constraints.txt."""
+    claim: str
+    """The persistent volume claim, of access mode ReadWriteMany, that holds the storage folder."""
+    workers: int
+    """The most worker pods; the cluster starts with one and grows as trials wait."""
+    gpus: int
+    """GPUs of each worker."""
+
+
+def ray_job(order: JobOrder, pods: KubePods, *, name: str, storage: PurePosixPath, ray_version: str) -> str:
+    """Return a RayJob that runs the command on a cluster of its own, and removes the cluster after it.
+
+    A job that Kubernetes starts again continues its sweep: the storage folder outlives the cluster.
+    """
+    return yaml.dump(
+        {
+            "apiVersion": "ray.io/v1",
+            "kind": "RayJob",
+            "metadata": {"name": name},
+            "spec": {
+                "entrypoint": order.entrypoint,
+                "entrypointResources": json.dumps({DRIVER: DRIVER_SHARE}),
+                "runtimeEnvYAML": yaml.safe_dump(order.runtime_env(), sort_keys=False),
+                "backoffLimit": 2,
+                "shutdownAfterJobFinishes": True,
+                "ttlSecondsAfterFinished": 600,
+                "rayClusterSpec": _cluster(pods, storage, ray_version),
+            },
+        },
+        Dumper=_InFull,
+        sort_keys=False,
+        width=120,
+    )
+
+
+class _InFull(yaml.SafeDumper):
+    """Writes what occurs twice twice, not as a reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Write several lines as lines."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_InFull.add_representer(str, _text)
+
+
+def _cluster(pods: KubePods, storage: PurePosixPath, ray_version: str) -> dict[str, Any]:
+    head = {
+        # The operator puts these values into a shell command as they are: the JSON is quoted twice.
+        "rayStartParams": {"num-cpus": "0", "resources": json.dumps(json.dumps({DRIVER: 1}))},
+        "template": _template("ray-head", HEAD, pods, storage),
+    }
+    gpus = {"nvidia.com/gpu": str(pods.gpus)} if pods.gpus else {}
+    worker = {
+        "groupName": "workers",
+        "replicas": 1,
+        "minReplicas": 1,
+        "maxReplicas": pods.workers,
+        "rayStartParams": {},
+        "template": _template("ray-worker", WORKER | gpus, pods, storage),
+    }
+    return {
+        "rayVersion": ray_version,
+        "enableInTreeAutoscaling": True,
+        "headGroupSpec": head,
+        "workerGroupSpecs": [worker],
+    }
+
+
+def _template(name: str, resources: Mapping[str, str], pods: KubePods, storage: PurePosixPath) -> dict[str, Any]:
+    container = {
+        "name": name,
+        "image": pods.image,
+        "resources": {"requests": dict(resources), "limits": dict(resources)},
+        "volumeMounts": [
+            {"name": "storage", "mountPath": str(storage)},
+            {"name": SHARED_MEMORY["name"], "mountPath": "/dev/shm"},
+        ],
+    }
+    storage_volume = {"name": "storage", "persistentVolumeClaim": {"claimName": pods.claim}}
+    return {"spec": {"containers": [container], "volumes": [storage_volume, SHARED_MEMORY]}}

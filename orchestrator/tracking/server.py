@@ -1,0 +1,205 @@
+"""An MLflow server of the user's own: its database made ready, its processes started, awaited and ended."""
+
+import ctypes
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.tracking.store import Store, StoreError, as_store_error, first_use
+from trainables.config import ConfigError
+
+START_WAIT_S = 180.0
+STOP_WAIT_S = 10.0
+PACKAGES = {
+    "MySQLdb": "mysqlclient",
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "pymysql": "pymysql",
+    "pyodbc": "pyodbc",
+}
+"""Module of a database's driver -> the package that holds it."""
+QUIET = ("--uvicorn-opts=--log-level=warning",)
+"""Says nothing of each request."""
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts by which a server listens on all of its machine's addresses."""
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingServer:
+    """An MLflow server over a database; clients send artifacts through it too."""
+
+    store: Store
+    artifacts: str
+    """Folder or address of an object store where artifacts lie."""
+    host: str
+    port: int
+    names: tuple[str, ...] = ()
+    """Names, besides localhost and addresses of private networks, by which clients may call it."""
+
+    @property
+    def uri(self) -> str:
+        """What clients use: with a server on all addresses, the one by which other machines reach this one."""
+        return self._url(_own_address() if self.host in EVERYWHERE else self.host)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines may reach it."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"
+
+    @contextmanager
+    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start the server and yield its process once it answers; end all its processes afterwards.
+
+        Raises:
+            ConfigError: It cannot listen there, or the database's driver is not installed.
+            StoreError: The database cannot be opened, or the server does not answer.
+        """
+        check_port(self.host, self.port)
+        prepare_database(self.store)
+        process = subprocess.Popen(
+            self._command(),
+            env={**os.environ, **self._environment()},
+            stdout=sys.stderr,  # Standard output is for the server's address.
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+        try:
+            self._await_answer(process)
+            yield process
+        finally:
+            _end_group(process)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "mlflow", "server", "--artifacts-destination", self.artifacts]
+        workers = 1 if self.store.sqlite_file else 4
+        return [*command, "--host", self.host, "--port", str(self.port), "--workers", str(workers), *QUIET]
+
+    def _environment(self) -> dict[str, str]:
+        """Return what the server is told where `ps` does not show it, passwords among it."""
+        environment = {
+            "MLFLOW_BACKEND_STORE_URI": self.store.tracking_uri,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # What judges language models, in processes of its own.
+        }
+        if self.names:
+            from mlflow.server.security_utils import get_default_allowed_hosts
+
+            named = [form for name in self.names for form in (name, f"{name}:{self.port}")]
+            environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*get_default_allowed_hosts(), *named])
+        return environment
+
+    def _await_answer(self, process: "subprocess.Popen[bytes]") -> None:
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        deadline = time.monotonic() + START_WAIT_S
+        while not _answers(self._url(here)):
+            if process.poll() is not None:
+                raise StoreError(f"MLflow server: it ended with exit code {process.returncode}; it says why above")
+            if time.monotonic() > deadline:
+                raise StoreError(f"MLflow server: no answer at {self._url(here)} within {START_WAIT_S:.0f} s")
+            time.sleep(0.2)
+
+    def _url(self, host: str) -> str:
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def prepare_database(store: Store) -> None:
+    """Make the database or bring it to this MLflow's form, in one process: several at once would crash in it.
+
+    Raises:
+        ConfigError: The database's driver is not installed.
+        StoreError: The database cannot be opened.
+    """
+    check_driver(store)
+    with as_store_error(store), first_use(store):
+        import sqlalchemy
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        engine = sqlalchemy.create_engine(store.tracking_uri)
+        engine.connect().close()  # MLflow itself would try for minutes to reach what is not there.
+        engine.dispose()
+        SqlAlchemyStore(store.tracking_uri, "mlflow-artifacts:/").engine.dispose()  # type: ignore[no-untyped-call]
+
+
+def check_driver(store: Store) -> None:
+    """Check that the Python package by which the database is read is installed; ConfigError names it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        make_url(store.tracking_uri).get_dialect().import_dbapi()
+    except SQLAlchemyError as error:
+        raise ConfigError(f"--backend-store-uri {store}: {error}") from error
+    except ImportError as error:
+        module = (error.name or "").partition(".")[0]
+        package = PACKAGES.get(module, module or "its driver")
+        raise ConfigError(
+            f"--backend-store-uri {store} needs a package that is not installed ({error}): pip install '{package}'"
+        ) from error
+
+
+def check_port(host: str, port: int) -> None:
+    """Check that a server can listen at `host` and `port`; ConfigError says why it cannot."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on --host {host} --port {port}: {error.strerror}; give another --port, or a --host that "
+            "is an address of this machine"
+        ) from error
+
+
+def artifacts_of(storage: Path, destination: str | None) -> str:
+    """Return where a server keeps artifacts: `destination`, a folder made absolute, or by default in the storage."""
+    if destination is None:
+        return str(storage.expanduser().absolute() / "artifacts")
+    return destination if "://" in destination else str(Path(destination).expanduser().absolute())
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _own_address() -> str:
+    """Return the address from which this machine would reach others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.255.255.255", 1))
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the server's processes to end, and kill what is left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(STOP_WAIT_S)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the server when the command that runs it is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

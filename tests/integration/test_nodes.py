@@ -1,0 +1,356 @@
+"""A cluster of a head and two nodes: commands as jobs, MLflow over HTTP, and nodes and drivers that go away."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from orchestrator.sweep_folder import SweepFolder
+from orchestrator.tracking import connect, resolve_store
+from tests.integration.conftest import Ran, Shell, epochs, wait
+from tests.integration.many_nodes import ManyNodes, free_port
+from tests.integration.postgres import postgres
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(2400)]
+
+LONG_S = 1200
+SPACE = "digits-background-weight"
+PAIR = (
+    "--set=data.num_train=128",
+    "--set=data.num_test=32",
+    "--set=model.width=4",
+    "--set=evaluation.panel_images=1",
+    "--set=evaluation.shift_every_epoch=false",
+    "--set=resources.workers=2",
+)
+
+
+class Laboratory:
+    """A cluster, an MLflow server in front of it, and a shell that submits to it."""
+
+    def __init__(self, shell: Shell, cluster: ManyNodes, tracking_uri: str) -> None:
+        self.shell = shell
+        self.cluster = cluster
+        self.tracking_uri = tracking_uri
+        self._env = ("--env", f"CAMPAIGN_TRACKING_URI={tracking_uri}", "--env", "CAMPAIGN_STORAGE")
+
+    def submit(self, *command: str) -> Ran:
+        """Run the command as a job, to its end."""
+        return self._jobs("--json", *self._env, "--", *command)
+
+    def detach(self, *command: str) -> str:
+        """Start the command as a job and return the job's id."""
+        ran = self._jobs("--detach", *self._env, "--", *command)
+        assert ran.code == 0, ran.err
+        return ran.out.strip()
+
+    def follow(self, job_id: str) -> Ran:
+        return self._jobs("--logs", job_id)
+
+    def stop(self, job_id: str) -> Ran:
+        return self._jobs("--stop", job_id, "--json")
+
+    def status(self, job_id: str) -> dict[str, Any]:
+        return self._jobs("--status", job_id, "--json").document
+
+    def wait_until(self, condition: Callable[[], bool], job_id: str) -> None:
+        """Return as soon as `condition` holds; fail when the job ends before that."""
+        deadline, asked = time.monotonic() + LONG_S, time.monotonic()
+        while not condition():
+            if time.monotonic() - asked > 60:
+                asked = time.monotonic()
+                status = self.status(job_id)
+                assert status["status"] in ("PENDING", "RUNNING"), self.follow(job_id)
+            assert time.monotonic() < deadline, self.follow(job_id)
+            time.sleep(0.05)
+
+    def steps(self, sweep: SweepFolder) -> dict[str, list[int]]:
+        """Return the steps that each trial's run in MLflow has; fail where a trial has two."""
+        client = connect(resolve_store(self.shell.storage, self.tracking_uri))
+        experiment = client.get_experiment_by_name(sweep.config().campaign)
+        assert experiment is not None
+        found: dict[str, list[int]] = {}
+        for run in client.search_runs([experiment.experiment_id], f"tags.`campaign.sweep` = '{sweep.config().name}'"):
+            if trial_id := run.data.tags.get("campaign.trial_id"):
+                assert trial_id not in found
+                history = client.get_metric_history(run.info.run_id, "train/loss")
+                found[trial_id] = sorted(metric.step for metric in history)
+        return found
+
+    def states(self, sweep: SweepFolder) -> set[str]:
+        client = connect(resolve_store(self.shell.storage, self.tracking_uri))
+        experiment = client.get_experiment_by_name(sweep.config().campaign)
+        assert experiment is not None
+        query = f"tags.`campaign.sweep` = '{sweep.config().name}'"
+        return {run.info.status for run in client.search_runs([experiment.experiment_id], query)}
+
+    def _jobs(self, *arguments: str) -> Ran:
+        return wait(self.shell.start("submit", "--address", self.cluster.dashboard, *arguments), LONG_S)
+
+
+@contextmanager
+def served(shell: Shell, *options: str) -> Iterator[str]:
+    """Yield the address that `campaign tracking serve` prints, and end it as a service manager does."""
+    process = shell.start("tracking", "serve", f"--port={free_port()}", *options)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("CAMPAIGN_TRACKING_URI="):
+        pytest.fail(f"no server: {wait(process)}")
+    family = psutil.Process(process.pid).children(recursive=True)
+    try:
+        yield line.strip().partition("=")[2]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        ended = wait(process, 60)
+        gone, alive = psutil.wait_procs(family, timeout=20)
+        assert ended.code == 0, ended.err
+        assert gone
+        assert alive == []
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyNodes]:
+    cluster = ManyNodes.start(tmp_path_factory.mktemp("nodes") / "log")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def laboratory(remote: Shell, cluster: ManyNodes) -> Iterator[Laboratory]:
+    with served(remote) as tracking_uri:
+        yield Laboratory(remote, cluster, tracking_uri)
+
+
+def rows_of(sweep: SweepFolder) -> dict[str, list[dict[str, float]]]:
+    return {trial_id: sweep.trial(trial_id).rows() for trial_id in sweep.trial_ids()}
+
+
+def assert_every_epoch_once(laboratory: Laboratory, sweep: SweepFolder, num_epochs: int) -> None:
+    """Check files and MLflow alike: no epoch is missing, and none is there twice."""
+    expected = {trial_id: list(range(1, num_epochs + 1)) for trial_id in sweep.trial_ids()}
+    assert {trial_id: [int(row["epoch"]) for row in rows] for trial_id, rows in rows_of(sweep).items()} == expected
+    assert laboratory.steps(sweep) == expected
+
+
+def nodes_of_workers(cluster: ManyNodes) -> set[str]:
+    """Return the nodes on which Ray Train's workers have run."""
+    from ray.util.state import list_actors
+
+    actors = list_actors(cluster.dashboard, filters=[("class_name", "=", "RayTrainWorker")], detail=True, limit=1000)
+    return {actor.node_id for actor in actors if actor.node_id}
+
+
+def test_sweep_spreads_over_the_nodes_and_is_found_again(laboratory: Laboratory) -> None:
+    command = ("sweep", SPACE, "--name=spread", "--trials=2", "--set=training.epochs=2", *PAIR)
+    ran = laboratory.submit(*command)
+    assert ran.code == 0, ran.err
+    assert (ran.document["status"], ran.document["exit_code"]) == ("SUCCEEDED", 0)
+    sweep = laboratory.shell.sweep("spread")
+    assert sweep.num_finished() == 2
+    assert nodes_of_workers(laboratory.cluster) == set(laboratory.cluster.nodes())
+    assert_every_epoch_once(laboratory, sweep, 2)
+
+    before = {path: path.stat().st_mtime for path in sweep.trials_path.glob("*/*.json*")}
+    again = laboratory.submit(*command)
+    assert again.code == 0, again.err
+    assert {path: path.stat().st_mtime for path in sweep.trials_path.glob("*/*.json*")} == before
+
+
+def test_store_may_be_postgresql(remote: Shell, cluster: ManyNodes) -> None:
+    with postgres() as database, served(remote, f"--backend-store-uri={database}") as tracking_uri:
+        laboratory = Laboratory(remote, cluster, tracking_uri)
+        ran = laboratory.submit("sweep", SPACE, "--name=on-postgres", "--trials=2", "--set=training.epochs=2", *PAIR)
+        assert ran.code == 0, ran.err
+        assert_every_epoch_once(laboratory, remote.sweep("on-postgres"), 2)
+        import psycopg
+
+        with psycopg.connect(database) as connection:
+            ((num_runs,),) = connection.execute("SELECT count(*) FROM runs").fetchall()
+        assert num_runs == 3  # two trials and the sweep
+
+
+def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Laboratory) -> None:
+    sweep, cluster = laboratory.shell.sweep("lost-node"), laboratory.cluster
+    command = ("sweep", SPACE, "--name=lost-node", "--trials=1", "--set=training.epochs=12", *PAIR)
+    job_id = laboratory.detach(*command)
+    laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 2, job_id)
+    cluster.kill(cluster.nodes()[0])
+    kept = sweep.trial("0000").rows()
+    assert len(kept) < 12
+    cluster.add()
+    ended = laboratory.follow(job_id)
+    assert ended.code == 0, ended.out
+    assert sweep.outcome("0000") == {"status": "completed", "epoch": 12, "error": None}
+    assert sweep.trial("0000").rows()[: len(kept)] == kept  # none of them, with its times, was trained again
+    assert_every_epoch_once(laboratory, sweep, 12)
+
+
+def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laboratory: Laboratory) -> None:
+    sweep, cluster, num_epochs, notice_s = laboratory.shell.sweep("spot"), laboratory.cluster, 40, 20.0
+    settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={num_epochs}")
+    job_id = laboratory.detach("sweep", SPACE, "--name=spot", "--trials=1", *settings)
+    laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)
+    trial, leaving = sweep.trial("0000"), cluster.nodes()[0]
+    assert not trial.unfinished_path.exists()
+    cluster.drain(leaving, notice_s)
+    deadline = time.time() + notice_s
+    coming = cluster.add()
+    written = set()
+    while time.time() < deadline:
+        written |= {
+            path.name for path in (trial.state_path, trial.unfinished_path) if is_newer(path, deadline - notice_s)
+        }
+        time.sleep(0.01)
+    kept = trial.rows()
+    assert "unfinished.pt" in written  # the epoch that was under way, kept before its end
+    assert len(kept) < num_epochs
+    laboratory.wait_until(lambda: coming in nodes_of_workers(cluster), job_id)
+    cluster.kill(leaving)
+    ended = laboratory.follow(job_id)
+    assert ended.code == 0, ended.out
+    assert trial.rows()[: len(kept)] == kept
+    assert_every_epoch_once(laboratory, sweep, num_epochs)
+
+
+def is_newer(path: Path, time_s: float) -> bool:
+    try:
+        return path.stat().st_mtime > time_s
+    except FileNotFoundError:
+        return False
+
+
+def test_killed_and_stopped_drivers_are_resumed_with_the_same_trials(laboratory: Laboratory) -> None:
+    sweep = laboratory.shell.sweep("cut")
+    command = ("sweep", SPACE, "--name=cut", "--trials=2", "--set=training.epochs=6", *PAIR)
+    job_id = laboratory.detach(*command)
+    laboratory.wait_until(lambda: any(epochs(sweep).values()), job_id)
+    driver_of(*command).send_signal(signal.SIGKILL)
+    killed = laboratory.follow(job_id)
+    assert killed.code not in (0, 2)
+    assert laboratory.status(job_id)["status"] == "FAILED"
+    assert sweep.unfinished()
+    at_kill = rows_of(sweep)
+
+    job_id = laboratory.detach(*command)
+    started = sum(epochs(sweep).values())
+    laboratory.wait_until(lambda: sum(epochs(sweep).values()) > started, job_id)
+    stopped = laboratory.stop(job_id)
+    assert (stopped.code, stopped.document["status"]) == (0, "STOPPED")
+    assert laboratory.follow(job_id).code == 130
+    assert laboratory.states(sweep) <= {"KILLED", "FINISHED"}
+    at_stop = rows_of(sweep)
+
+    resumed = laboratory.submit("resume", "cut")
+    assert resumed.code == 0, resumed.err
+    assert sweep.trial_ids() == ["0000", "0001"]
+    for kept in (at_kill, at_stop):
+        assert all(sweep.trial(trial_id).rows()[: len(rows)] == rows for trial_id, rows in kept.items())
+    assert_every_epoch_once(laboratory, sweep, 6)
+
+
+def driver_of(*command: str) -> psutil.Process:
+    """Return the process of a job's command: not the shell that started it, nor the one that submitted it."""
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (words := process.info["cmdline"] or [])[-len(command) :] == list(command) and "submit" not in words
+    ]
+    (driver,) = [process for process in found if "python" in Path(process.exe()).name]
+    return driver
+
+
+def test_ctrl_c_leaves_the_job_running(laboratory: Laboratory) -> None:
+    arguments = ("submit", f"--address={laboratory.cluster.dashboard}")
+    command = ("sweep", SPACE, "--name=left", "--trials=1", "--set=training.epochs=500", *PAIR)
+    tracking = f"--tracking-uri={laboratory.tracking_uri}"
+    following = laboratory.shell.start(*arguments, "--", *command, tracking)
+    sweep = laboratory.shell.sweep("left")
+    while not any(epochs(sweep).values()):
+        assert following.poll() is None, wait(following)
+        time.sleep(0.1)
+    os.killpg(following.pid, signal.SIGINT)
+    ran = wait(following)
+    assert ran.code == 130
+    job_id = ran.err.partition("--stop ")[2].split()[0]
+    assert f"job {job_id} goes on" in ran.err
+    assert laboratory.status(job_id)["status"] == "RUNNING"
+    assert laboratory.stop(job_id).document["status"] == "STOPPED"
+
+
+def test_database_is_refused_as_the_store_of_several_nodes(cluster: ManyNodes, remote: Shell) -> None:
+    ran = remote.run("sweep", SPACE, "--name=own-database", f"--address={cluster.address}", *PAIR)
+    assert ran.code == 2
+    assert "a cluster of several nodes logs over HTTP only; start a server" in ran.err
+    assert not remote.sweep("own-database").path.exists()
+
+
+def test_storage_of_one_node_alone_is_refused_by_the_node(laboratory: Laboratory) -> None:
+    # What `/proc/self/cwd` is depends on the process that asks.
+    ran = laboratory.shell.run(
+        "sweep",
+        SPACE,
+        "--storage=/proc/self/cwd/mine",
+        f"--tracking-uri={laboratory.tracking_uri}",
+        f"--address={laboratory.cluster.address}",
+        *PAIR,
+    )
+    assert ran.code == 2
+    assert "does not share the storage folder /proc/self/cwd/mine (FileNotFoundError" in ran.err
+    assert any(f"({node_id[:8]})" in ran.err for node_id in laboratory.cluster.nodes())
+
+
+def test_unknown_job_is_named(laboratory: Laboratory) -> None:
+    ran = laboratory.follow("raysubmit_absent")
+    assert ran.code == 2
+    assert "no job raysubmit_absent at http://127.0.0.1:" in ran.err
+
+
+def test_worker_that_fits_no_node_is_refused(cluster: ManyNodes, remote: Shell) -> None:
+    ran = remote.run("plan", SPACE, "--no-measure", f"--address={cluster.address}", "--set=resources.cpus=2")
+    assert ran.code == 2
+    assert "a trial needs 2 CPU, all on one node, and the nodes are 1 of 0 CPU, 2 of 1 CPU" in ran.err
+
+
+def test_what_is_no_dashboard_is_said_to_be_none(laboratory: Laboratory) -> None:
+    command = ("submit", "--address", laboratory.tracking_uri, "--", "status", "spread")
+    ran = laboratory.shell.run(*command)
+    assert ran.code == 2
+    assert f"what answers at {laboratory.tracking_uri} is no Ray dashboard" in ran.err
+
+
+def test_wrong_token_is_refused(tmp_path: Path) -> None:
+    cluster = ManyNodes.start(tmp_path / "log", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="a" * 64)
+    try:
+        shell = Shell(tmp_path)
+        arguments = ("submit", "--address", cluster.dashboard, "--", "status", "none")
+        refused = shell.run(*arguments)
+        assert refused.code == 2
+        assert "refuses the token: set RAY_AUTH_MODE=token" in refused.err
+        environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+        accepted = wait(start_with(shell, environment, *arguments))
+        assert "no sweep 'none'" in accepted.out  # the command ran, and said so
+        assert accepted.code == 2
+    finally:
+        cluster.stop()
+
+
+def start_with(shell: Shell, environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        return shell.start(*arguments)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -1,0 +1,100 @@
+"""What `campaign tracking serve` checks before it starts anything."""
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.tracking import Store, resolve_store
+from orchestrator.tracking.server import TrackingServer, artifacts_of, check_driver, check_port
+from trainables.config import ConfigError
+
+Cli = Callable[..., Any]
+
+
+def test_taken_port_is_refused() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"--host 127.0.0.1 --port {port}: Address already in use; give another"):
+            check_port("127.0.0.1", port)
+    check_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_host_of_another_machine_is_refused(host: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot listen on --host {host} --port 5000: "):
+        check_port(host, 5000)
+
+
+@pytest.mark.parametrize(
+    ("uri", "module", "package"),
+    [
+        ("postgresql://me@db/mlflow", "psycopg", r"psycopg\[binary\]"),
+        ("postgresql+psycopg2://me@db/mlflow", "psycopg2", "psycopg2-binary"),
+        ("mysql+pymysql://me@db/mlflow", "pymysql", "pymysql"),
+    ],
+)
+def test_missing_driver_says_what_to_install(
+    uri: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    with pytest.raises(ConfigError, match=rf"needs a package that is not installed .*: pip install '{package}'"):
+        check_driver(Store(uri))
+
+
+def test_sqlite_needs_no_driver(tmp_path: Path) -> None:
+    check_driver(resolve_store(tmp_path))
+
+
+def test_unknown_driver_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"postgresql\.absent"):
+        check_driver(Store("postgresql+absent://me@db/mlflow"))
+
+
+@pytest.mark.parametrize(
+    ("host", "is_open"), [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True), ("head", True)]
+)
+def test_what_lets_other_machines_in_is_known(host: str, is_open: bool, tmp_path: Path) -> None:
+    assert TrackingServer(resolve_store(tmp_path), "a", host, 5000).is_open is is_open
+
+
+def test_address_for_clients_is_one_they_can_reach(tmp_path: Path) -> None:
+    store = resolve_store(tmp_path)
+    assert TrackingServer(store, "a", "127.0.0.1", 5000).uri == "http://127.0.0.1:5000"
+    assert TrackingServer(store, "a", "::1", 5000).uri == "http://[::1]:5000"
+    assert "0.0.0.0" not in TrackingServer(store, "a", "0.0.0.0", 5000).uri
+
+
+def test_artifacts_lie_in_the_storage_or_where_they_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert artifacts_of(Path("data"), None) == f"{tmp_path}/data/artifacts"
+    assert artifacts_of(Path("data"), "s3://bucket/runs") == "s3://bucket/runs"
+    assert artifacts_of(Path("data"), "elsewhere") == f"{tmp_path}/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--backend-store-uri", "http://other:5000"), "--backend-store-uri http://other:5000 is no database"),
+        (("--backend-store-uri", "mlruns"), "MLflow no longer tracks runs in plain folders"),
+        (("--port", "0"), "greater than or equal to 1"),
+    ],
+)
+def test_wrong_settings_are_refused(arguments: tuple[str, ...], message: str, cli: Cli, tmp_path: Path) -> None:
+    ran = cli("tracking", "serve", "--storage", tmp_path, *arguments)
+    assert ran.code == 2
+    assert message in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_open_server_is_warned_about(cli: Cli, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        ran = cli("tracking", "serve", "--host", "0.0.0.0", "--port", taken.getsockname()[1], "--storage", tmp_path)
+    assert ran.code == 2
+    assert "warning: --host 0.0.0.0 lets other machines in, and MLflow asks for no password" in ran.err

@@ -1,0 +1,127 @@
+"""An epoch that is kept on notice and taken up again ends as if it had not been interrupted, bit for bit on a CPU."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.training.test_resume import VARIANTS, assert_same_trial
+from trainables.config import ExperimentConfig
+from trainables.training import LocalContext
+from trainables.trial import run_trial
+from trainables.trial_folder import TrialFolder
+
+STEPS = 4  # of an epoch: 64 pictures in batches of 16
+
+
+class TakenAwayError(Exception):
+    """The machine is gone."""
+
+
+@dataclass(slots=True)
+class SpotContext(LocalContext):
+    """A place that gets notice at one check, and is gone some checks later."""
+
+    noticed_at: int = 1
+    gone_at: int = 1
+    checks: int = 0
+
+    def leaving(self) -> bool:
+        if self.checks == self.gone_at:
+            raise TakenAwayError
+        self.checks += 1
+        return self.checks >= self.noticed_at
+
+
+@pytest.fixture
+def interrupt(tmp_path: Path) -> Callable[..., TrialFolder]:
+    """Return a function that trains a config until its machine is gone."""
+
+    def train(config: ExperimentConfig, *, noticed_at: int, gone_at: int) -> TrialFolder:
+        folder = TrialFolder(tmp_path / "spot")
+        with pytest.raises(TakenAwayError):
+            run_trial(config, SpotContext(folder, device=CPU, noticed_at=noticed_at, gone_at=gone_at))
+        return folder
+
+    return train
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_epoch_goes_on_where_it_was_kept(
+    variant: str, make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]
+) -> None:
+    config = make_config(VARIANTS[variant])
+    straight = train(config, "straight")
+    # Three checks an epoch: the notice comes after the first step of the second epoch, the end after its third.
+    folder = interrupt(config, noticed_at=4, gone_at=5)
+    assert [row["epoch"] for row in folder.rows()] == [1]
+    kept = folder.load_unfinished(CPU)
+    assert kept is not None
+    assert (kept["epoch"], kept["step"]) == (2, 2)
+    torch.rand(3)  # The state of the global generator has no effect.
+    assert_same_trial(train(config, "spot"), straight)
+    assert folder.load_unfinished(CPU) is None
+
+
+def test_first_epoch_is_kept_too(make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    folder = interrupt(config, noticed_at=1, gone_at=2)
+    assert folder.rows() == []
+    assert folder.load_state(CPU) is None
+    assert_same_trial(train(config, "spot"), straight)
+
+
+def test_only_the_steps_that_are_left_are_trained(
+    make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainables.training.learner import Learner
+
+    config = make_config()
+    interrupt(config, noticed_at=4, gone_at=5)
+    steps = 0
+    step = Learner.step
+
+    def counted(self: Learner, batch: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return step(self, batch)
+
+    monkeypatch.setattr(Learner, "step", counted)
+    train(config, "spot")
+    assert steps == 2 * STEPS - 2
+
+
+def test_nothing_is_kept_without_a_notice(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
+    assert interrupt(make_config(), noticed_at=99, gone_at=5).load_unfinished(CPU) is None
+
+
+@pytest.mark.parametrize("change", [{"epoch": 3}, {"shares": []}])
+def test_what_belongs_elsewhere_is_left(
+    change: dict[str, Any], make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]
+) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    folder = interrupt(config, noticed_at=4, gone_at=5)
+    kept = folder.load_unfinished(CPU)
+    assert kept is not None
+    folder.keep_unfinished({**kept, **change})
+    assert_same_trial(train(config, "spot"), straight)
+
+
+def test_torn_file_is_left(make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    folder = interrupt(config, noticed_at=4, gone_at=5)
+    folder.unfinished_path.write_bytes(folder.unfinished_path.read_bytes()[:100])
+    assert_same_trial(train(config, "spot"), straight)
+
+
+def test_generators_go_on(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
+    kept = interrupt(make_config(), noticed_at=1, gone_at=2).load_unfinished(CPU)
+    assert kept is not None
+    assert kept["shares"][0]["generators"]["cpu"].dtype == torch.uint8

@@ -1,0 +1,99 @@
+"""An epoch kept in the middle, when a machine of the trial is about to be taken away, and taken up again elsewhere.
+
+Without a notice nothing is kept: an epoch is otherwise the unit of all that a trial commits.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.data import Batch
+from trainables.training.context import RunContext
+from trainables.training.learner import Learner
+
+CHECKS = 20
+"""How often an epoch is asked whether there is a notice: workers wait for each other each time."""
+
+
+@dataclass(slots=True)
+class EpochSoFar:
+    """What one worker has summed up of an epoch."""
+
+    step: int = 0
+    totals: dict[str, Tensor] = field(default_factory=dict)
+    num_images: int = 0
+    num_unmasked: int = 0
+    seconds_before: float = 0.0
+    """Of training before the epoch was taken up."""
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def add(self, sums: dict[str, Tensor], batch: Batch) -> None:
+        """Count one step."""
+        self.step += 1
+        for name, total in sums.items():
+            self.totals[name] = self.totals[name] + total if name in self.totals else total
+        self.num_images += len(batch)
+        self.num_unmasked += len(batch) - int(batch.has_mask_B.sum())
+
+
+def keep_if_leaving(context: RunContext, learner: Learner, so_far: EpochSoFar, *, epoch: int, num_steps: int) -> None:
+    """Keep the epoch so far if there is a notice; all workers call it together, after every step.
+
+    The last step is not asked about: the epoch's own commit is next.
+    """
+    if so_far.step % max(1, num_steps // CHECKS) or so_far.step == num_steps or not context.leaving():
+        return
+    shares = context.gather(
+        {
+            "totals": {name: total.cpu() for name, total in so_far.totals.items()},
+            "num_images": so_far.num_images,
+            "num_unmasked": so_far.num_unmasked,
+            "seconds": so_far.seconds,
+            "buffers": learner.buffers(),
+            "generators": _generators(context.device),
+        }
+    )
+    if context.rank == 0:
+        context.folder.keep_unfinished({**learner.state(), "epoch": epoch, "step": so_far.step, "shares": shares})
+
+
+def take_up(context: RunContext, learner: Learner, *, epoch: int) -> EpochSoFar:
+    """Return the epoch as it was kept, with the learner and the generators as they were, or a new one.
+
+    What was kept of another epoch, by another number of workers, or is not seen by all of them, does not count.
+    """
+    kept = context.folder.load_unfinished(context.device)
+    found = (kept["epoch"], kept["step"], len(kept["shares"])) if kept else None
+    if set(context.gather(found)) != {found} or kept is None or found is None:
+        return EpochSoFar()
+    if (found[0], found[2]) != (epoch, context.world_size):
+        return EpochSoFar()
+    share: dict[str, Any] = kept["shares"][context.rank]
+    learner.load(kept)
+    learner.load_buffers(share["buffers"])
+    _set_generators(share["generators"], context.device)
+    return EpochSoFar(
+        step=kept["step"],
+        totals={name: total.to(context.device) for name, total in share["totals"].items()},
+        num_images=share["num_images"],
+        num_unmasked=share["num_unmasked"],
+        seconds_before=share["seconds"],
+    )
+
+
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def _set_generators(states: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
