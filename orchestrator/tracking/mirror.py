@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from orchestrator.tracking.outage import Outage
 from orchestrator.tracking.record import Outcome, Record, read_params, read_record
-from orchestrator.tracking.run_view import RunView, open_run
+from orchestrator.tracking.run_view import RunView, open_run, tag_run
 from orchestrator.tracking.store import Store, StoreError, connect, reaching
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
@@ -133,9 +133,9 @@ class Mirror:
         return True
 
     def _open(self) -> RunView:
-        config = self._folder / "config.yaml"
-        return open_run(
-            connect(self._store),
+        config, client = self._folder / "config.yaml", connect(self._store)
+        view = open_run(
+            client,
             self._identity.experiment_id,
             key=self._identity.key,
             tags=self._identity.tags(self._folder),
@@ -143,6 +143,9 @@ class Mirror:
             name=self._identity.trial_id,
             start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
         )
+        if self._identity.promoted_from:
+            tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", view.run_id)
+        return view
 
     def _send(self, view: RunView, record: Record) -> None:
         if self._params.keys() - view.params:

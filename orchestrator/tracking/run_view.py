@@ -202,6 +202,20 @@ def open_run(
     return view
 
 
+def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
+    """Set a tag of another run; one that MLflow no longer has, or has in its trash, is left alone."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return
+    if run.info.lifecycle_stage == "active" and run.data.tags.get(key) != value:
+        client.set_tag(run_id, key, value)
+
+
 def _metrics(figures: Figures, step: int, time_ms: int) -> list[Any]:
     """Return MLflow's metrics of `figures`, the closing one last."""
     from mlflow.entities import Metric

@@ -39,6 +39,8 @@ def test_promoted_trial_keeps_its_id_and_says_where_it_comes_from(story: Story, 
         "mlflow.parentRunId": promoted.ran.document["parent_run_id"],
     }
     assert expected.items() <= tags.items()
+    source = connect(story.shell.store).get_run(best["run_id"])
+    assert source.data.tags["campaign.promoted_to.story-pair"] == trial["run_id"]
 
 
 def test_promotion_changes_what_it_printed_and_nothing_else(story: Story, promoted: Promoted) -> None:

@@ -61,10 +61,8 @@ def make_mirror(request: pytest.FixtureRequest) -> Callable[..., Mirror]:
         if "store" not in options:
             options["store"] = request.getfixturevalue("store")
             options["experiment_id"] = request.getfixturevalue("experiment_id")
-        fields = {"config_hash": config_hash(ExperimentConfig()), **options.pop("identity", {})}
-        identity = RunIdentity(
-            experiment_id=options.pop("experiment_id"), sweep="digits", trial_id=trial.folder.name, **fields
-        )
+        fields = {"sweep": "digits", "config_hash": config_hash(ExperimentConfig()), **options.pop("identity", {})}
+        identity = RunIdentity(experiment_id=options.pop("experiment_id"), trial_id=trial.folder.name, **fields)
         return Mirror(options.pop("store"), identity, trial.folder, **options)
 
     return make

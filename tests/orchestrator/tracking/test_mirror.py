@@ -80,6 +80,21 @@ def test_restart_finds_the_run_by_its_tags(
     assert run.info.status == "RUNNING"
 
 
+def test_source_of_a_promotion_is_tagged_with_its_runs(
+    store: Store, experiment_id: str, trial: Any, make_mirror: MakeMirror
+) -> None:
+    client = connect(store)
+    source, binned = (client.create_run(experiment_id).info.run_id for _ in range(2))
+    client.delete_run(binned)
+    promoted = make_mirror(trial, identity={"sweep": "large-1", "promoted_from": source}).run_id
+    again = make_mirror(trial, identity={"sweep": "large-2", "promoted_from": source}).run_id
+    tags = client.get_run(source).data.tags
+    assert tags["campaign.promoted_to.large-1"] == promoted
+    assert tags["campaign.promoted_to.large-2"] == again
+    for gone in (binned, "q" * 32):
+        assert make_mirror(trial, identity={"sweep": f"of-{gone}", "promoted_from": gone}).run_id is not None
+
+
 def test_params_are_the_flat_config(store: Store, trial: Any, make_mirror: MakeMirror) -> None:
     trial.write_json("model.json", edits=["no head bias", "stride 8"], num_parameters=12345)
     mirror = make_mirror(trial)
