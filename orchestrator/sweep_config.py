@@ -54,7 +54,7 @@ class SweepConfig(Section):
     max_concurrent: int | None = Field(default=None, ge=1)
     """Trials at a time; null fills the cluster."""
     max_failures: int = Field(default=1, ge=0)
-    """How often a failed trial is tried again, from its last epoch."""
+    """How often a failed trial is tried again, from its last epoch. A drained node is no failure, a lost one is."""
     scale: str | None = None
     """The scale to which the trials were promoted."""
     promoted_from: dict[str, str] = Field(default_factory=dict)
@@ -64,8 +64,8 @@ class SweepConfig(Section):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides which trials the sweep runs; how many at a time, and what a study measures of them, does not."""
-        tree = self.model_dump(mode="json", exclude={"max_concurrent"})
+        """What decides which trials the sweep runs: not how many at a time, how often again, or what is measured."""
+        tree = self.model_dump(mode="json", exclude={"max_concurrent", "max_failures"})
         if self.study is not None:
             tree["study"] = {key: tree["study"][key] for key in ("set", "arms", "seeds", "seed_fields")}
             del tree["goals"]
@@ -98,6 +98,7 @@ def sweep_of_space(
     assignments: Sequence[str] = (),
     asha: bool | None = None,
     max_concurrent: int | None = None,
+    max_failures: int = 1,
 ) -> SweepConfig:
     """Return the config of a sweep over a space; what is left out is the space's own.
 
@@ -122,7 +123,8 @@ def sweep_of_space(
     }
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
     name = name or f"{space.name}-{digest}"
-    return sweep_from_tree({"name": name, **fields, "max_concurrent": max_concurrent}, source="sweep")
+    limits = {"max_concurrent": max_concurrent, "max_failures": max_failures}
+    return sweep_from_tree({"name": name, **fields, **limits}, source="sweep")
 
 
 def check_name(name: str) -> None:

@@ -1,14 +1,17 @@
 """The command line, run inside the test's process, and which tests share a process of pytest-xdist."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 
 
@@ -32,6 +35,15 @@ class Ran:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session")
+def photos_root() -> str:
+    """The folder of real photos."""
+    root = REPOSITORY / os.environ.get("CAMPAIGN_DATA", "../shared/data")
+    if not (root / "oxford-iiit-pet").is_dir():
+        pytest.skip(f"no photos in {root}; set CAMPAIGN_DATA")
+    return str(root.resolve())
 
 
 @pytest.fixture

@@ -79,6 +79,9 @@ def sweep(
     set_: Set = None,
     asha: Asha = None,
     concurrent: Concurrent = None,
+    max_failures: Annotated[
+        int, typer.Option(min=0, help="How often a failed trial, or one whose node was lost, goes on again.")
+    ] = 1,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -101,6 +104,7 @@ def sweep(
         assignments=set_ or [],
         asha=asha,
         max_concurrent=concurrent,
+        max_failures=max_failures,
     )
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.of(storage, config.name)
     _run(folder, config, store, address=address, json=json, change=lambda: folder.claim(config))

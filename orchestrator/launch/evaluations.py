@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.evaluation import EvaluationOrder, evaluate_run
 from orchestrator.launch.capacity import capacity
+from orchestrator.launch.nodes import check_shared
 from orchestrator.launch.runtime import ray_session
 from trainables.evaluations import Metrics, Watch
 
@@ -23,11 +24,14 @@ def evaluate_on_ray(
         address: Ray cluster to use; left out, one on this machine.
 
     Raises:
-        ConfigError: Some evaluation does not fit on the cluster.
+        ConfigError: Some evaluation does not fit on the cluster, or a node does not see a run's folder.
     """
     with ray_session(address) as nodes:
         for order in orders:
             capacity(_alone(order), nodes)
+        if address:
+            for folder in {order.folder.path.parent for order in orders}:
+                check_shared(folder)
         return _evaluate_all(orders, watches)
 
 

@@ -2,7 +2,6 @@
 
 import ipaddress
 import secrets
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +29,7 @@ def check_nodes(storage: Path, store: Store) -> None:
     runs_elsewhere = not any(node["Resources"].get("CPU") for node in nodes)  # On nodes that are still to come.
     if len(nodes) > 1 or runs_elsewhere:
         check_reachable(store, {node["NodeManagerAddress"] for node in nodes})
-        _check_shared(storage, nodes)
+        check_shared(storage)
 
 
 def check_reachable(store: Store, addresses: set[str]) -> None:
@@ -57,10 +56,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_shared(storage: Path, nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Look on each node for a file that is written here."""
+def check_shared(storage: Path) -> None:
+    """Check that every node of the connected cluster sees a file that is written here, and can write beside it.
+
+    Raises:
+        ConfigError: A node does not; the message names it.
+    """
     import ray
 
+    nodes = _living_nodes()
     storage.mkdir(parents=True, exist_ok=True)
     marker, text = storage / f".seen-by-all-nodes-{secrets.token_hex(4)}", secrets.token_hex(16)
     marker.write_text(text, encoding="utf-8")

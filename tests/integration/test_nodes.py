@@ -272,7 +272,7 @@ def driver_of(*command: str) -> psutil.Process:
 
 
 def test_ctrl_c_leaves_the_job_running(laboratory: Laboratory) -> None:
-    arguments = ("submit", f"--address={laboratory.cluster.dashboard}")
+    arguments = ("submit", f"--address={laboratory.cluster.dashboard}", "--env=CAMPAIGN_STORAGE")
     command = ("sweep", SPACE, "--name=left", "--trials=1", "--set=training.epochs=500", *PAIR)
     tracking = f"--tracking-uri={laboratory.tracking_uri}"
     following = laboratory.shell.start(*arguments, "--", *command, tracking)

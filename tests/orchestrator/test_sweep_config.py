@@ -34,7 +34,7 @@ def test_assignments_change_the_base_and_points_change_the_experiment() -> None:
 def test_name_follows_from_what_is_searched() -> None:
     name = sweep_of_space(SPACE).name
     assert name.startswith(f"{SPACE}-")
-    assert sweep_of_space(SPACE, max_concurrent=1).name == name
+    assert sweep_of_space(SPACE, max_concurrent=1, max_failures=5).name == name
     others = {
         sweep_of_space(SPACE, seed=1).name,
         sweep_of_space(SPACE, num_trials=3).name,
@@ -45,7 +45,8 @@ def test_name_follows_from_what_is_searched() -> None:
 
 
 def test_config_round_trips_through_its_file(tmp_path: Path) -> None:
-    config = sweep_of_space(SPACE, name="a", num_trials=3, max_concurrent=2)
+    config = sweep_of_space(SPACE, name="a", num_trials=3, max_concurrent=2, max_failures=5)
+    assert (config.max_concurrent, config.max_failures) == (2, 5)
     path = tmp_path / "sweep.yaml"
     path.write_text(sweep_yaml(config), encoding="utf-8")
     assert read_sweep_config(path) == config

@@ -1,7 +1,6 @@
 """Tiny data sets in their real layouts."""
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,7 +16,6 @@ from tests.trainables.voc_tree import write_voc
 from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
 from trainables.data import DataBundle, build_data
 
-REPOSITORY = Path(__file__).parents[3]
 PETS = {"trainval": ["Abyssinian_1 1 1 1", "Abyssinian_2 1 1 1", "beagle_1 5 2 4", "pug_10 26 2 18"]}
 PETS["test"] = ["Abyssinian_3 1 1 1", "beagle_2 5 2 4", "samoyed_7 30 2 21"]
 
@@ -105,12 +103,3 @@ def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: 
         "image_folder": ImageFolder(root=str(folder_root), image_size=32),
     }
     return lambda kind: build_data(configs[kind])
-
-
-@pytest.fixture
-def photos_root() -> str:
-    """The folder of real photos."""
-    root = REPOSITORY / os.environ.get("CAMPAIGN_DATA", "../shared/data")
-    if not (root / "oxford-iiit-pet").is_dir():
-        pytest.skip(f"no photos in {root}; set CAMPAIGN_DATA")
-    return str(root.resolve())
