@@ -1,12 +1,12 @@
 """The command of a job, checked before it leaves this machine."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from typer.main import get_command
 
+from orchestrator.environment import variable
 from orchestrator.launch.runtime import ENVIRONMENT
 from trainables.config import ConfigError
 
@@ -36,7 +36,7 @@ def check_command(
             raise ConfigError(f"-- {' '.join(command)}: {name!r} is no command for a job; valid names: {names}")
         path.append(name)
         found = valid[name]
-    with _storage_of(environment):
+    with variable(STORAGE, environment.get(STORAGE)):  # Not this machine's, which the option would take.
         context = found.make_context(" ".join(path), list(rest))
     _check_files(rest, working_dir)
     if "storage" not in context.params:
@@ -84,17 +84,3 @@ def job_environment(assignments: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"--env {assignment}: CAMpaign sets {name} itself")
         passed[name] = value if is_given else os.environ[name]
     return passed
-
-
-@contextmanager
-def _storage_of(environment: Mapping[str, str]) -> Iterator[None]:
-    """Hold the job's storage folder, not this machine's, in this process's environment, where the option looks."""
-    before = os.environ.pop(STORAGE, None)
-    if STORAGE in environment:
-        os.environ[STORAGE] = environment[STORAGE]
-    try:
-        yield
-    finally:
-        os.environ.pop(STORAGE, None)
-        if before is not None:
-            os.environ[STORAGE] = before

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.environment import variable
 from orchestrator.launch.capacity import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
 ADDRESS = "RAY_API_SERVER_ADDRESS"
+"""Ray prefers this variable to the address that it is given."""
 CONNECT_WAIT_S = 10.0
 STOP_WAIT_S = 90
 """How long a stopped command may take to write down where it stands, before it is killed."""
@@ -75,7 +77,7 @@ class Jobs:
         """Connect to the dashboard at `address`; left out, to that of the environment or of a Ray on this machine."""
         self._named = address or os.environ.get(ADDRESS) or os.environ.get("RAY_ADDRESS")
         _check_listens(self._named)
-        with self._answers(), _preferred(self._named):
+        with self._answers(), variable(ADDRESS, self._named):
             from ray.job_submission import JobSubmissionClient
 
             logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # It tells of each connection.
@@ -84,7 +86,7 @@ class Jobs:
 
     def submit(self, order: JobOrder) -> str:
         """Start the command and return the job's id."""
-        with self._answers(), _preferred(self.address):
+        with self._answers(), variable(ADDRESS, self.address):
             resources = {DRIVER: DRIVER_SHARE} if self._has_driver_resource() else None
             job_id: str = self._client.submit_job(
                 entrypoint=order.entrypoint, runtime_env=order.runtime_env(), entrypoint_resources=resources
@@ -173,20 +175,6 @@ class Jobs:
                     f"what answers at {where} is no Ray dashboard ({_first_line(error)}); the dashboard's port is 8265"
                 ) from error
             raise ConfigError(f"the cluster at {where}: {_first_line(error)}") from error
-
-
-@contextmanager
-def _preferred(address: str | None) -> Iterator[None]:
-    """Have Ray take this address: it prefers the environment's to the one it is given."""
-    before = os.environ.get(ADDRESS)
-    if address:
-        os.environ[ADDRESS] = address
-    try:
-        yield
-    finally:
-        os.environ.pop(ADDRESS, None)
-        if before is not None:
-            os.environ[ADDRESS] = before
 
 
 def _check_listens(address: str | None) -> None:
