@@ -9,6 +9,7 @@ from torch import nn
 from trainables.config import ModelConfig, SmallCnn, Torchvision
 from trainables.models.backbone import Backbone
 from trainables.models.classifier import Classifier
+from trainables.models.norms import scale_to_noise
 from trainables.models.pretrained import Pretrained
 from trainables.models.small_cnn import small_cnn
 from trainables.models.torchvision_network import FAMILIES, torchvision_network
@@ -62,6 +63,7 @@ def build_model(config: ModelConfig, *, num_classes: int, pretrained: bool = Tru
     if config.kind not in BACKBONES:
         raise ValueError(f"model.kind = {config.kind!r} has no builder; valid kinds: {', '.join(BACKBONES)}")
     backbone = BACKBONES[config.kind](config, pretrained=pretrained)
+    scale_to_noise(backbone.trunk)
     head = nn.Linear(backbone.num_features, num_classes, bias=config.head_bias)
     model = Classifier(backbone.trunk, head, mean=backbone.mean, std=backbone.std)
     edits = backbone.edits if config.head_bias else (*backbone.edits, "head: no bias")

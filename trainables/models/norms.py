@@ -11,6 +11,13 @@ from torch import Tensor, nn
 
 MAX_GROUPS = 32
 """As many groups as Wu & He 2018 take."""
+FEW_PICTURES = 16
+"""Of fewer in a first batch, or of fewer than `FEW_VALUES` a channel, a channel's own variance is no estimate."""
+FEW_VALUES = 64
+ALPHA = 0.5
+"""What Zhu et al. 2025 start from."""
+NOISE_SIZE = 128
+"""Pixels of a side; a map of stride 32 then has four cells a side, most of whose neighbours are no padding."""
 
 
 class StoredNorm(nn.Module):
@@ -21,8 +28,12 @@ class StoredNorm(nn.Module):
 
     Args:
         momentum: Share of a training batch's own mean and unbiased variance in the statistics that the next batch is
-            normalised by, without gradient. The very first batch, which has none before it, is normalised by its own.
-            None never changes the statistics.
+            normalised by, without gradient. The very first batch, which has none before it, is normalised by its own,
+            or, if it is of few pictures or values, by the mean and variance of all its channels together. None never
+            changes the statistics.
+
+    Raises:
+        ValueError: A batch that the statistics follow has one value a channel, which has no variance.
     """
 
     running_mean: Tensor
@@ -48,27 +59,76 @@ class StoredNorm(nn.Module):
     @torch.no_grad()
     def _follow(self, x_BCHW: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
         """Return copies of the statistics to normalise by, and move the stored ones towards the batch's."""
+        if x_BCHW.numel() == x_BCHW.shape[1]:
+            raise ValueError(
+                "norm = running takes a variance over a training batch's pictures and cells, and found one value a "
+                f"channel in a map {'x'.join(map(str, x_BCHW.shape))}; take two pictures or more at a time, larger "
+                "pictures, a smaller cam_stride, or norm = group"
+            )
         var_C, mean_C = torch.var_mean(x_BCHW.to(self.running_mean.dtype), (0, 2, 3))
+        first_mean_C, first_var_C = mean_C, var_C
+        if len(x_BCHW) < FEW_PICTURES or x_BCHW.numel() < FEW_VALUES * x_BCHW.shape[1]:
+            first_mean_C, first_var_C = _of_all_channels(mean_C, var_C)
         is_first = self.num_batches_tracked == 0
-        used_mean_C = torch.where(is_first, mean_C, self.running_mean)
-        used_var_C = torch.where(is_first, var_C, self.running_var)
+        used_mean_C = torch.where(is_first, first_mean_C, self.running_mean)
+        used_var_C = torch.where(is_first, first_var_C, self.running_var)
         self.running_mean.copy_(used_mean_C.lerp(mean_C, momentum))
         self.running_var.copy_(used_var_C.lerp(var_C, momentum))
         self.num_batches_tracked.add_(1)
         return used_mean_C, used_var_C
 
 
+def _of_all_channels(mean_C: Tensor, var_C: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of all channels' values, and their mean variance plus that of their means.
+
+    A few pictures agree in some channels by chance. Divided by the root of a variance near 0, other pictures would grow
+    from layer to layer, to logits of 1e23 in an EfficientNetV2.
+    """
+    mean = mean_C.mean()
+    return mean, var_C.mean() + (mean_C - mean).square().mean()
+
+
 class DynamicTanh(nn.Module):
-    """`weight * tanh(alpha * x) + bias`, alpha one number, weight and bias one a channel (Zhu et al. 2025)."""
+    """`weight * tanh(alpha * x) + bias`, alpha one number, weight and bias one a channel (Zhu et al. 2025).
+
+    Alpha starts from 0.5, for an x of standard deviation 1; `scale_to_noise` sees to that in a network.
+    """
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
-        self.alpha = nn.Parameter(torch.full((1,), 0.5))
+        self.alpha = nn.Parameter(ALPHA * torch.ones(1))
         self.weight = nn.Parameter(torch.ones(num_channels))
         self.bias = nn.Parameter(torch.zeros(num_channels))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.weight.view(-1, 1, 1) * torch.tanh(self.alpha * x_BCHW) + self.bias.view(-1, 1, 1)
+
+
+@torch.no_grad()
+def scale_to_noise(trunk: nn.Module) -> None:
+    """Divide each alpha of the dynamic tanhs by the standard deviation of what it is multiplied with, for white noise.
+
+    A tanh, unlike a norm, does not restore a scale that is lost before it. Without this a signal fades from layer to
+    layer: an EfficientNetV2's features would be below 1e-10, whatever the picture, and no gradient would move them.
+    Zhu et al. 2025 find that alpha follows that quotient in training. Nothing is drawn from torch's global generator.
+    """
+    tanhs = [part for part in trunk.modules() if isinstance(part, DynamicTanh)]
+    if not tanhs:
+        return
+    noise_BCHW = torch.randn(1, 3, NOISE_SIZE, NOISE_SIZE, generator=torch.Generator().manual_seed(0))
+    was_training = trunk.training
+    handles = [tanh.register_forward_pre_hook(_scale) for tanh in tanhs]
+    try:
+        trunk.eval()(noise_BCHW.to(tanhs[0].alpha.device))
+    finally:
+        trunk.train(was_training)
+        for handle in handles:
+            handle.remove()
+
+
+def _scale(tanh: nn.Module, inputs: tuple[Tensor]) -> None:
+    assert isinstance(tanh, DynamicTanh)
+    tanh.alpha.div_(inputs[0].std().clamp_min(torch.finfo(torch.float32).tiny))
 
 
 class AcrossLastDimension(nn.Module):

@@ -96,9 +96,15 @@ def test_channels_last_changes_nothing(kind: str) -> None:
     torch.testing.assert_close(output, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["resnet18", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SMALLEST[1:])])
-def test_compiles_into_the_same_network(kind: str) -> None:
-    model = fresh_model(kind, cam_stride=8, norm="running").eval()
+@pytest.mark.parametrize("fields", NORMS_AND_ACTIVATIONS, ids=lambda fields: fields["norm"])
+@pytest.mark.parametrize(
+    "kind", ["resnet18", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("small_cnn", *SMALLEST[1:]))]
+)
+def test_compiles_into_the_same_network(kind: str, fields: dict[str, Any]) -> None:
+    torch.compiler.reset()
+    model = fresh_model(kind, **{**all_edits(kind), **fields})
+    model(images_of(48))
+    model.eval()
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(images_of(48)), model(images_of(48)), rtol=1e-3, atol=1e-4)
 

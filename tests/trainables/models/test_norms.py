@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.models.networks import fresh_model, images_of
-from trainables.models.norms import NORMS, AcrossLastDimension, DynamicTanh, StoredNorm, make_norm
+from trainables.models.norms import NORMS, AcrossLastDimension, DynamicTanh, StoredNorm, make_norm, scale_to_noise
 
 
 def maps(*, batch: int = 3, channels: int = 4, seed: int = 0) -> Tensor:
@@ -54,18 +54,22 @@ def test_frozen_never_changes_its_statistics_and_trains_scale_and_shift() -> Non
     assert {name for name, parameter in norm.named_parameters() if parameter.grad is not None} == {"weight", "bias"}
 
 
-def test_running_follows_the_batches_before() -> None:
+@pytest.mark.parametrize("batch", [3, 16], ids=["few pictures", "enough pictures"])
+def test_running_follows_the_batches_before(batch: int) -> None:
+    num_values = batch * 30
     norm = make_norm("running", 4, momentum=0.1).train()
-    mean_C = var_C = None
+    mean_C: list[float] | None = None
+    var_C: list[float] = []
     for seed in range(4):
-        x_BCHW = maps(seed=seed)
+        x_BCHW = maps(batch=batch, seed=seed)
         wide_BCHW = x_BCHW.double()
-        means = [wide_BCHW[:, channel].sum().item() / 90 for channel in range(4)]
+        means = [wide_BCHW[:, channel].sum().item() / num_values for channel in range(4)]
         variances = [
-            sum((value - means[channel]) ** 2 for value in wide_BCHW[:, channel].flatten().tolist()) / 89
+            sum((value - means[channel]) ** 2 for value in wide_BCHW[:, channel].flatten().tolist()) / (num_values - 1)
             for channel in range(4)
         ]
-        mean_C, var_C = mean_C or means, var_C or variances
+        if mean_C is None:
+            mean_C, var_C = (means, variances) if batch == 16 else of_all_channels(means, variances)
         expected = [
             (wide_BCHW[:, channel] - mean_C[channel]) / math.sqrt(var_C[channel] + 1e-5) for channel in range(4)
         ]
@@ -75,6 +79,43 @@ def test_running_follows_the_batches_before() -> None:
     torch.testing.assert_close(norm.running_mean, torch.tensor(mean_C))
     torch.testing.assert_close(norm.running_var, torch.tensor(var_C))
     assert norm.num_batches_tracked == 4
+
+
+def of_all_channels(means: list[float], variances: list[float]) -> tuple[list[float], list[float]]:
+    """Return one mean and variance for all; the variance within channels is unbiased, that between them is not."""
+    mean = sum(means) / 4
+    between = sum((channel_mean - mean) ** 2 for channel_mean in means) / 4
+    return [mean] * 4, [sum(variances) / 4 + between] * 4
+
+
+@pytest.mark.parametrize(
+    ("batch", "side", "is_own"), [(16, 2, True), (15, 9, False), (21, 1, False), (63, 1, False), (64, 1, True)]
+)
+def test_a_channel_has_its_own_first_statistics_from_sixteen_pictures_and_sixty_four_values_on(
+    batch: int, side: int, is_own: bool
+) -> None:
+    norm = make_norm("running", 2, momentum=0.5).train()
+    x_BCHW = torch.randn(batch, 2, side, side, generator=torch.Generator().manual_seed(0)) + torch.tensor(
+        [[[5.0]], [[-5.0]]]
+    )
+    means = norm(x_BCHW).mean((0, 2, 3))
+    assert (means.abs().max() < 1e-5) == is_own
+
+
+def test_running_gives_a_new_picture_the_scale_of_a_first_batch_whose_pictures_agree() -> None:
+    norm = make_norm("running", 4).train()
+    agreeing_BCHW = maps(batch=1).expand(2, 4, 5, 6)[..., :1, :1]
+    norm(agreeing_BCHW)
+    assert norm.eval()(maps(batch=1, seed=1)).abs().max() < 10  # Dividing by sqrt(eps) would give hundreds.
+
+
+def test_running_refuses_one_value_a_channel_and_leaves_its_statistics() -> None:
+    norm = make_norm("running", 4).train()
+    with pytest.raises(ValueError, match=r"norm = running .* one value a channel in a map 1x4x1x1; take two pictures"):
+        norm(torch.ones(1, 4, 1, 1))
+    assert norm.running_mean.tolist() == [0] * 4
+    assert norm.running_var.tolist() == [1] * 4
+    assert norm.eval()(torch.ones(1, 4, 1, 1)).isfinite().all()
 
 
 def test_running_keeps_loaded_statistics_for_its_first_batch() -> None:
@@ -137,6 +178,28 @@ def test_dynamic_tanh_by_hand() -> None:
     expected = torch.tensor([[[[0.0, 1.5231883]], [[9.0359724, 10.7615942]]]])
     torch.testing.assert_close(norm(x_BCHW), expected)
     assert [name for name, _ in norm.named_parameters()] == ["alpha", "weight", "bias"]
+
+
+def test_alphas_are_scaled_one_after_the_other_to_what_they_see_of_noise() -> None:
+    convs = [nn.Conv2d(3, 3, kernel_size=1, bias=False) for _ in range(2)]
+    trunk = nn.Sequential(convs[0], DynamicTanh(3), convs[1], DynamicTanh(3))
+    with torch.no_grad():
+        convs[0].weight.copy_(100 * torch.eye(3).view(3, 3, 1, 1))
+        convs[1].weight.copy_(1e-6 * torch.eye(3).view(3, 3, 1, 1))
+    before = torch.get_rng_state()
+    scale_to_noise(trunk)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert trunk.training
+    assert trunk[1].alpha.item() == pytest.approx(0.5 / 100, rel=0.01)
+    # Of a standard normal x, E tanh^2(x / 2) = 0.1735.
+    assert trunk[3].alpha.item() == pytest.approx(0.5 / (1e-6 * math.sqrt(0.1735)), rel=0.01)
+
+
+@pytest.mark.parametrize("final_relu", [False, True])
+def test_no_network_of_dynamic_tanhs_is_dead_at_the_start(final_relu: bool) -> None:
+    model = fresh_model("efficientnet_v2_s", norm="dynamic_tanh", final_relu=final_relu)
+    features_BFHW = model.eval()(images_of(64)).features
+    assert features_BFHW.std((0, 2, 3)).mean() > 1e-2
 
 
 def test_across_the_last_dimension() -> None:

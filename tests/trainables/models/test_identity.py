@@ -1,0 +1,113 @@
+"""Every family with every norm and stride: maps sum to the logits when the network is new, and after one tiny batch."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models import get_model
+
+from tests.trainables.models.networks import KINDS, SMALLEST, all_edits, family_of, fresh, fresh_model, images_of
+from trainables.cams import hirescam
+from trainables.models import Classifier
+from trainables.models.torchvision_network import FAMILIES
+
+FAMILIES_AND_BLOCKS = (*KINDS, "wide_resnet50_2", "resnext50_32x4d")
+NORMS = ("own", "batch", "running", "group", "dynamic_tanh")
+STRIDES = (32, 4)
+TINY_BATCHES = ((2, 32), (1, 64))
+"""Pictures and pixels of a side; at stride 32 the first has two values a channel, fewer than which have no variance."""
+WITHOUT_SCALE = ("resnet101", "resnet152", "wide_resnet101_2")
+"""Batch norms that have seen nothing divide by 1, and the sums of so many blocks then reach 1e4 and more."""
+
+
+def norms_of(kind: str) -> tuple[str, ...]:
+    return NORMS[1:] if kind == "small_cnn" else NORMS
+
+
+def other_images(size: int) -> Tensor:
+    return torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(7))
+
+
+@torch.no_grad()
+def gap(model: Classifier, images: Tensor) -> float:
+    """Return the largest distance of a logit from the sum of its map; NaN where either is not finite."""
+    output = model(images)
+    sums = hirescam(output.features, model.head.weight).sum((2, 3))
+    bias = torch.zeros(model.num_classes) if model.head.bias is None else model.head.bias
+    largest: float = (sums + bias - output.logits).abs().max().item()
+    return largest
+
+
+def check_after_a_tiny_batch(model: Classifier, *, batch: int, size: int) -> None:
+    assert gap(model.eval(), other_images(size)) < 1e-4, "new"
+    assert gap(model.train(), images_of(size, batch=batch)) < 1e-4, "the tiny batch"
+    assert gap(model.eval(), other_images(size)) < 1e-4, "other pictures after the tiny batch"
+
+
+@pytest.mark.parametrize("norm", ["running", "dynamic_tanh"])
+@pytest.mark.parametrize("kind", ["small_cnn", *SMALLEST])
+def test_the_identity_holds_after_two_pictures_of_one_cell(kind: str, norm: str) -> None:
+    check_after_a_tiny_batch(fresh_model(kind, cam_stride=32, norm=norm), batch=2, size=32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", FAMILIES_AND_BLOCKS)
+def test_the_identity_holds_with_every_norm_stride_and_end(kind: str, norm: str) -> None:
+    if norm not in norms_of(kind):
+        return
+    for batch, size in TINY_BATCHES:
+        for cam_stride in STRIDES:
+            check_after_a_tiny_batch(fresh_model(kind, cam_stride=cam_stride, norm=norm), batch=batch, size=size)
+        edited = fresh_model(kind, **all_edits(kind), norm=norm, activation="elu")
+        check_after_a_tiny_batch(edited, batch=batch, size=size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_identity_holds_in_every_kind_once_it_has_seen_a_batch(kind: str) -> None:
+    model = fresh_model(kind)
+    if kind not in WITHOUT_SCALE:
+        assert gap(model.eval(), other_images(64)) < 1e-4
+    assert gap(model.train(), images_of(64, batch=4)) < 1e-4
+    assert gap(model.eval(), other_images(64)) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["resnet18", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SMALLEST[1:])])
+def test_the_identity_holds_with_frozen_norms(kind: str, tmp_path: Path) -> None:
+    if family_of(kind) == "convnext":
+        return
+    torch.manual_seed(0)
+    network = get_model(kind, weights=None).train()
+    network(images_of(64, batch=4))
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    fields: dict[str, Any] = {"norm": "frozen", "weights": "DEFAULT", "weights_file": str(tmp_path / "weights.pth")}
+    check_after_a_tiny_batch(fresh_model(kind, **fields), batch=2, size=32)
+
+
+@pytest.mark.parametrize("norm", ["batch", "running"])
+@pytest.mark.parametrize("kind", ["small_cnn", "resnet18"])
+def test_one_value_a_channel_is_refused(kind: str, norm: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"(?s)more than 1 value per channel|norm = running .* found one value a channel"
+    ):
+        fresh_model(kind, cam_stride=32, norm=norm).train()(images_of(32, batch=1))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(
+    "kind", ["small_cnn", "resnet18", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SMALLEST[1:])]
+)
+def test_what_a_tiny_batch_left_makes_a_round_trip(kind: str, norm: str) -> None:
+    if norm not in norms_of(kind):
+        return
+    fields = {**all_edits(kind), "norm": norm}
+    trained, restored = fresh_model(kind, **fields), fresh(kind, **fields).model
+    with torch.no_grad():
+        trained.train()(images_of(32))
+        for parameter in restored.parameters():
+            parameter.zero_()
+    restored.load_state_dict(trained.state_dict())
+    torch.testing.assert_close(restored.eval()(images_of(48)), trained.eval()(images_of(48)), rtol=0, atol=0)
