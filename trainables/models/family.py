@@ -1,5 +1,6 @@
 """What differs from one family of torchvision's networks to the next."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from torch import nn
@@ -23,3 +24,5 @@ class Family(NamedTuple):
     """Returns the trunk, whose output is pooled, and what was edited in words."""
     down_sampling: tuple[str, str, str]
     """The parts of the trunk that go from stride 16 to 32, 8 to 16 and 4 to 8."""
+    options: Mapping[str, bool] = {}
+    """What torchvision is asked for besides the network's kind."""

@@ -73,10 +73,14 @@ def replace_norms(trunk: nn.Sequential, kind: str) -> list[str]:
 
 
 def _norm_like(norm: nn.Module, kind: str) -> nn.Module:
+    """Return a norm of `kind` with the scale and shift from which the other one starts."""
     if isinstance(norm, nn.BatchNorm2d):
-        return make_norm(kind, norm.num_features, eps=norm.eps, momentum=norm.momentum or 0.1)
-    assert isinstance(norm, nn.LayerNorm)
-    other = make_norm(kind, norm.normalized_shape[0], eps=norm.eps)
+        other = make_norm(kind, norm.num_features, eps=norm.eps, momentum=norm.momentum or 0.1)
+    else:
+        assert isinstance(norm, nn.LayerNorm)
+        other = make_norm(kind, norm.normalized_shape[0], eps=norm.eps)
+    if not norm.weight.is_meta:
+        other.load_state_dict({"weight": norm.weight, "bias": norm.bias}, strict=False)
     return AcrossLastDimension(other) if type(norm) is nn.LayerNorm else other
 
 

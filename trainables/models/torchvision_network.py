@@ -11,20 +11,20 @@ from trainables.models.efficientnet import EFFICIENTNET_V2
 from trainables.models.family import Family
 from trainables.models.pretrained import WeightsFile, check_layout, find_weights, load_weights, read_weights
 from trainables.models.regnet import REGNET
-from trainables.models.resnet import RESNET
+from trainables.models.resnet import DEEP_RESNET, RESNET
 from trainables.models.surgery import keep_resolution, replace_activations, replace_norms
 
 FAMILIES: dict[str, Family] = {
     "resnet18": RESNET,
     "resnet34": RESNET,
     "resnet50": RESNET,
-    "resnet101": RESNET,
-    "resnet152": RESNET,
+    "resnet101": DEEP_RESNET,
+    "resnet152": DEEP_RESNET,
     "wide_resnet50_2": RESNET,
-    "wide_resnet101_2": RESNET,
+    "wide_resnet101_2": DEEP_RESNET,
     "resnext50_32x4d": RESNET,
-    "resnext101_32x8d": RESNET,
-    "resnext101_64x4d": RESNET,
+    "resnext101_32x8d": DEEP_RESNET,
+    "resnext101_64x4d": DEEP_RESNET,
     "convnext_tiny": CONVNEXT,
     "convnext_small": CONVNEXT,
     "convnext_base": CONVNEXT,
@@ -60,7 +60,7 @@ def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
         ConfigError: The file of weights is missing or holds another network.
     """
     family = FAMILIES[config.kind]
-    network = get_model(config.kind, weights=None)
+    network = get_model(config.kind, weights=None, **family.options)
     head_name, head = _head(network)
     file = _read(config, network, head_name) if pretrained else None
     trunk, cut_edits = family.cut(network, final_norm=config.final_norm, final_relu=config.final_relu)
