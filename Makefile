@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 CAMPAIGN := $(BIN)/campaign
-BENCHMARKS := cli_start objective_step train_throughput trial_overhead
+BENCHMARKS := cli_start loader_throughput objective_step train_throughput trial_overhead
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

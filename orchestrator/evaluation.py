@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from orchestrator.data.manifests import manifests_in
 from orchestrator.part_files import PartFiles
 from orchestrator.tracking import Mirror, Store, StoreError, find_identity
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, override
-from trainables.data import DataBundle, build_data
+from trainables.data import NONE_KEPT, DataBundle, build_data
 from trainables.evaluations import QUICK, Metrics, PartsFailedError, Watch, reports
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
@@ -32,6 +33,8 @@ class EvaluationOrder:
     parts: Sequence[str] = QUICK
     again: bool = False
     """Run finished parts once more."""
+    storage: Path | None = None
+    """The storage folder, which holds lists of data sets' files; None looks at the files themselves."""
 
     def config(self) -> ExperimentConfig:
         """Return the run's config with the overrides; ConfigError where they do not fit."""
@@ -63,7 +66,7 @@ def evaluate_run(order: EvaluationOrder, watch: Watch | None = None) -> Metrics:
     config, folder = order.config(), order.folder
     context = LocalContext(folder)
     model = load_model(folder, context.device)
-    data = build_data(config.data)
+    data = build_data(config.data, manifests_in(order.storage) if order.storage else NONE_KEPT)
     if len(data.class_names) != model.num_classes:
         raise ConfigError(
             f"{folder.path} has a network of {model.num_classes} classes, and the data have "

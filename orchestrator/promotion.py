@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,14 @@ def plan_promotion(
         raise ConfigError(f"sweep {source.path.name} has no trial {', '.join(unknown)}; trials there: {there}")
     before = {trial_id: source.trial(trial_id).config() for trial_id in chosen}
     after = {
-        trial_id: _at_scale(config, changes, rules, overrides or {}, source=f"trial {trial_id} at scale {scale}")
+        trial_id: _at_scale(
+            config,
+            changes,
+            rules,
+            overrides or {},
+            storage=source.storage,
+            source=f"trial {trial_id} at scale {scale}",
+        )
         for trial_id, config in before.items()
     }
     return Promotion(source, name or f"{source.path.name}-{Path(scale).stem}", scale, before, after)
@@ -122,11 +130,12 @@ def _at_scale(
     rules: Iterable[str],
     overrides: Mapping[str, Any],
     *,
+    storage: Path,
     source: str,
 ) -> ExperimentConfig:
     """Return `config` with the scale's changes, what goes with them, and what the user sets."""
     tree = override(config.model_dump(mode="json"), changes)
-    scales = Scales(config, experiment_from_tree(tree, source=source), _count_classes)
+    scales = Scales(config, experiment_from_tree(tree, source=source), partial(_count_classes, storage=storage))
     transferred = {
         field: value
         for field, value in transfer(list(rules), scales).items()
@@ -135,10 +144,11 @@ def _at_scale(
     return experiment_from_tree(override(override(tree, transferred), overrides), source=source)
 
 
-def _count_classes(config: ExperimentConfig) -> int:
+def _count_classes(config: ExperimentConfig, *, storage: Path) -> int:
+    from orchestrator.data.manifests import manifests_in
     from trainables.data import build_data
 
-    return len(build_data(config.data).class_names)
+    return len(build_data(config.data, manifests_in(storage)).class_names)
 
 
 def _scale(scale: str) -> tuple[dict[str, Any], list[str]]:

@@ -14,7 +14,7 @@ from trainables.config import (
     Triplet,
     pictures_to_fit,
 )
-from trainables.data import DataBundle, build_data
+from trainables.data import NONE_KEPT, DataBundle, Manifests, build_data
 from trainables.evaluations import Keeper, Metrics, Subject, Watch, draw_panels, is_evaluated, run_suite
 from trainables.models import Classifier, build_model
 from trainables.training.context import RunContext
@@ -28,13 +28,16 @@ EPOCH_SUITE = ("accuracy", "multilabel", "influence")
 FINAL_SUITE = ("shift",)
 
 
-def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
+def run_trial(config: ExperimentConfig, context: RunContext, manifests: Manifests = NONE_KEPT) -> Row:
     """Train, evaluate and draw; report and return the last epoch's row joined with the final evaluation.
 
     What the folder already holds is not done again, so a trial that was cut off goes on where it stopped.
+
+    Args:
+        manifests: Where lists of the data's files are kept.
     """
     folder = context.folder
-    data = build_data(config.data)
+    data = build_data(config.data, manifests)
     _check_enough(config, data)
     if context.rank == 0:
         folder.claim(config)
@@ -62,10 +65,10 @@ def run_trial(config: ExperimentConfig, context: RunContext) -> Row:
     return final
 
 
-def check_data(config: ExperimentConfig) -> None:
+def check_data(config: ExperimentConfig, manifests: Manifests = NONE_KEPT) -> None:
     """Raise ConfigError where the files of `config.data` cannot be used, or are not enough to train on."""
     if not isinstance(config.data, SpuriousDigits):  # Those are drawn, and the config checks their number itself.
-        _check_enough(config, build_data(config.data))
+        _check_enough(config, build_data(config.data, manifests))
 
 
 def evaluate(
@@ -86,7 +89,8 @@ def evaluate(
         device=context.device,
         batch_size=config.evaluation.batch_size,
         settings=config.evaluation.suite,
-        processes=config.data.loader_processes,
+        processes=config.loader_processes,
+        prefetch=config.data.prefetch_batches,
         rank=context.rank,
         world_size=context.world_size,
         gather=context.gather,

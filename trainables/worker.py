@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainables.config import experiment_from_tree
+from trainables.data import NONE_KEPT
 from trainables.trial import run_trial
 from trainables.trial_folder import Row, TrialFolder
 
@@ -57,8 +58,8 @@ def train_worker(task: dict[str, Any]) -> None:
     """Run one worker of a trial.
 
     Args:
-        task: `config` (the experiment as a tree), `folder` (seen by all workers) and `on_report` (a picklable
-            function of a row).
+        task: `config` (the experiment as a tree), `folder` (seen by all workers), `on_report` (a picklable function
+            of a row) and `manifests` (where lists of the data's files are kept).
     """
     place = ray.train.get_context()
     context = TrainWorkerContext(
@@ -68,4 +69,4 @@ def train_worker(task: dict[str, Any]) -> None:
         world_size=place.get_world_size(),
         device=ray.train.torch.get_device(),
     )
-    run_trial(experiment_from_tree(task["config"]), context)
+    run_trial(experiment_from_tree(task["config"]), context, task.get("manifests", NONE_KEPT))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import cluster, doctor, results, runs, studies, submit, sweeps, tracking, ui
+from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
 from orchestrator.cli.output import log_to_stderr, note
 
 TRAINING_FAILED = 1
@@ -30,7 +30,7 @@ def configure(
     log_to_stderr(verbose=verbose)
 
 
-for module in (sweeps, studies, runs, results, submit, cluster, doctor, tracking, ui):
+for module in (sweeps, studies, runs, results, submit, cluster, data, doctor, tracking, ui):
     module.register(app)
 
 

@@ -99,7 +99,8 @@ def evaluate(
         raise ConfigError(f"--suite: {error}") from error
     store = resolve_store(storage, tracking_uri)
     overrides = parse_assignments(set_ or [])
-    orders = [EvaluationOrder(find_run(run, storage, store), overrides, parts, again) for run in runs]
+    folders, place = [find_run(run, storage, store) for run in runs], storage.absolute()
+    orders = [EvaluationOrder(folder, overrides, parts, again, place) for folder in folders]
     if len({order.folder.path.resolve() for order in orders}) < len(orders):
         raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
     names = [run_name(order.folder, storage) for order in orders]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from orchestrator.data.manifests import manifests_in
 from orchestrator.launch.capacity import Capacity, Node, capacity
 from orchestrator.launch.nodes import check_nodes
 from orchestrator.launch.runtime import nodes_to_use
@@ -11,6 +12,7 @@ from orchestrator.sweep_config import SweepConfig
 from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig
+from trainables.data import NONE_KEPT, Manifests
 from trainables.models import check_weights
 from trainables.trial import check_data
 
@@ -45,16 +47,22 @@ def check_sweep(
                 f"{len(experiments)}: promote the missing ones again under another --name"
             )
     with nodes_to_use(address) as nodes:
-        check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None)
         if address:
             check_nodes(sweep.storage, store)
+        manifests = manifests_in(sweep.storage, on_ray=address is not None)
+        check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, manifests=manifests)
     if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.
         check_models(experiments)
     ensure_experiment(store, config.campaign)
 
 
 def check_fit(
-    experiments: Iterable[ExperimentConfig], nodes: Sequence[Node], *, limit: int | None = None, grows: bool = False
+    experiments: Iterable[ExperimentConfig],
+    nodes: Sequence[Node],
+    *,
+    limit: int | None = None,
+    grows: bool = False,
+    manifests: Manifests = NONE_KEPT,
 ) -> Capacity:
     """Check data and resources of experiments that run one way; return how many run at a time.
 
@@ -63,13 +71,14 @@ def check_fit(
         nodes: What each node has.
         limit: The most at a time.
         grows: Whether nodes may come that are not there yet.
+        manifests: Where lists of the data's files are kept, for the trials to read.
 
     Raises:
         ConfigError: Their data cannot be used, or one does not fit.
     """
     first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
-        check_data(experiment)
+        check_data(experiment, manifests)
     return capacity(first.resources, nodes, limit=limit, grows=grows)
 
 

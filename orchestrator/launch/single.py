@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from orchestrator.data.manifests import manifests_in
 from orchestrator.launch.nodes import check_nodes
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.runtime import nodes_to_use, ray_session
@@ -51,7 +52,7 @@ def train_one(
             provenance=made.tags,
         )
         mirror = Mirror(store, identity, folder.path)
-        _train(config, folder, mirror, address)
+        _train(config, folder, mirror, storage.absolute(), address)
     return mirror, folder
 
 
@@ -61,18 +62,18 @@ def _check(config: ExperimentConfig, storage: Path, store: Store, address: str |
         logger.warning("resources.workers = 0 trains in this process; resources.workers=1 trains on the cluster")
         address = None
     with nodes_to_use(address) as nodes:
-        check_fit([config], nodes)
         if address:
             check_nodes(storage.absolute(), store)
+        check_fit([config], nodes, manifests=manifests_in(storage.absolute(), on_ray=address is not None))
 
 
-def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, address: str | None) -> None:
+def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path, address: str | None) -> None:
     try:
         if config.resources.workers:
             with ray_session(address):
-                train_on_workers(folder, mirror, max_failures=1, callbacks=[])
+                train_on_workers(folder, mirror, storage=storage, max_failures=1, callbacks=[])
         else:
-            _train_here(config, folder, mirror)
+            _train_here(config, folder, mirror, storage)
     except KeyboardInterrupt:
         mirror.finish("KILLED")
         raise
@@ -82,7 +83,7 @@ def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, addres
     _end(folder, mirror, "completed", None)
 
 
-def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror) -> None:
+def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path) -> None:
     from trainables.training import LocalContext
     from trainables.trial import run_trial
 
@@ -94,7 +95,7 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror) -
             mirror.push()
             progress.on_epoch(name, int(row["epoch"]), row)
 
-        run_trial(config, LocalContext(folder, on_report))
+        run_trial(config, LocalContext(folder, on_report), manifests_in(storage))
 
 
 def _end(folder: TrialFolder, mirror: Mirror, status: Status, error: str | None) -> None:

@@ -63,7 +63,7 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
     done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome["status"] == "completed"]
     if not done:
         return {}
-    orders = [EvaluationOrder(sweep.trial(trial_id), {}, parts) for trial_id in done]
+    orders = [EvaluationOrder(sweep.trial(trial_id), {}, parts, storage=sweep.storage) for trial_id in done]
     with SuiteProgress() as progress:
         watches = [progress.watch(trial_id, len(parts)) for trial_id in done]
         found = evaluate_on_ray(orders, watches, address=address)

@@ -25,6 +25,11 @@ class TrialSetting:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Trial id -> tags of its MLflow run that say what it is within the sweep."""
 
+    @property
+    def storage(self) -> Path:
+        """The storage folder that the sweep lies in."""
+        return self.trials_path.parents[2]
+
     def mirror(self, trial_id: str) -> Mirror:
         folder = TrialFolder(self.trials_path / trial_id)
         identity = self.identity.trial(
@@ -42,6 +47,7 @@ def in_process_trial(setting: TrialSetting) -> TrialFunction:
     def trial(point: dict[str, Any]) -> None:
         from ray import tune
 
+        from orchestrator.data.manifests import manifests_in
         from trainables.training import LocalContext
         from trainables.trial import run_trial
 
@@ -52,7 +58,7 @@ def in_process_trial(setting: TrialSetting) -> TrialFunction:
             push(row)
             tune.report(dict(row))
 
-        run_trial(folder.config(), LocalContext(folder, on_report))
+        run_trial(folder.config(), LocalContext(folder, on_report), manifests_in(setting.storage))
 
     return trial
 
@@ -65,13 +71,24 @@ def distributed_trial(setting: TrialSetting) -> TrialFunction:
 
         folder = TrialFolder(setting.trials_path / point["trial_id"])
         mirror = setting.mirror(point["trial_id"])
-        train_on_workers(folder, mirror, max_failures=setting.max_failures, callbacks=[TuneReportCallback()])
+        train_on_workers(
+            folder,
+            mirror,
+            storage=setting.storage,
+            max_failures=setting.max_failures,
+            callbacks=[TuneReportCallback()],
+        )
 
     return trial
 
 
-def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, callbacks: list[Any]) -> None:
+def train_on_workers(
+    folder: TrialFolder, mirror: Mirror, *, storage: Path, max_failures: int, callbacks: list[Any]
+) -> None:
     """Train the folder's trial on the Ray Train workers its config asks for.
+
+    Args:
+        storage: Holds the lists of data sets' files.
 
     Raises:
         FloatingPointError: The training diverged, more often than `max_failures`.
@@ -81,6 +98,7 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError
 
+    from orchestrator.data.manifests import manifests_in
     from trainables.worker import train_worker
 
     config = folder.config()
@@ -90,6 +108,7 @@ def train_on_workers(folder: TrialFolder, mirror: Mirror, *, max_failures: int, 
             "config": config.model_dump(mode="json"),
             "folder": str(folder.path),
             "on_report": PushEpochs(mirror),
+            "manifests": manifests_in(storage),
         },
         scaling_config=scaling(config.resources),
         run_config=ray.train.RunConfig(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ["cli_start", "objective_step"]
+SCRIPTS = ["cli_start", "loader_throughput", "objective_step"]
 """Those that take seconds; the other two run minutes of sweeps and are run by `make bench` alone."""
 TEXTS = {"benchmark", "figure", "unit", "about", "command", "date", "hardware", "versions"}
 ROW = {

@@ -9,6 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from trainables.config.section import Section
 
+PREFETCH_BATCHES = 2
+"""PyTorch's own default."""
+
 
 def _absolute(folder: str) -> str:
     if "\0" in folder:
@@ -108,6 +111,14 @@ class SpuriousDigits(Section):
         """None: the pictures are tensors in memory."""
         return 0
 
+    @property
+    def prefetch_batches(self) -> int:
+        """Without processes it means nothing."""
+        return PREFETCH_BATCHES
+
+
+_CACHE_LEAVES_GIB = 20.0
+
 
 class _Photos(Section):
     root: Root
@@ -116,10 +127,27 @@ class _Photos(Section):
     augmentation: Augmentation = Augmentation()
     on_error: Literal["raise", "skip"] = "raise"
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
-    loader_processes: int = Field(default=0, ge=0)
-    """Processes a worker starts to decode pictures; 0 decodes in the training process."""
+    loader_processes: int | None = Field(default=None, ge=0, json_schema_extra={"location": True})
+    """Processes a worker starts to decode pictures; 0 decodes in the training process. Null is one for each of
+    resources.cpus beside a GPU, which would wait for pictures otherwise, and 0 without a GPU."""
+    prefetch_batches: int = Field(default=PREFETCH_BATCHES, ge=1, json_schema_extra={"location": True})
+    """Batches that each of these processes has ready; fewer take less shared memory."""
+    cache: Root | None = Field(default=None, json_schema_extra={"location": True})
+    """A folder on each node's own disk to which files are copied as they are first read; null reads them where they
+    lie. It is for data on shared storage that is slower than that disk."""
+    cache_leaves_gib: float = Field(default=_CACHE_LEAVES_GIB, ge=0, json_schema_extra={"location": True})
+    """GiB of that disk which the cache leaves free; what finds no room is read where it lies."""
     shift: dict[ShiftName, ShiftSet] = Field(default_factory=dict)
     """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
+
+    @model_validator(mode="after")
+    def _room_is_of_a_cache(self) -> Self:
+        if self.cache is None and self.cache_leaves_gib != _CACHE_LEAVES_GIB:
+            raise ValueError(
+                f"data.cache_leaves_gib = {self.cache_leaves_gib:g} has no effect with data.cache = null; set "
+                "data.cache to a folder on each node's own disk"
+            )
+        return self
 
     @property
     def shift_names(self) -> tuple[str, ...]:

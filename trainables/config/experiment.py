@@ -1,10 +1,11 @@
 """The whole config of one trial, with the rules that join its sections."""
 
+import math
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits, without_masks
+from trainables.config.data import KINDS_WITH_MASKS, PREFETCH_BATCHES, DataConfig, SpuriousDigits, without_masks
 from trainables.config.embedding_rules import check_embedding
 from trainables.config.label_rules import check_labels
 from trainables.config.model import ModelConfig, SmallCnn
@@ -42,6 +43,23 @@ class ExperimentConfig(Section):
             else section
             for name, section in tree.items()
         }
+
+    @property
+    def loader_processes(self) -> int:
+        """Processes that each worker starts to decode pictures."""
+        if self.data.loader_processes is not None:
+            return self.data.loader_processes
+        return math.ceil(self.resources.cpus) if self.resources.gpus else 0
+
+    @model_validator(mode="after")
+    def _prefetch_has_processes(self) -> Self:
+        if self.data.prefetch_batches != PREFETCH_BATCHES and not self.loader_processes:
+            raise ValueError(
+                f"data.prefetch_batches = {self.data.prefetch_batches} has no effect without loader processes; "
+                f"data.loader_processes = {'null' if self.data.loader_processes is None else 0} with resources.gpus = "
+                f"{self.resources.gpus:g} starts none: set data.loader_processes"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:

@@ -4,19 +4,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trainables.config import DataConfig, DogsVsCats, ShiftSet, SpuriousDigits
+from trainables.config import DataConfig, DogsVsCats, HardImageNet, ImageNetS, ShiftSet, SpuriousDigits
 from trainables.data.dataset import DataBundle, PictureSet
 from trainables.data.dogs_vs_cats import build_dogs_vs_cats
 from trainables.data.hard_imagenet import build_hard_imagenet
 from trainables.data.image_folder import build_image_folder, build_labelled_folder
 from trainables.data.imagenet_s import build_imagenet_s
+from trainables.data.manifest import NONE_KEPT, Manifests
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
+from trainables.data.picture_cache import cache_of
 from trainables.data.spurious_digits import build_spurious_digits
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
 
-BUILDERS: Mapping[str, Callable[[Any], DataBundle]] = {
+BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "hard_imagenet": build_hard_imagenet,
     "image_folder": build_image_folder,
     "imagenet_s": build_imagenet_s,
@@ -27,27 +29,29 @@ BUILDERS: Mapping[str, Callable[[Any], DataBundle]] = {
 """By `data.kind`."""
 
 
-def build_data(config: DataConfig) -> DataBundle:
-    """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit."""
-    bundle = BUILDERS[config.kind](config)
+def build_data(config: DataConfig, manifests: Manifests = NONE_KEPT) -> DataBundle:
+    """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit.
+
+    Args:
+        manifests: Where lists of files are kept, for the kinds that may have a million of them.
+    """
+    if isinstance(config, ImageNetS | HardImageNet):
+        bundle = BUILDERS[config.kind](config, manifests)
+    else:
+        bundle = BUILDERS[config.kind](config)
     if isinstance(config, SpuriousDigits):
         return bundle
     shift = {
-        name: _build_shift(
-            section,
-            root=config.root,
-            class_names=bundle.class_names,
-            image_size=config.image_size,
-            section=f"data.shift.{name}",
-        )
+        name: _build_shift(section, config, class_names=bundle.class_names, section=f"data.shift.{name}")
         for name, section in config.shift.items()
     }
     return replace(bundle, shift=shift)
 
 
-def _build_shift(
-    config: ShiftSet, *, root: str, class_names: tuple[str, ...], image_size: int, section: str
-) -> PictureSet:
-    if isinstance(config, DogsVsCats):
-        return build_dogs_vs_cats(config, root=root, class_names=class_names, image_size=image_size, section=section)
-    return build_labelled_folder(config, class_names=class_names, image_size=image_size, section=section)
+def _build_shift(shift: ShiftSet, config: Any, *, class_names: tuple[str, ...], section: str) -> PictureSet:
+    size, cache = config.image_size, cache_of(config)
+    if isinstance(shift, DogsVsCats):
+        return build_dogs_vs_cats(
+            shift, root=config.root, class_names=class_names, image_size=size, section=section, cache=cache
+        )
+    return build_labelled_folder(shift, class_names=class_names, image_size=size, section=section, cache=cache)

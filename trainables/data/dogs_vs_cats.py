@@ -5,7 +5,9 @@ from pathlib import Path
 
 from trainables.config import ConfigError, DogsVsCats
 from trainables.data.labels import training_labels
-from trainables.data.photos import Photo, Photos
+from trainables.data.photo import Photo
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import PictureCache
 from trainables.data.transforms import evaluation_transform
 
 _CLASS_NAMES = ("cat", "dog")
@@ -13,7 +15,13 @@ _FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.jpg")
 
 
 def build_dogs_vs_cats(
-    config: DogsVsCats, *, root: str, class_names: tuple[str, ...], image_size: int, section: str
+    config: DogsVsCats,
+    *,
+    root: str,
+    class_names: tuple[str, ...],
+    image_size: int,
+    section: str,
+    cache: PictureCache | None = None,
 ) -> Photos:
     """Read `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`; `root` is where the section names none."""
     labels = training_labels(_CLASS_NAMES, class_names, section=section)
@@ -30,4 +38,5 @@ def build_dogs_vs_cats(
         transform=evaluation_transform(image_size),
         on_error=config.on_error,
         section=section,
+        cache=cache,
     )

@@ -4,13 +4,13 @@ Shape letter: N pictures.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from trainables.data.photos import Photo, photo_ids
+from trainables.data.file_set import NO_MASK, FileSet, MaskName
+from trainables.data.photo import Photo, photo_ids
 
 
 class FileList:
@@ -18,44 +18,34 @@ class FileList:
 
     Args:
         folder: what the names are relative to.
-        names: files, `.../<class>/<file>`; a name that comes again is another copy of the same picture.
-        labels: the label of each.
+        files: the pictures, `.../<class>/<file>`.
         mask_name: a file's mask, relative to the folder too; None where it has none.
+        masked_repeats: how often a picture with a mask comes, each another copy of it.
     """
 
-    def __init__(
-        self, folder: Path, names: Sequence[str], labels: Sequence[int], *, mask_name: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, folder: Path, files: FileSet, *, mask_name: MaskName, masked_repeats: int = 1) -> None:
         self._folder = folder
-        self._names_N = np.array([os.fsencode(name) for name in names])
-        self._labels_N = np.array(labels, dtype=np.int32)
-        self._copies_N = _copies(names)
+        self._files = files
         self._mask_name = mask_name
+        repeats_N = np.where(files.mask_sizes_N == NO_MASK, 1, masked_repeats)
+        self._rows_N = np.repeat(np.arange(len(files), dtype=np.int32), repeats_N)
+        starts_N = np.cumsum(repeats_N) - repeats_N
+        self._copies_N = (np.arange(len(self._rows_N)) - np.repeat(starts_N, repeats_N)).astype(np.int32)
 
     def __len__(self) -> int:
-        return len(self._names_N)
+        return len(self._rows_N)
 
     def __getitem__(self, index: int, /) -> Photo:
-        name = os.fsdecode(bytes(self._names_N[index]))
+        row, copy = int(self._rows_N[index]), int(self._copies_N[index])
+        name = os.fsdecode(bytes(self._files.names_N[row]))
         mask = self._mask_name(name)
         (id_,) = photo_ids([Path(*name.split("/")[-2:])])
-        copy = int(self._copies_N[index])
         return Photo(
             path=self._folder / name,
             mask_path=None if mask is None else self._folder / mask,
-            label=int(self._labels_N[index]),
+            label=int(self._files.labels_N[row]),
             id=f"{id_}-copy{copy}" if copy else id_,
         )
 
     def __iter__(self) -> Iterator[Photo]:
         return (self[index] for index in range(len(self)))
-
-
-def _copies(names: Sequence[str]) -> npt.NDArray[np.int32]:
-    """Return how often each name stands before."""
-    seen: dict[str, int] = {}
-    copies_N = np.zeros(len(names), dtype=np.int32)
-    for index, name in enumerate(names):
-        copies_N[index] = seen.get(name, 0)
-        seen[name] = int(copies_N[index]) + 1
-    return copies_N

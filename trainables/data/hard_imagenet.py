@@ -4,70 +4,89 @@ Layout below the root: `<images>/{train,val}/<wnid>/<picture>` as ImageNet has i
 <wnid>_<picture>`, where the object is what is not black.
 """
 
-import os
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from trainables.config import ConfigError, HardImageNet
-from trainables.data.class_folders import check_same_classes, missing_files
+from trainables.data.class_folders import check_same_classes
 from trainables.data.dataset import DataBundle
+from trainables.data.decoding import Pixels
 from trainables.data.file_list import FileList
+from trainables.data.file_set import DataFiles, FileSet, file_set
+from trainables.data.folders import Folders
 from trainables.data.list_file import first_few
-from trainables.data.photos import Photos, Pixels
+from trainables.data.manifest import NONE_KEPT, Manifests
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 SPLITS = ("train", "val")
 
 
-def build_hard_imagenet(config: HardImageNet) -> DataBundle:
+def build_hard_imagenet(config: HardImageNet, manifests: Manifests = NONE_KEPT) -> DataBundle:
     """Read the pictures that have a mask; the classes are those of the masks, by their sorted names."""
     root = Path(config.root)
-    train, val = (_names(config, split) for split in SPLITS)
-    class_names, val_names = (sorted({name.split("/")[-2] for name in names}) for names in (train, val))
-    masks = root / config.masks
-    check_same_classes(masks / "train", class_names, masks / "val", val_names)
+    files = manifests.files(config, find_files)
     if config.on_error == "raise":
-        _check_pictures(root, train + val)
+        _check_pictures(root, files)
 
-    def photos(names: list[str], transform: Transform) -> Photos:
-        labels = [class_names.index(name.split("/")[-2]) for name in names]
+    def photos(files_: FileSet, transform: Transform) -> Photos:
         return Photos(
-            FileList(root, names, labels, mask_name=partial(_mask_name, config)),
-            class_names=tuple(class_names),
+            FileList(root, files_, mask_name=partial(_mask_name, config)),
+            class_names=files.class_names,
             root=root,
             image_size=config.image_size,
             transform=transform,
             mask_values=brightest_colour,
             on_error=config.on_error,
+            cache=cache_of(config),
+            digest=files_.digest,
         )
 
     return DataBundle(
-        train=photos(train, training_transform(config.image_size, config.augmentation)),
-        val=photos(val, evaluation_transform(config.image_size)),
-        reference=photos(train, evaluation_transform(config.image_size)),
-        class_names=tuple(class_names),
+        train=photos(files.train, training_transform(config.image_size, config.augmentation)),
+        val=photos(files.val, evaluation_transform(config.image_size)),
+        reference=photos(files.train, evaluation_transform(config.image_size)),
+        class_names=files.class_names,
         config=config,
     )
 
 
+def find_files(config: HardImageNet, folders: Folders) -> DataFiles:
+    """Look at the masks and at the pictures that they name; ConfigError where they are not as they should be."""
+    root = Path(config.root)
+    masks = root / config.masks
+    folders.read(masks / split for split in SPLITS)
+    train, val = (_names(config, split, folders) for split in SPLITS)
+    class_names, val_names = (sorted({name.split("/")[-2] for name in names}) for names in (train, val))
+    check_same_classes(masks / "train", class_names, masks / "val", val_names)
+
+    def files(names: list[str]) -> FileSet:
+        labels = [class_names.index(name.split("/")[-2]) for name in names]
+        return file_set(root, names, labels, folders, mask_name=partial(_mask_name, config))
+
+    return DataFiles(tuple(class_names), files(train), files(val))
+
+
 def brightest_colour(picture: Image.Image) -> Pixels:
     """Return the largest of red, green and blue, without the transparency that some masks have."""
-    values_HW: Pixels = np.array(picture.convert("RGB"), dtype=np.uint8).max(2)
+    red, green, blue = picture.convert("RGB").split()
+    values_HW: Pixels = np.array(ImageChops.lighter(ImageChops.lighter(red, green), blue), dtype=np.uint8)
     return values_HW
 
 
-def _names(config: HardImageNet, split: str) -> list[str]:
+def _names(config: HardImageNet, split: str, folders: Folders) -> list[str]:
     """Return the pictures of the masks `<wnid>_<picture>`."""
     folder = Path(config.root, config.masks, split)
     expected = "expected masks <wnid>_<picture>, as in n02091244_n02091244_123.JPEG"
     try:
-        files = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
-    except OSError as error:
+        files = [name for name in folders.names(folder) if not name.startswith(".")]
+    except ConfigError as error:
         raise ConfigError(
-            f"data.root: {folder} cannot be read ({error.strerror}); looked for {config.masks}/{{train,val}}/"
+            f"{error}; looked for {config.masks}/{{train,val}}/"
             f"<wnid>_<picture> and {config.images}/{{train,val}}/<wnid>/<picture> in {config.root}; set data.root to "
             "the folder that holds both, and data.masks and data.images to what they are called there"
         ) from error
@@ -83,10 +102,10 @@ def _mask_name(config: HardImageNet, name: str) -> str:
     return f"{config.masks}/{split}/{wnid}_{file}"
 
 
-def _check_pictures(root: Path, names: list[str]) -> None:
-    missing = missing_files(root, names)
+def _check_pictures(root: Path, files: DataFiles) -> None:
+    missing = [*files.train.missing_pictures(), *files.val.missing_pictures()]
     if missing:
         raise ConfigError(
-            f"data.root: {len(missing)} of {len(names)} pictures that have a mask are missing in {root}: "
-            f"{first_few(missing)}; complete them, or set data.on_error=skip to go on without them"
+            f"data.root: {len(missing)} of {len(files.train) + len(files.val)} pictures that have a mask are missing "
+            f"in {root}: {first_few(missing)}; complete them, or set data.on_error=skip to go on without them"
         )

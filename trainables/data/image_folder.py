@@ -7,7 +7,9 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_datas
 from trainables.config import ConfigError, ImageFolder, LabelledFolder
 from trainables.data.dataset import DataBundle
 from trainables.data.labels import training_labels
-from trainables.data.photos import Photo, Photos, photo_ids
+from trainables.data.photo import Photo, photo_ids
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import PictureCache, cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 
@@ -31,6 +33,7 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
             image_size=config.image_size,
             transform=transform,
             on_error=config.on_error,
+            cache=cache_of(config),
         )
 
     return DataBundle(
@@ -43,7 +46,12 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
 
 
 def build_labelled_folder(
-    config: LabelledFolder, *, class_names: tuple[str, ...], image_size: int, section: str
+    config: LabelledFolder,
+    *,
+    class_names: tuple[str, ...],
+    image_size: int,
+    section: str,
+    cache: PictureCache | None = None,
 ) -> Photos:
     """Read `<root>/<class>` as a shifted test set; each class must be one of `class_names`."""
     folder = Path(config.root)
@@ -56,6 +64,7 @@ def build_labelled_folder(
         transform=evaluation_transform(image_size),
         on_error=config.on_error,
         section=section,
+        cache=cache,
     )
 
 

@@ -16,45 +16,74 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.config import ConfigError, ImageNetS
-from trainables.data.class_folders import check_same_classes, class_folders, missing_files, picture_names
+from trainables.data.class_folders import check_same_classes, class_folders, only_pictures
 from trainables.data.dataset import DataBundle
+from trainables.data.decoding import IGNORED, OBJECT
 from trainables.data.file_list import FileList
+from trainables.data.file_set import NO_MASK, DataFiles, FileSet, file_set
+from trainables.data.folders import Folders
 from trainables.data.list_file import check_once, first_few, read_lines
-from trainables.data.photos import IGNORED, OBJECT, Photos
+from trainables.data.manifest import NONE_KEPT, Manifests
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 IGNORE_ID = 1000
 _VALIDATION, _SEMI = "validation", "train-semi"
 
 
-def build_imagenet_s(config: ImageNetS) -> DataBundle:
+def build_imagenet_s(config: ImageNetS, manifests: Manifests = NONE_KEPT) -> DataBundle:
     """Read the chosen training folders as the training set and `validation` as the validation set."""
     folder = Path(config.root, config.folder)
-    class_names = _class_names(config)
-    train, val = _training_names(config, class_names), _names(folder, _VALIDATION, class_names)
+    files = manifests.files(config, find_files)
     if config.on_error == "raise":
-        _check_masks(folder, [name for name in train + val if mask_name(name)])
-    repeated = [name for name in train for _ in range(config.masked_repeats if mask_name(name) else 1)]
+        _check_masks(folder, files)
 
-    def photos(names: list[str], transform: Transform) -> Photos:
-        labels = {name: label for label, name in enumerate(class_names)}
+    def photos(of: FileSet, transform: Transform, *, masked_repeats: int = 1, digest: str | None = None) -> Photos:
         return Photos(
-            FileList(folder, names, [labels[name.split("/")[1]] for name in names], mask_name=mask_name),
-            class_names=class_names,
+            FileList(folder, of, mask_name=mask_name, masked_repeats=masked_repeats),
+            class_names=files.class_names,
             root=folder,
             image_size=config.image_size,
             transform=transform,
             mask_values=mask_ids,
-            read_mask=partial(own_class, num_classes=len(class_names)),
+            read_mask=partial(own_class, num_classes=len(files.class_names)),
             on_error=config.on_error,
+            cache=cache_of(config),
+            digest=digest,
         )
 
+    training = training_transform(config.image_size, config.augmentation)
+    evaluation = evaluation_transform(config.image_size)
     return DataBundle(
-        train=photos(repeated, training_transform(config.image_size, config.augmentation)),
-        val=photos(val, evaluation_transform(config.image_size)),
-        reference=photos(train, evaluation_transform(config.image_size)),
-        class_names=class_names,
+        train=photos(files.train, training, masked_repeats=config.masked_repeats, digest=files.train.digest),
+        val=photos(files.val, evaluation, digest=files.val.digest),
+        reference=photos(files.train, evaluation),
+        class_names=files.class_names,
         config=config,
+    )
+
+
+def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
+    """Look at the folders of the chosen sets; ConfigError where they are not as they should be."""
+    folder = Path(config.root, config.folder)
+    class_names = _class_names(config, folders)
+    splits = ("train", _SEMI) if config.train == "both" else (config.train,)
+    for split in splits:
+        folders.watch(folder / split)
+        names = class_folders(folder / split, remedy=_remedy(config))
+        check_same_classes(folder / split, names, folder / _VALIDATION, class_names)
+    folders.read(folder / split / name for split in (*splits, _VALIDATION) for name in class_names)
+    labels = {name: label for label, name in enumerate(class_names)}
+
+    def files(names: list[str], masked_repeats: int = 1) -> FileSet:
+        own = [labels[name.split("/")[1]] for name in names]
+        return file_set(folder, names, own, folders, mask_name=mask_name, masked_repeats=masked_repeats)
+
+    return DataFiles(
+        class_names,
+        train=files(_training_names(folder, splits, class_names, folders), config.masked_repeats),
+        val=files(_names(folder, _VALIDATION, class_names, folders)),
     )
 
 
@@ -90,9 +119,10 @@ def own_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
     return (ids_HW == label + 1).to(torch.uint8) * OBJECT + ignored_HW.to(torch.uint8) * IGNORED
 
 
-def _class_names(config: ImageNetS) -> tuple[str, ...]:
+def _class_names(config: ImageNetS, folders: Folders) -> tuple[str, ...]:
     """Return the classes by label: their sorted names, which a categories file may hold in another order."""
     folder = Path(config.root, config.folder)
+    folders.watch(folder / _VALIDATION)
     names = class_folders(folder / _VALIDATION, remedy=_remedy(config))
     if len(names) >= IGNORE_ID:
         raise ConfigError(f"data.root: {folder / _VALIDATION} has {len(names)} classes, and id {IGNORE_ID} is ignored")
@@ -100,6 +130,7 @@ def _class_names(config: ImageNetS) -> tuple[str, ...]:
     listed = [place / f"ImageNetS_categories_im{len(names)}.txt" for place in places]
     path = next((path for path in listed if path.is_file()), None)
     if path is not None:
+        folders.watch(path)
         rows = [line.strip() for line in read_lines(path, remedy="").values()]
         check_once(path, rows)
         check_same_classes(path, rows, folder / _VALIDATION, names)
@@ -123,22 +154,21 @@ def _remedy(config: ImageNetS) -> str:
     )
 
 
-def _training_names(config: ImageNetS, class_names: tuple[str, ...]) -> list[str]:
+def _training_names(folder: Path, splits: tuple[str, ...], class_names: tuple[str, ...], folders: Folders) -> list[str]:
     """Return the pictures of the chosen folders; one that lies in both is that with a mask."""
-    folder = Path(config.root, config.folder)
-    for split in ("train", _SEMI) if config.train == "both" else (config.train,):
-        check_same_classes(
-            folder / split, class_folders(folder / split, remedy=_remedy(config)), folder / _VALIDATION, class_names
-        )
-    if config.train != "both":
-        return _names(folder, config.train, class_names)
-    masked = _names(folder, _SEMI, class_names)
+    if len(splits) == 1:
+        return _names(folder, *splits, class_names, folders)
+    masked = _names(folder, _SEMI, class_names, folders)
     stems = {_stem(name) for name in masked}
-    return [name for name in _names(folder, "train", class_names) if _stem(name) not in stems] + masked
+    return [name for name in _names(folder, "train", class_names, folders) if _stem(name) not in stems] + masked
 
 
-def _names(folder: Path, split: str, class_names: tuple[str, ...]) -> list[str]:
-    return [f"{split}/{name}/{file}" for name in class_names for file in picture_names(folder / split / name)]
+def _names(folder: Path, split: str, class_names: tuple[str, ...], folders: Folders) -> list[str]:
+    return [
+        f"{split}/{name}/{file}"
+        for name in class_names
+        for file in only_pictures(folder / split / name, folders.names(folder / split / name))
+    ]
 
 
 def _stem(name: str) -> str:
@@ -146,11 +176,11 @@ def _stem(name: str) -> str:
     return name.partition("/")[2].rpartition(".")[0]
 
 
-def _check_masks(folder: Path, names: list[str]) -> None:
-    masks = [mask for name in names if (mask := mask_name(name))]
-    missing = missing_files(folder, masks)
+def _check_masks(folder: Path, files: DataFiles) -> None:
+    missing = [mask for each in (files.train, files.val) for mask in each.missing_masks(mask_name)]
     if missing:
+        num_masks = sum(int((each.mask_sizes_N != NO_MASK).sum()) for each in (files.train, files.val))
         raise ConfigError(
-            f"data.root: {len(missing)} of {len(masks)} masks are missing in {folder}: {first_few(missing)}; complete "
+            f"data.root: {len(missing)} of {num_masks} masks are missing in {folder}: {first_few(missing)}; complete "
             "them, or set data.on_error=skip to go on without those pictures"
         )

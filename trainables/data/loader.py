@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.batch import Batch
 from trainables.data.dataset import Draw, PictureSet
-from trainables.data.photos import PictureError
+from trainables.data.decoding import PictureError
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -38,6 +38,7 @@ def training_batches(
     rank: int = 0,
     world_size: int = 1,
     processes: int = 0,
+    prefetch: int = 2,
     pin_memory: bool = False,
 ) -> Batches:
     """Return rank `rank`'s part of the epoch's batches, shuffled and augmented.
@@ -46,6 +47,11 @@ def training_batches(
     of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. A picture's
     augmentation follows from (seed, epoch, index), whatever the rank, the batch and the process. With several views
     each batch holds all its pictures once, then all of them again under other seeds.
+
+    Args:
+        processes: How many processes decode; 0 decodes in this one.
+        prefetch: Batches that each of them has ready.
+        pin_memory: Whether batches lie in page-locked memory, from which they reach an accelerator without waiting.
 
     Raises:
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
@@ -63,7 +69,7 @@ def training_batches(
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
     parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
     draws = _ShuffledDraws(list(parts[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
-    return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=False)
+    return _Batches(_loader(dataset, draws, processes, prefetch, pin_memory), drop_empty=False)
 
 
 def evaluation_batches(
@@ -74,6 +80,7 @@ def evaluation_batches(
     rank: int = 0,
     world_size: int = 1,
     processes: int = 0,
+    prefetch: int = 2,
     pin_memory: bool = False,
 ) -> Batches:
     """Return the pictures `rank::world_size` in order, without augmentation; the last batch may be short.
@@ -88,7 +95,7 @@ def evaluation_batches(
     draws = [
         [Draw(index, 0) for index in share[start : start + batch_size]] for start in range(0, len(share), batch_size)
     ]
-    return _Batches(_loader(dataset, draws, processes, pin_memory), drop_empty=True)
+    return _Batches(_loader(dataset, draws, processes, prefetch, pin_memory), drop_empty=True)
 
 
 def augmentation_seeds(indices: npt.NDArray[np.int64], key: int) -> npt.NDArray[np.uint64]:
@@ -135,12 +142,15 @@ class _Batches:
                 raise PictureError("no picture of a training batch could be read; the log names the files skipped")
 
 
-def _loader(dataset: PictureSet, draws: Iterable[list[Draw]], processes: int, pin_memory: bool) -> "DataLoader[Batch]":
+def _loader(
+    dataset: PictureSet, draws: Iterable[list[Draw]], processes: int, prefetch: int, pin_memory: bool
+) -> "DataLoader[Batch]":
     return DataLoader(
         cast("Dataset[Batch]", dataset),
         batch_sampler=cast("Iterable[Any]", draws),
         collate_fn=_as_it_is,
         num_workers=processes,
+        prefetch_factor=prefetch if processes else None,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # Its own, so that starting an epoch leaves the global generator alone.
     )

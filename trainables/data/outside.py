@@ -19,7 +19,8 @@ from trainables.config import (
 from trainables.data.chimeras import draw_chimeras
 from trainables.data.dataset import NO_CLASS, PictureSet
 from trainables.data.drawn_set import DrawnSet, bare_texture, normal_noise, uniform_noise
-from trainables.data.photos import Photo, Photos, photo_ids
+from trainables.data.photo import Photo, photo_ids
+from trainables.data.photos import Photos
 from trainables.data.transforms import evaluation_transform
 
 

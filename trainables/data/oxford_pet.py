@@ -13,7 +13,9 @@ from torchvision.datasets import OxfordIIITPet
 from trainables.config import ConfigError, OxfordPet
 from trainables.data.dataset import DataBundle
 from trainables.data.list_file import check_apart, check_once, read_lines
-from trainables.data.photos import Photo, Photos
+from trainables.data.photo import Photo
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 SPECIES = ("cat", "dog")
@@ -88,6 +90,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
             transform=transform,
             read_mask=_read_mask,
             on_error=config.on_error,
+            cache=cache_of(config),
         )
 
     return DataBundle(

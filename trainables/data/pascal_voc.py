@@ -15,7 +15,9 @@ from trainables.config import ConfigError, PascalVoc
 from trainables.data.class_map import check_class_map
 from trainables.data.dataset import DataBundle
 from trainables.data.list_file import check_apart, check_once, first_few, read_lines
-from trainables.data.photos import Photo, Photos
+from trainables.data.photo import Photo
+from trainables.data.photos import Photos
+from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 CLASSES = (
@@ -64,6 +66,7 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
             read_mask=_read_mask,
             class_maps=True,
             on_error=config.on_error,
+            cache=cache_of(config),
         )
 
     return DataBundle(

@@ -38,6 +38,7 @@ class Subject:
     batch_size: int
     settings: Suite = field(default_factory=Suite)
     processes: int = 0
+    prefetch: int = 2
     rank: int = 0
     world_size: int = 1
     gather: Gather = lambda value: [value]
@@ -73,6 +74,7 @@ class Subject:
             rank=self.rank,
             world_size=self.world_size,
             processes=self.processes,
+            prefetch=self.prefetch,
             pin_memory=self.device.type == "cuda",
         )
         return predict(self.model, batches, device=self.device, gather=self.gather)

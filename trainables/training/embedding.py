@@ -56,7 +56,8 @@ def fit_to_embeddings(
         batch_size=config.evaluation.batch_size,
         rank=context.rank,
         world_size=context.world_size,
-        processes=config.data.loader_processes,
+        processes=config.loader_processes,
+        prefetch=config.data.prefetch_batches,
         pin_memory=context.device.type == "cuda",
         indices=_fit_indices(config, len(data.reference)),
     )

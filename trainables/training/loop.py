@@ -151,7 +151,8 @@ def _batches(config: ExperimentConfig, context: RunContext, data: DataBundle, *,
         num_views=num_views(config.objective),
         rank=context.rank,
         world_size=context.world_size,
-        processes=config.data.loader_processes,
+        processes=config.loader_processes,
+        prefetch=config.data.prefetch_batches,
         pin_memory=context.device.type == "cuda",
     )
 

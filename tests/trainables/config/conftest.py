@@ -6,6 +6,8 @@ import pytest
 
 PHOTOS: dict[str, Any] = {
     "root": "/photos",
+    "cache": "/local",
+    "loader_processes": 2,
     "shift": {
         "elsewhere": {"kind": "image_folder", "root": "/other"},
         "asirra": {"kind": "dogs_vs_cats", "root": "/asirra"},

@@ -152,3 +152,31 @@ def test_rule(broken: dict[str, Any], kept: dict[str, Any], message: str) -> Non
         experiment_from_tree(broken)
     assert str(caught.value) == f"config: {message}"
     experiment_from_tree(kept)
+
+
+@pytest.mark.parametrize(
+    ("data", "resources", "processes"),
+    [
+        ({"kind": "oxford_pet", "root": "/p"}, {}, 0),
+        ({"kind": "oxford_pet", "root": "/p"}, {"gpus": 1, "cpus": 8}, 8),
+        ({"kind": "oxford_pet", "root": "/p"}, {"gpus": 0.5, "cpus": 1.5}, 2),
+        ({"kind": "oxford_pet", "root": "/p", "loader_processes": 0}, {"gpus": 1, "cpus": 8}, 0),
+        ({"kind": "oxford_pet", "root": "/p", "loader_processes": 3}, {}, 3),
+        ({"kind": "spurious_digits"}, {"gpus": 1, "cpus": 8}, 0),
+    ],
+)
+def test_pictures_keep_up_with_a_gpu_unless_told_otherwise(
+    data: dict[str, Any], resources: dict[str, Any], processes: int
+) -> None:
+    assert experiment_from_tree({"data": data, "resources": resources}).loader_processes == processes
+
+
+@pytest.mark.parametrize("processes", [{}, {"loader_processes": 0}])
+def test_prefetching_needs_processes(processes: dict[str, int]) -> None:
+    data = {"kind": "oxford_pet", "root": "/p", "prefetch_batches": 4}
+    with pytest.raises(
+        ConfigError, match=r"prefetch_batches = 4 has no effect without loader processes; data\.loader_p"
+    ):
+        experiment_from_tree({"data": {**data, **processes}})
+    config = experiment_from_tree({"data": {**data, "loader_processes": 2}})
+    assert config.data.prefetch_batches == 4

@@ -13,6 +13,10 @@ from trainables.config import ExperimentConfig, config_hash, experiment_from_tre
 from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
 
 PLACES = {
+    "data.cache",
+    "data.cache_leaves_gib",
+    "data.loader_processes",
+    "data.prefetch_batches",
     "data.root",
     "data.shift.asirra.root",
     "data.shift.elsewhere.root",

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from trainables.data import Batch, Draw, PictureError
-from trainables.data.photos import Photo, Photos, photo_ids
+from trainables.data.photo import Photo, photo_ids
+from trainables.data.photos import Photos
 from trainables.data.transforms import evaluation_transform
 
 

@@ -1,0 +1,1 @@
+"""Data sets as they come from their publishers: made ready, and checked."""

@@ -1,0 +1,166 @@
+"""The folders of ImageNet-S, from a copy of ImageNet and the published masks."""
+
+import os
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from orchestrator.data.links import LinkJob
+from trainables.config import ConfigError
+from trainables.data.class_folders import check_same_classes, class_folders, picture_names
+from trainables.data.list_file import first_few
+
+MERGED = {
+    "n04356056": "n04355933",
+    "n04493381": "n02808440",
+    "n03642806": "n03832673",
+    "n04008634": "n03773504",
+    "n03887697": "n15075141",
+}
+"""Classes of ImageNet that the set of 919 classes merges into others (github.com/LUSSeg/ImageNet-S)."""
+_NUM_CLASSES_MERGED = 919
+_SPLITS = ("train-semi", "validation")
+"""Those that have masks."""
+_IMAGENET, _ANNOTATIONS = "--imagenet", "--annotations"
+_REMEDY = "give --imagenet the folder that holds train/<class>/*.JPEG and val"
+_Find = Callable[[Sequence[str]], Mapping[str, Path]]
+"""From the stems of pictures to their files, and maybe others, without those that are missing."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One set: what is to be linked, and what ImageNet misses."""
+
+    folder: str
+    class_names: tuple[str, ...]
+    jobs: Sequence[LinkJob]
+    missing: Sequence[str]
+    """Pictures that have masks and that are not in ImageNet, `<split>/<class>/<picture>`."""
+
+
+def annotated_folders(annotations: Path) -> list[Path]:
+    """Return the folders of `annotations` that hold masks, or itself if it is one.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    if _has_masks(annotations):
+        return [annotations.absolute()]
+    found = sorted(path for path in annotations.glob("*") if _has_masks(path))
+    if not found:
+        raise ConfigError(
+            f"{_ANNOTATIONS}: looked for ImageNetS{{50,300,919}}/{{train-semi,validation}}-segmentation/<class>/*.png "
+            f"in {annotations}, and found none; give the folder into which the published archives were unpacked"
+        )
+    return found
+
+
+def plan_tree(imagenet: Path, annotations: Path, root: Path) -> Tree:
+    """Return what makes `<root>/<annotations' name>`; nothing is written.
+
+    Args:
+        imagenet: Holds `train/<class>/*.JPEG` and `val`, flat or in class folders.
+        annotations: Holds `{train-semi,validation}-segmentation/<class>/*.png`.
+
+    Raises:
+        ConfigError: A folder is not as it should be, or ImageNet lacks a class.
+    """
+    class_names = _class_names(annotations)
+    origins = {name: [name] for name in class_names}
+    if len(class_names) == _NUM_CLASSES_MERGED:
+        for merged, into in MERGED.items():
+            origins[into].append(merged)
+    train, target = imagenet / "train", root / annotations.name
+    _check_classes(train, [origin for names in origins.values() for origin in names])
+    jobs = [
+        LinkJob("train", target / "train" / name, partial(_pictures, [train / origin for origin in origins[name]]))
+        for name in class_names
+    ]
+    missing: list[str] = []
+    for split, find in (("train-semi", partial(_in_train, train)), ("validation", _in_val(imagenet / "val"))):
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(partial(_masked, annotations / f"{split}-segmentation", find), class_names))
+        for name, (pictures, lost) in zip(class_names, found, strict=True):
+            jobs.append(LinkJob(split, target / split / name, partial(list, pictures)))
+            missing += [f"{split}/{name}/{stem}" for stem in lost]
+    if not _is_same(annotations, target):
+        for split in _SPLITS:
+            masks = f"{split}-segmentation"
+            jobs += [
+                LinkJob(masks, target / masks / name, partial(_pictures, [annotations / masks / name]))
+                for name in class_names
+            ]
+    return Tree(annotations.name, class_names, jobs, missing)
+
+
+def _has_masks(folder: Path) -> bool:
+    return (folder / "validation-segmentation").is_dir()
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return second.exists() and first.samefile(second)
+
+
+def _class_names(annotations: Path) -> tuple[str, ...]:
+    first, second = (annotations / f"{split}-segmentation" for split in _SPLITS)
+    remedy = "unpack the published archive of masks again"
+    names = class_folders(second, remedy=remedy, setting=_ANNOTATIONS)
+    check_same_classes(
+        first, class_folders(first, remedy=remedy, setting=_ANNOTATIONS), second, names, setting=_ANNOTATIONS
+    )
+    number = re.fullmatch(r"ImageNetS(\d+)", annotations.name)
+    if number and int(number[1]) != len(names):
+        raise ConfigError(
+            f"{_ANNOTATIONS}: {second} holds {len(names)} classes, and its name says {number[1]}; {remedy}"
+        )
+    if len(names) == _NUM_CLASSES_MERGED and (unknown := set(MERGED.values()) - set(names)):
+        raise ConfigError(
+            f"{_ANNOTATIONS}: {second} holds {len(names)} classes, of which {first_few(sorted(unknown))} should be "
+            f"some, as others are merged into them; {remedy}"
+        )
+    return names
+
+
+def _check_classes(train: Path, names: Sequence[str]) -> None:
+    there = class_folders(train, remedy=_REMEDY, setting=_IMAGENET)
+    absent = sorted(set(names) - set(there))
+    if absent:
+        raise ConfigError(
+            f"{_IMAGENET}: {train} has {len(there)} classes, and {len(absent)} that are needed are not among them: "
+            f"{first_few(absent)}; unpack the archives of these classes there"
+        )
+
+
+def _pictures(folders: Sequence[Path], stems: Container[str] | None = None) -> Iterator[Path]:
+    """Yield the pictures in `folders`, all of them or those of the given stems."""
+    for folder in folders:
+        for name in picture_names(folder, setting=_IMAGENET):
+            if stems is None or name.rpartition(".")[0] in stems:
+                yield folder / name
+
+
+def _masked(masks: Path, find: _Find, class_name: str) -> tuple[list[Path], list[str]]:
+    """Return the pictures of a class's masks, and the names of those that are missing."""
+    stems = [Path(file).stem for file in picture_names(masks / class_name, setting=_ANNOTATIONS)]
+    found = find(stems)
+    return [found[stem] for stem in stems if stem in found], [stem for stem in stems if stem not in found]
+
+
+def _in_train(train: Path, stems: Sequence[str]) -> dict[str, Path]:
+    """Return training pictures by stem; their names begin with the class that they had before any merging."""
+    folders = [train / origin for origin in sorted({stem.partition("_")[0] for stem in stems})]
+    wanted = set(stems)
+    return {path.stem: path for path in _pictures([folder for folder in folders if folder.is_dir()], wanted)}
+
+
+def _in_val(val: Path) -> _Find:
+    """Return what finds validation pictures, in one folder or in class folders, by their names alone."""
+    try:
+        folders = sorted(Path(entry.path) for entry in os.scandir(val) if entry.is_dir())
+    except OSError as error:
+        raise ConfigError(f"{_IMAGENET}: {val} cannot be read ({error.strerror}); {_REMEDY}") from error
+    by_stem = {path.stem: path for path in _pictures(folders or [val])}
+    return lambda _: by_stem
