@@ -65,6 +65,7 @@ class Shell:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     def sweep(self, name: str) -> SweepFolder:
@@ -73,6 +74,11 @@ class Shell:
     @property
     def store(self) -> Store:
         return resolve_store(self.storage)
+
+
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to what it starts in the background: such tests would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait(process: "subprocess.Popen[str]", patience_s: float = PATIENCE_S) -> Ran:
