@@ -32,6 +32,14 @@ def check(
             show_default=False,
         ),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A scale at which these trials must fit, as in campaign promote.",
+            show_default=False,
+        ),
+    ] = None,
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -39,14 +47,16 @@ def check(
 
     Every finding names the field, what was found and what would be right; the exit code is 2 if there is one.
 
-    Example: campaign cluster check cluster.yaml --for pets-species --set resources.workers=2
+    Example: campaign cluster check cluster.yaml --for pets-species --scale imagenet-s50 --set resources.workers=2
     """
     from orchestrator.cluster import check_file
     from trainables.config import ConfigError
 
     if set_ and for_ is None:
         raise ConfigError(f"--set {set_[0]} has no effect without --for, which names the trial that must fit")
-    checked = check_file(file, None if for_ is None else _experiment(for_, set_ or []))
+    if scale and for_ is None:
+        raise ConfigError(f"--scale {scale} has no effect without --for, which names the trial that must fit")
+    checked = check_file(file, None if for_ is None else _experiment(for_, scale, set_ or []))
     for line in checked.to_do:
         note(f"before ray up: {line}")
     if json:
@@ -60,13 +70,17 @@ def check(
         raise typer.Exit(2)
 
 
-def _experiment(name: str, assignments: list[str]) -> "ExperimentConfig":
-    """Return the config of a space's trials, or that of a base or file."""
-    from search_spaces import SPACES, find_base, find_space
-    from trainables.config import experiment_from_tree, override, parse_assignments
+def _experiment(name: str, scale: str | None, assignments: list[str]) -> "ExperimentConfig":
+    """Return the config of a space's trials, or that of a base or file, at a scale."""
+    from search_spaces import SPACES, find_base, find_scale, find_space
+    from trainables.config import ConfigError, experiment_from_tree, override, parse_assignments
 
     base = find_space(name).base if name in SPACES or Path(name).suffix == ".py" else name
-    return experiment_from_tree(override(find_base(base), parse_assignments(assignments)), source=name)
+    changes = find_scale(scale).get("set") if scale else {}
+    if not isinstance(changes, dict):
+        raise ConfigError(f"scale {scale}: found no mapping `set` of config fields")
+    tree = override(override(find_base(base), changes), parse_assignments(assignments))
+    return experiment_from_tree(tree, source=name if scale is None else f"{name} at scale {scale}")
 
 
 def _count(number: int) -> str:

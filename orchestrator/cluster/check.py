@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cluster import files, machines, network, software
+from orchestrator.cluster import files, machines, network, software, start, tracking
 from orchestrator.cluster.cluster_file import ClusterFile, Problem
 from orchestrator.cluster.ray_schema import ray_accepts
 from orchestrator.cluster.trial_fit import fits_trial
@@ -30,17 +30,19 @@ RULES: Mapping[str, Rule] = {
     "idle": machines.ends_idle_workers,
     "image": machines.has_one_image,
     "instance": machines.knows_machines,
-    "mlflow_server": network.serves_tracking,
+    "mlflow_server": tracking.serves_tracking,
     "ports": network.opens_only_ssh,
+    "project": software.installs_project,
     "python": software.same_python,
     "ray_version": software.pins_ray,
+    "region": files.mounts_from_region,
     "secrets": files.keeps_no_secret,
     "shm": software.has_shared_memory,
     "spot": machines.rents_head_for_good,
     "ssh_key": files.has_ssh_key,
-    "start": machines.starts_workers,
+    "start": start.starts_ray,
     "storage": files.shares_storage,
-    "tracking": network.tracks_over_http,
+    "tracking": tracking.tracks_over_http,
     "workers": machines.has_workers,
 }
 

@@ -7,12 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cluster.shell import call, inherited, inherited_by, uncommented
+
 Problem = tuple[str, str]
 """The path of a field, and what was found there and what would be right."""
 
 PROFILE = re.compile(r"/etc/profile|/etc/environment|\.bashrc|\.bash_profile|\.profile")
 """Files that later shells read: what a command only exports ends with that command's shell."""
-ASSIGNMENT = re.compile(r"""(?<![\w$-])([A-Z][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^\s;&|'"]*)""")
+PLAIN_PROFILE = "/etc/environment"
+"""The one that is no shell script, and has no `export`."""
 RAY_START = re.compile(r"\bray start\b")
 
 
@@ -23,10 +26,18 @@ def sections(value: Any) -> list[Mapping[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A shell command, and the field that holds it."""
+    """A shell command without its comments, and the field that holds it."""
 
     field: str
     text: str
+
+    def call(self, program: re.Pattern[str]) -> "Command | None":
+        """Return the part that runs `program`; None where nothing does."""
+        text = call(self.text, program)
+        return None if text is None else Command(self.field, text)
+
+    def has(self, flag: str) -> bool:
+        return re.search(rf"(?<!\S){re.escape(flag)}(?!\S)", self.text) is not None
 
     def option(self, flag: str) -> str | None:
         """Return the value of `--flag VALUE` or `--flag=VALUE`, or None where it is not given."""
@@ -65,13 +76,18 @@ class Node:
     @cached_property
     def start(self) -> Command | None:
         """The command that starts Ray."""
-        return next((command for command in self.commands if RAY_START.search(command.text)), None)
+        return next(filter(None, (command.call(RAY_START) for command in self.commands)), None)
 
     @cached_property
     def environment(self) -> dict[str, str]:
         """What Ray's processes find in their environment: set in a profile, or in the command that starts Ray."""
-        kept = [command for command in self.commands if PROFILE.search(command.text) or command is self.start]
-        return {name: value.strip("'\"") for command in kept for name, value in ASSIGNMENT.findall(command.text)}
+        environment: dict[str, str] = {}
+        for command in self.commands:
+            if RAY_START.search(command.text):
+                return inherited_by(command.text, RAY_START, environment)
+            if PROFILE.search(command.text):
+                environment = inherited(command.text, environment, plain=PLAIN_PROFILE in command.text)
+        return environment
 
 
 @dataclass(frozen=True)
@@ -141,4 +157,4 @@ class ClusterFile:
             for field in (overriding,) if overriding else stage:
                 texts = own[field] if overriding else self.tree.get(field) or ()
                 path = f"available_node_types.{name}.{field}" if overriding else field
-                yield from (Command(f"{path}[{index}]", text) for index, text in enumerate(texts))
+                yield from (Command(f"{path}[{index}]", uncommented(text)) for index, text in enumerate(texts))

@@ -5,25 +5,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.cluster.cluster_file import ClusterFile, Node, Problem
+from orchestrator.cluster.cluster_file import ClusterFile, Problem
+from orchestrator.cluster.mounts import shared_folders
 from orchestrator.cluster.network import TOKEN_FILE
+from orchestrator.cluster.shell import uncommented
 
 STORAGE = "CAMPAIGN_STORAGE"
-KINDS = r"(?:nfs4?|efs|lustre|ceph|cifs|glusterfs|fuse\.\w+)"
-MOUNTS = (
-    re.compile(rf"\S+:\S*\s+(/\S+)\s+{KINDS}\b"),  # a line of /etc/fstab
-    re.compile(rf"mount\s[^;&|\n]*-t\s+{KINDS}[^;&|\n]*\s(/[^\s;&|:)]+)\s*(?:$|[;&|)\n])"),
-)
-MOUNTED = re.compile(r"mountpoint\s+(?:-q\s+)?(/[^\s;&|)]+)")
-"""What says that a machine of one's own has it mounted already; the node does not start where it has not."""
+EFS = re.compile(r"\bfs-[\w-]+\.efs\.([\w-]+)\.amazonaws")
 FILL_IN = "FILL-IN"
+NAMES = r"(?:password|passwd|secret|token|api[_-]key|access[_-]key)"
+GIVEN = r"""["']?(?![\s$"'|;&<>]|$)\S+"""
+"""A value that is there, and is no variable of the shell."""
 SECRETS: Mapping[str, re.Pattern[str]] = {
     "a password in an address": re.compile(r"//[^/@\s:]*:(?!\$)[^/@\s]+@"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access key of AWS": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "an access token": re.compile(r"\b(?:hf|ghp|github_pat|glpat)[_-]\w{16,}"),
     "a value that names itself secret": re.compile(
-        r"(?i)\b\w*(?:password|passwd|secret|token|api_key|access_key)\w*(?<!_path)(?<!_file)=(?![\s$\"']|$)\S+"
+        rf"(?i)(?<!-)\b\w*{NAMES}\w*(?<!_path)(?<!_file)={GIVEN}|"
+        rf"--(?!secret\b|no-)[\w-]*{NAMES}(?:=|\s+(?!-)){GIVEN}"  # --secret NAME asks a cloud for one
     ),
 }
 CREDENTIALS = ("aws_credentials", "gcp_credentials")
@@ -32,7 +32,7 @@ CREDENTIALS = ("aws_credentials", "gcp_credentials")
 def shares_storage(cluster: ClusterFile) -> Iterator[Problem]:
     """Check that every node has the folder of sweeps, on a file system that all share."""
     for node in cluster.nodes:
-        mounted, storage = _mounted(cluster, node), node.environment.get(STORAGE)
+        mounted, storage = shared_folders(cluster, node), node.environment.get(STORAGE)
         if storage is None:
             yield (
                 node.start_field,
@@ -54,21 +54,13 @@ def shares_storage(cluster: ClusterFile) -> Iterator[Problem]:
         yield STORAGE, f"found {' and '.join(found)}; it must be the same folder on every node"
 
 
-def _mounted(cluster: ClusterFile, node: Node) -> list[str]:
-    """Return the folders on which a node mounts, or asks for, a shared file system, and its container sees."""
-    patterns = (*MOUNTS, MOUNTED) if cluster.kind == "local" else MOUNTS
-    found = {
-        place.rstrip("/") or "/"
-        for command in node.commands
-        for pattern in patterns
-        for place in pattern.findall(command.text)
-    }
-    if not node.image:
-        return sorted(found)
-    docker = cluster.tree.get("docker") or {}
-    role = "head_run_options" if node.is_head else "worker_run_options"
-    options = " ".join(map(str, [*(docker.get("run_options") or ()), *(docker.get(role) or ())]))
-    return sorted(place for place in found if re.search(rf"(?:-v|--volume)[=\s]+{re.escape(place)}:", options))
+def mounts_from_region(cluster: ClusterFile) -> Iterator[Problem]:
+    """Check that a file system of AWS is one of the cluster's region; the name of any other is not resolved there."""
+    region = cluster.provider.get("region")
+    for field, text in leaves(cluster.tree) if cluster.kind == "aws" else ():
+        for found in EFS.findall(uncommented(text)):
+            if found != region:
+                yield field, f"found a file system of {found}, and provider.region is {region}; make them agree"
 
 
 def copies_what_is_there(cluster: ClusterFile) -> Iterator[Problem]:

@@ -73,6 +73,11 @@ def head_only_drives(cluster: ClusterFile) -> Iterator[Problem]:
             f"{head.field}.resources.CPU",
             f"found {_shown(head.resources.get('CPU'))}; 0 keeps training off the machine that holds the cluster",
         )
+    if head.resources.get("GPU"):
+        yield (
+            f"{head.field}.resources.GPU",
+            f"found {_shown(head.resources['GPU'])}; remove it: the head trains nothing, whatever its machine has",
+        )
     if not head.resources.get(DRIVER):
         yield (
             f"{head.field}.resources.{DRIVER}",
@@ -106,6 +111,9 @@ def has_workers(cluster: ClusterFile) -> Iterator[Problem]:
         yield f"{cluster.head.field}.max_workers", "the head's type must start no workers; remove it, or set it to 0"
     for worker in cluster.workers:
         yield from _bounds(worker, most)
+    together = sum(cluster.most(worker) for worker in cluster.workers)
+    if cluster.kind != "local" and 0 < together < most:
+        yield "max_workers", f"found {most}, and all types of workers together allow {together}; make them agree"
 
 
 def _bounds(worker: Node, most: int) -> Iterator[Problem]:
@@ -117,20 +125,6 @@ def _bounds(worker: Node, most: int) -> Iterator[Problem]:
             f"{worker.field}.max_workers",
             f"found {high}, which the cluster's max_workers = {most} never lets happen; make them agree",
         )
-
-
-def starts_workers(cluster: ClusterFile) -> Iterator[Problem]:
-    """Check that Ray is started on every node, the head with the autoscaler and workers with the head's address."""
-    needs = {True: ("--autoscaling-config", "~/ray_bootstrap_config.yaml"), False: ("--address", "$RAY_HEAD_IP:6379")}
-    for node in cluster.nodes:
-        flag, value = needs[node.is_head]
-        if node.start is None:
-            yield (
-                node.start_field,
-                f"found no ray start; right would be: ray start {flag}={value}",
-            )
-        elif node.start.option(flag) is None:
-            yield node.start.field, f"found no {flag}; {flag}={value} is how workers come to the cluster"
 
 
 def rents_head_for_good(cluster: ClusterFile) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Rules about what nodes get: Ray, Python, shared memory."""
+"""Rules about what nodes get: Ray, CAMpaign, Python, shared memory."""
 
 import importlib.metadata
 import re
@@ -8,9 +8,13 @@ from pathlib import Path
 from orchestrator.cluster.cluster_file import ClusterFile, Node, Problem
 
 RAY_PIN = re.compile(r"\bray(?:\[[\w,\s-]*\])?\s*==\s*([\w.]+)")
-RAY_IMAGE = re.compile(r"/ray(?:-ml)?:(\d+\.\d+\.\d+)")
+RAY_IMAGE = re.compile(r"/ray(?:-ml)?(?=[:@]|$)(?::(\d+\.\d+\.\d+|[^-@\s]+)|$)")
+"""An image of Ray's project and its version, or a tag that moves, such as latest; without a tag it is that."""
 CONSTRAINTS = re.compile(r"""(?:--constraint|-c)(?:=|\s+)["']?([^\s"']*constraints[^\s"']*)""")
 PYTHON = re.compile(r"\bpython(3\.\d+)\b|--python[=\s]+(3\.\d+)|\bpython=(3\.\d+)|-py(3\d+)\b")
+INSTALL = re.compile(r"\b(?:pip[\d.]*|uv|poetry) [^;&|\n]*\b(?:install|sync)\b")
+PARTS = ("pyproject.toml", "README.md", "LICENSE", "orchestrator", "search_spaces", "trainables")
+"""Of CAMpaign's folder: what pyproject.toml names, and itself."""
 OLDEST_PYTHON = (3, 11)
 """That of pyproject.toml."""
 SMALLEST_SHM = "1g"
@@ -40,13 +44,44 @@ def _ray_versions(cluster: ClusterFile, node: Node) -> list[tuple[str, str]]:
     """Return the fields that decide on Ray, with the versions they say."""
     found = [(command.field, version) for command in node.commands for version in RAY_PIN.findall(command.text)]
     if node.image and (tag := RAY_IMAGE.search(node.image)):
-        found.append(("docker", tag[1]))
+        found.append(("docker", tag[1] or "latest"))
     locks = {path for command in node.commands for path in CONSTRAINTS.findall(command.text)}
     for path in sorted(locks):
         here = cluster.mounts.get(path)
         if here and (file := cluster.folder / Path(here).expanduser()).is_file():
             found += [(f"file_mounts.{path}", version) for version in RAY_PIN.findall(file.read_text("utf-8"))]
     return found
+
+
+def installs_project(cluster: ClusterFile) -> Iterator[Problem]:
+    """Check that CAMpaign is installed on each node, and that all is copied of what pip builds it from.
+
+    An image of one's own may have it.
+    """
+    for node in cluster.nodes:
+        installs = [command for command in node.commands if INSTALL.search(command.text)]
+        texts = [CONSTRAINTS.sub("", command.text) for command in installs]
+        if not any("campaign" in text for text in texts) and (not node.image or RAY_IMAGE.search(node.image)):
+            yield (
+                _install_field(node),
+                f"found no installation of CAMpaign on {node.name}; copy it with file_mounts, and pip install "
+                "~/campaign",
+            )
+    for folder in sorted(_installed_folders(cluster)):
+        for part in PARTS:
+            if f"{folder}/{part}" not in cluster.mounts:
+                yield (
+                    "file_mounts",
+                    f"found no {folder}/{part}, and pip installs {folder}; add {folder}/{part}: {part}",
+                )
+
+
+def _installed_folders(cluster: ClusterFile) -> set[str]:
+    """Return the folders that some command installs, and of which file_mounts bring parts."""
+    texts = [command.text for node in cluster.nodes for command in node.commands if INSTALL.search(command.text)]
+    words = {word.strip("'\"").replace("$HOME", "~").rstrip("/") for text in texts for word in text.split()}
+    words = {word.partition("[")[0] for word in words}
+    return {word for word in words - cluster.mounts.keys() if any(f"{word}/{part}" in cluster.mounts for part in PARTS)}
 
 
 def same_python(cluster: ClusterFile) -> Iterator[Problem]:

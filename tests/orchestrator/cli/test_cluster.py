@@ -49,11 +49,22 @@ def test_trial_of_a_base_or_a_space_must_fit(name: str, cli: Cli) -> None:
     assert "the trial takes 16 processes of 1 CPU and 1 GPU, and 8 fit on gpu_worker" in ran.out
 
 
+def test_trial_at_a_scale_must_fit(cli: Cli) -> None:
+    at_scale = ("cluster", "check", SHIPPED, "--for", "pets-species", "--scale", "imagenet-s919")
+    assert cli(*at_scale).code == 0
+    ran = cli(*at_scale, "--set", "resources.workers=16")
+    assert ran.code == 2
+    assert "the trial takes 16 processes of 8 CPU and 1 GPU, and 8 fit on gpu_worker" in ran.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--for", "digit"), "no base config 'digit'; valid names: "),
         (("--set", "resources.gpus=1"), "--set resources.gpus=1 has no effect without --for"),
+        (("--scale", "imagenet-s50"), "--scale imagenet-s50 has no effect without --for"),
+        (("--for", "digits", "--scale", "imagenet"), "no scale 'imagenet'; valid names: "),
+        (("--for", "digits", "--scale", str(SHIPPED)), "found no mapping `set` of config fields"),
         (("--for", "digits", "--set", "resources.gpu=1"), "resources.gpu: unknown field"),
     ],
 )

@@ -7,7 +7,9 @@ import pytest
 
 from orchestrator.cluster import FORM, RULES, check_file, check_tree
 from tests.orchestrator.cluster.broken import BROKEN, BROKEN_ON_PREMISES, HEAD, WORKER
-from tests.orchestrator.cluster.editing import Edit, edited, put
+from tests.orchestrator.cluster.broken_addresses import BROKEN_ADDRESSES, RIGHT_ADDRESSES
+from tests.orchestrator.cluster.broken_commands import BROKEN_COMMANDS, RIGHT_COMMANDS
+from tests.orchestrator.cluster.editing import Edit, edited, put, swap
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,11 +26,16 @@ def test_shipped_file_is_what_ray_accepts() -> None:
     validate_config(prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize(("rule", "edit", "field", "words"), BROKEN)
+@pytest.mark.parametrize(("rule", "edit", "field", "words"), [*BROKEN, *BROKEN_ADDRESSES, *BROKEN_COMMANDS])
 def test_broken_file_has_that_finding_only(
     rule: str, edit: Edit, field: str, words: str, shipped: dict[str, Any]
 ) -> None:
     check_finding(rule, field, words, edited(shipped, edit))
+
+
+@pytest.mark.parametrize("edit", [*RIGHT_ADDRESSES, *RIGHT_COMMANDS])
+def test_other_way_to_say_the_same_has_no_finding(edit: Edit, shipped: dict[str, Any]) -> None:
+    assert check_tree(edited(shipped, edit), ROOT).findings == ()
 
 
 @pytest.mark.parametrize(("rule", "edit", "field", "words"), BROKEN_ON_PREMISES)
@@ -51,7 +58,7 @@ def test_spot_head_of_gcp_is_found(on_gcp: dict[str, Any]) -> None:
 
 
 def test_every_rule_is_shown_to_fail() -> None:
-    assert {rule for rule, *_ in (*BROKEN, *BROKEN_ON_PREMISES)} == {*FORM, *RULES}
+    assert {rule for rule, *_ in (*BROKEN, *BROKEN_COMMANDS, *BROKEN_ON_PREMISES)} == {*FORM, *RULES}
 
 
 def test_lock_of_another_ray_is_found(shipped: dict[str, Any], tmp_path: Path) -> None:
@@ -68,6 +75,14 @@ def test_commands_of_a_worker_type_stand_for_the_common_ones(shipped: dict[str, 
     tree = edited(shipped, put(f"{WORKER}/initialization_commands", ["true"]))
     (finding,) = check_tree(tree, ROOT).findings
     assert finding.message.startswith("found no shared file system on gpu_worker")
+
+
+def test_password_in_an_address_is_not_shown(shipped: dict[str, Any]) -> None:
+    for kind in ("postgresql", "http"):
+        tree = edited(shipped, swap("setup_commands", "http://$head:5000", f"{kind}://me:hunter2@127.0.0.1/x"))
+        findings = check_tree(tree, ROOT).findings
+        assert {finding.rule for finding in findings} >= {"tracking", "secrets"}
+        assert "hunter2" not in " ".join(map(str, findings))
 
 
 @pytest.mark.parametrize("rubbish", [None, 0, "x", [], {}, [1], {"a": 1}])

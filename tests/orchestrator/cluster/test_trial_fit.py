@@ -11,10 +11,12 @@ from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.cluster_file import ClusterFile
 from orchestrator.cluster.trial_fit import largest
 from orchestrator.launch.capacity import Node, capacity
+from search_spaces import find_base, find_scale
 from tests.orchestrator.cluster.editing import Tree, drop, edited, put, swap
-from trainables.config import ExperimentConfig, Resources, experiment_from_tree
+from trainables.config import ExperimentConfig, Resources, experiment_from_tree, override
 
 ROOT = Path(__file__).resolve().parents[3]
+SCALES = ROOT / "search_spaces" / "scales"
 WORKER = "available_node_types/gpu_worker"
 
 
@@ -50,6 +52,13 @@ def test_trial_that_does_not_fit_is_told_what_is_short(
     ((rule, found_field, message),) = findings(shipped, experiment(**resources))
     assert (rule, found_field) == ("trial", field)
     assert words in message
+
+
+@pytest.mark.parametrize("scale", sorted(path.stem for path in SCALES.glob("imagenet-s*.yaml")))
+def test_trial_at_a_scale_of_imagenet_s_fits(scale: str, shipped: Tree) -> None:
+    trial = experiment_from_tree(override(find_base("pets-species"), find_scale(scale)["set"]), source=scale)
+    assert trial.resources.workers >= 2
+    assert findings(shipped, trial) == []
 
 
 def test_bf16_needs_a_gpu_that_has_it(shipped: Tree) -> None:
