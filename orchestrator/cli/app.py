@@ -1,5 +1,7 @@
 """The `campaign` command. Nothing heavy is imported before a command has been chosen."""
 
+import os
+import signal
 import sys
 from typing import Annotated
 
@@ -36,6 +38,7 @@ for module in (sweeps, studies, runs, results, submit, cluster, data, doctor, tr
 
 def main() -> None:
     """Run the command line; a user's error ends with its message and exit code 2, without a traceback."""
+    _heed_the_stop_of_a_job()
     try:
         app()
     except KeyboardInterrupt:
@@ -49,6 +52,12 @@ def main() -> None:
             raise
         note(f"error: {error}")
         sys.exit(USAGE_ERROR)
+
+
+def _heed_the_stop_of_a_job() -> None:
+    """In a job, heed the signal that stops it even where Ray was started in a script's background, which ignores it."""
+    if os.environ.get("RAY_JOB_STOP_SIGNAL") == "SIGINT" and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_of_the_user(error: Exception) -> bool:

@@ -22,11 +22,14 @@ def check_command(
     Where neither the command nor `environment` names the folder, the cluster's own `CAMPAIGN_STORAGE` counts: None.
 
     Raises:
-        ConfigError: No such command, a relative storage folder, or a file of this machine that the job would not find.
+        ConfigError: No such command or working directory, a relative storage folder, or a file of this machine that the
+            job would not find.
         typer's UsageError: Its options are wrong.
     """
     from orchestrator.cli.app import app
 
+    if working_dir and not working_dir.is_dir():
+        raise ConfigError(f"--working-dir {working_dir} is no folder of this machine; give the one to copy there")
     words = tuple(command[1:] if command[0] == "campaign" else command)
     path, rest, found = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], get_command(app)
     while isinstance(valid := getattr(found, "commands", None), dict):
@@ -58,7 +61,7 @@ def _check_storage(storage: Path) -> None:
 
 def _check_files(words: Sequence[str], working_dir: Path | None) -> None:
     """Check that files the command names relatively are there where it runs."""
-    for word in words:
+    for word in (word.rpartition("=")[2] for word in words):  # --scale=FILE and --set FIELD=FILE too
         if Path(word).is_absolute() or not word.endswith((".py", ".yaml", ".yml")):
             continue
         if word.endswith(".py"):

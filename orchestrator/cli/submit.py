@@ -94,9 +94,9 @@ def submit(
     if not kuberay and (image, claim, pods, pod_gpus) != (None,) * 4:
         raise ConfigError("--image, --claim, --pods and --pod-gpus go with --kuberay")
     if command:
-        environment = job_environment(env or [])
-        words, storage = check_command(command, environment, working_dir)
-        order = JobOrder(words, environment, working_dir and working_dir.expanduser().absolute())
+        environment, folder = job_environment(env or []), working_dir and working_dir.expanduser().absolute()
+        words, storage = check_command(command, environment, folder)
+        order = JobOrder(words, environment, folder)
         if kuberay:
             _print_ray_job(order, storage, image, claim=claim, pods=pods, gpus=pod_gpus, json=json)
             return
@@ -146,7 +146,6 @@ def _print_ray_job(
     text = ray_job(
         order,
         KubePods(image, claim or "campaign", workers=pods or 2, gpus=1 if gpus is None else gpus),
-        name=f"campaign-{order.command[0]}",
         storage=PurePosixPath(storage),
         ray_version=version("ray"),
     )

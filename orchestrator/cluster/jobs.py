@@ -154,7 +154,7 @@ class Jobs:
     @contextmanager
     def _answers(self, job_id: str | None = None) -> Iterator[None]:
         """Say in words of ours what may go wrong on the way to the cluster."""
-        from ray.exceptions import AuthenticationError
+        from ray.exceptions import AuthenticationError, RpcError
         from ray.util.state.exception import RayStateApiException
 
         where = self._named or "this machine"
@@ -165,7 +165,7 @@ class Jobs:
                 f"the cluster at {where} refuses the token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or "
                 f"RAY_AUTH_TOKEN_PATH, to the cluster's own ({_first_line(error)})"
             ) from error
-        except ConnectionError as error:
+        except (ConnectionError, RpcError) as error:
             raise ConfigError(_nothing_there(where)) from error
         except (RayStateApiException, RuntimeError, ValueError, LookupError, OSError) as error:
             if job_id and "does not exist" in str(error):
@@ -179,16 +179,23 @@ class Jobs:
 
 def _check_listens(address: str | None) -> None:
     """Check within seconds that something listens at the URL; Ray itself would wait for minutes."""
-    url = urlsplit(address or "")
-    if url.scheme not in ("http", "https") or not url.hostname:
+    if not address or address == "auto":
         return
     try:
+        url = urlsplit(address if "://" in address else f"//{address}")
         port = url.port or (443 if url.scheme == "https" else 80)
-        socket.create_connection((url.hostname, port), timeout=CONNECT_WAIT_S).close()
     except ValueError as error:
         raise ConfigError(f"--address {address}: {error}; expected http://HOST:8265") from error
+    if url.scheme not in ("http", "https") or not url.hostname:
+        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or "HOST"
+        raise ConfigError(
+            f"--address {address} is no URL, and jobs go to the cluster's dashboard: give --address, or "
+            f"RAY_API_SERVER_ADDRESS, http://{host}:8265"
+        )
+    try:
+        socket.create_connection((url.hostname, port), timeout=CONNECT_WAIT_S).close()
     except OSError as error:
-        raise ConfigError(_nothing_there(str(address))) from error
+        raise ConfigError(_nothing_there(address)) from error
 
 
 def _nothing_there(where: str) -> str:

@@ -31,16 +31,17 @@ class KubePods:
     """GPUs of each worker."""
 
 
-def ray_job(order: JobOrder, pods: KubePods, *, name: str, storage: PurePosixPath, ray_version: str) -> str:
+def ray_job(order: JobOrder, pods: KubePods, *, storage: PurePosixPath, ray_version: str) -> str:
     """Return a RayJob that runs the command on a cluster of its own, and removes the cluster after it.
 
-    A job that Kubernetes starts again continues its sweep: the storage folder outlives the cluster.
+    A job that is created once more, under another name, continues its sweep: the storage folder outlives the cluster.
     """
+    (command, *_) = (word for word in order.command if not word.startswith("-"))
     return yaml.dump(
         {
             "apiVersion": "ray.io/v1",
             "kind": "RayJob",
-            "metadata": {"name": name},
+            "metadata": {"generateName": f"campaign-{command}-"},
             "spec": {
                 "entrypoint": order.entrypoint,
                 "entrypointResources": json.dumps({DRIVER: DRIVER_SHARE}),

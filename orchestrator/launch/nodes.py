@@ -2,6 +2,9 @@
 
 import ipaddress
 import secrets
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +15,7 @@ from trainables.config import ConfigError
 
 MARKER_WAIT_S = 120.0
 """How long a node may take to start a process and look for the marker file."""
+OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 
 
 def resources_of_nodes() -> list[Node]:
@@ -19,21 +23,27 @@ def resources_of_nodes() -> list[Node]:
     return [node["Resources"] for node in _living_nodes()]
 
 
-def check_nodes(storage: Path, store: Store) -> None:
+def check_nodes(storage: Path, store: Store, nodes: Sequence[Node]) -> None:
     """Check that every node of the connected cluster sees `storage` and can log to `store`.
+
+    Args:
+        nodes: What each node has, also those that its autoscaler may add.
 
     Raises:
         ConfigError: A node does not; the message names it.
     """
-    nodes = _living_nodes()
-    runs_elsewhere = not any(node["Resources"].get("CPU") for node in nodes)  # On nodes that are still to come.
-    if len(nodes) > 1 or runs_elsewhere:
-        check_reachable(store, {node["NodeManagerAddress"] for node in nodes})
+    there = _living_nodes()
+    to_come = len(nodes) > len(there) or not any(node["Resources"].get("CPU") for node in there)
+    if len(there) > 1 or to_come:
+        check_reachable(store, {node["NodeManagerAddress"] for node in there}, to_come=to_come)
         check_shared(storage)
 
 
-def check_reachable(store: Store, addresses: set[str]) -> None:
+def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False) -> None:
     """Check that nodes at `addresses` can log to `store`: over HTTP, and not to an address of each node's own.
+
+    Args:
+        to_come: Whether there will be nodes at other addresses.
 
     Raises:
         ConfigError: They cannot.
@@ -45,15 +55,21 @@ def check_reachable(store: Store, addresses: set[str]) -> None:
     if store.is_database:
         raise ConfigError(f"MLflow store {store}: a cluster of several nodes logs over HTTP only; {remedy}")
     host = urlsplit(store.tracking_uri).hostname or ""
-    if _is_loopback(host) and len(addresses) > 1:
-        raise ConfigError(f"MLflow store {store}: on each of {_listed(addresses)} that is the node itself; {remedy}")
+    if _is_each_machine_itself(host) and (len(addresses) > 1 or to_come):
+        nodes = ", ".join(sorted(addresses)) + (" and the nodes to come" if to_come else "")
+        raise ConfigError(f"MLflow store {store}: on each of {nodes} that is the node itself; {remedy}")
 
 
-def _is_loopback(host: str) -> bool:
+def _is_each_machine_itself(host: str) -> bool:
+    """Return whether `host` is localhost, or an address of it or of all of a machine's, however it is written."""
+    with suppress(OSError):
+        host = socket.inet_ntoa(socket.inet_aton(host))  # 127.1 and 0 are short for 127.0.0.1 and 0.0.0.0.
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return host.rstrip(".") in OWN_NAMES
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def check_shared(storage: Path) -> None:
@@ -127,7 +143,3 @@ def _living_nodes() -> list[dict[str, Any]]:
     import ray
 
     return [node for node in ray.nodes() if node["Alive"]]
-
-
-def _listed(addresses: set[str]) -> str:
-    return ", ".join(sorted(addresses))

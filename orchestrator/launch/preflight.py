@@ -48,7 +48,7 @@ def check_sweep(
             )
     with nodes_to_use(address) as nodes:
         if address:
-            check_nodes(sweep.storage, store)
+            check_nodes(sweep.storage, store, nodes)
         manifests = manifests_in(sweep.storage, on_ray=address is not None)
         check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, manifests=manifests)
     if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.

@@ -16,9 +16,9 @@ PATIENCE_S = 10.0
 ENVIRONMENT = {
     # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    # A trial waits for room until a lost node is replaced or another trial ends; after Ray's default of 60 s, and three
-    # more tries, it would have failed.
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3600",
+    # A week, in which a trial waits until a lost node is replaced or another trial ends: whether it fits at all is
+    # checked beforehand. After Ray's default of 60 s, and three more tries, it would have failed.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "604800",
     # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder holds all there is to keep.
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

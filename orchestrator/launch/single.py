@@ -1,6 +1,5 @@
 """Train one config, in this process or on Ray Train workers."""
 
-import logging
 from pathlib import Path
 
 from orchestrator.data.manifests import manifests_in
@@ -12,10 +11,8 @@ from orchestrator.lock import locked
 from orchestrator.progress import EpochProgress
 from orchestrator.sweep_folder import Outcome, Status
 from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, keep_provenance
-from trainables.config import ExperimentConfig, config_hash
+from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder, write_json
-
-logger = logging.getLogger(__name__)
 
 
 def train_one(
@@ -30,8 +27,8 @@ def train_one(
     """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
 
     Raises:
-        ConfigError: It does not fit, its data or weights cannot be used, the folder holds another config, or another
-            process trains it.
+        ConfigError: It does not fit, its data or weights cannot be used, the folder holds another config, another
+            process trains it, or a cluster is named for a config without workers.
         StoreError: The MLflow store cannot be used.
         FloatingPointError: The training diverged.
     """
@@ -57,13 +54,15 @@ def train_one(
 
 
 def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
-    """Check data and resources, and on a cluster its nodes; without workers the cluster is not used."""
+    """Check data and resources, and on a cluster its nodes."""
     if address and not config.resources.workers:
-        logger.warning("resources.workers = 0 trains in this process; resources.workers=1 trains on the cluster")
-        address = None
+        raise ConfigError(
+            f"resources.workers = 0 trains in this process, and not on the cluster at {address}: --set "
+            "resources.workers=1 trains there; without --address, and RAY_ADDRESS unset, it trains here"
+        )
     with nodes_to_use(address) as nodes:
         if address:
-            check_nodes(storage.absolute(), store)
+            check_nodes(storage.absolute(), store, nodes)
         check_fit([config], nodes, manifests=manifests_in(storage.absolute(), on_ray=address is not None))
 
 

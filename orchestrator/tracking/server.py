@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 from orchestrator.tracking.store import Store, StoreError, as_store_error, first_use
 from trainables.config import ConfigError
@@ -44,7 +45,7 @@ class TrackingServer:
     host: str
     port: int
     names: tuple[str, ...] = ()
-    """Names, besides localhost and addresses of private networks, by which clients may call it."""
+    """Names, besides localhost, addresses of private networks and the host of `uri`, by which clients may call it."""
 
     @property
     def uri(self) -> str:
@@ -89,16 +90,31 @@ class TrackingServer:
 
     def _environment(self) -> dict[str, str]:
         """Return what the server is told where `ps` does not show it, passwords among it."""
-        environment = {
+        return {
             "MLFLOW_BACKEND_STORE_URI": self.store.tracking_uri,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # What judges language models, in processes of its own.
+            **self._let_in(),
         }
-        if self.names:
-            from mlflow.server.security_utils import get_default_allowed_hosts
 
-            named = [form for name in self.names for form in (name, f"{name}:{self.port}")]
-            environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*get_default_allowed_hosts(), *named])
-        return environment
+    def _let_in(self) -> dict[str, str]:
+        """Return which names MLflow accepts in the addresses of calls, and in those of pages that change something.
+
+        By itself it accepts localhost, private networks for calls alone, and not the host of `uri`.
+        """
+        from mlflow.server.security_utils import (
+            get_allowed_hosts_from_env,
+            get_allowed_origins_from_env,
+            get_default_allowed_hosts,
+        )
+
+        names = [*self.names, urlsplit(self.uri).netloc.rpartition(":")[0]]
+        hosts = [form for name in names for form in (name, f"{name}:{self.port}")]
+        accepted = [*(get_allowed_hosts_from_env() or get_default_allowed_hosts()), *hosts]
+        pages = [*(get_allowed_origins_from_env() or ()), *(f"http://{host}" for host in hosts)]
+        return {
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(accepted),
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(pages),
+        }
 
     def _await_answer(self, process: "subprocess.Popen[bytes]") -> None:
         here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
@@ -133,7 +149,11 @@ def prepare_database(store: Store) -> None:
 
 
 def check_driver(store: Store) -> None:
-    """Check that the Python package by which the database is read is installed; ConfigError names it."""
+    """Check the database's address, and that the Python package by which it is read is installed.
+
+    Raises:
+        ConfigError: It is none, or the package is missing; the message says what would be right.
+    """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -141,6 +161,11 @@ def check_driver(store: Store) -> None:
         make_url(store.tracking_uri).get_dialect().import_dbapi()
     except SQLAlchemyError as error:
         raise ConfigError(f"--backend-store-uri {store}: {error}") from error
+    except ValueError:  # Of the port; its message may hold a part of the password.
+        raise ConfigError(
+            f"--backend-store-uri {store}: what follows the host's colon is no port; expected "
+            "postgresql://USER:PASSWORD@HOST:5432/NAME, and in the password %40 for @, %3A for :, %2F for /"
+        ) from None
     except ImportError as error:
         module = (error.name or "").partition(".")[0]
         package = PACKAGES.get(module, module or "its driver")
@@ -171,8 +196,9 @@ def artifacts_of(storage: Path, destination: str | None) -> str:
 
 
 def _answers(url: str) -> bool:
+    directly = build_opener(ProxyHandler({}))  # To a proxy, 127.0.0.1 is the proxy itself.
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as response:
+        with directly.open(f"{url}/health", timeout=2) as response:
             return bool(response.status == 200)
     except OSError:
         return False

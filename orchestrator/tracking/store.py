@@ -21,6 +21,13 @@ LOCK_WAIT_S = 2.0
 TRAINING_PAGES = {"mlflow.experimentKind": "custom_model_development"}
 """The tag by which MLflow opens an experiment on its pages for training rather than on those for language models."""
 
+TO_FIRST = r"(?!\d+\b)[^@\n]*@"
+"""Up to the first `@`, but nothing where a port seems to stand."""
+TO_LAST = r"(?:(?!\?[\w.%-]+=)\S)*@"
+"""Up to the last `@` before a blank or a query, `?key=`."""
+IN_FRONT = re.compile(rf"(//[^/@:\s\[]*):(?:{TO_FIRST}(?:{TO_LAST})?|{TO_LAST})")
+IN_QUERY = re.compile(r"([?&]\w*(?:password|passwd|pwd)=)[^&\s]*", re.IGNORECASE)
+
 
 class StoreError(RuntimeError):
     """The MLflow store cannot be used; the message says which, and why."""
@@ -49,9 +56,12 @@ class Store:
 
 
 def without_passwords(text: str) -> str:
-    """Replace the passwords of all addresses in `text`, `//user:***@host` and `?password=***`."""
-    text = re.sub(r"(//[^/@:\s]*):[^/\s]*@", r"\1:***@", text)
-    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
+    """Replace the passwords of all addresses in `text`, `//user:***@host` and `?password=***`.
+
+    A password may hold any character. Where it is not clear what is one, more is replaced rather than less.
+    """
+    text = IN_FRONT.sub(r"\1:***@", text)
+    return IN_QUERY.sub(r"\1***", text)
 
 
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
@@ -120,7 +130,7 @@ def as_store_error(store: Store) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:  # tracking and artifact stores raise the errors of a dozen libraries
-        reason = without_passwords(str(error).strip().partition("\n")[0])[:300]
+        reason = without_passwords(str(error).strip().partition("\n")[0].replace(store.tracking_uri, str(store)))[:300]
         raise StoreError(f"MLflow store {store}: {type(error).__name__}: {reason}") from error
 
 

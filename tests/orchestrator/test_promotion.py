@@ -92,6 +92,20 @@ def test_rules_move_what_neither_the_scale_nor_the_user_sets(sweep: Any, tmp_pat
     assert config.optim.learning_rate == 0.1
 
 
+def test_fields_may_be_set_by_section(sweep: Any, tmp_path: Path) -> None:
+    path = tmp_path / "sections.yaml"
+    path.write_text(
+        "set: {training: {batch_size: 32}, optim: {learning_rate: 0.5}}\ntransfer: [learning_rate_with_batch]\n",
+        encoding="utf-8",
+    )
+    (config,) = plan_promotion(sweep.folder, scale=str(path)).after.values()
+    assert (config.training.batch_size, config.optim.learning_rate) == (32, 0.5)
+    (config,) = plan_promotion(
+        sweep.folder, scale=str(path), overrides={"optim": {"learning_rate": 0.25}}
+    ).after.values()
+    assert config.optim.learning_rate == 0.25
+
+
 def test_differences_name_the_fields_of_another_kind(sweep: Any, scale: str) -> None:
     promotion = plan_promotion(sweep.folder, scale=scale, overrides={"objective.kind": "contrastive"})
     assert differences(promotion)[:2] == [

@@ -3,6 +3,7 @@
 Without a notice nothing is kept: an epoch is otherwise the unit of all that a trial commits.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,9 @@ from trainables.training.context import RunContext
 from trainables.training.learner import Learner
 
 CHECKS = 20
-"""How often an epoch is asked whether there is a notice: workers wait for each other each time."""
+"""How often a short epoch is asked whether there is a notice: workers wait for each other each time."""
+MOST_STEPS = 50
+"""How many steps of a long epoch may pass between: with steps of up to two seconds, within a notice of two minutes."""
 
 
 @dataclass(slots=True)
@@ -46,9 +49,11 @@ class EpochSoFar:
 def keep_if_leaving(context: RunContext, learner: Learner, so_far: EpochSoFar, *, epoch: int, num_steps: int) -> None:
     """Keep the epoch so far if there is a notice; all workers call it together, after every step.
 
-    The last step is not asked about: the epoch's own commit is next.
+    Which steps ask is a matter of their numbers alone, on which all workers agree. The last one does not: the epoch's
+    own commit is next.
     """
-    if so_far.step % max(1, num_steps // CHECKS) or so_far.step == num_steps or not context.leaving():
+    interval = min(math.ceil(num_steps / CHECKS), MOST_STEPS)
+    if so_far.step % interval or so_far.step == num_steps or not context.leaving():
         return
     shares = context.gather(
         {

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from orchestrator.cli.job_command import check_command, job_environment
+from orchestrator.cluster.jobs import CONNECT_WAIT_S
 from trainables.config import ConfigError
 
 Cli = Callable[..., Any]
@@ -50,6 +52,8 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (("--", "train", "pets.yaml", "--storage", "/s"), "pets.yaml is a file of this machine: ship its folder with"),
         (("--", "sweep", "mine.py", "--storage", "/s"), "mine.py: a sweep is continued from its space's file"),
+        (("--", "promote", "a", "--scale=b.yaml", "--storage=/s"), " b.yaml is a file of this machine: ship its"),
+        (("--working-dir=nodir", "--", "sweep", SPACE, "--storage=/s"), "nodir is no folder of this machine; give the"),
         (("--kuberay", "--", "sweep", SPACE, "--storage", "/s"), "--kuberay needs --image"),
         (("--kuberay", "--detach", "--", "sweep", SPACE, "--storage", "/s"), "--detach has no effect with it"),
     ],
@@ -73,6 +77,30 @@ def test_address_is_checked(cli: Cli) -> None:
     ran = cli("submit", "--address", "http://127.0.0.1:port", "--", "sweep", SPACE, "--storage", "/shared")
     assert ran.code == 2
     assert "--address http://127.0.0.1:port: " in ran.err
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("10.255.255.1:6379", "http://10.255.255.1:8265"),
+        ("head:8265", "http://head:8265"),
+        ("head", "http://head:8265"),
+        ("[::1]:8265", "http://[::1]:8265"),
+        ("ray://head:10001", "http://head:8265"),
+        ("http://", "http://HOST:8265"),
+    ],
+)
+def test_address_that_is_no_url_is_refused_with_one(
+    address: str, shown: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = time.monotonic()
+    ran = cli("submit", "--address", address, "--status", "any")
+    assert ran.code == 2
+    assert f"--address {address} is no URL, and jobs go to the cluster's dashboard: " in ran.err
+    assert f"give --address, or RAY_API_SERVER_ADDRESS, {shown}" in ran.err
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert cli("submit", "--status", "any").err == ran.err
+    assert time.monotonic() - started < CONNECT_WAIT_S
 
 
 def test_command_may_begin_with_campaign() -> None:
@@ -99,6 +127,24 @@ def test_shipped_file_is_found_in_the_working_dir(tmp_path: Path) -> None:
         check_command(command, {}, tmp_path.parent)
 
 
+@pytest.mark.parametrize("scale", [("--scale=/s/large.yaml",), ("--scale", "/s/large.yaml")])
+def test_file_that_the_cluster_sees_is_accepted(scale: tuple[str, ...]) -> None:
+    command = ("promote", "first", *scale, "--set=data.root=/s/data.yaml", "--storage=/s")
+    assert check_command(command, {}, None)[0] == command
+
+
+def test_option_names_a_shipped_file(tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_text("{}", encoding="utf-8")
+    check_command(["promote", "first", "--scale=large.yaml", "--storage=/s"], {}, tmp_path)
+
+
+def test_working_dir_may_lie_in_the_home(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pets.yaml").write_text("{}", encoding="utf-8")
+    arguments = ("--kuberay", "--image=i", "--working-dir=~", "--", "train", "pets.yaml", "--storage=/s")
+    assert "--working-dir has no effect with --kuberay" in cli("submit", *arguments).err  # the command itself is right
+
+
 def test_variables_are_passed_on_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_STORAGE", "/shared")
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
@@ -114,10 +160,11 @@ def test_variables_are_passed_on_that_are_named(monkeypatch: pytest.MonkeyPatch)
 def test_kuberay_prints_a_ray_job(cli: Cli) -> None:
     arguments = ("submit", "--kuberay", "--image=lab/campaign:1", "--claim=lab", "--pods=4", "--pod-gpus=2")
     command = ("sweep", SPACE, "--storage", "/mnt/lab", "--set", "data.root=/mnt/a b")
-    ran = cli(*arguments, "--env", "CAMPAIGN_TRACKING_URI=http://mlflow:5000", "--", *command)
+    ran = cli(*arguments, "--env", "CAMPAIGN_TRACKING_URI=http://mlflow:5000", "--", "-v", *command)
     assert ran.code == 0, ran.err
     job = yaml.safe_load(ran.out)
-    assert job["spec"]["entrypoint"] == f"campaign sweep {SPACE} --storage /mnt/lab --set 'data.root=/mnt/a b'"
+    assert job["metadata"] == {"generateName": "campaign-sweep-"}
+    assert job["spec"]["entrypoint"] == f"campaign -v sweep {SPACE} --storage /mnt/lab --set 'data.root=/mnt/a b'"
     assert job == json.loads(
-        cli(*arguments, "--json", "--env", "CAMPAIGN_TRACKING_URI=http://mlflow:5000", "--", *command).out
+        cli(*arguments, "--json", "--env", "CAMPAIGN_TRACKING_URI=http://mlflow:5000", "--", "-v", *command).out
     )

@@ -15,7 +15,7 @@ from orchestrator.cluster.kuberay import KubePods, ray_job
 def job(*, gpus: int = 1) -> dict[str, Any]:
     order = JobOrder(("sweep", "digits-background-weight"), {"CAMPAIGN_STORAGE": "/mnt/lab"})
     pods = KubePods("lab/campaign:1", "lab", workers=4, gpus=gpus)
-    text = ray_job(order, pods, name="campaign-sweep", storage=PurePosixPath("/mnt/lab"), ray_version="2.60.0")
+    text = ray_job(order, pods, storage=PurePosixPath("/mnt/lab"), ray_version="2.60.0")
     assert "&" not in text  # nothing is written as a reference
     document: dict[str, Any] = yaml.safe_load(text)
     return document
@@ -56,7 +56,7 @@ def test_every_pod_sees_the_storage(group: str) -> None:
 def test_job_has_its_environment_and_is_cleared_away() -> None:
     document = job()
     assert (document["apiVersion"], document["kind"]) == ("ray.io/v1", "RayJob")
-    assert document["metadata"]["name"] == "campaign-sweep"
+    assert document["metadata"] == {"generateName": "campaign-sweep-"}  # a name of its own for each
     assert document["spec"]["shutdownAfterJobFinishes"] is True
     variables = yaml.safe_load(document["spec"]["runtimeEnvYAML"])["env_vars"]
     assert variables == {

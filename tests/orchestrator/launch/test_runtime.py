@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from orchestrator.launch.runtime import ray_session
+from orchestrator.launch.runtime import ENVIRONMENT, ray_session
 
 
 def test_cluster_that_does_not_answer_is_named_at_once() -> None:
@@ -22,3 +22,9 @@ def test_cluster_that_does_not_answer_is_named_at_once() -> None:
 def test_address_that_cannot_be_is_named(address: str) -> None:
     with pytest.raises(ConnectionError, match=f"the Ray cluster at {address} does not answer"):
         ray_session(address).__enter__()
+
+
+def test_trials_wait_for_each_other_longer_than_one_takes() -> None:
+    from ray.train.v2._internal.constants import WORKER_GROUP_START_TIMEOUT_S_ENV_VAR
+
+    assert float(ENVIRONMENT[WORKER_GROUP_START_TIMEOUT_S_ENV_VAR]) >= 7 * 24 * 3600

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tracking import Store, StoreError, connect, ensure_experiment, resolve_store
+from orchestrator.tracking.store import without_passwords
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -40,6 +41,32 @@ def test_password_is_not_shown() -> None:
         str(Store("postgresql://host/mlflow?user=me&password=secret"))
         == "postgresql://host/mlflow?user=me&password=***"
     )
+
+
+@pytest.mark.parametrize(
+    "password", ["hun/ter2", "hun:ter2", "hun?ter2", "hun?ter=2", "hun ter2", "hun#ter2", "5432/hunter2", "se@hunter/2"]
+)
+def test_no_part_of_a_password_is_shown(password: str) -> None:
+    uri = f"postgresql+psycopg://u:{password}@127.0.0.1:1/x?options=a@b"
+    shown = "postgresql+psycopg://u:***@127.0.0.1:1/x?options=a@b"
+    assert str(Store(uri)) == shown
+    assert without_passwords(f"serve --uri '{uri}' --port=1 a@b") == f"serve --uri '{shown}' --port=1 a@b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u@host:5432/x?options=a:b@c",
+        "postgresql://host:5432/x?options=a@b",
+        "http://[::1]:5000/a@b",
+        "no answer at http://127.0.0.1:5000; write to a@b",
+        "http://127.0.0.1:5000: write to a@b",
+        "(http://head:5000) a@b",
+        "sqlite:////data/a:b@c.db",
+    ],
+)
+def test_what_is_no_password_is_shown(text: str) -> None:
+    assert without_passwords(text) == text
 
 
 def test_password_is_not_shown_by_an_error_of_mlflow(tmp_path: Path) -> None:

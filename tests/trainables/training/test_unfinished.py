@@ -12,6 +12,7 @@ from tests.trainables.conftest import CPU, MakeConfig, Train
 from tests.trainables.training.test_resume import VARIANTS, assert_same_trial
 from trainables.config import ExperimentConfig
 from trainables.training import LocalContext
+from trainables.training.unfinished import EpochSoFar, keep_if_leaving
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
 
@@ -125,3 +126,24 @@ def test_generators_go_on(make_config: MakeConfig, interrupt: Callable[..., Tria
     kept = interrupt(make_config(), noticed_at=1, gone_at=2).load_unfinished(CPU)
     assert kept is not None
     assert kept["shares"][0]["generators"]["cpu"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "asked"),
+    [
+        (4, [1, 2, 3]),
+        (39, list(range(2, 39, 2))),
+        (40, list(range(2, 40, 2))),
+        (1000, list(range(50, 1000, 50))),
+        (10_010, list(range(50, 10_010, 50))),
+    ],
+)
+def test_notice_is_asked_for_often_enough_and_not_too_often(num_steps: int, asked: list[int], tmp_path: Path) -> None:
+    context = SpotContext(TrialFolder(tmp_path), device=CPU, noticed_at=10_000, gone_at=10_000)
+    learner: Any = None  # what is not kept is not looked at
+    found = []
+    for step in range(1, num_steps + 1):
+        before = context.checks
+        keep_if_leaving(context, learner, EpochSoFar(step=step), epoch=1, num_steps=num_steps)
+        found += [step] * (context.checks - before)
+    assert found == asked

@@ -1,0 +1,29 @@
+"""What the command sees to before it runs."""
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def ignored() -> Iterator[None]:
+    """Ignore SIGINT, as what a script starts with `&` does."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_job_heeds_its_stop_where_ray_was_started_in_the_background(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_JOB_STOP_SIGNAL", "SIGINT")
+    assert cli("--help").code == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_command_in_the_background_ignores_ctrl_c(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_JOB_STOP_SIGNAL", raising=False)
+    assert cli("--help").code == 0
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
