@@ -20,6 +20,7 @@ CPUS_OF_A_NODE = 1
 """So that the two workers of a trial cannot lie on one node."""
 START_WAIT_S = 300
 """A busy machine takes longer than Ray's 30 s to start a node."""
+STOP_WAIT_S = 30
 OBJECT_STORE = 80 * 1024 * 1024
 HIDDEN = ("CAMPAIGN_STORAGE", "CAMPAIGN_TRACKING_URI", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
@@ -88,7 +89,10 @@ class ManyNodes:
         """End the cluster, and all its processes with it."""
         with self.process:  # Which closes its pipes and waits for its end.
             pass
-        shutil.rmtree(self.folder)
+        deadline = time.monotonic() + STOP_WAIT_S
+        while self.folder.exists():
+            shutil.rmtree(self.folder, ignore_errors=time.monotonic() < deadline)  # Ray's last processes still write.
+            time.sleep(0.1)
 
     def _ask(self, *words: str) -> Any:
         assert self.process.stdin is not None
