@@ -143,4 +143,4 @@ def _shapes(nodes: Sequence[Node]) -> str:
     shapes = Counter(
         f"{node.get('CPU', 0):g} CPU" + (f" and {node['GPU']:g} GPU" if node.get("GPU") else "") for node in nodes
     )
-    return ", ".join(f"{count} of {shape}" for shape, count in shapes.items())
+    return ", ".join(f"{count} of {shape}" for shape, count in sorted(shapes.items()))
