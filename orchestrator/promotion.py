@@ -12,7 +12,7 @@ from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, find_sweep, kept_provenance
 from orchestrator.transfer import Scales, transfer
 from search_spaces import find_scale
-from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, override
+from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, leaves, override
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +136,9 @@ def _at_scale(
     """Return `config` with the scale's changes, what goes with them, and what the user sets."""
     tree = override(config.model_dump(mode="json"), changes)
     scales = Scales(config, experiment_from_tree(tree, source=source), partial(_count_classes, storage=storage))
-    named = {*_fields(changes), *_fields(overrides)}
+    named = {field for field, _ in (*leaves(changes), *leaves(overrides))}
     transferred = {field: value for field, value in transfer(list(rules), scales).items() if field not in named}
     return experiment_from_tree(override(override(tree, transferred), overrides), source=source)
-
-
-def _fields(changes: Mapping[str, Any], section: str = "") -> list[str]:
-    """Return the dotted keys of all fields that `changes` sets, `optim: {learning_rate: ...}` among them."""
-    fields = []
-    for key, value in changes.items():
-        fields += _fields(value, f"{section}{key}.") if isinstance(value, dict) else [f"{section}{key}"]
-    return fields
 
 
 def _count_classes(config: ExperimentConfig, *, storage: Path) -> int:

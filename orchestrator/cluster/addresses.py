@@ -1,6 +1,9 @@
 """Where an address leads that a node is given."""
 
+import ipaddress
 import re
+import socket
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from orchestrator.cluster.cluster_file import ClusterFile, Node
@@ -14,7 +17,7 @@ _ADDRESS = re.compile(
 )
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _DEFAULT = re.compile(r"\$\{RAY_HEAD_IP:?-(.*)\}")
-_ITSELF = re.compile(r"(?i)127\.[\d.]+|localhost|::1?|0\.0\.0\.0")
+_OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 
 
 class Address(NamedTuple):
@@ -33,8 +36,16 @@ def address(text: str) -> Address:
 
 
 def is_itself(host: str) -> bool:
-    """Whether a host is the machine that looks for it."""
-    return bool(_ITSELF.fullmatch(host.strip("[]")))
+    """Return whether `host` is localhost, or an address of it or of all of a machine's, however it is written."""
+    host = host.strip("[]")
+    with suppress(OSError):
+        host = socket.inet_ntoa(socket.inet_aton(host))  # 127.1 and 0 are short for 127.0.0.1 and 0.0.0.0.
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") in _OWN_NAMES
+    number = getattr(number, "ipv4_mapped", None) or number
+    return number.is_loopback or number.is_unspecified
 
 
 def leads_to(cluster: ClusterFile, node: Node, host: str) -> Place:

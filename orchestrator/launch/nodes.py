@@ -1,21 +1,18 @@
 """The nodes of a cluster: what each has, and whether each sees the storage folder and the MLflow store."""
 
-import ipaddress
 import secrets
-import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.cluster.addresses import is_itself
 from orchestrator.launch.capacity import Node
 from orchestrator.tracking import Store
 from trainables.config import ConfigError
 
 MARKER_WAIT_S = 120.0
 """How long a node may take to start a process and look for the marker file."""
-OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 
 
 def resources_of_nodes() -> list[Node]:
@@ -55,21 +52,9 @@ def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False)
     if store.is_database:
         raise ConfigError(f"MLflow store {store}: a cluster of several nodes logs over HTTP only; {remedy}")
     host = urlsplit(store.tracking_uri).hostname or ""
-    if _is_each_machine_itself(host) and (len(addresses) > 1 or to_come):
+    if is_itself(host) and (len(addresses) > 1 or to_come):
         nodes = ", ".join(sorted(addresses)) + (" and the nodes to come" if to_come else "")
         raise ConfigError(f"MLflow store {store}: on each of {nodes} that is the node itself; {remedy}")
-
-
-def _is_each_machine_itself(host: str) -> bool:
-    """Return whether `host` is localhost, or an address of it or of all of a machine's, however it is written."""
-    with suppress(OSError):
-        host = socket.inet_ntoa(socket.inet_aton(host))  # 127.1 and 0 are short for 127.0.0.1 and 0.0.0.0.
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host.rstrip(".") in OWN_NAMES
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified
 
 
 def check_shared(storage: Path) -> None:

@@ -14,7 +14,7 @@ from trainables.config.data import (
     SpuriousDigits,
 )
 from trainables.config.experiment import ExperimentConfig
-from trainables.config.identity import config_hash, flatten, to_yaml
+from trainables.config.identity import config_hash, flatten, leaves, to_yaml
 from trainables.config.loading import (
     ConfigError,
     experiment_from_tree,
@@ -97,6 +97,7 @@ __all__ = [
     "config_hash",
     "experiment_from_tree",
     "flatten",
+    "leaves",
     "load_experiment",
     "mask_needs",
     "override",

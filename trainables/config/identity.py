@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -21,7 +22,7 @@ def flatten(config: ExperimentConfig) -> dict[str, Any]:
 
     The settings of the evaluation suite are left out: each of its results carries its own.
     """
-    return dict(_leaves(config.model_dump(mode="json", exclude={"evaluation": {"suite"}}), ""))
+    return dict(leaves(config.model_dump(mode="json", exclude={"evaluation": {"suite"}})))
 
 
 def config_hash(config: ExperimentConfig) -> str:
@@ -57,11 +58,12 @@ def _is_marked(extra: object) -> bool:
     return isinstance(extra, dict) and bool(extra.get("location") or extra.get("measurement"))
 
 
-def _leaves(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    leaves: list[tuple[str, Any]] = []
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the fields of a tree by dotted key, in its order; an empty section counts as a field."""
+    found: list[tuple[str, Any]] = []
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            leaves += _leaves(value, f"{prefix}{key}.")
+            found += leaves(value, f"{prefix}{key}.")
         else:
-            leaves.append((f"{prefix}{key}", value))
-    return leaves
+            found.append((f"{prefix}{key}", value))
+    return found
