@@ -3,12 +3,19 @@
 N samples, K classes.
 """
 
+import logging
+
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from trainables.evaluations.base import EvalSpec, Subject
 from trainables.evaluations.finding import Finding, Metrics, by_picture
 from trainables.evaluations.predictions import Predictions
+
+LARGEST_LOGIT_ERROR = 1e-4
+"""Above it the maps are no longer called exact."""
+
+logger = logging.getLogger(__name__)
 
 
 def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
@@ -29,10 +36,19 @@ def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15
 
 def _run(subject: Subject) -> Finding:
     predictions = subject.validation
+    logit_error = predictions.logit_error_N.max().item()
+    if logit_error > LARGEST_LOGIT_ERROR:
+        logger.warning(
+            "maps and logits differ by up to %.1e, over %.0e, since a float32 has seven digits and the logits reach "
+            "%.1e; a training that diverges has such logits: lower optim.learning_rate or set training.clip_norm",
+            logit_error,
+            LARGEST_LOGIT_ERROR,
+            predictions.logits_NK.abs().max().item(),
+        )
     metrics = {
         **_probabilities(predictions),
         "val/accuracy": top1(predictions.logits_NK, predictions.labels_N),
-        "faithfulness/max_logit_error": predictions.logit_error_N.max().item(),
+        "faithfulness/max_logit_error": logit_error,
     }
     return Finding(
         metrics,

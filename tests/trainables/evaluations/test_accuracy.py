@@ -95,3 +95,16 @@ def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifi
     assert math.isnan(metrics["val/loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
     assert math.isnan(metrics["background/influence_share"])
+
+
+def test_logits_too_large_for_the_digits_of_a_float32_are_warned_of(
+    red_or_green: Classifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures = four_pictures()
+    pictures._images_NCHW += 0.1 * torch.rand(pictures._images_NCHW.shape, generator=torch.Generator().manual_seed(0))
+    for scale, is_warned_of in ((1.0, False), (1e6, True)):
+        with torch.no_grad():
+            red_or_green.head.weight.mul_(scale)
+        found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, pictures))
+        assert (found.metrics["faithfulness/max_logit_error"] > 1e-4) == is_warned_of
+        assert ("lower optim.learning_rate or set training.clip_norm" in caplog.text) == is_warned_of

@@ -7,12 +7,24 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from torchvision.models import get_model
 
-from tests.trainables.models.networks import KINDS, SMALLEST, all_edits, family_of, fresh, fresh_model, images_of
+from tests.trainables.models.networks import (
+    KINDS,
+    NUM_CLASSES,
+    SMALLEST,
+    all_edits,
+    family_of,
+    fresh,
+    fresh_model,
+    images_of,
+)
 from trainables.cams import hirescam
+from trainables.config import AdamW
 from trainables.models import Classifier
 from trainables.models.torchvision_network import FAMILIES
+from trainables.training.optim import build_optimizer, build_schedule
 
 FAMILIES_AND_BLOCKS = (*KINDS, "wide_resnet50_2", "resnext50_32x4d")
 STORING = [kind for kind in SMALLEST[1:] if family_of(kind) != "convnext"]
@@ -86,6 +98,22 @@ def test_the_identity_holds_with_frozen_norms(kind: str, tmp_path: Path) -> None
     torch.save(network.state_dict(), tmp_path / "weights.pth")
     fields: dict[str, Any] = {"norm": "frozen", "weights": "DEFAULT", "weights_file": str(tmp_path / "weights.pth")}
     check_after_a_tiny_batch(fresh_model(kind, **fields), batch=2, size=32)
+
+
+@pytest.mark.parametrize("kind", ["small_cnn", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SMALLEST)])
+def test_the_identity_holds_as_the_learning_rate_rises(kind: str) -> None:
+    """With `running`, which no batch holds back, and maps of 2x2 cells, the smallest that an experiment may have."""
+    model = fresh_model(kind, cam_stride=32, norm="running")
+    optimizer = build_optimizer(AdamW(), model)
+    schedule = build_schedule(AdamW(), optimizer, epochs=10, steps_per_epoch=10)
+    images, labels = images_of(64, batch=16), torch.arange(16) % NUM_CLASSES
+    for step in range(1, 12):
+        loss = cross_entropy(model.train()(images).logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        assert gap(model.eval(), other_images(64)) < 1e-4, f"after step {step}"
 
 
 @pytest.mark.parametrize("norm", ["batch", "running"])
