@@ -12,6 +12,7 @@ from trainables.evaluations.localisation import LOCALISATION, decisive_maps, ene
 from trainables.models import Classifier
 
 ENERGY, IOU = "localisation/energy_pointing_game", "localisation/contrastive_iou"
+BEST = "localisation/contrastive_iou_best"
 
 
 def test_the_map_is_of_the_predicted_class_against_the_runner_up() -> None:
@@ -93,12 +94,24 @@ def test_pictures_by_hand(red_or_green: Classifier) -> None:
     assert found.settings["num_empty_maps"] == 0
 
 
+def test_the_best_threshold_is_one_for_all_pictures(red_or_green: Classifier) -> None:
+    """Red is 1, 0.3 and 0.12 in the first picture's three object pixels, and 1 and 0.12 in the second's two, of which
+    the paler one is no object: below 0.1 the overlaps are 1 and 1/2, from 0.15 on 2/3 and 1, from 0.3 on 1/3 and 1."""
+    pictures = red_left([[1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]], [True, True])
+    pictures._images_NCHW[:, 0, 0] = torch.tensor([[1.0, 0.3, 0.12, 0.0], [1.0, 0.12, 0.0, 0.0]])
+    found = LOCALISATION.run(subject_of(red_or_green, pictures))
+    assert found.metrics[IOU] == pytest.approx((1 / 3 + 1) / 2)
+    assert found.metrics[BEST] == pytest.approx((2 / 3 + 1) / 2)
+    assert found.samples[BEST] == pytest.approx({"picture-0": 2 / 3, "picture-1": 1})
+    assert found.settings["iou_threshold_best"] == 0.15
+
+
 def test_a_map_without_energy_is_left_out_and_counted(red_or_green: Classifier) -> None:
     """The second picture is black, so that its map is zero."""
     pictures = red_left([[1.0, 0.0, 0.0, 0.0]] * 2, [True, True])
     pictures._images_NCHW[1] = 0
     found = LOCALISATION.run(subject_of(red_or_green, pictures))
-    assert found.metrics == {ENERGY: 0.5, IOU: 0.5}
+    assert found.metrics == {ENERGY: 0.5, IOU: 0.5, BEST: 0.5}
     assert found.settings["num_empty_maps"] == 1
 
 
@@ -114,7 +127,7 @@ def test_the_map_is_of_the_predicted_class_and_not_of_the_label(red_or_green: Cl
     pictures = four_pictures(has_mask=[False, True, True, False])
     pictures._background_NHW[2] = pictures._background_NHW[1]
     found = LOCALISATION.run(subject_of(red_or_green, pictures))
-    assert found.metrics == {ENERGY: 0.25, IOU: 0.25}
+    assert found.metrics == {ENERGY: 0.25, IOU: 0.25, BEST: 0.25}
 
 
 class Halves(nn.Module):
@@ -153,13 +166,13 @@ def test_one_class_has_no_rival() -> None:
 
 def test_a_network_that_reads_the_background_alone_never_points_at_the_object() -> None:
     found = LOCALISATION.run(extreme_subject(background_reader()))
-    assert found.metrics == {ENERGY: 0, IOU: 0}
+    assert found.metrics == {ENERGY: 0, IOU: 0, BEST: 0}
     assert found.settings["num_empty_maps"] == 0
 
 
 def test_a_network_that_reads_the_object_alone_points_at_it() -> None:
     found = LOCALISATION.run(extreme_subject(object_reader()))
-    assert found.metrics == {ENERGY: pytest.approx(1), IOU: pytest.approx(1)}
+    assert found.metrics == {ENERGY: pytest.approx(1), IOU: pytest.approx(1), BEST: pytest.approx(1)}
     assert set(found.metrics) == set(LOCALISATION.directions)
 
 
