@@ -2,11 +2,8 @@
 
 from typing import Any
 
-import optuna
-
 from orchestrator.sweep_config import SweepConfig
-from search_spaces import Space, find_space, overrides_of
-from trainables.config import ConfigError
+from search_spaces import draw_points, find_space
 
 NUM_CHECKED = 8
 """How many points are sampled, on top of the space's first ones, before a sweep starts."""
@@ -25,19 +22,7 @@ def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
         ConfigError: A point is no valid config, or the space's function fails.
     """
     assert config.space is not None
-    space = find_space(config.space)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=config.seed))
-    for first in space.first_points:
-        study.enqueue_trial(dict(first))
-    return [_point(config, space, study.ask()) for _ in range(num_points)]
-
-
-def _point(config: SweepConfig, space: Space, trial: optuna.Trial) -> dict[str, Any]:
-    try:
-        space.suggest(trial)
-    except Exception as error:
-        raise ConfigError(f"space {space.name}: suggest failed with {type(error).__name__}: {error}") from error
-    point = overrides_of(trial.params)
-    config.experiment(point)
-    return point
+    points = draw_points(find_space(config.space), num_points, seed=config.seed)
+    for point in points:
+        config.experiment(point)
+    return points

@@ -66,7 +66,8 @@ def plan_promotion(
         )
         for trial_id, config in before.items()
     }
-    return Promotion(source, name or f"{source.path.name}-{Path(scale).stem}", scale, before, after)
+    name = f"{source.path.name}-{Path(scale).stem}" if name is None else name
+    return Promotion(source, name, scale, before, after)
 
 
 def differences(promotion: Promotion) -> list[str]:

@@ -1,5 +1,6 @@
 """A study: arms that are trained on the same seeds and compared with one of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -8,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from orchestrator.names import NAME
 from search_spaces import find_study
-from trainables.config import ConfigError
+from trainables.config import ConfigError, leaves
 from trainables.config.explain import explain
 from trainables.config.section import Section
 
@@ -65,6 +66,24 @@ class Study(Section):
                 if "." not in field and isinstance(value, dict):
                     fields = ", ".join(f"{field}.{name}" for name in value) or "its fields one by one"
                     raise ValueError(f"{place}.{field} would reset the whole section; write {fields}")
+        return self
+
+    @model_validator(mode="after")
+    def _overrides_say_one_thing(self) -> Self:
+        for place, overrides in self._places():
+            for field, value in overrides.items():
+                within = [other for other in overrides if other.startswith(f"{field}.")]
+                if within:
+                    raise ValueError(f"{place} sets {field} and, within it, {', '.join(within)}; keep one of them")
+                if not all(_is_finite(leaf) for _, leaf in leaves({field: value})):
+                    raise ValueError(f"{place}.{field}: found {value}; every number of a config is finite")
+        return self
+
+    @model_validator(mode="after")
+    def _patterns_have_stars_alone(self) -> Self:
+        odd = [metric for metric in self.metrics if set(metric) & set("?[]")]
+        if odd:
+            raise ValueError(f"metrics: found {', '.join(odd)}; a pattern has * for what differs, and not ? or [ ]")
         return self
 
     @model_validator(mode="after")
@@ -140,6 +159,12 @@ class Study(Section):
         if arms:
             changes["arms"] = {arm: overrides for arm, overrides in self.arms.items() if arm in arms}
         return study_from_tree({**self.model_dump(mode="json"), **changes}, source=f"study {self.name}")
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def read_study(name: str) -> Study:

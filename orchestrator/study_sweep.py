@@ -44,7 +44,9 @@ def sweep_of_study(
         "num_trials": len(study.trials),
         "study": study.model_dump(mode="json"),
     }
-    config = sweep_from_tree({"name": name or study.name, **fields, "max_concurrent": max_concurrent}, source="sweep")
+    config = sweep_from_tree(
+        {"name": study.name if name is None else name, **fields, "max_concurrent": max_concurrent}, source="sweep"
+    )
     experiments = study_trials(config)
     _check_metrics(study, experiments)
     _check_resources(study, experiments)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,19 +12,23 @@ from pydantic import Field, ValidationError
 
 from orchestrator.names import NAME
 from orchestrator.study import Study
-from search_spaces import SPACES, Space, find_base, find_space
+from search_spaces import SPACES, Space, draw_points, find_base, find_space
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
     SupCon,
     Triplet,
     experiment_from_tree,
+    flatten,
     override,
     parse_assignments,
     read_tree,
 )
 from trainables.config.explain import explain
 from trainables.config.section import Section
+
+NUM_DRAWN = 64
+"""Points by which it is told what a space searches."""
 
 
 class SweepGoal(Section):
@@ -45,6 +49,8 @@ class SweepConfig(Section):
     """The search space's name or file; null for a fixed list of trials, whose folders are then made beforehand."""
     base: dict[str, Any]
     """The experiment that points are overrides of, with the user's own overrides applied."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Those of the user's overrides that are set beneath each point, which starts their section anew by its kind."""
     goals: tuple[SweepGoal, ...]
     num_trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
@@ -73,7 +79,8 @@ class SweepConfig(Section):
 
     def experiment(self, point: dict[str, Any] | None = None) -> ExperimentConfig:
         """Return the validated experiment at `point`; ConfigError also where it does not report what is compared."""
-        experiment = experiment_from_tree(override(self.base, point or {}), source=f"sweep {self.name}")
+        tree = override(self.base, {**self.set, **(point or {})})
+        experiment = experiment_from_tree(tree, source=f"sweep {self.name}")
         if self.space is not None and isinstance(experiment.objective, SupCon | Triplet):
             _check_embedding(self, experiment.objective)
         return experiment
@@ -103,11 +110,15 @@ def sweep_of_space(
     """Return the config of a sweep over a space; what is left out is the space's own.
 
     Raises:
-        ConfigError: No such space, or its base with the assignments is no valid experiment.
+        ConfigError: No such space, its base with the assignments is no valid experiment, or the space itself decides
+            what is assigned.
     """
     space = find_space(space_name)
-    base = override(find_base(space.base), parse_assignments(assignments))
+    assigned = parse_assignments(assignments)
+    beneath = _beneath_points(space, assigned)
+    base = override(find_base(space.base), assigned)
     experiment = experiment_from_tree(base, source=f"space {space.name}")
+    values = flatten(experiment)
     _check_goals(space)
     use_asha = space.asha if asha is None else asha
     if use_asha:
@@ -116,15 +127,37 @@ def sweep_of_space(
         "campaign": campaign or space.name,
         "space": space_name if space_name in SPACES else str(Path(space_name).absolute()),
         "base": experiment.model_dump(mode="json"),
+        "set": {field: values.get(field, assigned[field]) for field in beneath},
         "goals": [{"metric": goal.metric, "direction": goal.direction} for goal in space.goals],
         "num_trials": num_trials or space.num_trials,
         "seed": seed,
         "asha": use_asha,
     }
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
-    name = name or f"{space.name}-{digest}"
+    name = f"{space.name}-{digest}" if name is None else name
     limits = {"max_concurrent": max_concurrent, "max_failures": max_failures}
     return sweep_from_tree({"name": name, **fields, **limits}, source="sweep")
+
+
+def _beneath_points(space: Space, assigned: Iterable[str]) -> list[str]:
+    """Return the fields of a section whose kind the space chooses; ConfigError where it decides a field too."""
+    points = draw_points(space, NUM_DRAWN, seed=0)
+    searched = {name for point in points for name in point}
+    switched = {name.rpartition(".")[0] for name in searched if any(name not in point for point in points)}
+    parts = {part for part in switched if "." in part}
+    for field in assigned:
+        own = {name for name in searched if _is_within(name, field) or _is_within(field, name)}
+        own |= {name for part in parts if _is_within(field, part) for name in searched if _is_within(name, part)}
+        if own:
+            raise ConfigError(
+                f"--set {field}: space {space.name} searches {', '.join(sorted(own))}; leave it out, or write a space "
+                "of your own that does not"
+            )
+    return [field for field in assigned if f"{field.partition('.')[0]}.kind" in searched]
+
+
+def _is_within(name: str, section: str) -> bool:
+    return f"{name}.".startswith(f"{section}.")
 
 
 def check_name(name: str) -> None:

@@ -60,3 +60,20 @@ class Space:
                 f"space {self.name}: asha compares trials by one metric, but there are {len(self.goals)} goals: "
                 f"{', '.join(map(str, self.goals))}; set asha=False or keep one goal"
             )
+
+
+def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
+    """Draw points at random, the space's first points first; ConfigError where the space's function fails."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for first in space.first_points:
+        study.enqueue_trial(dict(first))
+    points = []
+    for _ in range(num_points):
+        trial = study.ask()
+        try:
+            space.suggest(trial)
+        except Exception as error:
+            raise ConfigError(f"space {space.name}: suggest failed with {type(error).__name__}: {error}") from error
+        points.append(overrides_of(trial.params))
+    return points

@@ -51,7 +51,7 @@ def train(
     experiment = experiment_from_tree(override(find_base(config), parse_assignments(set_ or [])), source=config)
     stem = Path(config).stem
     store = resolve_store(storage, tracking_uri)
-    name = name or f"{stem}-{config_hash(experiment)}"
+    name = f"{stem}-{config_hash(experiment)}" if name is None else name
     check_name(name)
     note(f"run {name} in {storage / 'runs' / name}, tracked in {store}")
     mirror, folder = train_one(

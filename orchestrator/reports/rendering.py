@@ -37,6 +37,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
+    environment.filters["with_code"] = with_code
     return environment.get_template(template).render(
         light=LIGHT,
         dark=DARK,
@@ -59,4 +60,12 @@ def breakable(name: str) -> Markup:
     text = str(escape(name))
     for character in "/_":
         text = text.replace(character, f"{character}<wbr>")
+    return Markup(text)
+
+
+def with_code(sentence: str) -> Markup:
+    """Return a sentence whose names between backticks, as Markdown has them, are set as code."""
+    text = "".join(
+        f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(str(escape(sentence)).split("`"))
+    )
     return Markup(text)

@@ -118,7 +118,9 @@ def _cell(figure: Figure, num_seeds: int) -> Cell:
     found = figure["difference"]
     if found is None:
         return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}")
-    return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}", _interval(found), found["is_apart_from_zero"])
+    paired = "" if found["num_seeds"] == figure["num_seeds"] else f", of {found['num_seeds']}"
+    difference = f"{_interval(found)}{paired}"
+    return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}", difference, found["is_apart_from_zero"])
 
 
 def _spread(std: float) -> str:

@@ -1,6 +1,5 @@
 """MLflow's page as `campaign ui` serves it, in a real browser."""
 
-import shutil
 import socket
 import time
 import urllib.error
@@ -9,27 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from orchestrator.tracking import SweepIds, find_sweep
+from tests.browser import NEEDS_BROWSER, open_browser
 
 Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE_MS = 120_000
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium"),
+    NEEDS_BROWSER,
 ]
 
 
@@ -60,13 +50,10 @@ def answers(address: str) -> bool:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    with open_browser() as page:
         page.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         yield page
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,19 @@ def test_tags_name_study_arm_and_seed() -> None:
         ({"metrics": []}, "pair.yaml: metrics is empty"),
         ({"metrics": ["val/loss", "val/loss"]}, "pair.yaml: metrics has val/loss twice"),
         ({"set": {"seed": 1}}, "pair.yaml: set sets seed, which each of seeds = 3, 5 sets too"),
+        (
+            {"set": {"optim.learning_rate": float("inf")}},
+            r"set\.optim\.learning_rate: found inf; every number .* finite",
+        ),
+        (
+            {"arms": {"plain": {}, "noisy": {"objective.divergence": {"weight": float("nan")}}}},
+            r"arms\.noisy\.objective\.divergence: found .*nan.*; every number of a config is finite",
+        ),
+        (
+            {"arms": {"plain": {}, "noisy": {"objective.cutmix": None, "objective.cutmix.probability": 1}}},
+            r"arms\.noisy sets objective\.cutmix and, within it, objective\.cutmix\.probability; keep one of them",
+        ),
+        ({"metrics": ["val/los?", "val/*"]}, r"metrics: found val/los\?; a pattern has \* for what differs"),
         ({"name": "a" * 101}, "pair.yaml: name: found 'aaa.*'; string should have at most 100"),
         ({"set": {"training": {"epochs": 3}}}, r"set\.training would reset the whole section; write training\.epochs"),
         (

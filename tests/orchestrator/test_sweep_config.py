@@ -31,6 +31,59 @@ def test_assignments_change_the_base_and_points_change_the_experiment() -> None:
     assert (experiment.training.epochs, experiment.seed, experiment.optim.learning_rate) == (3, 5, 0.5)
 
 
+PARTS = """
+from search_spaces import Goal, Space
+def suggest(trial):
+    kind = trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"])
+    if kind == "contrastive":
+        trial.suggest_float("objective.background_weight", 0.1, 1)
+    if trial.suggest_categorical("divergence", [False, True]):
+        trial.suggest_float("objective.divergence.weight", 1, 9)
+    trial.suggest_float("optim.learning_rate", 1e-4, 1e-2)
+SPACE = Space(name="parts", summary="-", base="digits", suggest=suggest, num_trials=2,
+              goals=(Goal("val/accuracy", "max"),))
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> str:
+    """A space that chooses the objective's kind and switches one of its parts."""
+    (tmp_path / "parts.py").write_text(PARTS, encoding="utf-8")
+    return str(tmp_path / "parts.py")
+
+
+def test_an_assignment_holds_at_every_point(parts: str) -> None:
+    """Also where the point's kind starts the section anew."""
+    given = ["objective.background_noise=0.2", "objective.cutmix.probability=0.5", "training.epochs=3"]
+    config = sweep_of_space(parts, assignments=given)
+    for kind in ("cross_entropy", "contrastive"):
+        for point in ({}, {"objective.divergence.weight": 5}):
+            experiment = config.experiment({"objective.kind": kind, **point})
+            assert (experiment.objective.kind, experiment.objective.background_noise) == (kind, 0.2)
+            assert experiment.objective.cutmix is not None
+            assert (experiment.objective.divergence is not None) == bool(point)
+            assert experiment.training.epochs == 3
+    assert set(config.set) == {"objective.background_noise", "objective.cutmix.probability"}
+    assert sweep_of_space(parts).name != config.name
+
+
+@pytest.mark.parametrize(
+    ("assignment", "searched"),
+    [
+        ("optim.learning_rate=0.1", "optim.learning_rate"),
+        ("objective.kind=contrastive", "objective.kind"),
+        ("objective.divergence.weight=3", "objective.divergence.weight"),
+        ("objective.divergence.map_scale=3", "objective.divergence.weight"),
+        ("objective.divergence={weight: 3}", "objective.divergence.weight"),
+        ("objective.divergence=null", "objective.divergence.weight"),
+    ],
+)
+def test_an_assignment_of_what_the_space_decides_is_refused(parts: str, assignment: str, searched: str) -> None:
+    field = assignment.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"--set {field}: space parts searches {searched}; leave it out"):
+        sweep_of_space(parts, assignments=[assignment])
+
+
 def test_name_follows_from_what_is_searched() -> None:
     name = sweep_of_space(SPACE).name
     assert name.startswith(f"{SPACE}-")

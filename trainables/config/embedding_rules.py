@@ -80,5 +80,5 @@ def _fits_are_in_time(config: "ExperimentConfig", objective: SupCon | Triplet) -
     if config.evaluation.shift_every_epoch and every is None:
         raise ValueError(
             "evaluation.shift_every_epoch = true has no effect with objective.fit_every_epochs = null, which leaves no "
-            "classifier before the end; set one of them"
+            "classifier before the end; set evaluation.shift_every_epoch to false, or objective.fit_every_epochs to 1"
         )

@@ -64,7 +64,14 @@ def semi_hard_triplet(margin: float) -> EmbeddingLoss:
 
     if not margin > 0:
         raise ValueError(f"margin = {margin}; expected a number above 0")
-    distance = LpDistance(normalize_embeddings=False, p=2, power=1)
+
+    class Differences(LpDistance):  # type: ignore[misc]
+        """Distances by subtraction: by products, torch.cdist's default, large embeddings take the others' digits."""
+
+        def compute_mat(self, query_emb: Tensor, ref_emb: Tensor) -> Tensor:
+            return torch.cdist(query_emb, ref_emb, compute_mode="donot_use_mm_for_euclid_dist")
+
+    distance = Differences(normalize_embeddings=False, p=2, power=1)
     miner = TripletMarginMiner(margin=margin, type_of_triplets="semihard", distance=distance)
     loss = TripletMarginLoss(margin=margin, distance=distance)
 
@@ -72,9 +79,7 @@ def semi_hard_triplet(margin: float) -> EmbeddingLoss:
         _check(embeddings_BD, labels_B)
         with torch.autocast(embeddings_BD.device.type, enabled=False):
             wide_BD = embeddings_BD.to(loss_dtype(embeddings_BD))
-            # Distances are those of any origin, and far from it torch.cdist loses their digits.
-            centred_BD = wide_BD - wide_BD.mean(0).detach()
-            mean: Tensor = loss(centred_BD, labels_B, miner(centred_BD, labels_B))
+            mean: Tensor = loss(wide_BD, labels_B, miner(wide_BD, labels_B))
         return mean
 
     return triplet

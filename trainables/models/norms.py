@@ -53,29 +53,40 @@ class StoredNorm(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         mean_C, var_C = self.running_mean, self.running_var
         if self.training and self.momentum is not None:
-            mean_C, var_C = self._follow(x_BCHW.detach(), self.momentum)
+            if x_BCHW.numel() == x_BCHW.shape[1]:
+                raise ValueError(
+                    "norm = running takes a variance over a training batch's pictures and cells, and found one value a "
+                    f"channel in a map {'x'.join(map(str, x_BCHW.shape))}; take two pictures or more at a time, larger "
+                    "pictures, a smaller cam_stride, or norm = group"
+                )
+            mean_C, var_C = _follow(x_BCHW.detach(), mean_C, var_C, self.num_batches_tracked, self.momentum)
         return nn.functional.batch_norm(x_BCHW, mean_C, var_C, self.weight, self.bias, training=False, eps=self.eps)
 
-    @torch.no_grad()
-    def _follow(self, x_BCHW: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
-        """Return copies of the statistics to normalise by, and move the stored ones towards the batch's."""
-        if x_BCHW.numel() == x_BCHW.shape[1]:
-            raise ValueError(
-                "norm = running takes a variance over a training batch's pictures and cells, and found one value a "
-                f"channel in a map {'x'.join(map(str, x_BCHW.shape))}; take two pictures or more at a time, larger "
-                "pictures, a smaller cam_stride, or norm = group"
-            )
-        var_C, mean_C = torch.var_mean(x_BCHW.to(self.running_mean.dtype), (0, 2, 3))
-        first_mean_C, first_var_C = mean_C, var_C
-        if len(x_BCHW) < FEW_PICTURES or x_BCHW.numel() < FEW_VALUES * x_BCHW.shape[1]:
-            first_mean_C, first_var_C = _of_all_channels(mean_C, var_C)
-        is_first = self.num_batches_tracked == 0
-        used_mean_C = torch.where(is_first, first_mean_C, self.running_mean)
-        used_var_C = torch.where(is_first, first_var_C, self.running_var)
-        self.running_mean.copy_(used_mean_C.lerp(mean_C, momentum))
-        self.running_var.copy_(used_var_C.lerp(var_C, momentum))
-        self.num_batches_tracked.add_(1)
-        return used_mean_C, used_var_C
+
+# One operator, for torch.compile would compute what is returned a second time in the backward pass, from statistics
+# that have moved by then.
+@torch.library.custom_op("campaign::follow", mutates_args=("stored_mean_C", "stored_var_C", "num_batches"))
+def _follow(
+    x_BCHW: Tensor, stored_mean_C: Tensor, stored_var_C: Tensor, num_batches: Tensor, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """Return copies of the statistics to normalise by, and move the stored ones towards the batch's."""
+    var_C, mean_C = torch.var_mean(x_BCHW.to(stored_mean_C.dtype), (0, 2, 3))
+    first_mean_C, first_var_C = mean_C, var_C
+    if len(x_BCHW) < FEW_PICTURES or x_BCHW.numel() < FEW_VALUES * x_BCHW.shape[1]:
+        first_mean_C, first_var_C = _of_all_channels(mean_C, var_C)
+    is_first = num_batches == 0
+    used_mean_C = torch.where(is_first, first_mean_C, stored_mean_C)
+    used_var_C = torch.where(is_first, first_var_C, stored_var_C)
+    stored_mean_C.copy_(used_mean_C.lerp(mean_C, momentum))
+    stored_var_C.copy_(used_var_C.lerp(var_C, momentum))
+    num_batches.add_(1)
+    return used_mean_C, used_var_C
+
+
+@_follow.register_fake
+def _(_x_BCHW: Tensor, stored_mean_C: Tensor, stored_var_C: Tensor, *_: object) -> tuple[Tensor, Tensor]:
+    """Return what has the results' shapes, from which a graph is traced."""
+    return torch.empty_like(stored_mean_C), torch.empty_like(stored_var_C)
 
 
 def _of_all_channels(mean_C: Tensor, var_C: Tensor) -> tuple[Tensor, Tensor]:

@@ -94,14 +94,19 @@ def read_weights(weights: WeightsEnum, file: str | None) -> WeightsFile:
 
 
 def _check_values(tensors: Mapping[str, Tensor], *, where: str, wanted: str) -> None:
-    """Raise ConfigError unless tensors are dense and finite, and of floating point but for counts of batches."""
+    """Raise ConfigError unless tensors are dense, finite, and of floating point but for counts of batches; and no
+    variance is negative."""
     for name, tensor in tensors.items():
+        if tensor.is_meta:
+            raise ConfigError(f"{where} holds {name} without its values, on the meta device; {wanted}")
         if tensor.layout != torch.strided:
             raise ConfigError(f"{where} holds {name} as a sparse tensor; {wanted}")
         if not tensor.is_floating_point() and not name.endswith("num_batches_tracked"):
             raise ConfigError(f"{where} holds {name} as {tensor.dtype}, not in floating point; {wanted}")
         if not tensor.isfinite().all():
             raise ConfigError(f"{where} holds values in {name} that are not finite; {wanted}")
+        if name.endswith("running_var") and (tensor < 0).any():
+            raise ConfigError(f"{where} holds negative variances in {name}; {wanted}")
 
 
 def _is_named_tensor(item: tuple[object, object]) -> bool:

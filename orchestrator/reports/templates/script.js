@@ -45,8 +45,8 @@ function sortBy(heading) {
   table.tBodies[0].append(...rows);
 }
 
-document.querySelectorAll(".leaderboard th").forEach((heading) => {
-  heading.querySelector("button").addEventListener("click", () => sortBy(heading));
+document.querySelectorAll(".leaderboard th button").forEach((button) => {
+  button.addEventListener("click", () => sortBy(button.closest("th")));
 });
 darkScreen.addEventListener("change", draw);
 draw();

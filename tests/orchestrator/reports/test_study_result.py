@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,64 +12,11 @@ from orchestrator.reports.page import render_report
 from orchestrator.reports.study_result import study_document
 from orchestrator.reports.study_table import study_markdown, study_rich, study_table
 from orchestrator.results import trial_rows
-from orchestrator.study import study_from_tree
-from orchestrator.study_sweep import prepare_study, sweep_of_study
-from orchestrator.sweep_folder import SweepFolder
-from trainables.trial_folder import as_json_line, write_json, write_text
+from tests.orchestrator.reports.study_on_disk import FOUR, StudyOnDisk
+from trainables.trial_folder import write_json
 
 STUDENT_1 = math.tan(0.475 * math.pi)
 """97.5 % quantile of Student's t with one degree of freedom."""
-Samples = Mapping[str, Mapping[str, float]]
-
-
-class StudyOnDisk:
-    """Two arms at two seeds, and a hand to write their trials as a driver and its evaluations leave them."""
-
-    def __init__(self, storage: Path, **fields: Any) -> None:
-        tree: dict[str, Any] = {
-            "name": "pair",
-            "summary": "Does it help?",
-            "base": "digits",
-            "set": {"training.epochs": 2},
-            "arms": {"plain": {}, "contrastive": {"objective.kind": "contrastive"}},
-            "seeds": [0, 1],
-            "metrics": ["val/accuracy"],
-        }
-        config = sweep_of_study(study_from_tree({**tree, **fields}, source="pair"), name="pair")
-        self.folder = SweepFolder.of(storage, "pair")
-        prepare_study(self.folder, config)
-
-    def trial(
-        self,
-        trial_id: str,
-        metrics: Mapping[str, float | None],
-        *,
-        samples: Samples | None = None,
-        digest: str = "same",
-        error: str | None = None,
-        **row: float,
-    ) -> None:
-        """Write a trial that ended after two epochs of ten seconds of training each; with an error it failed."""
-        trial = self.folder.trial(trial_id)
-        rows = [{"epoch": epoch, "time/train_s": 10.0, "time/epoch_s": 12.0, **row} for epoch in (1, 2)]
-        write_text(trial.metrics_path, "".join(map(as_json_line, rows)))
-        write_json(trial.path / "data.json", {"name": "digits", "val_digest": digest, "class_names": ["0", "1"]})
-        if error is None:
-            write_json(trial.evaluation_path, metrics)
-        if samples is not None:
-            part = {"part": "accuracy", "key": "", "seconds": 1, "settings": {}, "metrics": {}, "curves": []}
-            write_json(trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples})
-        self.folder.end(trial_id, error)
-
-    def all(self, values: Mapping[str, float], metric: str = "val/accuracy") -> None:
-        for trial_id, value in values.items():
-            self.trial(trial_id, {metric: value})
-
-    def figure(self, arm: str, metric: str = "val/accuracy") -> Any:
-        return next(found for found in study_document(self.folder)["arms"] if found["arm"] == arm)["figures"][metric]
-
-
-FOUR = {"plain-s0": 0.5, "plain-s1": 0.7, "contrastive-s0": 0.6, "contrastive-s1": 1.0}
 
 
 def halves(mean: float) -> dict[str, dict[str, float]]:
@@ -176,6 +122,14 @@ def test_trial_that_failed_does_not_count_and_is_said_so(tmp_path: Path) -> None
     assert "| contrastive | 1 of 2 | 0.600<br>+0.100 | 20s |" in study_markdown(document)
 
 
+def test_difference_over_fewer_seeds_than_the_mean_says_so(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all({key: value for key, value in FOUR.items() if key != "plain-s1"})
+    study.trial("plain-s1", {}, error="FloatingPointError: the loss is nan")
+    text = study_markdown(study_document(study.folder))
+    assert "| contrastive | 2 | 0.800 ± 0.283<br>+0.100, of 1 | 20s |" in text
+
+
 def test_study_without_a_finished_trial_has_a_table_of_nothing(tmp_path: Path) -> None:
     document = study_document(StudyOnDisk(tmp_path).folder)
     assert len(document["warnings"]) == 5
@@ -267,3 +221,4 @@ def test_report_of_the_sweep_shows_the_table(tmp_path: Path) -> None:
     assert 'id="study"' in page
     assert '<td class="number">0.800 ± 0.283<small>+0.200 (−1.071 to +1.471)</small></td>' in page  # noqa: RUF001
     assert "Budget and augmentation are the same in every arm" in page
+    assert "<code>val/accuracy</code>" in page

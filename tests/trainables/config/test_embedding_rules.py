@@ -80,7 +80,7 @@ CASES = [
         {"objective": objective("supcon"), "evaluation": {"shift_every_epoch": True}},
         {"objective": objective("supcon", fit_every_epochs=1), "evaluation": {"shift_every_epoch": True}},
         "evaluation.shift_every_epoch = true has no effect with objective.fit_every_epochs = null, which leaves no "
-        "classifier before the end; set one of them",
+        "classifier before the end; set evaluation.shift_every_epoch to false, or objective.fit_every_epochs to 1",
         id="shift without fits",
     ),
     pytest.param(

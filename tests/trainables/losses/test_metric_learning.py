@@ -100,10 +100,12 @@ def test_the_triplet_loss_by_hand() -> None:
     assert float(semi_hard_triplet(0.1)(embeddings, labels)) == 0
 
 
-def test_features_far_from_the_origin_lose_no_digits() -> None:
-    """Pooled features have a common part that is long beside their distances; torch.cdist alone does not cope."""
+@pytest.mark.parametrize("num_far", [1, 15, 30])
+def test_large_embeddings_lose_no_digits(num_far: int) -> None:
+    """Pooled features may be long beside their distances, all or some; torch.cdist alone does not cope."""
     generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(30, 4, generator=generator) + 2000
+    embeddings = torch.randn(30, 4, generator=generator)
+    embeddings[:num_far] += 2000
     labels = torch.arange(30) % 3
     expected = triplet_by_loops(embeddings, labels, 0.3)
     assert float(semi_hard_triplet(0.3)(embeddings, labels)) == pytest.approx(expected, rel=1e-4)

@@ -1,6 +1,7 @@
 """Norms against hand-worked values, torch's own, and a loop in float64."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -228,3 +229,21 @@ def test_compiles_into_the_same_norm_in_train_mode(kind: str) -> None:
         torch.testing.assert_close(compiled(maps(seed=seed)), plain(maps(seed=seed)))
     for name, tensor in plain.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], tensor)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a compiler: apt-get install g++")
+@pytest.mark.parametrize("kind", NORMS)
+def test_compiled_kernels_have_the_same_gradients_step_by_step(kind: str) -> None:
+    """Of the maps before the norm too; the statistics move between a step's forward and backward pass."""
+    plain, other = (nn.Sequential(nn.Conv2d(4, 4, 1), make_norm(kind, 4)).train() for _ in range(2))
+    other.load_state_dict(plain.state_dict())
+    torch.compiler.reset()
+    compiled = torch.compile(other, fullgraph=True)
+    for seed in range(4):
+        for network, run in ((plain, plain), (other, compiled)):
+            network.zero_grad()
+            (run(maps(seed=seed)) ** 3).sum().backward()
+        for (name, parameter), expected in zip(other.named_parameters(), plain.parameters(), strict=True):
+            assert parameter.grad is not None
+            torch.testing.assert_close(parameter.grad, expected.grad, rtol=1e-4, atol=1e-3, msg=f"{name}, step {seed}")

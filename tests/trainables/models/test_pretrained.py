@@ -196,6 +196,7 @@ def test_a_file_of_another_network_is_refused(case: str, tmp_path: Path, resnet1
             r"holds conv1\.weight as a sparse tensor",
             marks=pytest.mark.filterwarnings("ignore:Validating.*:UserWarning", "ignore:Sparse.*:UserWarning"),
         ),
+        (lambda tensor: tensor.to("meta"), r"holds conv1\.weight without its values, on the meta device"),
     ],
 )
 def test_values_that_are_no_weights_are_refused(
@@ -204,6 +205,13 @@ def test_values_that_are_no_weights_are_refused(
     tensors = torch.load(resnet18_file)
     tensors["conv1.weight"] = change(tensors["conv1.weight"])
     with pytest.raises(ConfigError, match=problem):
+        build("resnet18", write(tmp_path / "weights.pth", tensors))
+
+
+def test_a_negative_variance_is_refused(tmp_path: Path, resnet18_file: str) -> None:
+    tensors = torch.load(resnet18_file)
+    tensors["bn1.running_var"][3] = -1e-3
+    with pytest.raises(ConfigError, match=r"holds negative variances in bn1\.running_var"):
         build("resnet18", write(tmp_path / "weights.pth", tensors))
 
 

@@ -1,0 +1,43 @@
+"""The commands that README and docs show: what they name is there, and what they set can be set."""
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from orchestrator.points import check_points
+from orchestrator.study import read_study
+from orchestrator.study_sweep import sweep_of_study
+from orchestrator.sweep_config import sweep_of_space
+from search_spaces import find_base
+from trainables.config import experiment_from_tree, override, parse_assignments
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+COMMAND = re.compile(r"^\s*(?:campaign |\$ campaign )(train|sweep|plan|study) ([^#\n]*)", re.MULTILINE)
+COMMANDS = [(page.name, *found) for page in PAGES for found in COMMAND.findall(page.read_text(encoding="utf-8"))]
+HAS_ITS_OWN_FILE = re.compile(r"\.(yaml|py)$|^[A-Z]|\.\.\.")
+"""What a reader writes first, or a place to be filled in."""
+SHIPPED = [command for command in COMMANDS if not HAS_ITS_OWN_FILE.search(command[2].split()[0])]
+
+
+def assignments_of(words: list[str]) -> list[str]:
+    return [after for word, after in pairwise(words) if word == "--set"]
+
+
+@pytest.mark.parametrize(("page", "command", "arguments"), SHIPPED)
+def test_command_can_be_given(page: str, command: str, arguments: str) -> None:
+    name, *words = shlex.split(arguments)
+    assignments = assignments_of(words)
+    if command == "train":
+        experiment_from_tree(override(find_base(name), parse_assignments(assignments)), source=page)
+    elif command == "study":
+        sweep_of_study(read_study(name), assignments=assignments)
+    else:
+        check_points(sweep_of_space(name, assignments=assignments, asha="--asha" in words or None))
+
+
+def test_there_are_commands_of_every_kind() -> None:
+    assert {command for _, command, _ in SHIPPED} == {"train", "sweep", "plan", "study"}
