@@ -122,7 +122,7 @@ def _front(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> dict[str, An
 def _tradeoff(goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
     metric = _tradeoff_metric(goals, rows)
     shown = with_metrics(rows, (INFLUENCE_SHARE, metric)) if metric else []
-    names = [name for name in [*accuracies(rows), INFLUENCE_SHARE] if _is_weighted(with_metrics(rows, (name,)))]
+    names = [name for name in [*accuracies(rows), INFLUENCE_SHARE] if _weights_differ(with_metrics(rows, (name,)))]
     return {
         "tradeoff": Drawing(
             tradeoff_figure(rows, goals, metric, comparison),
@@ -152,8 +152,8 @@ def _tradeoff_metric(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> st
     return next(iter([*others, *reversed(accuracies(rows))]), None)
 
 
-def _is_weighted(rows: Sequence[TrialRow]) -> bool:
-    return any(background_weight(row) is not None for row in rows)
+def _weights_differ(rows: Sequence[TrialRow]) -> bool:
+    return len({background_weight(row) for row in rows} - {None}) > 1
 
 
 def _curves(

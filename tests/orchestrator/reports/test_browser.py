@@ -54,7 +54,8 @@ def test_sweep(page: Page, sweep: Builder) -> None:
 
 def test_study(page: Page, tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
-    study.all(FOUR)
+    for trial_id, value in FOUR.items():
+        study.trial(trial_id, {"val/accuracy": value, "background/influence_share": 1 - value})
     write_json(study.folder.result_path, study_document(study.folder))
     expected = ["plain-s0", "contrastive-s0", "plain-s1", "contrastive-s1"]
     check_charts_and_sorting(page, study.folder, column="val/accuracy", expected=expected)

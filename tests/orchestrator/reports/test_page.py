@@ -47,6 +47,15 @@ def test_default_and_given_path(sweep: Builder, tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_metrics_are_drawn_over_the_background_weight_where_it_varies(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.settings = {"num_trials": 3}
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
+    sweep.trial("0001", contrastive(1.0), metrics(0.95, 0.4))
+    assert "By background weight" not in read().text
+    sweep.trial("0002", contrastive(0.1), metrics(0.9, 0.5))
+    assert "By background weight" in read().text
+
+
 def test_whole_sweep(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.settings = {"num_trials": 6, "seed": 7}
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8), panels=("val-1", "val-2"))
@@ -199,7 +208,7 @@ def test_tradeoff_stays_where_the_panels_do_not_hold_it(sweep: Builder, read: Ca
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
     sweep.trial("0001", contrastive(1.0), metrics(0.8, 0.2))
     page = read()
-    assert len(page.figures) == 1 + 1 + 3 + 2
+    assert len(page.figures) == 1 + 1 + 2
     assert "Shape is the objective" in page.text
 
 
