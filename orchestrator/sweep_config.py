@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,8 +139,10 @@ def sweep_of_space(
     return sweep_from_tree({"name": name, **fields, **limits}, source="sweep")
 
 
-def _beneath_points(space: Space, assigned: Iterable[str]) -> list[str]:
+def _beneath_points(space: Space, assigned: Collection[str]) -> list[str]:
     """Return the fields of a section whose kind the space chooses; ConfigError where it decides a field too."""
+    if not assigned:
+        return []
     points = draw_points(space, NUM_DRAWN, seed=0)
     searched = {name for point in points for name in point}
     switched = {name.rpartition(".")[0] for name in searched if any(name not in point for point in points)}

@@ -64,23 +64,17 @@ def semi_hard_triplet(margin: float) -> EmbeddingLoss:
 
     if not margin > 0:
         raise ValueError(f"margin = {margin}; expected a number above 0")
-
-    class Differences(LpDistance):  # type: ignore[misc]
-        """Distances by subtraction: by products, torch.cdist's default, large embeddings take the others' digits."""
-
-        def compute_mat(self, query_emb: Tensor, ref_emb: Tensor) -> Tensor:
-            return torch.cdist(query_emb, ref_emb, compute_mode="donot_use_mm_for_euclid_dist")
-
-    distance = Differences(normalize_embeddings=False, p=2, power=1)
+    distance = LpDistance(normalize_embeddings=False, p=2, power=1)
     miner = TripletMarginMiner(margin=margin, type_of_triplets="semihard", distance=distance)
     loss = TripletMarginLoss(margin=margin, distance=distance)
 
     def triplet(embeddings_BD: Tensor, labels_B: Tensor) -> Tensor:
         _check(embeddings_BD, labels_B)
         with torch.autocast(embeddings_BD.device.type, enabled=False):
-            wide_BD = embeddings_BD.to(loss_dtype(embeddings_BD))
+            # In float64, for torch.cdist multiplies, and the products of large embeddings take the others' digits.
+            wide_BD = embeddings_BD.double()
             mean: Tensor = loss(wide_BD, labels_B, miner(wide_BD, labels_B))
-        return mean
+        return mean.to(loss_dtype(embeddings_BD))
 
     return triplet
 
