@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from orchestrator.launch.explain import find_run, run_name
 from orchestrator.reports import comparison_document, evaluation_section, read_run
-from orchestrator.reports.categories import TITLES, category_of_metric
-from orchestrator.reports.figures_of_merit import HEADLINES
-from orchestrator.reports.wording import describe_objective, format_difference, format_metric, listing
-from orchestrator.runs import find_run, run_name
+from orchestrator.results.categories import TITLES, category_of_metric
+from orchestrator.results.formatting import describe_objective, format_difference, format_metric, listing
+from orchestrator.results.metric_catalogue import HEADLINES
 from orchestrator.tracking import kept_provenance, resolve_store
 
 MARKS = {"max": " ↑", "min": " ↓", None: ""}

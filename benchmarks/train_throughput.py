@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.harness.plain_loop import plain_epochs
 from benchmarks.harness.rows import Figure, benchmark
-from orchestrator.launch.single import train_one
+from orchestrator.launch.train import train_one
 from orchestrator.tracking import resolve_store
 from orchestrator.tracking.store import connect
 from trainables.config import ExperimentConfig, SpuriousDigits, experiment_from_tree, override

@@ -29,11 +29,11 @@ from benchmarks.harness import tiny_space
 from benchmarks.harness.plain_loop import plain_epochs
 from benchmarks.harness.rows import Benchmark, Figure, benchmark
 from benchmarks.harness.timing import Stopwatch
+from orchestrator.cluster.session import ENVIRONMENT
+from orchestrator.files.sweep_config import SweepConfig, sweep_of_space
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch import sweep as launcher
-from orchestrator.launch.runtime import ENVIRONMENT
-from orchestrator.launch.trial_functions import TrialFunction, TrialSetting, trial_function
-from orchestrator.sweep_config import SweepConfig, sweep_of_space
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.launch.trials import TrialFunction, TrialSetting, trial_function
 from orchestrator.tracking import resolve_store
 from trainables.config import ExperimentConfig, experiment_from_tree, override
 from trainables.trial_folder import read_json, write_json

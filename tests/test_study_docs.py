@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import search_spaces
-from orchestrator.study import read_study
-from orchestrator.study_sweep import sweep_of_study
+from orchestrator.files.study import read_study
+from orchestrator.files.study_sweep import sweep_of_study
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
 SHIPPED = {path.stem for path in (Path(search_spaces.__file__).parent / "studies").rglob("*.yaml")}

@@ -49,7 +49,7 @@ def check(
 
     Example: campaign cluster check cluster.yaml --for pets-species --scale imagenet-s50 --set resources.workers=2
     """
-    from orchestrator.cluster import check_file
+    from orchestrator.cluster_file import check_file
     from trainables.config import ConfigError
 
     if set_ and for_ is None:

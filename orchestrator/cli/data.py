@@ -84,7 +84,7 @@ def _link(
     from contextlib import nullcontext
 
     from orchestrator.data.links import link_all
-    from orchestrator.lock import locked
+    from orchestrator.files.lock import locked
 
     parts = {job.part: {"linked": 0, "there": 0} for job in tree.jobs}
     target = root / tree.folder

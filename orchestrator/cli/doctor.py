@@ -32,7 +32,7 @@ def doctor(
 
     Example: campaign doctor --data /data/pets --ray
     """
-    from orchestrator.cluster.doctor import Patient, examine
+    from orchestrator.doctor.doctor import Patient, examine
 
     states = []
     for state in examine(Patient(storage, tracking_uri, data, address, ray)):

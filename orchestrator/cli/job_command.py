@@ -6,8 +6,8 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from orchestrator.environment import variable
-from orchestrator.launch.runtime import ENVIRONMENT
+from orchestrator.cluster.environment import variable
+from orchestrator.cluster.session import ENVIRONMENT
 from trainables.config import ConfigError
 
 STORAGE = "CAMPAIGN_STORAGE"

@@ -29,9 +29,9 @@ def leaderboard(
 
     Example: campaign leaderboard first
     """
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.reports import leaderboard_markdown, leaderboard_table
-    from orchestrator.results import sweep_document
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.results.trial_rows import sweep_document
     from orchestrator.tracking import resolve_store
 
     folder = SweepFolder.find(storage, sweep)
@@ -49,8 +49,8 @@ def status(sweep: Sweep, storage: Storage = DEFAULT_STORAGE, json: Json = False)
 
     Example: campaign status first
     """
-    from orchestrator.status import status_lines, sweep_status
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.status import status_lines, sweep_status
 
     document = sweep_status(SweepFolder.find(storage, sweep))
     if json:
@@ -73,9 +73,9 @@ def report(
 
     Example: campaign report first
     """
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.reports import write_report
-    from orchestrator.results import sweep_document
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.results.trial_rows import sweep_document
     from orchestrator.tracking import kept_provenance, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
@@ -103,8 +103,8 @@ def compare(
 
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """
+    from orchestrator.launch.explain import find_run, run_name
     from orchestrator.reports import comparison_document, evaluation_section, read_run, write_comparison
-    from orchestrator.runs import find_run, run_name
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError
 
@@ -131,8 +131,8 @@ def sync(
 
     Example: campaign sync first --tracking-uri http://head:5000
     """
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.sweep import sync_sweep
-    from orchestrator.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
 
     folder = SweepFolder.find(storage, sweep)

@@ -9,7 +9,7 @@ from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, 
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
-    from orchestrator.evaluation import EvaluationOrder
+    from orchestrator.launch.evaluation import EvaluationOrder
     from trainables.evaluations import Metrics, PartsFailedError, Watch
 
 
@@ -42,8 +42,8 @@ def train(
 
     Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
     """
-    from orchestrator.launch.single import train_one
-    from orchestrator.sweep_config import check_name
+    from orchestrator.files.sweep_config import check_name
+    from orchestrator.launch.train import train_one
     from orchestrator.tracking import resolve_store
     from search_spaces import find_base
     from trainables.config import config_hash, experiment_from_tree, override, parse_assignments
@@ -85,10 +85,10 @@ def evaluate(
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.evaluation import EvaluationOrder, push_evaluation
-    from orchestrator.launch.evaluations import evaluate_on_ray
-    from orchestrator.runs import find_run, run_name
-    from orchestrator.suite_progress import SuiteProgress
+    from orchestrator.launch.evaluate import evaluate_on_ray
+    from orchestrator.launch.evaluation import EvaluationOrder, push_evaluation
+    from orchestrator.launch.explain import find_run, run_name
+    from orchestrator.launch.suite_progress import SuiteProgress
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError, parse_assignments
     from trainables.evaluations import PartsFailedError, select
@@ -130,7 +130,7 @@ def evaluate(
 
 
 def _evaluate_here(order: "EvaluationOrder", watch: "Watch") -> "Metrics | PartsFailedError":
-    from orchestrator.evaluation import evaluate_run
+    from orchestrator.launch.evaluation import evaluate_run
     from trainables.evaluations import PartsFailedError
 
     try:
@@ -157,7 +157,7 @@ def explain(
     """
     from dataclasses import asdict
 
-    from orchestrator.runs import explain_images, find_run
+    from orchestrator.launch.explain import explain_images, find_run
     from orchestrator.tracking import resolve_store
 
     folder = find_run(run, storage, resolve_store(storage, tracking_uri))

@@ -9,9 +9,9 @@ from orchestrator.cli.options import DEFAULT_STORAGE, Address, Concurrent, Json,
 from orchestrator.cli.output import note, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from orchestrator.files.sweep_config import SweepConfig
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.study import StudyRun
-    from orchestrator.sweep_config import SweepConfig
-    from orchestrator.sweep_folder import SweepFolder
     from orchestrator.tracking import Store
 
 
@@ -47,9 +47,9 @@ def study(
 
     Example: campaign study digits-shortcut --seeds 0,1,2,3,4 --name five
     """
-    from orchestrator.study import read_study
-    from orchestrator.study_sweep import sweep_of_study
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.study import read_study
+    from orchestrator.files.study_sweep import sweep_of_study
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
 
     chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds))
@@ -75,9 +75,9 @@ def run_and_print(
         change: What the command changes in the folder, once all that can be checked before is checked.
         retry: Whether `change` leaves trials to run though all have ended.
     """
+    from orchestrator.files.study_sweep import prepare_study, study_trials
     from orchestrator.launch.preflight import check_sweep
     from orchestrator.launch.study import run_study
-    from orchestrator.study_sweep import prepare_study, study_trials
 
     if retry or folder.num_finished() < config.num_trials:
         check_sweep(folder, config, store, trials=study_trials(config).values(), address=address)

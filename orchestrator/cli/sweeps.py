@@ -10,9 +10,9 @@ from orchestrator.cli.output import note, print_json, print_table, say
 from orchestrator.cli.studies import run_and_print
 
 if TYPE_CHECKING:
+    from orchestrator.files.sweep_config import SweepConfig
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.sweep import SweepRun
-    from orchestrator.sweep_config import SweepConfig
-    from orchestrator.sweep_folder import SweepFolder
     from orchestrator.tracking import Store
     from trainables.config import ExperimentConfig
 
@@ -52,8 +52,8 @@ def plan(
 
     Example: campaign plan digits-background-weight --trials 20 --set training.epochs=30
     """
-    from orchestrator.plan import make_plan, plan_lines
-    from orchestrator.sweep_config import sweep_of_space
+    from orchestrator.files.sweep_config import sweep_of_space
+    from orchestrator.launch.plan import make_plan, plan_lines
 
     config = sweep_of_space(
         space, name="plan", num_trials=trials, seed=seed, assignments=set_ or [], max_concurrent=concurrent
@@ -91,8 +91,8 @@ def sweep(
 
     Example: campaign sweep digits-background-weight --trials 8 --name first
     """
-    from orchestrator.sweep_config import sweep_of_space
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.sweep_config import sweep_of_space
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
 
     config = sweep_of_space(
@@ -122,7 +122,7 @@ def resume(
 
     Example: campaign resume first
     """
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
@@ -143,7 +143,7 @@ def extend(
 
     Example: campaign extend first --trials 4
     """
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
@@ -174,8 +174,8 @@ def promote(
 
     Example: campaign promote first --scale digits-full --top 2
     """
-    from orchestrator.promotion import differences, plan_promotion, prepare, sweep_of_promotion
-    from orchestrator.sweep_folder import SweepFolder
+    from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.promote import differences, plan_promotion, prepare, sweep_of_promotion
     from orchestrator.tracking import resolve_store
     from trainables.config import parse_assignments
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.cluster.cluster_file import ClusterFile
-from orchestrator.cluster.trial_fit import largest
-from orchestrator.launch.capacity import Node
+from orchestrator.cluster.capacity import Node
+from orchestrator.cluster_file.cluster_file import ClusterFile
+from orchestrator.cluster_file.trial_fit import largest
 from trainables.config import read_tree
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")

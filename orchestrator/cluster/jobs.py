@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.environment import variable
-from orchestrator.launch.capacity import DRIVER, DRIVER_SHARE
+from orchestrator.cluster.capacity import DRIVER, DRIVER_SHARE
+from orchestrator.cluster.environment import variable
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)

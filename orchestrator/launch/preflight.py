@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.data.manifests import manifests_in
-from orchestrator.launch.capacity import Capacity, Node, capacity
-from orchestrator.launch.nodes import check_nodes
-from orchestrator.launch.runtime import nodes_to_use
+from orchestrator.cluster.capacity import Capacity, Node, capacity
+from orchestrator.cluster.nodes import check_nodes
+from orchestrator.cluster.session import nodes_to_use
+from orchestrator.data.index import manifests_in
+from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.points import check_points
 from orchestrator.launch.search import check_study
-from orchestrator.points import check_points
-from orchestrator.sweep_config import SweepConfig
-from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NONE_KEPT, Manifests

@@ -9,8 +9,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.sweep_config import SweepConfig
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.sweep_folder import SweepFolder
 from search_spaces import Space, overrides_of
 from trainables.config import ConfigError
 from trainables.training.seeding import derive_seed

@@ -4,16 +4,16 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.evaluation import EvaluationOrder
-from orchestrator.launch.evaluations import evaluate_on_ray
+from orchestrator.files.study_sweep import study_parts
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.evaluate import evaluate_on_ray
+from orchestrator.launch.evaluation import EvaluationOrder
+from orchestrator.launch.suite_progress import SuiteProgress
 from orchestrator.launch.sweep import SweepRun, run_sweep, sync_sweep
-from orchestrator.reports.study_document import StudyDocument
-from orchestrator.reports.study_result import study_document
 from orchestrator.reports.study_table import study_markdown
-from orchestrator.results import sweep_document
-from orchestrator.study_sweep import study_parts
-from orchestrator.suite_progress import SuiteProgress
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.results.study_document import StudyDocument
+from orchestrator.results.study_result import study_document
+from orchestrator.results.trial_rows import sweep_document
 from orchestrator.tracking import Store, StoreError
 from trainables.trial_folder import write_json, write_text
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import ray.tune
 
-from orchestrator.launch.capacity import Capacity, capacity, driver_demand
-from orchestrator.launch.runtime import ray_session
+from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
+from orchestrator.cluster.session import ray_session
+from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.search import build_search, open_study
-from orchestrator.launch.trial_functions import TrialSetting, trial_function
+from orchestrator.launch.trials import TrialSetting, trial_function
 from orchestrator.launch.tune_callback import RecordEnds
-from orchestrator.progress import EpochProgress
-from orchestrator.results import TrialRow, best, ids_in_mlflow, ranked, summary, trial_rows
-from orchestrator.sweep_config import SweepConfig
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.results.trial_rows import TrialRow, best, ids_in_mlflow, ranked, summary, trial_rows
 from orchestrator.tracking import (
     Provenance,
     Store,

@@ -8,9 +8,9 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from orchestrator.launch.trial_functions import TrialSetting
-from orchestrator.progress import Watcher
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.progress import Watcher
+from orchestrator.launch.trials import TrialSetting
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.reports.figures_of_merit import LOGIT_ERROR, better_direction, key_metrics, meaning
-from orchestrator.reports.run_differences import verdict
-from orchestrator.reports.wording import (
+from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.results.formatting import (
     SMALLEST_SHOWN,
     describe,
     format_difference,
@@ -18,8 +17,9 @@ from orchestrator.reports.wording import (
     objective_name,
     parts,
 )
-from orchestrator.results import TrialRow, ranked, varied
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.metric_catalogue import LOGIT_ERROR, better_direction, key_metrics, meaning
+from orchestrator.results.run_differences import verdict
+from orchestrator.results.trial_rows import TrialRow, ranked, varied
 
 
 @dataclass(frozen=True, slots=True)

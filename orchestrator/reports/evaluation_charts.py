@@ -9,12 +9,12 @@ from typing import Any
 from plotly import graph_objects as go
 
 from orchestrator.reports.axes import LogAxis
-from orchestrator.reports.categories import category_of_part
-from orchestrator.reports.evaluated import EvaluatedRun
 from orchestrator.reports.line_styles import LineStyle
 from orchestrator.reports.panels import PictureRow, side_by_side
 from orchestrator.reports.plot_area import plot_area
 from orchestrator.reports.rendering import Drawing
+from orchestrator.results.categories import category_of_part
+from orchestrator.results.evaluated import EvaluatedRun
 
 Curve = Mapping[str, Any]
 """As a part's file has it: chart, name, x_label, y_label, x and y."""

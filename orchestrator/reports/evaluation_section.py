@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.reports.categories import TITLES
-from orchestrator.reports.comparability import flat, how_to_evaluate, warnings
-from orchestrator.reports.evaluated import EvaluatedRun
 from orchestrator.reports.evaluation_charts import Chart, Pictures, charts, pictures
 from orchestrator.reports.line_styles import LineStyle, line_styles
 from orchestrator.reports.metric_table import Group, Table, headlines, tables
 from orchestrator.reports.rendering import Drawing
-from orchestrator.reports.run_differences import RunDifference, run_differences
-from orchestrator.reports.wording import describe_objective, format_setting
+from orchestrator.results.categories import TITLES
+from orchestrator.results.comparability import flat, how_to_evaluate, warnings
+from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.formatting import describe_objective, format_setting
+from orchestrator.results.run_differences import RunDifference, run_differences
 
 
 @dataclass(frozen=True, slots=True)

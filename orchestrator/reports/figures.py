@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects as go
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.comparison import Comparison, role
-from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE
 from orchestrator.reports.line_styles import line_styles
 from orchestrator.reports.objective_marks import objective_marks
 from orchestrator.reports.plot_area import plot_area
 from orchestrator.reports.theme import LIGHT
-from orchestrator.reports.wording import (
+from orchestrator.results.formatting import (
     background_weight,
     format_metric,
     format_setting,
     short_names,
 )
-from orchestrator.results import TrialRow, pareto_front, varied
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.metric_catalogue import INFLUENCE_SHARE
+from orchestrator.results.trial_rows import TrialRow, pareto_front, varied
 from trainables.trial_folder import Row
 
 COLOUR_SCALE = [[0.0, LIGHT["scale_low"]], [0.5, LIGHT["scale_middle"]], [1.0, LIGHT["scale_high"]]]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.goal_panels import DIRECTIONS
-from orchestrator.reports.wording import describe_objective, format_metric
-from orchestrator.results import TrialRow, best, scores
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.formatting import describe_objective, format_metric
+from orchestrator.results.trial_rows import TrialRow, best, scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from itertools import combinations
 
 from plotly import graph_objects as go
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.objective_marks import objective_marks
 from orchestrator.reports.plot_area import AXIS, plot_area
+from orchestrator.reports.sweep_plots import IN_ONE_PLOT
 from orchestrator.reports.theme import LIGHT
-from orchestrator.reports.wording import describe_objective, format_metric, listing
-from orchestrator.results import TrialRow, pareto_front, ranked
-from orchestrator.sweep_config import SweepGoal
-from orchestrator.tracking.figures import IN_ONE_PLOT
+from orchestrator.results.formatting import describe_objective, format_metric, listing
+from orchestrator.results.trial_rows import TrialRow, pareto_front, ranked
 
 MOST_GOALS = 4
 COLUMNS = 3

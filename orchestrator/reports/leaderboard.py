@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from orchestrator.reports.figures_of_merit import finite_rows, key_metrics
-from orchestrator.reports.wording import MISSING, format_metric, format_setting, markdown_cell, short_names
-from orchestrator.results import TrialRow, ranked
-from orchestrator.sweep_config import SweepGoal
-from orchestrator.varying import varying
+from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
+from orchestrator.results.metric_catalogue import finite_rows, key_metrics
+from orchestrator.results.trial_rows import TrialRow, ranked
+from orchestrator.results.varied import varying
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.reports.theme import LIGHT
-from orchestrator.reports.wording import is_cross_entropy
-from orchestrator.results import TrialRow
+from orchestrator.results.formatting import is_cross_entropy
+from orchestrator.results.trial_rows import TrialRow
 
 CSS_DASHES = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
 

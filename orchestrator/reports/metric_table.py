@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from orchestrator.reports.categories import TITLES, category_of_metric
-from orchestrator.reports.evaluated import EvaluatedRun
-from orchestrator.reports.figures_of_merit import HEADLINES, meaning
-from orchestrator.reports.run_differences import RunDifference, shared_metrics
-from orchestrator.reports.wording import SMALLEST_SHOWN, format_difference, format_metric
+from orchestrator.results.categories import TITLES, category_of_metric
+from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.formatting import SMALLEST_SHOWN, format_difference, format_metric
+from orchestrator.results.metric_catalogue import HEADLINES, meaning
+from orchestrator.results.run_differences import RunDifference, shared_metrics
 from trainables.evaluations import direction
 
 ARROWS = {"max": "↑", "min": "↓", None: ""}

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.reports.wording import is_cross_entropy, objective_group
-from orchestrator.results import TrialRow
+from orchestrator.results.formatting import is_cross_entropy, objective_group
+from orchestrator.results.trial_rows import TrialRow
 
 PLAIN = "diamond"
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "triangle-down", "bowtie")

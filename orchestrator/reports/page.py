@@ -5,23 +5,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.sweep_config import SweepConfig, SweepGoal
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.reports.comparison import Comparison, caveats, compare, differences, role, sentence
-from orchestrator.reports.evaluated import read_run
 from orchestrator.reports.evaluation_section import EvaluationSection, evaluation_section
 from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure, with_metrics
-from orchestrator.reports.figures_of_merit import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
 from orchestrator.reports.front_table import front_table
 from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
 from orchestrator.reports.leaderboard import leaderboard
-from orchestrator.reports.making import base_yaml, facts, provenance
 from orchestrator.reports.panels import picture_rows
+from orchestrator.reports.provenance_section import base_yaml, facts, provenance
 from orchestrator.reports.rendering import Drawing, render
-from orchestrator.reports.study_document import StudyDocument
 from orchestrator.reports.study_table import StudyTable, study_table
-from orchestrator.reports.wording import background_weight, describe, is_cross_entropy
-from orchestrator.results import TrialRow, best, ranked
-from orchestrator.sweep_config import SweepConfig, SweepGoal
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.results.evaluated import read_run
+from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
+from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
+from orchestrator.results.study_document import StudyDocument
+from orchestrator.results.trial_rows import TrialRow, best, ranked
 from search_spaces import SPACES
 from trainables.trial_folder import read_json, write_text
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.reports.evaluation_section import EvaluationSection
-from orchestrator.reports.making import data_facts
+from orchestrator.reports.provenance_section import data_facts
 from orchestrator.reports.rendering import render
-from orchestrator.reports.wording import format_setting, listing
-from orchestrator.results import varied
+from orchestrator.results.formatting import format_setting, listing
+from orchestrator.results.trial_rows import varied
 from trainables.trial_folder import write_text
 
 

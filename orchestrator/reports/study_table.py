@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from orchestrator.progress import format_seconds
+from orchestrator.launch.progress import format_seconds
 from orchestrator.reports.metric_table import ARROWS
-from orchestrator.reports.study_document import ArmResult, Difference, Figure, StudyDocument
-from orchestrator.reports.wording import (
+from orchestrator.results.formatting import (
     MISSING,
     SMALLEST_SHOWN,
     format_difference,
@@ -17,6 +16,7 @@ from orchestrator.reports.wording import (
     listing,
     markdown_cell,
 )
+from orchestrator.results.study_document import ArmResult, Difference, Figure, StudyDocument
 
 if TYPE_CHECKING:
     from rich.table import Table

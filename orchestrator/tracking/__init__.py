@@ -1,9 +1,11 @@
 """MLflow as a view of what lies on disk: stores, mirrored trials, the sweep's parent run, the champion."""
 
-from orchestrator.tracking.champion import crown, log_model
-from orchestrator.tracking.figures import Objectives, Row
-from orchestrator.tracking.mirror import EndState, Mirror, RunIdentity
-from orchestrator.tracking.parent import (
+from orchestrator.files.provenance import Provenance, collect_provenance, keep_provenance, kept_provenance
+from orchestrator.reports.sweep_plots import Objectives, Row
+from orchestrator.tracking.registry import crown, log_model
+from orchestrator.tracking.runs import SweepIds, find_identity, find_sweep, folder_of_run
+from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
+from orchestrator.tracking.sweep_run import (
     SweepIdentity,
     close_parent,
     leaderboard,
@@ -12,10 +14,8 @@ from orchestrator.tracking.parent import (
     write_study,
     write_summary,
 )
-from orchestrator.tracking.provenance import Provenance, collect_provenance, keep_provenance, kept_provenance
-from orchestrator.tracking.runs import SweepIds, find_identity, find_sweep, folder_of_run
-from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sync import sync
+from orchestrator.tracking.trial_run import EndState, Mirror, RunIdentity
 
 __all__ = [
     "EndState",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.tracking.mirror import RunIdentity
-from orchestrator.tracking.run_view import quoted
+from orchestrator.tracking.run_writer import quoted
 from orchestrator.tracking.store import Store, connect, reaching
+from orchestrator.tracking.trial_run import RunIdentity
 
 PAGE = 1000
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from orchestrator.tracking.mirror import Mirror
+from orchestrator.tracking.trial_run import Mirror
 
 
 def sync(mirrors: Iterable[Mirror]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, connect, resolve_store
 
 COMMAND = Path(sys.executable).with_name("campaign")

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect, resolve_store
 from tests.integration.conftest import Ran, Shell, epochs, wait
 from tests.integration.many_nodes import ManyNodes, free_port

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect
 from trainables.trial_folder import read_json
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sweep_config import SweepConfig
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.sweep_folder import SweepFolder
 from trainables.config import ExperimentConfig
 from trainables.trial_folder import as_json_line, write_json, write_text
 

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 import search_spaces
-from orchestrator.transfer import RULES
+from orchestrator.launch.transfer import RULES
 from search_spaces import SPACES, Space, find_base, find_scale, find_space, find_study, overrides_of
 from trainables.config import ConfigError, experiment_from_tree, flatten, override, read_tree
 from trainables.evaluations import direction

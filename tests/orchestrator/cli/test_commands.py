@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from orchestrator.cli.app import app
+from orchestrator.files.lock import locked
 from orchestrator.launch.search import FolderOfPoint, open_study
-from orchestrator.lock import locked
 from orchestrator.tracking import keep_provenance
 from search_spaces import find_space
 

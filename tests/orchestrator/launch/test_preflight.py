@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.preflight import check_sweep
-from orchestrator.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, resolve_store
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
 

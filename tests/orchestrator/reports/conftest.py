@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from orchestrator.files.sweep_config import SweepConfig, SweepGoal
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.reports import read_run
-from orchestrator.reports.evaluated import EvaluatedRun
-from orchestrator.results import TrialRow, trial_rows
-from orchestrator.sweep_config import SweepConfig, SweepGoal
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.trial_rows import TrialRow, trial_rows
 from trainables.config import to_yaml
 from trainables.trial_folder import as_json_line, write_json, write_text
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.reports.study_result import study_document
-from orchestrator.study import study_from_tree
-from orchestrator.study_sweep import prepare_study, sweep_of_study
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.files.study import study_from_tree
+from orchestrator.files.study_sweep import prepare_study, sweep_of_study
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.results.study_result import study_document
 from trainables.trial_folder import as_json_line, write_json, write_text
 
 Samples = Mapping[str, Mapping[str, float]]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.reports import write_report
-from orchestrator.reports.study_result import study_document
-from orchestrator.results import trial_rows
-from orchestrator.sweep_folder import SweepFolder
+from orchestrator.results.study_result import study_document
+from orchestrator.results.trial_rows import trial_rows
 from tests.browser import NEEDS_BROWSER, open_browser
 from tests.orchestrator.reports.study_on_disk import FOUR, StudyOnDisk
 from trainables.trial_folder import write_json

@@ -2,9 +2,9 @@
 
 import pytest
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.comparison import caveats, compare, differences, sentence
-from orchestrator.results import TrialRow
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow
 
 SHARE = "background/influence_share"
 GOALS = (SweepGoal(metric="val/accuracy", direction="max"),)

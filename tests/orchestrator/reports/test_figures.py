@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.comparison import compare
 from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure
 from orchestrator.reports.theme import LIGHT
-from orchestrator.results import TrialRow
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow
 
 SHARE = "background/influence_share"
 ACCURACY = "val/accuracy"

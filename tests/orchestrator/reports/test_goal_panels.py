@@ -2,10 +2,10 @@
 
 import pytest
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.front_table import Value, front_table
 from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
-from orchestrator.results import TrialRow
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow
 
 UP, DOWN, ELSEWHERE = "val/accuracy", "background/influence_share", "shift/dogs-vs-cats/accuracy"
 GOALS = [SweepGoal(metric=UP, direction="max"), SweepGoal(metric=DOWN, direction="min")]

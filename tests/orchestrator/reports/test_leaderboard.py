@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports import leaderboard_markdown, leaderboard_table
-from orchestrator.results import TrialRow
-from orchestrator.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow
 
 GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
 

@@ -2,7 +2,7 @@
 
 from orchestrator.reports.line_styles import line_styles
 from orchestrator.reports.theme import LIGHT
-from orchestrator.results import TrialRow
+from orchestrator.results.trial_rows import TrialRow
 
 
 def row(kind: str) -> TrialRow:

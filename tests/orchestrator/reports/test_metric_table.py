@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.reports.metric_table import best_values, headlines, tables
-from orchestrator.reports.run_differences import run_differences
+from orchestrator.results.run_differences import run_differences
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""

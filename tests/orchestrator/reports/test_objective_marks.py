@@ -1,7 +1,7 @@
 """Shapes of objectives."""
 
 from orchestrator.reports.objective_marks import SYMBOLS, objective_marks
-from orchestrator.results import TrialRow
+from orchestrator.results.trial_rows import TrialRow
 
 
 def row(kind: str, **parts: float) -> TrialRow:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports import write_report
-from orchestrator.sweep_config import SweepGoal
 from tests.orchestrator.reports.reading import Page
 from trainables.trial_folder import write_json
 

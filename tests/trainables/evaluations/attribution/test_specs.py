@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from orchestrator.part_files import PartFiles
+from orchestrator.files.evaluation_store import PartFiles
 from tests.trainables.evaluations.attribution.networks import pictures, small_network
 from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
 from trainables.config import Suite

@@ -1,0 +1,130 @@
+"""The nodes of a cluster: what each has, and whether each sees the storage folder and the MLflow store."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.cluster.capacity import Node
+from orchestrator.cluster_file.addresses import is_itself
+from orchestrator.tracking import Store
+from trainables.config import ConfigError
+
+MARKER_WAIT_S = 120.0
+"""How long a node may take to start a process and look for the marker file."""
+
+
+def resources_of_nodes() -> list[Node]:
+    """Return what each living node of the connected cluster has."""
+    return [node["Resources"] for node in _living_nodes()]
+
+
+def check_nodes(storage: Path, store: Store, nodes: Sequence[Node]) -> None:
+    """Check that every node of the connected cluster sees `storage` and can log to `store`.
+
+    Args:
+        nodes: What each node has, also those that its autoscaler may add.
+
+    Raises:
+        ConfigError: A node does not; the message names it.
+    """
+    there = _living_nodes()
+    to_come = len(nodes) > len(there) or not any(node["Resources"].get("CPU") for node in there)
+    if len(there) > 1 or to_come:
+        check_reachable(store, {node["NodeManagerAddress"] for node in there}, to_come=to_come)
+        check_shared(storage)
+
+
+def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False) -> None:
+    """Check that nodes at `addresses` can log to `store`: over HTTP, and not to an address of each node's own.
+
+    Args:
+        to_come: Whether there will be nodes at other addresses.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    remedy = (
+        "start a server on a machine that all nodes reach with `campaign tracking serve --host ADDRESS`, and give its "
+        "--tracking-uri http://ADDRESS:5000"
+    )
+    if store.is_database:
+        raise ConfigError(f"MLflow store {store}: a cluster of several nodes logs over HTTP only; {remedy}")
+    host = urlsplit(store.tracking_uri).hostname or ""
+    if is_itself(host) and (len(addresses) > 1 or to_come):
+        nodes = ", ".join(sorted(addresses)) + (" and the nodes to come" if to_come else "")
+        raise ConfigError(f"MLflow store {store}: on each of {nodes} that is the node itself; {remedy}")
+
+
+def check_shared(storage: Path) -> None:
+    """Check that every node of the connected cluster sees a file that is written here, and can write beside it.
+
+    Raises:
+        ConfigError: A node does not; the message names it.
+    """
+    import ray
+
+    nodes = _living_nodes()
+    storage.mkdir(parents=True, exist_ok=True)
+    marker, text = storage / f".seen-by-all-nodes-{secrets.token_hex(4)}", secrets.token_hex(16)
+    marker.write_text(text, encoding="utf-8")
+    here = ray.get_runtime_context().get_node_id()
+    try:
+        looks = {node["NodeID"]: _look(node["NodeID"], marker) for node in nodes if node["NodeID"] != here}
+        ray.wait(list(looks.values()), num_returns=len(looks), timeout=MARKER_WAIT_S)
+        for node in nodes:
+            if node["NodeID"] in looks:
+                name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+                _check_found(looks[node["NodeID"]], text, storage, name)
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _look(node_id: str, marker: Path) -> Any:
+    """Start a task on the node that reads the marker."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(read_marker)
+    return task.remote(marker)
+
+
+def read_marker(path: Path) -> str:
+    """Return what the file holds, or why it cannot be read or its folder not be written to."""
+    written = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        written.touch()
+        written.unlink()
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return text
+
+
+def _check_found(look: Any, text: str, storage: Path, node: str) -> None:
+    import ray
+
+    try:
+        found = ray.get(look, timeout=0)
+    except ray.exceptions.GetTimeoutError as error:
+        raise ConfigError(
+            f"{node} did not start a process within {MARKER_WAIT_S:.0f} s to look for {storage}; see `ray status`"
+        ) from error
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().rpartition("\n")[2]
+        raise ConfigError(
+            f"{node} cannot run CAMpaign: {reason}; install the same version with the same Python on all nodes"
+        ) from error
+    if found != text:
+        raise ConfigError(
+            f"{node} does not share the storage folder {storage} ({found}): give a --storage on a file system that "
+            "all nodes mount at the same path and can write to"
+        )
+
+
+def _living_nodes() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]

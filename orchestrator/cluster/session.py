@@ -1,0 +1,107 @@
+"""A connection to Ray: the cluster named by the user or the environment, or one started on this machine."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.cluster.autoscaling import with_autoscaling
+from orchestrator.cluster.capacity import DRIVER, Node
+from orchestrator.cluster.nodes import resources_of_nodes
+
+logger = logging.getLogger(__name__)
+PATIENCE_S = 10.0
+
+ENVIRONMENT = {
+    # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # A week, in which a trial waits until a lost node is replaced or another trial ends: whether it fits at all is
+    # checked beforehand. After Ray's default of 60 s, and three more tries, it would have failed.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "604800",
+    # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder holds all there is to keep.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # A goal that only the final evaluation reports is missing until then.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Workers keep the driver's working directory.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextmanager
+def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
+    """Yield what the nodes of the cluster at `address` have, connected to it, or this machine where none is named.
+
+    Ray on this machine is not started for it, and may count fewer CPUs, in a container.
+    """
+    if address:
+        with ray_session(address) as nodes:
+            yield nodes
+        return
+    import torch
+
+    yield [{"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), DRIVER: 1.0}]
+
+
+@contextmanager
+def ray_session(address: str | None = None) -> Iterator[list[Node]]:
+    """Connect to Ray, yield what each node has, also those that its autoscaler may add, and disconnect.
+
+    Args:
+        address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
+
+    Raises:
+        ConnectionError: The cluster does not answer, or Ray does not start on this machine.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    address = address or os.environ.get("RAY_ADDRESS")
+    _connect(address)
+    try:
+        nodes = resources_of_nodes()
+        yield with_autoscaling(nodes) if address else nodes
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    if address:
+        _check_answers(address)
+    local = {} if address else {"include_dashboard": False, "resources": {DRIVER: 1.0}}
+    try:
+        ray.init(
+            address=address or "local",
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            runtime_env={"env_vars": ENVIRONMENT},
+            **local,
+        )
+    except Exception as error:  # Ray raises plain exceptions where a node does not come up in time.
+        logger.debug("ray.init failed", exc_info=True)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConnectionError(
+            f"the Ray cluster at {address} does not answer ({reason}); check --address and RAY_ADDRESS"
+            if address
+            else f"Ray did not start on this machine ({reason}); it may be too busy, or short of memory or disk: "
+            "try again, or name a running cluster with --address"
+        ) from error
+
+
+def _check_answers(address: str) -> None:
+    """Raise ConnectionError unless something listens there; Ray itself takes minutes to say so."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"the Ray cluster at {address} does not answer ({error}); check --address and RAY_ADDRESS"
+        ) from error

@@ -1,0 +1,167 @@
+"""A study as a sweep: a fixed list of trials, one for each arm and seed."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from orchestrator.files.study import TRAINED, Study
+from orchestrator.files.sweep_config import SweepConfig, sweep_from_tree
+from orchestrator.files.sweep_folder import SweepFolder
+from search_spaces import find_base
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    config_hash,
+    experiment_from_tree,
+    override,
+    parse_assignments,
+)
+
+
+def sweep_of_study(
+    study: Study,
+    *,
+    name: str | None = None,
+    campaign: str | None = None,
+    assignments: Sequence[str] = (),
+    max_concurrent: int | None = None,
+) -> SweepConfig:
+    """Return the config of the sweep that runs a study; `assignments` change every arm, below what it sets.
+
+    Raises:
+        ConfigError: An arm is no valid experiment, two arms are the same, trials would need different resources, or an
+            evaluation or a metric is not there.
+    """
+    study = study.with_set(parse_assignments(assignments))
+    base = override(find_base(study.base), study.set)
+    experiment = experiment_from_tree(base, source=f"study {study.name}, base {study.base}")
+    fields: dict[str, Any] = {
+        "campaign": campaign or study.name,
+        "base": experiment.model_dump(mode="json"),
+        "goals": [_goal(study)],
+        "num_trials": len(study.trials),
+        "study": study.model_dump(mode="json"),
+    }
+    config = sweep_from_tree(
+        {"name": study.name if name is None else name, **fields, "max_concurrent": max_concurrent}, source="sweep"
+    )
+    experiments = study_trials(config)
+    _check_metrics(study, experiments)
+    _check_resources(study, experiments)
+    _check_different(study, experiments)
+    if name is None:
+        digest = hashlib.sha256(json.dumps(config.identity, sort_keys=True).encode()).hexdigest()[:8]
+        config = config.model_copy(update={"name": f"{study.name}-{digest}"})
+    return config
+
+
+def study_trials(config: SweepConfig) -> dict[str, ExperimentConfig]:
+    """Return by trial id the experiments of a sweep that runs a study; ConfigError names the arm that is none."""
+    assert config.study is not None
+    return {trial_id: _experiment(config, config.study, *place) for trial_id, place in config.study.trials.items()}
+
+
+def prepare_study(folder: SweepFolder, config: SweepConfig) -> None:
+    """Make the sweep's folder with the config of every trial in it, as far as they are missing."""
+    folder.claim(config)
+    for trial_id, experiment in study_trials(config).items():
+        folder.trial(trial_id).claim(experiment)
+
+
+def study_parts(study: Study) -> tuple[str, ...]:
+    """Return the evaluations to run on each trial; ConfigError lists the valid ones where a name is none.
+
+    Those of the quick suite, whose figures a trial has already, are among them for their values by picture.
+    """
+    from trainables.evaluations import EVALUATIONS, QUICK, select
+
+    chosen = set(QUICK)
+    for name in study.evaluations:
+        try:
+            chosen |= set(select(name))
+        except ValueError as error:
+            raise ConfigError(f"study {study.name}: evaluations: {error}") from error
+    return tuple(part for part in EVALUATIONS if part in chosen)
+
+
+def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> ExperimentConfig:
+    source = f"study {study.name}, arm {arm}"
+    try:
+        tree = override(override(config.base, study.overrides(arm)), dict.fromkeys(study.seed_fields, seed))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    return experiment_from_tree(tree, source=source)
+
+
+def _goal(study: Study) -> dict[str, str]:
+    """Return what the leaderboard ranks by: the first metric of the study that names one figure of the quick suite."""
+    from trainables.evaluations import EVALUATIONS, QUICK, direction
+
+    patterns = [pattern for part in QUICK for pattern in EVALUATIONS[part].directions]
+    for metric in study.metrics:
+        better = direction(metric)
+        if "*" not in metric and better and any(fnmatchcase(metric, pattern) for pattern in patterns):
+            return {"metric": metric, "direction": better}
+    return {"metric": "val/accuracy", "direction": "max"}
+
+
+def _check_resources(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
+    (first, expected), *others = experiments.items()
+    for trial_id, experiment in others:
+        for field, value in experiment.resources.model_dump().items():
+            wanted = getattr(expected.resources, field)
+            if value != wanted:
+                arm, _ = study.trials[trial_id]
+                raise ConfigError(
+                    f"study {study.name}, arm {arm}: resources.{field} = {value}, and that of arm "
+                    f"{study.trials[first][0]} is {wanted}; the trials of a study run side by side on equal shares: "
+                    "put resources under `set`, or give them with --set"
+                )
+
+
+def _check_different(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
+    seen: dict[str, str] = {}
+    for trial_id, experiment in experiments.items():
+        earlier = seen.setdefault(config_hash(experiment), trial_id)
+        if earlier != trial_id:
+            raise ConfigError(
+                f"study {study.name}: trials {earlier} and {trial_id} are the same experiment; let each arm change "
+                f"something, and seed_fields = {', '.join(study.seed_fields)} hold a field that decides the training"
+            )
+
+
+def _check_metrics(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
+    from trainables.evaluations import EVALUATIONS
+
+    parts = study_parts(study)
+    reported = {part: list(spec.directions) for part, spec in EVALUATIONS.items()}
+    for metric in study.metrics:
+        reporting = [part for part, names in reported.items() if any(_meet(metric, name) for name in names)]
+        if not reporting and not any(_meet(metric, name) for name in TRAINED):
+            valid = [*TRAINED, *(name for names in reported.values() for name in names)]
+            raise ConfigError(
+                f"study {study.name}: metric {metric} is reported by nothing; valid metrics: {', '.join(valid)}"
+            )
+        if reporting and not set(reporting) & set(parts):
+            raise ConfigError(
+                f"study {study.name}: metric {metric} is reported by {' or '.join(reporting)}, and evaluations = "
+                f"{', '.join(study.evaluations) or 'none'} has it not; add it there, or drop the metric"
+            )
+    _check_shift(study, {name for experiment in experiments.values() for name in experiment.data.shift_names})
+
+
+def _check_shift(study: Study, names: set[str]) -> None:
+    reported = [f"shift/{name}/accuracy" for name in sorted(names)]
+    for metric in study.metrics:
+        if metric.startswith("shift/") and not any(_meet(metric, name) for name in reported):
+            raise ConfigError(
+                f"study {study.name}: metric {metric} is of no shifted test set of its data, which have "
+                f"{', '.join(reported) or 'none'}"
+            )
+
+
+def _meet(metric: str, known: str) -> bool:
+    """Return whether one of two names, both of which may be patterns, is an instance of the other."""
+    return fnmatchcase(metric, known) or fnmatchcase(known, metric)

@@ -1,0 +1,166 @@
+"""A sweep's folder: its config, its trials and how each ended."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from orchestrator.files.lock import is_locked, locked
+from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
+from trainables.config import ConfigError
+from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
+
+Status = Literal["completed", "stopped", "failed"]
+
+
+class Outcome(TypedDict):
+    """How a trial ended: after its last epoch, stopped early by the scheduler, or by an error."""
+
+    status: Status
+    epoch: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """The files of one sweep under `<storage>/sweeps/<name>`."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, storage: Path, name: str) -> "SweepFolder":
+        return cls((storage / "sweeps" / name).absolute())
+
+    @classmethod
+    def find(cls, storage: Path, name: str) -> "SweepFolder":
+        """Return the sweep of that name; ConfigError lists those there are."""
+        folder = cls.of(storage, name)
+        if not folder.config_path.exists():
+            found = sorted(path.parent.name for path in (storage / "sweeps").glob("*/sweep.yaml"))
+            there = f"sweeps there: {', '.join(found)}" if found else "there is none yet"
+            raise ConfigError(f"no sweep {name!r} in {storage}; {there}")
+        return folder
+
+    @property
+    def storage(self) -> Path:
+        """The storage folder that the sweep lies in."""
+        return self.path.parent.parent
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "sweep.yaml"
+
+    @property
+    def study_path(self) -> Path:
+        return self.path / "study.journal"
+
+    @property
+    def result_path(self) -> Path:
+        """The result of the study that the sweep runs; its table lies beside it as `study.md`."""
+        return self.path / "study.json"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def trials_path(self) -> Path:
+        return self.path / "trials"
+
+    def config(self) -> SweepConfig:
+        return read_sweep_config(self.config_path)
+
+    def write(self, config: SweepConfig) -> None:
+        write_text(self.config_path, sweep_yaml(config))
+
+    def claim(self, config: SweepConfig) -> None:
+        """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
+
+        What is no part of the sweep's identity may differ: it says nothing about what the trials are. A sweep that
+        never had a trial gives way to another.
+        """
+        if not self.config_path.exists():
+            self.write(config)
+            return
+        if self.config() != config and not self.trial_ids():
+            with self.locked():
+                for path in (self.study_path, self.path / "provenance.json", self.path / "provenance.diff"):
+                    path.unlink(missing_ok=True)
+                self.write(config)
+            return
+        found, wanted = self.config().identity, config.identity
+        different = [key for key in found | wanted if found.get(key) != wanted.get(key)]
+        if different:
+            raise ConfigError(
+                f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
+                f"or continue that one with: campaign resume {config.name}"
+            )
+        if self.config() != config:
+            with self.locked():
+                self.write(config)
+
+    def extended(self, num_trials: int) -> SweepConfig:
+        """Return the config with `num_trials` more; ConfigError if the sweep searches no space."""
+        config = self.config()
+        if config.space is None:
+            raise ConfigError(f"sweep {config.name} is a fixed list of trials, not a search; it cannot be extended")
+        return config.model_copy(update={"num_trials": config.num_trials + num_trials})
+
+    def extend(self, num_trials: int) -> None:
+        """Add `num_trials` to a sweep that searches a space; ConfigError if a driver runs it."""
+        with self.locked():
+            self.write(self.extended(num_trials))
+
+    def forget_failures(self) -> None:
+        """Make the failed trials unfinished ones; ConfigError if a driver runs the sweep."""
+        with self.locked():
+            for trial_id in self.trial_ids():
+                outcome = self.outcome(trial_id)
+                if outcome and outcome["status"] == "failed":
+                    (self.trials_path / trial_id / "outcome.json").unlink()
+
+    def trial(self, trial_id: str) -> TrialFolder:
+        return TrialFolder(self.trials_path / trial_id)
+
+    def trial_ids(self) -> list[str]:
+        """Return the ids of the trials that have a config, in order."""
+        return sorted(path.parent.name for path in self.trials_path.glob("*/config.yaml"))
+
+    def epochs(self, trial_id: str) -> int:
+        """Return how many epochs the trial has when it runs to its end."""
+        return self.trial(trial_id).config().training.epochs
+
+    def epochs_done(self, trial_id: str) -> int:
+        """Return how many of them there are; a trial that has ended early counts in full."""
+        return self.epochs(trial_id) if self.outcome(trial_id) else len(self.trial(trial_id).rows())
+
+    def outcome(self, trial_id: str) -> Outcome | None:
+        """Return how the trial ended, or None while it has not."""
+        outcome: Outcome | None = read_json(self.trials_path / trial_id / "outcome.json")
+        return outcome
+
+    def end(self, trial_id: str, error: str | None = None) -> Outcome:
+        """Record that the trial ended: completed if it was evaluated after its last epoch, else stopped early."""
+        folder = self.trial(trial_id)
+        rows = folder.rows()
+        epoch = int(rows[-1]["epoch"]) if rows else 0
+        completed = folder.evaluation() is not None and epoch == folder.config().training.epochs
+        status: Status = "failed" if error else "completed" if completed else "stopped"
+        outcome = Outcome(status=status, epoch=epoch, error=error)
+        write_json(folder.path / "outcome.json", outcome)
+        return outcome
+
+    def unfinished(self) -> list[str]:
+        """Return the trials that were started and have no outcome."""
+        return [trial_id for trial_id in self.trial_ids() if self.outcome(trial_id) is None]
+
+    def num_finished(self) -> int:
+        return len(self.trial_ids()) - len(self.unfinished())
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the sweep for one driver; ConfigError if another one runs it."""
+        return locked(self.lock_path, f"sweep {self.path.name}")
+
+    def is_locked(self) -> bool:
+        """Return whether a driver runs the sweep at this moment."""
+        return is_locked(self.lock_path)

@@ -1,0 +1,138 @@
+"""Find a run by what a user calls it, and explain its network."""
+
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.results.trial_rows import ranked, trial_rows
+from orchestrator.tracking import Store, folder_of_run
+from trainables.config import ConfigError
+from trainables.data import Batch, PictureError, read_picture
+from trainables.evaluations import panels_of
+from trainables.training import LocalContext
+from trainables.trial import load_model
+from trainables.trial_folder import TrialFolder, read_json
+
+logger = logging.getLogger(__name__)
+
+
+def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
+    """Return the trial folder that `name` means.
+
+    That is a path, SWEEP/TRIAL, SWEEP for its best trial, a run of `campaign train`, or an MLflow run id.
+
+    Raises:
+        ConfigError: It means none.
+    """
+    sweep, _, trial_id = name.partition("/")
+    places = [Path(name), storage / "runs" / name, SweepFolder.of(storage, sweep).trials_path / trial_id]
+    for place in places:
+        if (place / "config.yaml").is_file():
+            return TrialFolder(place.absolute())
+    if SweepFolder.of(storage, name).config_path.exists():
+        return _best_trial(SweepFolder.of(storage, name))
+    folder = folder_of_run(store, name) if _looks_like_run_id(name) else None
+    if folder is None or not folder.is_dir():
+        raise ConfigError(
+            f"no run {name!r}: give a trial's folder, SWEEP or SWEEP/TRIAL of {storage / 'sweeps'}, the name of a run "
+            f"of campaign train, or an MLflow run id of {store}"
+        )
+    return TrialFolder(folder)
+
+
+def run_name(folder: TrialFolder, storage: Path) -> str:
+    """Return the shortest of the names under which `find_run` finds the folder."""
+    path, root = folder.path.resolve(), storage.resolve()
+    if path.parent == root / "runs":
+        return path.name
+    if path.parent.name == "trials" and path.parents[2] == root / "sweeps":
+        return f"{path.parents[1].name}/{path.name}"
+    return str(folder.path)
+
+
+def _best_trial(sweep: SweepFolder) -> TrialFolder:
+    ranking = ranked(trial_rows(sweep, {}), sweep.config().goals)
+    if not ranking:
+        raise ConfigError(f"no trial of sweep {sweep.path.name} has completed; see campaign status {sweep.path.name}")
+    return sweep.trial(ranking[0]["trial_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the network makes of a picture, and where its panel was written."""
+
+    image: str
+    predicted: str
+    probabilities: dict[str, float]
+    """Class -> softmax probability, the highest first."""
+    panel: str
+
+
+def explain_images(
+    folder: TrialFolder, images: Sequence[Path], *, output: Path, label: str | None, num_rivals: int
+) -> list[Explanation]:
+    """Draw each picture's ContrastiveCAMs: the predicted class, or `label`, against its strongest rivals.
+
+    Raises:
+        ConfigError: No such class, or a picture cannot be read; the message names it.
+    """
+    config = folder.config()
+    context = LocalContext(folder)
+    model = load_model(folder, context.device)
+    names = class_names(folder)
+    if label is not None and label not in names:
+        raise ConfigError(f"no class {label!r} in {folder.path}; valid classes: {', '.join(names)}")
+    output.mkdir(parents=True, exist_ok=True)
+    explanations: list[Explanation] = []
+    for path in images:
+        batch = _as_batch(path, config.data.image_size).to(context.device)
+        with torch.inference_mode():
+            probabilities_K = model(batch.images_BCHW).logits[0].float().softmax(0).cpu()
+        own = names.index(label) if label else int(probabilities_K.argmax())
+        batch = _with_label(batch, own)
+        (panel,) = panels_of(model, batch, names, num_rivals=num_rivals, device=context.device)
+        target = _unused(output, f"{path.stem}-{names[own]}", [one.panel for one in explanations])
+        panel.save(target)
+        explanations.append(_explanation(path, names, probabilities_K, target))
+    return explanations
+
+
+def class_names(folder: TrialFolder) -> tuple[str, ...]:
+    """Return the classes that the run was trained on, in the order of its logits."""
+    return tuple(read_json(folder.path / "data.json")["class_names"])
+
+
+def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:
+    """Return the first of `stem.png`, `stem-2.png`, ... in the folder that this call has not written."""
+    names = (f"{stem}.png" if count == 1 else f"{stem}-{count}.png" for count in itertools.count(1))
+    return next(folder / name for name in names if str(folder / name) not in taken)
+
+
+def _as_batch(path: Path, image_size: int) -> Batch:
+    try:
+        return read_picture(path, image_size=image_size)
+    except PictureError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _with_label(batch: Batch, label: int) -> Batch:
+    return replace(batch, labels_B=torch.full_like(batch.labels_B, label))
+
+
+def _explanation(path: Path, names: tuple[str, ...], probabilities_K: torch.Tensor, panel: Path) -> Explanation:
+    order = [int(k) for k in probabilities_K.argsort(descending=True)]
+    return Explanation(
+        image=str(path),
+        predicted=names[order[0]],
+        probabilities={names[k]: float(probabilities_K[k]) for k in order},
+        panel=str(panel),
+    )
+
+
+def _looks_like_run_id(name: str) -> bool:
+    return len(name) == 32 and all(letter in "0123456789abcdef" for letter in name)

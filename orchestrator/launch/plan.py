@@ -1,0 +1,104 @@
+"""A dry run of a sweep: sampled configs, what fits, and how long it would take."""
+
+import time
+from typing import Any
+
+from orchestrator.cluster.session import nodes_to_use
+from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.launch.points import sample_points
+from orchestrator.launch.preflight import check_fit
+from orchestrator.launch.progress import format_seconds
+from trainables.config import ExperimentConfig, flatten
+
+NUM_SHOWN = 5
+TIMED_STEPS = 5
+
+
+def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dict[str, Any]:
+    """Sample and check the sweep's configs and its resources; launch no trial.
+
+    Raises:
+        ConfigError: The space samples an invalid config, its data cannot be used, or a trial does not fit.
+    """
+    assert config.space is not None
+    experiment = config.experiment()
+    samples = sample_points(config, config.num_trials)
+    with nodes_to_use(address) as nodes:
+        room = check_fit([experiment], nodes, limit=config.max_concurrent, grows=address is not None)
+    epoch_s = _time_epoch(experiment) if measure else None
+    rounds = -(-config.num_trials // room.concurrent)
+    return {
+        "space": config.space,
+        "goals": [goal.model_dump() for goal in config.goals],
+        "num_trials": config.num_trials,
+        "epochs": experiment.training.epochs,
+        "base": flatten(experiment),
+        "points": samples,
+        "concurrent": room.concurrent,
+        "resources": room.describe(),
+        "epoch_s": epoch_s,
+        "estimated_s": None if epoch_s is None else epoch_s * experiment.training.epochs * rounds,
+    }
+
+
+def plan_lines(plan: dict[str, Any]) -> list[str]:
+    """Return the plan for people."""
+    goals = ", ".join(f"{goal['metric']} ({goal['direction']})" for goal in plan["goals"])
+    lines = [
+        f"space      {plan['space']}: {plan['num_trials']} trials of {plan['epochs']} epochs, for {goals}",
+        f"resources  {plan['resources']}",
+    ]
+    if plan["estimated_s"] is not None:
+        lines.append(
+            f"time       about {format_seconds(plan['estimated_s'])} of training "
+            f"({plan['epoch_s']:.1f} s an epoch here, measured on {TIMED_STEPS} steps; evaluations come on top)"
+        )
+    lines.append(f"points     the first {min(NUM_SHOWN, len(plan['points']))} of {len(plan['points'])}, all valid:")
+    for point in plan["points"][:NUM_SHOWN]:
+        lines.append("  " + "  ".join(f"{field}={_short(value)}" for field, value in point.items()))
+    return lines
+
+
+def _time_epoch(experiment: ExperimentConfig) -> float:
+    """Return the seconds of an epoch's training here, from a few steps after a first one that warms up."""
+    from pathlib import Path
+
+    import torch
+
+    from trainables.data import build_data, training_batches
+    from trainables.models import build_model
+    from trainables.training import torch_threads
+    from trainables.training.context import LocalContext
+    from trainables.training.embedding import build_task, num_views
+    from trainables.training.learner import Learner
+    from trainables.trial_folder import TrialFolder
+
+    data = build_data(experiment.data)
+    batches = training_batches(
+        data.train,
+        batch_size=experiment.training.batch_size,
+        seed=0,
+        epoch=1,
+        num_views=num_views(experiment.objective),
+    )
+    with torch_threads(experiment.resources.cpus):
+        torch.manual_seed(0)
+        model = build_model(experiment.model, num_classes=len(data.class_names), pretrained=False).model
+        learner = Learner(
+            experiment,
+            model,
+            build_task(experiment.objective, model),
+            LocalContext(TrialFolder(Path())),
+            steps_per_epoch=len(batches),
+        )
+        learner.train_mode()
+        times = []
+        for _, batch in zip(range(TIMED_STEPS + 1), batches, strict=False):
+            started = time.perf_counter()
+            learner.step(batch)
+            times.append(time.perf_counter() - started)
+    return sum(times[1:] or times) / len(times[1:] or times) * len(batches)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

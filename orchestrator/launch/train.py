@@ -1,0 +1,104 @@
+"""Train one config, in this process or on Ray Train workers."""
+
+from pathlib import Path
+
+from orchestrator.cluster.nodes import check_nodes
+from orchestrator.cluster.session import nodes_to_use, ray_session
+from orchestrator.data.index import manifests_in
+from orchestrator.files.lock import locked
+from orchestrator.files.sweep_folder import Outcome, Status
+from orchestrator.launch.preflight import check_fit, check_models
+from orchestrator.launch.progress import EpochProgress
+from orchestrator.launch.trials import train_on_workers
+from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, keep_provenance
+from trainables.config import ConfigError, ExperimentConfig, config_hash
+from trainables.trial_folder import Row, TrialFolder, write_json
+
+
+def train_one(
+    config: ExperimentConfig,
+    *,
+    name: str,
+    campaign: str,
+    storage: Path,
+    store: Store,
+    address: str | None = None,
+) -> tuple[Mirror, TrialFolder]:
+    """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
+
+    Raises:
+        ConfigError: It does not fit, its data or weights cannot be used, the folder holds another config, another
+            process trains it, or a cluster is named for a config without workers.
+        StoreError: The MLflow store cannot be used.
+        FloatingPointError: The training diverged.
+    """
+    _check(config, storage, store, address)
+    folder = TrialFolder((storage / "runs" / name).absolute())
+    if not folder.state_path.exists():
+        check_models([config])
+    experiment_id = ensure_experiment(store, campaign)
+    with locked(folder.path / ".lock", f"run {name}"):
+        folder.claim(config)
+        made = keep_provenance(folder.path)
+        identity = RunIdentity(
+            experiment_id=experiment_id,
+            sweep=name,
+            trial_id=name,
+            config_hash=config_hash(config),
+            created=made.created,
+            provenance=made.tags,
+        )
+        mirror = Mirror(store, identity, folder.path)
+        _train(config, folder, mirror, storage.absolute(), address)
+    return mirror, folder
+
+
+def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
+    """Check data and resources, and on a cluster its nodes."""
+    if address and not config.resources.workers:
+        raise ConfigError(
+            f"resources.workers = 0 trains in this process, and not on the cluster at {address}: --set "
+            "resources.workers=1 trains there; without --address, and RAY_ADDRESS unset, it trains here"
+        )
+    with nodes_to_use(address) as nodes:
+        if address:
+            check_nodes(storage.absolute(), store, nodes)
+        check_fit([config], nodes, manifests=manifests_in(storage.absolute(), on_ray=address is not None))
+
+
+def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path, address: str | None) -> None:
+    try:
+        if config.resources.workers:
+            with ray_session(address):
+                train_on_workers(folder, mirror, storage=storage, max_failures=1, callbacks=[])
+        else:
+            _train_here(config, folder, mirror, storage)
+    except KeyboardInterrupt:
+        mirror.finish("KILLED")
+        raise
+    except Exception as error:
+        _end(folder, mirror, "failed", f"{type(error).__name__}: {error}")
+        raise
+    _end(folder, mirror, "completed", None)
+
+
+def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path) -> None:
+    from trainables.training import LocalContext
+    from trainables.trial import run_trial
+
+    name, done = folder.path.name, len(folder.rows())
+    shown = ("train/loss", "val/accuracy", "val/mean_average_precision", "background/influence_share")
+    with EpochProgress(num_trials=1, epochs=config.training.epochs, shown=shown, done={name: done}) as progress:
+
+        def on_report(row: Row) -> None:
+            mirror.push()
+            progress.on_epoch(name, int(row["epoch"]), row)
+
+        run_trial(config, LocalContext(folder, on_report), manifests_in(storage))
+
+
+def _end(folder: TrialFolder, mirror: Mirror, status: Status, error: str | None) -> None:
+    rows = folder.rows()
+    outcome = Outcome(status=status, epoch=int(rows[-1]["epoch"]) if rows else 0, error=error)
+    write_json(folder.path / "outcome.json", outcome)
+    mirror.push()

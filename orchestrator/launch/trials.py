@@ -1,0 +1,158 @@
+"""The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.tracking import Mirror, Store, SweepIdentity
+from trainables.config import ExperimentConfig, Resources, config_hash
+from trainables.trial_folder import Row, TrialFolder
+
+TrialFunction = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSetting:
+    """What all trials of a sweep share."""
+
+    trials_path: Path
+    store: Store
+    identity: SweepIdentity
+    promoted_from: dict[str, str]
+    """Trial id -> MLflow run id of the trial it was promoted from."""
+    max_failures: int
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Trial id -> tags of its MLflow run that say what it is within the sweep."""
+
+    @property
+    def storage(self) -> Path:
+        """The storage folder that the sweep lies in."""
+        return self.trials_path.parents[2]
+
+    def mirror(self, trial_id: str) -> Mirror:
+        folder = TrialFolder(self.trials_path / trial_id)
+        identity = self.identity.trial(
+            trial_id,
+            config_hash(folder.config()),
+            promoted_from=self.promoted_from.get(trial_id),
+            labels=self.labels.get(trial_id),
+        )
+        return Mirror(self.store, identity, folder.path)
+
+
+def in_process_trial(setting: TrialSetting) -> TrialFunction:
+    """Return a function that trains the trial in the process that calls it."""
+
+    def trial(point: dict[str, Any]) -> None:
+        from ray import tune
+
+        from orchestrator.data.index import manifests_in
+        from trainables.training import LocalContext
+        from trainables.trial import run_trial
+
+        folder = TrialFolder(setting.trials_path / point["trial_id"])
+        push = PushEpochs(setting.mirror(point["trial_id"]))
+
+        def on_report(row: Row) -> None:
+            push(row)
+            tune.report(dict(row))
+
+        run_trial(folder.config(), LocalContext(folder, on_report), manifests_in(setting.storage))
+
+    return trial
+
+
+def distributed_trial(setting: TrialSetting) -> TrialFunction:
+    """Return a function that drives the trial's Ray Train workers."""
+
+    def trial(point: dict[str, Any]) -> None:
+        from ray.tune.integration.ray_train import TuneReportCallback
+
+        folder = TrialFolder(setting.trials_path / point["trial_id"])
+        mirror = setting.mirror(point["trial_id"])
+        train_on_workers(
+            folder,
+            mirror,
+            storage=setting.storage,
+            max_failures=setting.max_failures,
+            callbacks=[TuneReportCallback()],
+        )
+
+    return trial
+
+
+def train_on_workers(
+    folder: TrialFolder, mirror: Mirror, *, storage: Path, max_failures: int, callbacks: list[Any]
+) -> None:
+    """Train the folder's trial on the Ray Train workers its config asks for.
+
+    Args:
+        storage: Holds the lists of data sets' files.
+
+    Raises:
+        FloatingPointError: The training diverged, more often than `max_failures`.
+        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise.
+    """
+    import ray.train
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    from orchestrator.data.index import manifests_in
+    from trainables.worker import train_worker
+
+    config = folder.config()
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={
+            "config": config.model_dump(mode="json"),
+            "folder": str(folder.path),
+            "on_report": PushEpochs(mirror),
+            "manifests": manifests_in(storage),
+        },
+        scaling_config=scaling(config.resources),
+        run_config=ray.train.RunConfig(
+            name=folder.path.name,
+            storage_path=str(folder.path.parent.parent / "ray_train"),
+            failure_config=ray.train.FailureConfig(max_failures=max_failures, controller_failure_limit=3),
+            callbacks=callbacks,
+        ),
+    )
+    try:
+        trainer.fit()
+    except WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            if isinstance(failure, FloatingPointError):
+                raise failure from error
+        raise
+
+
+@dataclass(slots=True)
+class PushEpochs:
+    """A picklable function of a row that pushes a trial's folder to MLflow after each epoch.
+
+    The last report repeats the last epoch's and is not pushed: that is for whoever records the trial's end.
+    """
+
+    mirror: Mirror
+    epoch: int = 0
+
+    def __call__(self, row: Row) -> None:
+        if row["epoch"] > self.epoch:
+            self.epoch = int(row["epoch"])
+            self.mirror.push()
+
+
+def scaling(resources: Resources) -> Any:
+    """Return Ray Train's scaling config for `resources`."""
+    import ray.train
+
+    per_worker = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    return ray.train.ScalingConfig(
+        num_workers=max(1, resources.workers), use_gpu=resources.gpus > 0, resources_per_worker=per_worker
+    )
+
+
+def trial_function(config: ExperimentConfig, setting: TrialSetting) -> TrialFunction:
+    """Return the function that runs a trial of `config`'s resources."""
+    return distributed_trial(setting) if config.resources.workers else in_process_trial(setting)

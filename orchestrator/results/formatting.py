@@ -1,0 +1,117 @@
+"""How numbers, settings and trials are worded, the same in HTML, Markdown and on the terminal."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.results.trial_rows import TrialRow
+
+MISSING = "–"  # noqa: RUF001
+CROSS_ENTROPY = "cross_entropy"
+PARTS = {
+    "KL": "objective.divergence.weight",
+    "SWD": "objective.sliced_wasserstein.weight",
+    "noise": "objective.background_noise",
+    "CutMix": "objective.cutmix.probability",
+}
+"""What may be added to a loss -> the field that has a value, other than 0, where it is added."""
+SMALLEST_SHOWN = 0.0005
+
+
+def format_metric(value: float | None) -> str:
+    """Return three decimals, or two digits and an exponent where those would all be zero."""
+    if value is None:
+        return MISSING
+    return f"{value:.3f}" if value == 0 or abs(value) >= SMALLEST_SHOWN else f"{value:.1e}"
+
+
+def format_difference(value: float) -> str:
+    """Return a signed number of three decimals; 0.000 where they are all zero."""
+    return "0.000" if abs(value) < SMALLEST_SHOWN else f"{value:+.3f}".replace("-", "−")  # noqa: RUF001
+
+
+def format_setting(value: Any) -> str:
+    """Return a config value as YAML writes it, a float with three digits."""
+    match value:
+        case None:
+            return MISSING
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.3g}"
+        case _:
+            return str(value)
+
+
+def markdown_cell(text: str) -> str:
+    """Return text as it may stand in a cell of a Markdown table."""
+    for found, written in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
+        text = text.replace(found, written)
+    return text
+
+
+def short_names(fields: Sequence[str]) -> list[str]:
+    """Return each field's last part, the section for a `kind`, and the whole where that is not unique."""
+    short = [_last_part(field) for field in fields]
+    counts = Counter(short)
+    return [name if counts[name] == 1 else field for name, field in zip(short, fields, strict=True)]
+
+
+def _last_part(field: str) -> str:
+    *sections, name = field.split(".")
+    return sections[-1] if name == "kind" and sections else name
+
+
+def objective(row: TrialRow) -> str:
+    """Return the kind of the trial's objective."""
+    return str(row["config"].get("objective.kind", "unknown"))
+
+
+def objective_name(kind: str) -> str:
+    return kind.replace("_", "-")
+
+
+def parts(row: TrialRow) -> dict[str, str]:
+    """Return what is added to the trial's loss, each as `describe_objective` words it: `{"KL": "KL 1"}`."""
+    return {name: _part(row, name) for name, field in PARTS.items() if row["config"].get(field)}
+
+
+def _part(row: TrialRow, name: str) -> str:
+    if name == "CutMix":
+        return name
+    where = " on the object" if name == "KL" and row["config"].get("objective.divergence.where") == "foreground" else ""
+    return f"{name} {format_setting(float(row['config'][PARTS[name]]))}{where}"
+
+
+def objective_group(row: TrialRow) -> str:
+    """Return the loss and its parts without their weights: `contrastive + KL + SWD`."""
+    return " + ".join([objective_name(objective(row)), *parts(row)])
+
+
+def is_cross_entropy(row: TrialRow) -> bool:
+    """Return whether the trial has plain cross-entropy, without any part that is added to it."""
+    return objective(row) == CROSS_ENTROPY and not parts(row)
+
+
+def background_weight(row: TrialRow) -> float | None:
+    """Return the objective's background weight, or None where it has none."""
+    weight = row["config"].get("objective.background_weight")
+    return None if weight is None else float(weight)
+
+
+def describe(row: TrialRow) -> str:
+    """Return `0003 (contrastive, background weight 0.31)`."""
+    return f"{row['trial_id']} ({describe_objective(row)})"
+
+
+def describe_objective(row: TrialRow) -> str:
+    """Return `contrastive, background weight 0.31`, with parts `contrastive + KL 1 + CutMix, background weight 1`."""
+    weight = background_weight(row)
+    setting = "" if weight is None else f", background weight {format_setting(weight)}"
+    return f"{' + '.join([objective_name(objective(row)), *parts(row).values()])}{setting}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    *start, last = words
+    return f"{', '.join(start)} and {last}" if start else last

@@ -1,0 +1,87 @@
+"""Which metrics a report shows, what they mean, and their values in a trial."""
+
+import math
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow
+from trainables.evaluations import direction
+
+VAL_ACCURACY = "val/accuracy"
+MEAN_AVERAGE_PRECISION = "val/mean_average_precision"
+INFLUENCE_SHARE = "background/influence_share"
+LOGIT_ERROR = "faithfulness/max_logit_error"
+KEY_METRICS = (VAL_ACCURACY, MEAN_AVERAGE_PRECISION, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
+"""Metric names, or patterns with `*`, in the order in which they are shown."""
+HEADLINES = (
+    *KEY_METRICS,
+    "background/rfs",
+    "background/only_fg",
+    "background/mixed_rand",
+    "background/gap",
+    "background/worst_group",
+    "localisation/contrastive_iou",
+    "attribution/hirescam/pixel_flipping_normalised",
+    "ood/near/energy/auroc",
+    "ood/far/energy/auroc",
+    "adversarial/autoattack/*",
+    "adversarial/masking/suspected",
+)
+"""Metrics of the whole suite, in the order in which they are shown first."""
+
+MEANINGS = {
+    VAL_ACCURACY: "share of the validation pictures classified correctly",
+    MEAN_AVERAGE_PRECISION: "how well each class is told from the pictures that do not show it, mean over the classes",
+    "shift/*/accuracy": "share classified correctly on a test set that differs from the training pictures",
+    INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
+    LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
+    "background/rfs": "relative sensitivity to noise on the object; -1 where only the background decides, 1 where the "
+    "object does",
+    "background/only_fg": "accuracy on objects cut out on black",
+    "background/mixed_rand": "accuracy on objects on the background of a picture of a random class",
+    "background/gap": "accuracy lost when the background is no longer of the object's own class",
+    "background/worst_group": "accuracy on the worst combination of class and background",
+    "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong part with the object",
+    "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
+    "relevant pixels turn black",
+    "ood/near/energy/auroc": "probability that a picture of no class, from a set like the training pictures, scores "
+    "below one of the data set",
+    "ood/far/energy/auroc": "the same for sets unlike the training pictures",
+    "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
+    "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
+}
+
+
+def key_metrics(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[str]:
+    """Return the goals' metrics, then the other key metrics that some row has."""
+    names = sorted({name for row in rows for name in row["metrics"]})
+    found = [name for pattern in KEY_METRICS for name in names if fnmatchcase(name, pattern)]
+    return list(dict.fromkeys([goal.metric for goal in goals] + found))
+
+
+def accuracies(rows: Sequence[TrialRow]) -> list[str]:
+    """Return validation accuracy and each shifted accuracy, as far as some row has them."""
+    return [name for name in key_metrics(rows, ()) if name.endswith("/accuracy")]
+
+
+def meaning(metric: str) -> str:
+    """Return what the metric is, in words; empty for one without an entry."""
+    return next((text for pattern, text in MEANINGS.items() if fnmatchcase(metric, pattern)), "")
+
+
+def better_direction(metric: str, goals: Sequence[SweepGoal]) -> Literal["max", "min"] | None:
+    """Return the direction a goal gives the metric, or else that of its evaluation."""
+    return next((goal.direction for goal in goals if goal.metric == metric), direction(metric))
+
+
+def finite_rows(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """Return the rows with every metric that is not finite as None."""
+    return [
+        TrialRow({**row, "metrics": {key: _finite(value) for key, value in row["metrics"].items()}}) for row in rows
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

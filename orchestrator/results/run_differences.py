@@ -1,0 +1,83 @@
+"""How runs differ from the first of them, metric by metric."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.formatting import SMALLEST_SHOWN
+from orchestrator.results.pairing import PairedDifference, paired_difference
+from trainables.evaluations import direction
+
+Samples = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDifference:
+    """A metric of a run minus that of the first run."""
+
+    metric: str
+    better: Literal["max", "min"] | None
+    run: str
+    against: str
+    difference: float
+    paired: PairedDifference | None
+    """Where both have this metric by picture, of the same pictures; of explanations, of those both predict right."""
+
+    @property
+    def verdict(self) -> Literal["better", "worse", ""]:
+        """Better or worse, by the paired difference where there is one; empty if that may be zero or is too small."""
+        if self.paired is None:
+            return verdict(self.difference, self.better)
+        return "" if self.paired.holds_zero else verdict(self.paired.mean, self.better)
+
+
+def verdict(difference: float | None, better: str | None) -> Literal["better", "worse", ""]:
+    """Return what a difference means where `better` is max or min."""
+    if difference is None or better is None or abs(difference) < SMALLEST_SHOWN:
+        return ""
+    return "better" if (difference > 0) == (better == "max") else "worse"
+
+
+def shared_metrics(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """Return the metrics of which two runs or more have a value, or the only run; in the order of their names."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for metric, value in run.metrics.items():
+            counts[metric] = counts.get(metric, 0) + (value is not None)
+    return sorted(metric for metric, count in counts.items() if count >= min(2, len(runs)))
+
+
+def run_differences(runs: Sequence[EvaluatedRun]) -> list[RunDifference]:
+    """Return each further run's differences from the first, in the order of the metrics and of the runs."""
+    first, *others = runs
+    samples = {run.name: run.samples() for run in runs}
+    return [
+        found
+        for metric in shared_metrics(runs)
+        for run in others
+        if (found := _difference(metric, run, first, samples)) is not None
+    ]
+
+
+def _difference(
+    metric: str, run: EvaluatedRun, first: EvaluatedRun, samples: Mapping[str, Samples]
+) -> RunDifference | None:
+    ours, theirs = run.metrics.get(metric), first.metrics.get(metric)
+    if ours is None or theirs is None:
+        return None
+    return RunDifference(
+        metric=metric,
+        better=direction(metric),
+        run=run.name,
+        against=first.name,
+        difference=ours - theirs,
+        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
+        if _same_pictures(run, first)
+        else None,
+    )
+
+
+def _same_pictures(run: EvaluatedRun, first: EvaluatedRun) -> bool:
+    """Return whether ids stand for the same pictures in both; runs that do not say what they saw are believed."""
+    return run.data.get("val_digest") == first.data.get("val_digest")

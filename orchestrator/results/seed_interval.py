@@ -1,0 +1,126 @@
+"""The difference of two arms over seeds and pictures, and an interval of 95 % for it.
+
+S seeds, N pictures, R resamples, T quantiles.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.results.pairing import COVERAGE, FEWEST_PICTURES, NUM_RESAMPLES, SEED
+
+Floats = NDArray[np.float64]
+Covers = Literal["seeds and pictures", "seeds", "pictures"]
+"""What was drawn at random and would be drawn anew by who does the study again."""
+NUM_QUANTILES = 400
+SMALLEST_WIDTH = 1e-9
+"""Below it the seeds' differences are the same but for rounding, and tell nothing of their spread."""
+LARGEST_DRAW = 10_000_000
+"""Picture indices that are drawn at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDifference:
+    """The mean over seeds of one arm's value minus another's at the same seed, with an interval of 95 %."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    covers: Covers | None
+    """None where there is no interval: one seed tells nothing of others."""
+    num_seeds: int
+    num_pictures: int | None
+    """Pictures that were resampled; None where the interval rests on the seeds' values alone."""
+
+    @property
+    def is_apart_from_zero(self) -> bool:
+        """Whether the interval is on one side of zero; one without a width is of seeds that agree by chance."""
+        if self.low is None or self.high is None or self.high - self.low < SMALLEST_WIDTH:
+            return False
+        return self.low > 0 or self.high < 0
+
+
+def difference_of_values(differences: Sequence[float], *, covers: Covers) -> SeedDifference:
+    """Return the mean of the seeds' differences d_s with Student's interval (Student 1908):
+
+    `mean(d) ± t_(S-1) * sd(d) / sqrt(S)`, `t_(S-1)` the 97.5 % quantile.
+
+    Resampling the seeds would be no bootstrap to rely on: three values have ten resamples, whose means spread by a
+    factor of sqrt(2/3) too little and know nothing of the heavy tails of a standard deviation of three.
+
+    Args:
+        differences: At least one.
+        covers: What differs from seed to seed.
+    """
+    difference_S = np.array(differences, dtype=np.float64)
+    mean, size = float(difference_S.mean()), len(difference_S)
+    if size < 2:
+        return SeedDifference(mean, None, None, None, size, None)
+    half = float(_student_quantiles(size, np.array([(1 + COVERAGE) / 2]))[0]) * _standard_error(difference_S)
+    return SeedDifference(mean, mean - half, mean + half, covers, size, None)
+
+
+def difference_of_pictures(
+    by_seed: Sequence[Mapping[str, float]], *, num_resamples: int = NUM_RESAMPLES
+) -> SeedDifference | None:
+    """Return the mean over seeds of the mean over pictures of d_sn; None where a seed has too few pictures.
+
+    Every seed was evaluated on the same pictures, so that both are drawn at random: the seeds that trained the
+    networks, and the pictures that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
+
+    `mean_s d_s + t * sd_s(d_s) / sqrt(S) + (mean_s mean_n d_(s,n*) - mean_s d_s)`, `d_s = mean_n d_sn`:
+
+    seeds by Student's t of S-1 degrees of freedom, pictures n* by the bootstrap (Efron 1979), one resample for all
+    seeds as in Owen 2007, "The pigeonhole bootstrap", and both independent of each other as in the generalised
+    intervals of Weerahandi 1993. What a single prediction adds counts in both parts, so it is rather too wide.
+
+    Args:
+        by_seed: For each seed, by picture, one arm's value minus the other's; a picture may lack in some.
+        num_resamples: Bootstrap samples of the pictures.
+    """
+    if min(map(len, by_seed), default=0) < FEWEST_PICTURES:
+        return None
+    pictures = sorted({picture for values in by_seed for picture in values})
+    difference_SN = np.array([[values.get(picture, math.nan) for picture in pictures] for values in by_seed])
+    mean_S = np.nanmean(difference_SN, axis=1)
+    mean, size = float(mean_S.mean()), len(mean_S)
+    change_R = np.concatenate(list(_resampled_means(difference_SN, num_resamples))) - mean
+    seeds_T = np.zeros(1)
+    if size > 1:
+        seeds_T = _student_quantiles(size, (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES) * _standard_error(mean_S)
+    sums = np.add.outer(change_R, seeds_T).ravel()
+    low, high = np.quantile(sums, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="hazen")
+    covers: Covers = "seeds and pictures" if size > 1 else "pictures"
+    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(pictures))
+
+
+def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floats]:
+    """Yield parts of mean_R, the mean over seeds of each seed's mean over a resample of the pictures."""
+    generator, (_, num) = np.random.default_rng(SEED), difference_SN.shape
+    known_SN = ~np.isnan(difference_SN)
+    filled_NS, known_NS = np.where(known_SN, difference_SN, 0.0).T, known_SN.T.astype(np.float64)
+    step = max(1, LARGEST_DRAW // num)
+    for start in range(0, num_resamples, step):
+        rows = min(step, num_resamples - start)
+        drawn_RN = generator.integers(num, size=(rows, num)) + num * np.arange(rows)[:, None]
+        count_RN = np.bincount(drawn_RN.ravel(), minlength=rows * num).reshape(rows, num).astype(np.float64)
+        num_known_RS = count_RN @ known_NS
+        # A resample without any picture that a seed has tells nothing of that seed, whose mean then stays.
+        mean_RS = np.tile(np.nanmean(difference_SN, axis=1), (rows, 1))
+        yield np.divide(count_RN @ filled_NS, num_known_RS, out=mean_RS, where=num_known_RS > 0).mean(axis=1)
+
+
+def _standard_error(value_S: Floats) -> float:
+    return float(value_S.std(ddof=1)) / math.sqrt(len(value_S))
+
+
+def _student_quantiles(num_values: int, probability_T: Floats) -> Floats:
+    """Return quantiles of Student's t with one degree of freedom less than there are values."""
+    from scipy.special import stdtrit
+
+    quantile_T: Floats = stdtrit(num_values - 1, probability_T)
+    return quantile_T

@@ -1,0 +1,217 @@
+"""What came out of a study, read from its sweep's folder: means and spread over seeds, paired differences, budgets."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from orchestrator.files.study import Study
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.results.comparability import warnings
+from orchestrator.results.evaluated import EvaluatedRun, read_run
+from orchestrator.results.seed_interval import SeedDifference, difference_of_pictures, difference_of_values
+from orchestrator.results.study_budget import budget_sentence, changes, settings
+from orchestrator.results.study_document import ArmResult, Difference, Figure, Metric, StudyDocument, TrialOfArm
+from orchestrator.results.trial_rows import TrialRow, row_of
+from trainables.evaluations import direction
+
+COMPLETED = "completed"
+MEAN_TOLERANCE = 1e-5
+"""How far float32 may bring a figure from the mean of its pictures' values."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm at one seed."""
+
+    row: TrialRow
+    run: EvaluatedRun
+    error: str | None
+    train_s: float
+
+    @property
+    def is_complete(self) -> bool:
+        return self.row["status"] == COMPLETED
+
+    def value(self, metric: str) -> float | None:
+        """Return a finite figure of a completed trial, or None."""
+        found = self.row["metrics"].get(metric) if self.is_complete else None
+        return found if found is not None and math.isfinite(found) else None
+
+    def pictures(self, metric: str) -> dict[str, float]:
+        """Return the values by picture of which the figure is the mean; none where it is no mean of them."""
+        mean, every = self.value(metric), self._all_pictures.get(metric)
+        if mean is None or not every or not math.isclose(mean, statistics.fmean(every), abs_tol=MEAN_TOLERANCE):
+            return {}
+        return self._compared_pictures[metric]
+
+    @cached_property
+    def _all_pictures(self) -> dict[str, list[float]]:
+        return {
+            metric: [value for value in by_picture.values() if value is not None]
+            for part in self.run.parts.values()
+            for metric, by_picture in part.samples.items()
+        }
+
+    @cached_property
+    def _compared_pictures(self) -> dict[str, dict[str, float]]:
+        return self.run.samples()
+
+
+Trials = Mapping[tuple[str, int], Trial]
+"""By arm and seed."""
+
+
+def study_document(sweep: SweepFolder) -> StudyDocument:
+    """Return the result of the study that the sweep runs, from the trials that have completed."""
+    config = sweep.config()
+    study = config.study
+    assert study is not None
+    trials = {place: _read(sweep, trial_id) for trial_id, place in study.trials.items()}
+    settings_of = {arm: settings(trials[arm, study.seeds[0]].row["config"]) for arm in study.arms}
+    metrics = _shown(study, trials)
+    return StudyDocument(
+        study=study.name,
+        summary=study.summary,
+        sweep=config.name,
+        reference=study.compared_with,
+        seeds=list(study.seeds),
+        metrics=[Metric(metric=metric, better=better(metric)) for metric in metrics],
+        arms=[_arm(study, arm, trials, metrics, settings_of) for arm in study.arms],
+        budget=budget_sentence(settings_of, study.compared_with),
+        warnings=[*_missing(study, trials), *_incomparable(study, trials)],
+    )
+
+
+def better(metric: str) -> str | None:
+    """Return whether more or less of a metric is better; None where neither is."""
+    return "max" if metric == "train/accuracy" else direction(metric)
+
+
+def _read(sweep: SweepFolder, trial_id: str) -> Trial:
+    folder, outcome = sweep.trial(trial_id), sweep.outcome(trial_id)
+    return Trial(
+        row=row_of(folder, trial_id, run_id=None, outcome=outcome),
+        run=read_run(folder, trial_id),
+        error=outcome["error"] if outcome else None,
+        train_s=sum(row["time/train_s"] or 0.0 for row in folder.rows() if "time/train_s" in row),
+    )
+
+
+def _shown(study: Study, trials: Trials) -> list[str]:
+    """Return the study's metrics in their order, each pattern as the metrics that some trial has."""
+    known = sorted({name for trial in trials.values() for name in trial.row["metrics"]})
+    found = [
+        name
+        for metric in study.metrics
+        for name in ([name for name in known if fnmatchcase(name, metric)] if "*" in metric else [metric])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _arm(
+    study: Study, arm: str, trials: Trials, metrics: Sequence[str], settings_of: Mapping[str, Mapping[str, Any]]
+) -> ArmResult:
+    own = [trials[arm, seed] for seed in study.seeds]
+    complete = [trial for trial in own if trial.is_complete]
+    found = changes(settings_of[arm], settings_of[study.compared_with])
+    return ArmResult(
+        arm=arm,
+        num_seeds=len(complete),
+        train_s=statistics.fmean(trial.train_s for trial in complete) if complete else None,
+        changes={field: list(pair) for field, pair in found.items()},
+        trials=[
+            TrialOfArm(
+                trial_id=trial.row["trial_id"],
+                seed=seed,
+                status=trial.row["status"],
+                epoch=trial.row["epoch"],
+                error=trial.error,
+            )
+            for seed, trial in zip(study.seeds, own, strict=True)
+        ],
+        figures={metric: _figure(study, arm, trials, metric) for metric in metrics},
+    )
+
+
+def _figure(study: Study, arm: str, trials: Trials, metric: str) -> Figure:
+    known = {seed: trials[arm, seed].value(metric) for seed in study.seeds}
+    by_seed = {str(seed): value for seed, value in known.items() if value is not None}
+    values = list(by_seed.values())
+    difference = None if arm == study.compared_with else _difference(study, arm, trials, metric)
+    return Figure(
+        mean=statistics.fmean(values) if values else None,
+        std=statistics.stdev(values) if len(values) > 1 else None,
+        num_seeds=len(values),
+        by_seed=by_seed,
+        difference=None if difference is None else _as_json(difference),
+    )
+
+
+def _difference(study: Study, arm: str, trials: Trials, metric: str) -> SeedDifference | None:
+    """Return the difference from the reference arm over the seeds at which both have the metric."""
+    pairs = [(trials[arm, seed], trials[study.compared_with, seed]) for seed in study.seeds]
+    pairs = [pair for pair in pairs if all(trial.value(metric) is not None for trial in pair)]
+    if not pairs:
+        return None
+    pictures = [digest for own, other in pairs if (digest := _pictures(own)) and digest == _pictures(other)]
+    if len(pictures) == len(pairs) and len(set(pictures)) == 1:
+        found = difference_of_pictures([_by_picture(*pair, metric) for pair in pairs])
+        if found is not None:
+            return found
+    has_new_pictures = len(set(pictures)) == len(pairs)
+    return difference_of_values(
+        [_value(own, metric) - _value(other, metric) for own, other in pairs],
+        covers="seeds and pictures" if has_new_pictures and len(pairs) > 1 else "seeds",
+    )
+
+
+def _pictures(trial: Trial) -> str | None:
+    """Return the digest of the pictures on which a trial was evaluated."""
+    return trial.run.data.get("val_digest")
+
+
+def _by_picture(own: Trial, other: Trial, metric: str) -> dict[str, float]:
+    ours, theirs = own.pictures(metric), other.pictures(metric)
+    return {picture: ours[picture] - theirs[picture] for picture in ours if picture in theirs}
+
+
+def _value(trial: Trial, metric: str) -> float:
+    value = trial.value(metric)
+    assert value is not None
+    return value
+
+
+def _as_json(found: SeedDifference) -> Difference:
+    return Difference(
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        covers=found.covers,
+        num_seeds=found.num_seeds,
+        num_pictures=found.num_pictures,
+        is_apart_from_zero=found.is_apart_from_zero,
+    )
+
+
+def _missing(study: Study, trials: Trials) -> list[str]:
+    """Return a sentence for each trial that does not count."""
+    left_out = [trial for trial in trials.values() if not trial.is_complete]
+    found = [
+        f"{trial.row['trial_id']} is {trial.row['status']} after epoch {trial.row['epoch']}"
+        f"{f' ({trial.error})' if trial.error else ''} and does not count."
+        for trial in left_out
+    ]
+    if left_out and all(not trials[study.compared_with, seed].is_complete for seed in study.seeds):
+        found.append(f"No trial of {study.compared_with} has completed: there is nothing to compare the others with.")
+    return found
+
+
+def _incomparable(study: Study, trials: Trials) -> list[str]:
+    """Return once what keeps the figures of trials of the same seed from being compared."""
+    arms = [study.compared_with, *(arm for arm in study.arms if arm != study.compared_with)]
+    by_seed = [[trials[arm, seed].run for arm in arms if trials[arm, seed].is_complete] for seed in study.seeds]
+    return list(dict.fromkeys(sentence for runs in by_seed for sentence in warnings(runs)))

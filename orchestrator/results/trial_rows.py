@@ -1,0 +1,134 @@
+"""What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from orchestrator.files.sweep_config import SweepConfig, SweepGoal
+from orchestrator.files.sweep_folder import Outcome, SweepFolder
+from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep, kept_provenance
+from trainables.config import flatten
+from trainables.trial_folder import TrialFolder
+
+logger = logging.getLogger(__name__)
+
+
+class TrialRow(TypedDict):
+    """One trial, as the commands' JSON has it."""
+
+    trial_id: str
+    run_id: str | None
+    status: str
+    """completed, stopped, failed, or unfinished."""
+    epoch: int
+    config: dict[str, Any]
+    """Config field -> value, dotted."""
+    metrics: dict[str, float | None]
+
+
+def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
+    """Return a row for each trial that has started, in the order of their ids."""
+    return [_row(sweep, trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
+
+
+def _row(sweep: SweepFolder, trial_id: str, run_id: str | None) -> TrialRow:
+    return row_of(sweep.trial(trial_id), trial_id, run_id=run_id, outcome=sweep.outcome(trial_id))
+
+
+def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outcome | None) -> TrialRow:
+    """Return the row of one trial, whose metrics are its last epoch's and its evaluation's."""
+    rows = folder.rows()
+    last = rows[-1] if rows else {"epoch": 0}
+    metrics = {**last, **(folder.evaluation() or {})}
+    return TrialRow(
+        trial_id=name,
+        run_id=run_id,
+        status=outcome["status"] if outcome else "unfinished",
+        epoch=int(last["epoch"]),
+        config=flatten(folder.config()),
+        metrics={key: value for key, value in metrics.items() if key != "epoch"},
+    )
+
+
+def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the completed trials, best first.
+
+    With several goals the Pareto front comes first, then the rest; within each, the first goal decides.
+    """
+    complete = [row for row in rows if row["status"] == "completed" and has_goals(row, goals)]
+    front = {row["trial_id"] for row in pareto_front(complete, goals)}
+    return sorted(complete, key=lambda row: (row["trial_id"] not in front, [-score for score in scores(row, goals)]))
+
+
+def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the best completed trial, or with several goals the Pareto front, best by the first goal first."""
+    ranking = ranked(rows, goals)
+    return ranking[:1] if len(goals) == 1 else pareto_front(ranking, goals)
+
+
+def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the rows than which no other is at least as good in every goal and better in one."""
+    points = [scores(row, goals) for row in rows]
+    return [
+        row for row, point in zip(rows, points, strict=True) if not any(_dominates(other, point) for other in points)
+    ]
+
+
+def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
+    """Return the goals' values, turned so that more is better."""
+    values = [row["metrics"][goal.metric] for goal in goals]
+    assert all(value is not None for value in values)
+    return [
+        float(value or 0.0) if goal.direction == "max" else -float(value or 0.0)
+        for value, goal in zip(values, goals, strict=True)
+    ]
+
+
+def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:
+    """Return whether every goal has a finite value."""
+    values = [row["metrics"].get(goal.metric) for goal in goals]
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
+def _dominates(other: list[float], point: list[float]) -> bool:
+    return other != point and all(a >= b for a, b in zip(other, point, strict=True))
+
+
+def varied(rows: Sequence[TrialRow]) -> list[str]:
+    """Return the config fields in which the rows differ, in the config's order."""
+    fields = dict.fromkeys(field for row in rows for field in row["config"])
+    return [field for field in fields if len({repr(row["config"].get(field)) for row in rows}) > 1]
+
+
+def summary(
+    config: SweepConfig, rows: list[TrialRow], *, experiment_id: str | None, parent_run_id: str | None
+) -> dict[str, Any]:
+    """Return the JSON document of sweep, leaderboard and promote."""
+    return {
+        "sweep": config.name,
+        "experiment_id": experiment_id,
+        "parent_run_id": parent_run_id,
+        "goals": [goal.model_dump() for goal in config.goals],
+        "trials": rows,
+        "best": best(rows, config.goals),
+    }
+
+
+def ids_in_mlflow(store: Store, sweep: SweepFolder) -> SweepIds:
+    """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
+    config = sweep.config()
+    try:
+        return find_sweep(store, config.campaign, config.name, created=kept_provenance(sweep.path).created)
+    except StoreError as error:
+        logger.warning("sweep %s is shown without its MLflow runs: %s", config.name, error)
+        return SweepIds()
+
+
+def sweep_document(sweep: SweepFolder, store: Store) -> dict[str, Any]:
+    """Return the JSON document of a sweep on disk, with its MLflow ids where MLflow has it."""
+    config = sweep.config()
+    ids = ids_in_mlflow(store, sweep)
+    return summary(
+        config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
+    )

@@ -1,0 +1,164 @@
+"""A trial's network as an MLflow model, and the best one registered under the alias `champion`."""
+
+import copy
+import importlib.metadata
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.files.trial_record import read_params, read_record
+from orchestrator.tracking.store import Store, StoreError, connect, reaching
+
+if TYPE_CHECKING:
+    from torch import nn
+
+logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+MODEL_NAME = "model"
+REQUIREMENTS = ("torch", "torchvision", "campaign")
+
+
+def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> str | None:
+    """Log the network as the run's model, with the run's last figures tied to it; return its model id.
+
+    The folder says which epoch the weights are from; push it first, so that its figures are there to tie. A second
+    call for the same epoch returns the model that is there. The network is pickled on the CPU in eval mode:
+    loading needs its class, which is why `campaign` is among the model's requirements.
+
+    While MLflow does not answer, the result is None and a warning says so; the weights stay in the checkpoint.
+    """
+    epoch, params = read_record(folder).last_epoch, read_params(folder)
+    try:
+        with reaching(store):
+            client = connect(store)
+            run = client.get_run(run_id)
+            present = _ready_model(client, run, epoch)
+            return present or _log(client, run, model, epoch=epoch, params=params)
+    except StoreError as error:
+        logger.warning("run %s: model not sent to MLflow; its weights stay in %s: %s", run_id, folder, error)
+        return None
+
+
+def crown(store: Store, name: str, run_id: str, *, again: bool = True) -> int:
+    """Register the run's latest model under `name`, give it the alias `champion`, and return its version.
+
+    Load it with `mlflow.pytorch.load_model("models:/NAME@champion")`. If it is the champion already, nothing changes.
+
+    Args:
+        again: Whether a model that was champion once, and no longer is, becomes it again.
+
+    Raises:
+        StoreError: if the run has no model, or MLflow does not take it.
+    """
+    with reaching(store):
+        client = connect(store)
+        model_id = _ready_model(client, client.get_run(run_id))
+        if model_id is None:
+            raise StoreError(f"run {run_id} has no model to register as {name}@{CHAMPION}: it was never logged")
+        # `models:/ID` as source would be looked up in the process's global store
+        source = client.get_logged_model(model_id).artifact_location
+        found = _version_of(client, name, source)
+        version = found or _register(client, name, run_id, model_id, source)
+        if found and not again:
+            return version
+        client.set_registered_model_alias(name, CHAMPION, str(version))
+        return version
+
+
+def _log(client: Any, run: Any, model: "nn.Module", *, epoch: int, params: dict[str, str]) -> str:
+    from mlflow.entities import LoggedModelOutput
+
+    run_id = run.info.run_id
+    logged = client.create_logged_model(
+        run.info.experiment_id, name=MODEL_NAME, source_run_id=run_id, params=params, model_type="classifier"
+    )
+    model_id = str(logged.model_id)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / MODEL_NAME
+            _save(model, path, logged)
+            client.log_model_artifacts(model_id, str(path))
+    except BaseException:
+        client.finalize_logged_model(model_id, "FAILED")
+        raise
+    _tie_figures(client, run, model_id, epoch)
+    client.finalize_logged_model(model_id, "READY")
+    client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=epoch)])
+    return model_id
+
+
+def _save(model: "nn.Module", path: Path, logged: Any) -> None:
+    with _logging_untouched():
+        import mlflow.pytorch
+        from mlflow.models import Model
+
+        description = Model(logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id)
+        mlflow.pytorch.save_model(
+            copy.deepcopy(model).cpu().eval(),
+            path=str(path),
+            mlflow_model=description,
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+            serialization_format="pickle",  # torch.export needs an example input and seconds of tracing
+        )
+
+
+def _tie_figures(client: Any, run: Any, model_id: str, epoch: int) -> None:
+    """Log the run's figures of `epoch` once more with the model's id; MLflow keeps a figure of a run once."""
+    from mlflow.entities import Metric
+
+    metrics = [
+        Metric(found.key, found.value, found.timestamp, found.step, model_id=model_id, run_id=run.info.run_id)
+        for key in run.data.metrics
+        for found in client.get_metric_history(run.info.run_id, key)[-1:]
+        if found.step == epoch
+    ]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run.info.run_id, metrics=metrics[start : start + 1000], synchronous=True)
+
+
+def _ready_model(client: Any, run: Any, epoch: int | None = None) -> str | None:
+    """Return the id of the run's latest model that is complete, of `epoch` if given."""
+    outputs = sorted(run.outputs.model_outputs if run.outputs else [], key=lambda output: output.step, reverse=True)
+    for output in outputs:
+        if epoch in {None, output.step} and str(client.get_logged_model(output.model_id).status) == "READY":
+            return str(output.model_id)
+    return None
+
+
+def _version_of(client: Any, name: str, source: str) -> int | None:
+    versions = client.search_model_versions(f"name = {json.dumps(name)}")
+    return next((int(version.version) for version in versions if version.source == source), None)
+
+
+def _register(client: Any, name: str, run_id: str, model_id: str, source: str) -> int:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    version = client.create_model_version(name, source=source, run_id=run_id, model_id=model_id)
+    return int(version.version)
+
+
+@contextmanager
+def _logging_untouched() -> Iterator[None]:
+    """Keep MLflow from silencing this process, and from repeating its advice against pickle for every trial.
+
+    Importing mlflow.pytorch calls `logging.basicConfig(level=ERROR)`, which would hide every later warning of ours.
+    """
+    root, talker = logging.getLogger(), logging.getLogger("mlflow.pytorch")
+    root_level, root_handlers, talker_level = root.level, list(root.handlers), talker.level
+    talker.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(root_level)
+        root.handlers[:] = root_handlers
+        talker.setLevel(talker_level)

@@ -1,0 +1,266 @@
+"""One MLflow run: what it holds already, and how to add what it misses.
+
+Each `send_*` compares with what MLflow held when the run was opened: what is sent twice arrives once.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.files.evaluation_files import Part, charts_page
+from orchestrator.files.trial_record import Evaluation, Figures, Panel
+
+METRICS_A_BATCH = 1000
+PARAMS_A_BATCH = 100
+LONGEST_VALUE = 6000
+LAST_OF_ROW = "epoch"
+"""The metric that closes a row. A batch is one transaction, so where this is, the whole row is."""
+
+EVALUATION_TAG = "campaign.evaluation"
+PARTS_TAG = "campaign.evaluation_parts"
+PARTS_FOLDER = "evaluation"
+
+
+@dataclass
+class RunView:
+    """A run by its id, with what is known to be there."""
+
+    client: Any
+    run_id: str
+    status: str
+    is_new: bool = False
+    """Whether it was created when it was opened."""
+    tags: dict[str, str] = field(default_factory=dict)
+    params: set[str] = field(default_factory=set)
+    epochs: set[int] = field(default_factory=set)
+    data_digests: set[str] = field(default_factory=set)
+    pictures: set[tuple[str, int]] | None = None
+    """Panel keys with their steps; None until they are asked for."""
+
+    def send_tags(self, tags: Mapping[str, str]) -> None:
+        """Set the tags that differ."""
+        from mlflow.entities import RunTag
+
+        news = {key: value[:LONGEST_VALUE] for key, value in tags.items()}
+        news = {key: value for key, value in news.items() if self.tags.get(key) != value}
+        for chunk in _chunks(list(news.items()), PARAMS_A_BATCH):
+            self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in chunk], synchronous=True)
+        self.tags |= news
+
+    def drop_tag(self, key: str) -> None:
+        """Remove a tag that is there."""
+        if key in self.tags:
+            self.client.delete_tag(self.run_id, key)
+            del self.tags[key]
+
+    def send_params(self, params: Mapping[str, str]) -> None:
+        """Log the params that are missing; one that is there never changes."""
+        from mlflow.entities import Param
+
+        news = [Param(key, value[:LONGEST_VALUE]) for key, value in params.items() if key not in self.params]
+        for chunk in _chunks(news, PARAMS_A_BATCH):
+            self.client.log_batch(self.run_id, params=chunk, synchronous=True)
+        self.params |= params.keys()
+
+    def send_rows(self, rows: Sequence[Figures], *, time_ms: int) -> None:
+        """Log the rows whose epoch is missing, each whole in one transaction."""
+        news = [row for row in rows if int(row["epoch"]) not in self.epochs]
+        small = [row for row in news if len(row) <= METRICS_A_BATCH]
+        for batch in _packed([_metrics(row, int(row["epoch"]), time_ms) for row in small]):
+            self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
+        for row in news:
+            if len(row) > METRICS_A_BATCH:
+                self._send_in_parts(_metrics(row, int(row["epoch"]), time_ms), int(row["epoch"]))
+        self.epochs |= {int(row["epoch"]) for row in news}
+
+    def _send_in_parts(self, metrics: list[Any], step: int) -> None:
+        for part in _chunks(metrics, METRICS_A_BATCH):
+            if step not in _steps(self.client, self.run_id, part[0].key):
+                self.client.log_batch(self.run_id, metrics=part, synchronous=True)
+
+    def send_evaluation(self, evaluation: Evaluation, *, step: int, row: Figures) -> None:
+        """Log the evaluation's figures at `step` and its file, unless this very result is there.
+
+        A figure that `row`, the row of that step, has with the same value is left out: it is in MLflow already.
+        """
+        if self.tags.get(EVALUATION_TAG) == evaluation.digest:
+            return
+        self.client.log_artifact(self.run_id, str(evaluation.file))
+        figures = {key: value for key, value in evaluation.figures.items() if row.get(key) != value}
+        for part in _chunks(_metrics(figures, step, evaluation.time_ms), METRICS_A_BATCH):
+            self.client.log_batch(self.run_id, metrics=part, synchronous=True)
+        self.send_tags({EVALUATION_TAG: evaluation.digest})
+
+    def send_parts(self, parts: Sequence[Part], *, step: int) -> None:
+        """Log each new or changed part: its file, its pictures as image series, and the page with all curves."""
+        from PIL import Image
+
+        sent = json.loads(self.tags.get(PARTS_TAG, "{}"))
+        news = [part for part in parts if sent.get(part.name) != part.digest]
+        if not news:
+            return
+        for part in news:
+            self.send_file(part.file, PARTS_FOLDER)
+            for file in part.pictures:
+                with Image.open(file) as image:
+                    key = safe_name(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
+                    self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
+        page = charts_page(parts)
+        if page is not None:
+            self.client.log_text(self.run_id, page, f"{PARTS_FOLDER}/charts.html")
+        self.send_tags({PARTS_TAG: json.dumps({part.name: part.digest for part in parts})})
+
+    def send_panels(self, panels: Sequence[Panel]) -> None:
+        """Log the pictures that are missing, as image series `panels/<picture>` over epochs."""
+        from PIL import Image
+
+        if not panels:
+            return
+        if self.pictures is None:
+            self.pictures = _logged_pictures(self.client, self.run_id)
+        for panel in panels:
+            key = f"panels/{safe_name(panel.picture)}"
+            if (key, panel.epoch) in self.pictures:
+                continue
+            with Image.open(panel.file) as image:
+                self.client.log_image(self.run_id, image, key=key, step=panel.epoch, synchronous=True)
+            self.pictures.add((key, panel.epoch))
+
+    def send_data(self, data: Mapping[str, Any]) -> None:
+        """Log the training set as the run's input, by its digest."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        if not data or str(data["digest"])[:36] in self.data_digests:
+            return
+        profile = {key: value for key, value in data.items() if key.startswith("num_")}
+        dataset = Dataset(
+            name=str(data["name"]),
+            digest=str(data["digest"])[:36],
+            source_type="local",
+            source=json.dumps({"name": data["name"]}),
+            profile=json.dumps(profile),
+        )
+        inputs = [DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")])]
+        self.client.log_inputs(self.run_id, datasets=inputs)
+        self.data_digests.add(dataset.digest)
+
+    def send_file(self, file: Path, folder: str | None = None) -> None:
+        """Copy a file to the run's artifacts, over one of the same name."""
+        self.client.log_artifact(self.run_id, str(file), folder)
+
+    def set_status(self, status: str, time_ms: int | None = None) -> None:
+        """Set the run's state; an end state also sets its end time."""
+        if status == self.status:
+            return
+        if status == "RUNNING":
+            self.client.update_run(self.run_id, status=status)
+        else:
+            self.client.set_terminated(self.run_id, status, time_ms)
+        self.status = status
+
+
+def find_run(client: Any, experiment_id: str, tags: Mapping[str, str]) -> Any | None:
+    """Return the oldest run of the experiment that has all `tags`, or None."""
+    condition = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
+    found = client.search_runs([experiment_id], condition, max_results=1, order_by=["attributes.start_time ASC"])
+    return found[0] if found else None
+
+
+def open_run(
+    client: Any,
+    experiment_id: str,
+    *,
+    key: Mapping[str, str],
+    tags: Mapping[str, str],
+    provenance: Mapping[str, str],
+    name: str,
+    start_ms: int,
+) -> RunView:
+    """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
+
+    `provenance` goes to a new run alone: what resumes or syncs a run has not made it.
+    """
+    found = find_run(client, experiment_id, key)
+    run = found or client.create_run(
+        experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
+    )
+    view = RunView(
+        client=client,
+        run_id=run.info.run_id,
+        status=run.info.status,
+        is_new=found is None,
+        tags=dict(run.data.tags),
+        params=set(run.data.params),
+        epochs=_steps(client, run.info.run_id, LAST_OF_ROW) if LAST_OF_ROW in run.data.metrics else set(),
+        data_digests={entry.dataset.digest for entry in run.inputs.dataset_inputs} if run.inputs else set(),
+    )
+    view.send_tags({**tags, **key})
+    return view
+
+
+def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
+    """Set a tag of another run; one that MLflow no longer has, or has in its trash, is left alone."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return
+    if run.info.lifecycle_stage == "active" and run.data.tags.get(key) != value:
+        client.set_tag(run_id, key, value)
+
+
+def _metrics(figures: Figures, step: int, time_ms: int) -> list[Any]:
+    """Return MLflow's metrics of `figures`, the closing one last."""
+    from mlflow.entities import Metric
+
+    keys = sorted(figures, key=lambda key: key == LAST_OF_ROW)
+    return [Metric(safe_name(key), figures[key], time_ms, step) for key in keys]
+
+
+def _steps(client: Any, run_id: str, key: str) -> set[int]:
+    return {metric.step for metric in client.get_metric_history(run_id, key)}
+
+
+def _logged_pictures(client: Any, run_id: str) -> set[tuple[str, int]]:
+    """Return (key, step) of every image series entry; the compressed copy is the one MLflow writes last."""
+    files = [Path(file.path).name for file in client.list_artifacts(run_id, "images")]
+    parts = [name.split("+") for name in files if "+compressed" in name]
+    return {(part[0].replace("~", "/"), int(part[2])) for part in parts}
+
+
+def _packed(rows: Sequence[list[Any]]) -> Iterator[list[Any]]:
+    """Join whole rows to batches within MLflow's limit."""
+    batch: list[Any] = []
+    for row in rows:
+        if len(batch) + len(row) > METRICS_A_BATCH:
+            yield batch
+            batch = []
+        batch = batch + row
+    if batch:
+        yield batch
+
+
+def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def safe_name(name: str) -> str:
+    """Replace what MLflow refuses in the name of a metric or an image series.
+
+    A hash of the whole name then tells it from others that would look the same.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def quoted(value: str) -> str:
+    """Return a string of MLflow's filter language."""
+    return f'"{value}"' if "'" in value else f"'{value}'"

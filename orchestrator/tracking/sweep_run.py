@@ -1,0 +1,251 @@
+"""A sweep's parent run: found or created, summarised, ended."""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.files.provenance import Provenance
+from orchestrator.files.trial_record import read_object
+from orchestrator.reports.contact_sheet import draw_contact_sheet
+from orchestrator.reports.sweep_plots import Objectives, Row, write_page
+from orchestrator.tracking.run_writer import open_run, safe_name
+from orchestrator.tracking.store import Store, StoreError, connect, reaching
+from orchestrator.tracking.trial_run import EndState, RunIdentity
+
+if TYPE_CHECKING:
+    import optuna
+
+logger = logging.getLogger(__name__)
+
+LEADERBOARD = "leaderboard.json"
+TABLES_TAG = "mlflow.loggedArtifacts"
+"""The tag by which MLflow's page and `load_table` find a run's tables."""
+TRIALS_ON_SHEET = 5
+TRIALS_FOR_IMPORTANCE = 10
+
+
+@dataclass(frozen=True)
+class SweepIdentity:
+    """A sweep within its experiment."""
+
+    experiment_id: str
+    sweep: str
+    scale: str | None = None
+    parent_run_id: str | None = None
+    """The run that `open_parent` returned; trials' runs are nested under it."""
+    created: str | None = None
+    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
+    provenance: Provenance = field(default_factory=Provenance)
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The tags that find the sweep's parent run."""
+        created = {"campaign.created": self.created} if self.created else {}
+        return {"campaign.sweep": self.sweep, "campaign.kind": "sweep", **created}
+
+    def trial(
+        self,
+        trial_id: str,
+        config_hash: str,
+        *,
+        promoted_from: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> RunIdentity:
+        """Return the identity of one of the sweep's trials."""
+        return RunIdentity(
+            experiment_id=self.experiment_id,
+            sweep=self.sweep,
+            trial_id=trial_id,
+            config_hash=config_hash,
+            scale=self.scale,
+            parent_run_id=self.parent_run_id,
+            promoted_from=promoted_from,
+            created=self.created,
+            provenance=self.provenance.tags,
+            labels=labels or {},
+        )
+
+
+def open_parent(store: Store, identity: SweepIdentity, folder: Path) -> str:
+    """Find or create the sweep's parent run, set it running, and return its id.
+
+    `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts.
+
+    Raises:
+        StoreError: if MLflow does not answer: a sweep does not start without its store.
+    """
+    tags = {
+        **({"campaign.scale": identity.scale} if identity.scale else {}),
+        "campaign.directory": str(folder.absolute()),
+        "mlflow.runName": identity.sweep,
+    }
+    with reaching(store):
+        client, start_ms = connect(store), int(time.time() * 1000)
+        view = open_run(
+            client,
+            identity.experiment_id,
+            key=identity.key,
+            tags=tags,
+            provenance=identity.provenance.tags,
+            name=identity.sweep,
+            start_ms=start_ms,
+        )
+        view.set_status("RUNNING")
+        view.send_file(folder / "sweep.yaml")
+        if view.is_new:
+            _send_diff(client, view.run_id, identity.provenance)
+        return view.run_id
+
+
+def log_diff(store: Store, run_id: str, provenance: Provenance) -> bool:
+    """Keep the uncommitted changes as the artifact `provenance/diff.patch` of a run without a parent.
+
+    False, with a warning, while MLflow does not answer.
+    """
+    return _guarded(store, "the uncommitted changes", lambda client: _send_diff(client, run_id, provenance))
+
+
+def close_parent(store: Store, parent_run_id: str, status: EndState) -> bool:
+    """Set the parent's end state; False, with a warning, while MLflow does not answer."""
+    return _guarded(store, "the sweep's end state", lambda client: client.set_terminated(parent_run_id, status=status))
+
+
+def write_summary(
+    store: Store,
+    parent_run_id: str,
+    rows: Sequence[Row],
+    objectives: Objectives,
+    *,
+    ranking: Sequence[Row],
+    best: Sequence[Row],
+    folders: Mapping[str, Path] | None = None,
+    study: "optuna.Study | None" = None,
+) -> bool:
+    """Write the sweep's result on its parent run, over what an earlier call wrote.
+
+    Metrics `best/<objective>` and `trials/<status>`; artifacts `leaderboard.json` (a table, best first), `plots.html`
+    (interactive, works offline) and `panels.png` (the best trials' CAM panels).
+
+    Args:
+        rows: The trials as `--json` prints them.
+        objectives: Metric name -> direction, the most important first.
+        ranking: The trials that can be compared, best first; each has every objective.
+        best: The best of them: one, or with several objectives the Pareto front.
+        folders: Trial id -> folder, for the panels.
+        study: The sweep's Optuna study, for the importances of the settings.
+
+    Returns:
+        Whether MLflow took it; if not, a warning says so.
+    """
+    page = write_page(ranking, best, objectives, _importances(study))
+    places = folders or {}
+    chosen = [row["trial_id"] for row in ranking[:TRIALS_ON_SHEET]]
+    sheet = draw_contact_sheet({trial_id: places[trial_id] for trial_id in chosen if trial_id in places})
+
+    def send(client: Any) -> None:
+        _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), step=len(rows))
+        _send_table(client, parent_run_id, leaderboard(rows, ranking, objectives))
+        client.log_text(parent_run_id, page, "plots.html")
+        if sheet is not None:
+            client.log_image(parent_run_id, sheet, "panels.png")
+
+    return _guarded(store, "the sweep's summary", send)
+
+
+def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) -> bool:
+    """Send the result of a study that lies in the sweep's folder to its parent run.
+
+    Artifacts `study.md` and `study.json`, and as metrics `study/<arm>/<metric>` the arms' means over the seeds.
+
+    Args:
+        step: How many trials there are.
+
+    Returns:
+        Whether MLflow took it; if not, a warning says so.
+    """
+    means = {
+        safe_name(f"study/{arm['arm']}/{metric}"): float(figure["mean"])
+        for arm in read_object(folder / "study.json")["arms"]
+        for metric, figure in arm["figures"].items()
+        if figure["mean"] is not None
+    }
+
+    def send(client: Any) -> None:
+        for name in ("study.md", "study.json"):
+            client.log_artifact(parent_run_id, str(folder / name))
+        _send_metrics(client, parent_run_id, means, step=step)
+
+    return _guarded(store, "the study's result", send)
+
+
+def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, list[Any]]:
+    """Return the trials as a table, column by column: ranked ones first, objectives before other figures."""
+    ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
+    order = [*ranking, *(row for row in rows if row["trial_id"] not in ranks)]
+    metrics = dict.fromkeys([*objectives, *(key for row in rows for key in row["metrics"])])
+    settings = dict.fromkeys(key for row in rows for key in row["config"])
+    table: dict[str, list[Any]] = {
+        "rank": [ranks.get(row["trial_id"]) for row in order],
+        **{name: [row.get(name) for row in order] for name in ("trial_id", "status", "epoch")},
+        **{name: [row["metrics"].get(name) for row in order] for name in metrics},
+        **{name: [row["config"].get(name) for row in order] for name in settings},
+    }
+    return {**table, "run_id": [row.get("run_id") for row in order]}
+
+
+def _guarded(store: Store, what: str, send: Callable[[Any], None]) -> bool:
+    try:
+        with reaching(store):
+            send(connect(store))
+    except StoreError as error:
+        logger.warning("%s not sent to MLflow (`campaign sync` sends it): %s", what, error)
+        return False
+    return True
+
+
+def _send_diff(client: Any, run_id: str, provenance: Provenance) -> None:
+    if provenance.diff:
+        client.log_text(run_id, provenance.diff, "provenance/diff.patch")
+
+
+def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, float]:
+    counts = Counter(row["status"] for row in rows)
+    metrics = {f"trials/{status}": float(counts[status]) for status in ("completed", "stopped", "failed")}
+    for metric, direction in objectives.items() if ranking else ():
+        values = [float(row["metrics"][metric]) for row in ranking]
+        metrics[f"best/{metric}"] = max(values) if direction == "max" else min(values)
+    return metrics
+
+
+def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
+    """Log the figures that differ from the run's latest."""
+    from mlflow.entities import Metric
+
+    latest, now_ms = client.get_run(run_id).data.metrics, int(time.time() * 1000)
+    news = [Metric(key, value, now_ms, step) for key, value in metrics.items() if latest.get(key) != value]
+    if news:
+        client.log_batch(run_id, metrics=news, synchronous=True)
+
+
+def _send_table(client: Any, run_id: str, table: Mapping[str, list[Any]]) -> None:
+    """Write the table as MLflow's `log_table` does, which itself could only append to an earlier one."""
+    cells = {"columns": list(table), "data": [list(line) for line in zip(*table.values(), strict=True)]}
+    client.log_text(run_id, json.dumps(cells, default=str), LEADERBOARD)
+    client.set_tag(run_id, TABLES_TAG, json.dumps([{"path": LEADERBOARD, "type": "table"}]), synchronous=True)
+
+
+def _importances(study: "optuna.Study | None") -> dict[str, float]:
+    """Return setting -> share in reaching the best result, or the Pareto front; empty after too few trials to tell."""
+    if study is None:
+        return {}
+    import optuna
+
+    trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len(trials) < TRIALS_FOR_IMPORTANCE or not any(trial.params for trial in trials):
+        return {}
+    return dict(optuna.importance.get_param_importances(study))

@@ -1,0 +1,193 @@
+"""One trial's folder as one MLflow run: the only way by which a trial's figures reach MLflow."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.files.trial_record import Outcome, Record, read_params, read_record
+from orchestrator.tracking.outage import Outage
+from orchestrator.tracking.run_writer import RunView, open_run, tag_run
+from orchestrator.tracking.store import Store, StoreError, connect, reaching
+
+EndState = Literal["FINISHED", "FAILED", "KILLED"]
+END_STATES = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
+ERROR_TAG = "campaign.error"
+FINISH_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run of which sweep a trial is, and where it comes from."""
+
+    experiment_id: str
+    sweep: str
+    trial_id: str
+    config_hash: str
+    scale: str | None = None
+    parent_run_id: str | None = None
+    promoted_from: str | None = None
+    created: str | None = None
+    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Tags that say by what code, on what machine and by what command the run was made."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Tags that say what the trial is within its sweep, such as an arm of a study."""
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The tags that find this trial's run in the experiment."""
+        created = {"campaign.created": self.created} if self.created else {}
+        return {
+            "campaign.sweep": self.sweep,
+            "campaign.trial_id": self.trial_id,
+            "campaign.config_hash": self.config_hash,
+            **created,
+        }
+
+    def tags(self, folder: Path) -> dict[str, str]:
+        """Every tag of the run but its provenance, which is that of its making."""
+        optional = {
+            "campaign.scale": self.scale,
+            "campaign.promoted_from": self.promoted_from,
+            "mlflow.parentRunId": self.parent_run_id,
+        }
+        return {
+            **self.key,
+            **{key: value for key, value in optional.items() if value is not None},
+            **self.labels,
+            "campaign.kind": "trial",
+            "campaign.directory": str(folder.absolute()),
+            "mlflow.runName": self.trial_id,
+        }
+
+
+class Mirror:
+    """Sends what MLflow misses of a trial's folder; the folder is the truth, the run a view of it.
+
+    A mirror is cheap to make and can be pickled. It imports MLflow when it first sends.
+    """
+
+    def __init__(self, store: Store, identity: RunIdentity, folder: Path, *, first_wait_s: float = 5.0) -> None:
+        """Mirror `folder`; a failed push pauses the next ones for `first_wait_s` seconds, then twice that, ..."""
+        self._store = store
+        self._identity = identity
+        self._folder = folder
+        self._outage = Outage(first_wait_s=first_wait_s)
+        self._view: RunView | None = None
+        self._params: dict[str, str] = {}
+        self._asked_for: EndState | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """The trial that is mirrored."""
+        return self._identity.trial_id
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether the last push left something unsent."""
+        return self._outage.ongoing
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id, found or created where needed; None while MLflow does not answer."""
+        if self._view is None and not self._outage.pausing:
+            self._attempt()
+        return self._view.run_id if self._view else None
+
+    def push(self) -> None:
+        """Send what MLflow misses; while MLflow does not answer, leave it to a later push.
+
+        Raises:
+            BrokenFileError: if a file of the folder is malformed.
+        """
+        record = self._read()
+        if not self._outage.pausing:
+            self._attempt(record)
+
+    def finish(self, status: EndState) -> None:
+        """Send everything and set the end state; what outcome.json says goes before `status`."""
+        self._asked_for = status
+        record = self._read()
+        for _ in range(FINISH_ATTEMPTS):
+            if self._attempt(record):
+                return
+
+    def _read(self) -> Record:
+        self._params = self._params or read_params(self._folder)
+        return read_record(self._folder)
+
+    def _attempt(self, record: Record | None = None) -> bool:
+        what = f"trial {self._identity.trial_id} ({self._folder}; `campaign sync` sends the rest)"
+        try:
+            with reaching(self._store):
+                self._view = self._view or self._open()
+                if record is not None:
+                    self._send(self._view, record)
+        except StoreError as error:
+            self._view = None  # what arrived is unknown now: the next attempt asks MLflow
+            self._outage.failed(what, error)
+            return False
+        self._outage.succeeded(what)
+        return True
+
+    def _open(self) -> RunView:
+        config, client = self._folder / "config.yaml", connect(self._store)
+        view = open_run(
+            client,
+            self._identity.experiment_id,
+            key=self._identity.key,
+            tags=self._identity.tags(self._folder),
+            provenance=self._identity.provenance,
+            name=self._identity.trial_id,
+            start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
+        )
+        if self._identity.promoted_from:
+            tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", view.run_id)
+        return view
+
+    def _send(self, view: RunView, record: Record) -> None:
+        if self._params.keys() - view.params:
+            view.send_file(self._folder / "config.yaml")
+            view.send_params(self._params)
+        if record.last_epoch not in {0, *view.epochs} and record.outcome is None:
+            view.set_status("RUNNING")  # a restarted trial goes on
+        view.send_rows(record.rows, time_ms=record.rows_time_ms)
+        view.send_data(record.data)
+        _send_model(view, record.model)
+        view.send_panels(record.panels)
+        if record.evaluation:
+            row = next((row for row in record.rows if row["epoch"] == record.last_epoch), {})
+            view.send_evaluation(record.evaluation, step=record.last_epoch, row=row)
+        view.send_parts(record.parts, step=record.last_epoch)
+        self._send_end(view, record.outcome)
+
+    def _send_end(self, view: RunView, outcome: Outcome | None) -> None:
+        if outcome is None:
+            if self._asked_for is not None:
+                view.set_status(self._asked_for)
+            return
+        view.send_tags(_outcome_tags(outcome))
+        if outcome.error is None:
+            view.drop_tag(ERROR_TAG)  # of an attempt before this one
+        view.set_status(END_STATES[outcome.status], outcome.time_ms)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_view": None}
+
+
+def _send_model(view: RunView, model: Mapping[str, Any]) -> None:
+    if "num_parameters" in model:
+        view.send_params({"num_parameters": str(model["num_parameters"])})
+    if model.get("edits"):
+        view.send_tags({"campaign.model_edits": "; ".join(model["edits"])})
+
+
+def _outcome_tags(outcome: Outcome) -> dict[str, str]:
+    error = {ERROR_TAG: outcome.error} if outcome.error else {}
+    return {
+        "campaign.outcome": outcome.status,
+        "campaign.stopped_early": str(outcome.status == "stopped").lower(),
+        **error,
+    }

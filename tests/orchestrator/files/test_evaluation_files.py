@@ -1,0 +1,84 @@
+"""The parts of an evaluation in MLflow."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from orchestrator.files.evaluation_files import charts_page, read_parts
+from orchestrator.tracking import Mirror, Store, connect
+
+# MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+CURVE = {"chart": "under attack", "name": "PGD", "x_label": "radius", "y_label": "accuracy", "x": [0, 1], "y": [0.9, 0]}
+
+
+def write_part(trial: Any, name: str, *, pictures: tuple[str, ...] = (), **fields: Any) -> None:
+    folder = trial.folder / "evaluation"
+    folder.mkdir(exist_ok=True)
+    for picture in pictures:
+        (folder / name).mkdir(exist_ok=True)
+        Image.new("RGB", (20, 10), "red").save(folder / name / f"{picture}.png")
+    trial.write_json(f"evaluation/{name}.json", part=name, **fields)
+
+
+def artifacts(store: Store, run_id: str | None, folder: str) -> list[str]:
+    return sorted(Path(file.path).name for file in connect(store).list_artifacts(run_id, folder))
+
+
+def test_parts_arrive_with_their_pictures_and_charts(
+    store: Store, trial: Any, make_mirror: Callable[..., Mirror]
+) -> None:
+    trial.write_rows(3)
+    write_part(trial, "pgd", curves=[CURVE])
+    write_part(trial, "gallery", pictures=("cat", "dog"))
+    mirror = make_mirror(trial)
+    mirror.push()
+    assert artifacts(store, mirror.run_id, "evaluation") == ["charts.html", "gallery.json", "pgd.json"]
+    series = [name.split("%")[0] for name in artifacts(store, mirror.run_id, "images") if name.endswith(".png")]
+    assert [name.rpartition("~")[2].split("+")[:3:2] for name in series] == [["cat", "3"], ["dog", "3"]]
+
+
+def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_mirror: Callable[..., Mirror]) -> None:
+    trial.write_rows(1)
+    write_part(trial, "gallery", pictures=("cat",))
+    write_part(trial, "mean", pictures=("map",))
+    mirror = make_mirror(trial)
+    mirror.push()
+    before = artifacts(store, mirror.run_id, "images")
+    make_mirror(trial).push()
+    assert artifacts(store, mirror.run_id, "images") == before
+    write_part(trial, "mean", pictures=("map",), seconds=2)
+    make_mirror(trial).push()
+    assert artifacts(store, mirror.run_id, "images") == before
+    write_part(trial, "mean", pictures=("map",), metrics={"val/loss": 2})
+    make_mirror(trial).push()
+    news = set(artifacts(store, mirror.run_id, "images")) - set(before)
+    assert news
+    assert all("mean~map" in name for name in news)
+
+
+def test_without_curves_there_is_no_page(trial: Any) -> None:
+    write_part(trial, "accuracy", curves=[])
+    assert charts_page(read_parts(trial.folder / "evaluation")) is None
+
+
+def test_curves_of_one_chart_share_a_figure_and_the_script_comes_once(trial: Any) -> None:
+    write_part(trial, "a", curves=[CURVE, {**CURVE, "chart": "flipping", "name": "hirescam"}])
+    write_part(trial, "b", curves=[{**CURVE, "chart": "flipping", "name": "gradcam"}])
+    page = charts_page(read_parts(trial.folder / "evaluation"))
+    assert page is not None
+    assert page.count("Plotly.newPlot(") == 2
+    assert len(page) < 8e6
+    assert "https://cdn" not in page.split("Plotly.newPlot(")[-1]
+
+
+def test_broken_part_is_named(trial: Any) -> None:
+    folder = trial.folder / "evaluation"
+    folder.mkdir()
+    (folder / "pgd.json").write_text("{")
+    with pytest.raises(ValueError, match=r"pgd\.json: not valid JSON"):
+        read_parts(folder)

@@ -1,0 +1,230 @@
+"""From a command's arguments to the frozen config of a sweep."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.files.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
+from orchestrator.launch.points import check_points
+from search_spaces import SPACES
+from trainables.config import ConfigError
+
+SPACE = "digits-background-weight"
+MINE = """
+from search_spaces import Goal, Space
+SPACE = Space(name="mine", summary="-", base="digits", suggest=print, num_trials=2, asha=True,
+              goals=(Goal("val/accuracy", "max"),))
+"""
+
+
+def test_what_is_left_out_is_the_spaces_own() -> None:
+    config = sweep_of_space(SPACE)
+    assert (config.campaign, config.space, config.num_trials) == (SPACE, SPACE, SPACES[SPACE].num_trials)
+    assert [(goal.metric, goal.direction) for goal in config.goals] == [("shift/random_background/accuracy", "max")]
+    assert config.experiment().training.epochs == 8
+
+
+def test_assignments_change_the_base_and_points_change_the_experiment() -> None:
+    config = sweep_of_space(SPACE, assignments=["training.epochs=3", "seed=5"])
+    experiment = config.experiment({"optim.learning_rate": 0.5})
+    assert (experiment.training.epochs, experiment.seed, experiment.optim.learning_rate) == (3, 5, 0.5)
+
+
+PARTS = """
+from search_spaces import Goal, Space
+def suggest(trial):
+    kind = trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"])
+    if kind == "contrastive":
+        trial.suggest_float("objective.background_weight", 0.1, 1)
+    if trial.suggest_categorical("divergence", [False, True]):
+        trial.suggest_float("objective.divergence.weight", 1, 9)
+    trial.suggest_float("optim.learning_rate", 1e-4, 1e-2)
+SPACE = Space(name="parts", summary="-", base="digits", suggest=suggest, num_trials=2,
+              goals=(Goal("val/accuracy", "max"),))
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> str:
+    """A space that chooses the objective's kind and switches one of its parts."""
+    (tmp_path / "parts.py").write_text(PARTS, encoding="utf-8")
+    return str(tmp_path / "parts.py")
+
+
+def test_an_assignment_holds_at_every_point(parts: str) -> None:
+    """Also where the point's kind starts the section anew."""
+    given = ["objective.background_noise=0.2", "objective.cutmix.probability=0.5", "training.epochs=3"]
+    config = sweep_of_space(parts, assignments=given)
+    for kind in ("cross_entropy", "contrastive"):
+        for point in ({}, {"objective.divergence.weight": 5}):
+            experiment = config.experiment({"objective.kind": kind, **point})
+            assert (experiment.objective.kind, experiment.objective.background_noise) == (kind, 0.2)
+            assert experiment.objective.cutmix is not None
+            assert (experiment.objective.divergence is not None) == bool(point)
+            assert experiment.training.epochs == 3
+    assert set(config.set) == {"objective.background_noise", "objective.cutmix.probability"}
+    assert sweep_of_space(parts).name != config.name
+
+
+@pytest.mark.parametrize(
+    ("assignment", "searched"),
+    [
+        ("optim.learning_rate=0.1", "optim.learning_rate"),
+        ("objective.kind=contrastive", "objective.kind"),
+        ("objective.divergence.weight=3", "objective.divergence.weight"),
+        ("objective.divergence.map_scale=3", "objective.divergence.weight"),
+        ("objective.divergence={weight: 3}", "objective.divergence.weight"),
+        ("objective.divergence=null", "objective.divergence.weight"),
+    ],
+)
+def test_an_assignment_of_what_the_space_decides_is_refused(parts: str, assignment: str, searched: str) -> None:
+    field = assignment.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"--set {field}: space parts searches {searched}; leave it out"):
+        sweep_of_space(parts, assignments=[assignment])
+
+
+def test_name_follows_from_what_is_searched() -> None:
+    name = sweep_of_space(SPACE).name
+    assert name.startswith(f"{SPACE}-")
+    assert sweep_of_space(SPACE, max_concurrent=1, max_failures=5).name == name
+    others = {
+        sweep_of_space(SPACE, seed=1).name,
+        sweep_of_space(SPACE, num_trials=3).name,
+        sweep_of_space(SPACE, assignments=["seed=1"]).name,
+        sweep_of_space(SPACE, asha=True).name,
+    }
+    assert len(others | {name}) == 5
+
+
+def test_config_round_trips_through_its_file(tmp_path: Path) -> None:
+    config = sweep_of_space(SPACE, name="a", num_trials=3, max_concurrent=2, max_failures=5)
+    assert (config.max_concurrent, config.max_failures) == (2, 5)
+    path = tmp_path / "sweep.yaml"
+    path.write_text(sweep_yaml(config), encoding="utf-8")
+    assert read_sweep_config(path) == config
+
+
+def test_a_sweep_may_have_mean_average_precision_for_a_goal(tmp_path: Path) -> None:
+    space = tmp_path / "voc.py"
+    space.write_text(MINE.replace('"digits"', '"pascal-voc"').replace("val/accuracy", "val/mean_average_precision"))
+    config = sweep_of_space(str(space))
+    assert [(goal.metric, goal.direction) for goal in config.goals] == [("val/mean_average_precision", "max")]
+    assert config.experiment().data.kind == "pascal_voc"
+
+
+def test_space_file_is_kept_by_its_full_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    config = sweep_of_space("mine.py")
+    assert config.space == str(tmp_path / "mine.py")
+    assert config.campaign == "mine"
+    assert config.asha
+    assert not sweep_of_space("mine.py", asha=False).asha
+
+
+@pytest.mark.parametrize("name", ["a/b", "", " a", "../a", ".hidden", "a b"])
+def test_name_that_is_no_folder_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"sweep: campaign: found"):
+        sweep_of_space(SPACE, name="a", campaign=name or " ")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        (
+            "optim.rate=1",
+            r"space digits-background-weight: optim\.rate: unknown field .* valid fields: .*learning_rate",
+        ),
+        ("training.epochs=many", r"training\.epochs: found 'many'; "),
+        ("optim.warmup_epochs=8", r"optim\.warmup_epochs = 8\.0 must be below training\.epochs = 8"),
+    ],
+)
+def test_base_that_is_no_experiment_is_refused(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        sweep_of_space(SPACE, assignments=[assignment])
+
+
+@pytest.mark.parametrize(
+    ("space", "assignments", "message"),
+    [
+        ("pets-species", [], "space pets-species has 2 goals: val/accuracy"),
+        (SPACE, ["training.epochs=2"], r"training\.epochs = 2 leaves nothing to stop; it needs at least 3"),
+        (
+            SPACE,
+            ["evaluation.shift_every_epoch=false"],
+            r"measured only at the end while evaluation\.shift_every_epoch",
+        ),
+    ],
+)
+def test_asha_that_could_stop_nothing_is_refused(space: str, assignments: list[str], message: str) -> None:
+    assert not sweep_of_space(space, assignments=assignments).asha
+    with pytest.raises(ConfigError, match=message):
+        sweep_of_space(space, assignments=assignments, asha=True)
+
+
+EMBEDDING = """
+from search_spaces import Goal, Space
+def suggest(trial): trial.suggest_categorical("objective.kind", ["cross_entropy", "supcon"])
+SPACE = Space(name="embedding", summary="-", base="digits", suggest=suggest, num_trials=2,
+              goals=(Goal("{goal}", "max"),))
+"""
+NO_SHIFT = "evaluation.shift_every_epoch=false"
+
+
+@pytest.fixture
+def embedding(tmp_path: Path) -> Callable[[str], str]:
+    """Return a function that writes a space with a goal, in which some trials train an embedding; returns its path."""
+
+    def write(goal: str) -> str:
+        (tmp_path / "embedding.py").write_text(EMBEDDING.format(goal=goal), encoding="utf-8")
+        return str(tmp_path / "embedding.py")
+
+    return write
+
+
+@pytest.mark.parametrize(("every", "shown"), [(None, "null"), (2, "2")])
+def test_asha_needs_a_classifier_after_each_epoch(
+    embedding: Callable[[str], str], every: int | None, shown: str
+) -> None:
+    space = embedding("val/accuracy")
+    point = {"objective.kind": "supcon", "objective.fit_every_epochs": every}
+    sweep_of_space(space, assignments=[NO_SHIFT]).experiment(point)
+    config = sweep_of_space(space, assignments=[NO_SHIFT], asha=True)
+    config.experiment({"objective.kind": "cross_entropy"})
+    config.experiment({**point, "objective.fit_every_epochs": 1})
+    with pytest.raises(
+        ConfigError, match=rf"--asha compares trials by val/accuracy after each epoch, .* {shown}; set it to 1"
+    ):
+        config.experiment(point)
+    with pytest.raises(ConfigError, match=r"objective\.fit_every_epochs = null; set it to 1"):
+        check_points(config)
+
+
+def test_asha_may_compare_the_training_loss_of_embeddings(embedding: Callable[[str], str]) -> None:
+    check_points(sweep_of_space(embedding("train/loss"), assignments=[NO_SHIFT], asha=True))
+
+
+def test_a_goal_that_an_embedding_does_not_report_is_refused(embedding: Callable[[str], str]) -> None:
+    config = sweep_of_space(embedding("train/accuracy"), assignments=[NO_SHIFT])
+    with pytest.raises(ConfigError, match=r"train/accuracy is not reported by objective\.kind = supcon"):
+        check_points(config)
+
+
+def test_file_with_another_field_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(sweep_yaml(sweep_of_space(SPACE, name="a")) + "trials: 3\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"sweep\.yaml: trials: unknown field .*num_trials"):
+        read_sweep_config(path)
+
+
+def test_goal_that_nothing_reports_is_refused(tmp_path: Path) -> None:
+    space = tmp_path / "typo.py"
+    space.write_text(
+        "from search_spaces import Goal, Space\n"
+        "def suggest(trial): trial.suggest_float('optim.learning_rate', 1e-4, 1e-2)\n"
+        "SPACE = Space(name='typo', summary='', base='digits', suggest=suggest, num_trials=1,\n"
+        "              goals=(Goal('val/acuracy', 'max'),))\n"
+    )
+    with pytest.raises(ConfigError, match=r"val/acuracy is reported by nothing; valid metrics: .*val/accuracy"):
+        sweep_of_space(str(space))

@@ -1,0 +1,162 @@
+"""What a sweep's folder holds, who may write to it, and how a trial's end is told."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.results.trial_rows import trial_rows
+from trainables.config import ConfigError
+from trainables.json_file import BrokenFileError
+from trainables.trial_folder import write_json
+
+
+def test_missing_sweep_is_refused_with_the_names_there_are(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"no sweep 'x' in {tmp_path}; there is none yet"):
+        SweepFolder.find(tmp_path, "x")
+    make_sweep(name="b")
+    make_sweep(name="a")
+    with pytest.raises(ConfigError, match="sweeps there: a, b"):
+        SweepFolder.find(tmp_path, "x")
+    assert SweepFolder.find(tmp_path, "a").config().name == "a"
+
+
+def test_same_config_may_claim_its_folder_again(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    before = sweep.folder.config_path.read_bytes()
+    sweep.folder.claim(sweep.config)
+    assert sweep.folder.config_path.read_bytes() == before
+
+
+def test_other_config_is_refused_by_what_differs(make_sweep: Callable[..., Any]) -> None:
+    make_sweep().start("0000")
+    with pytest.raises(ConfigError, match=r"sweep 'first' already, with other goals, seed; .* campaign resume first"):
+        make_sweep(seed=1, goals=[{"metric": "val/loss", "direction": "min"}])
+
+
+def test_number_at_a_time_may_change(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    make_sweep(max_concurrent=1)
+    assert sweep.folder.config().max_concurrent == 1
+
+
+def test_trial_ends_completed_stopped_or_failed(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    sweep.start("0001", epochs=3)
+    sweep.start("0002", epochs=1)
+    sweep.start("0003")
+    assert sweep.folder.end("0001") == {"status": "stopped", "epoch": 3, "error": None}
+    assert sweep.folder.end("0002", "OSError: full") == {"status": "failed", "epoch": 1, "error": "OSError: full"}
+    assert sweep.folder.outcome("0000") == {"status": "completed", "epoch": 10, "error": None}
+    assert sweep.folder.outcome("0003") is None
+    assert (sweep.folder.unfinished(), sweep.folder.num_finished()) == (["0003"], 3)
+
+
+def test_evaluated_trial_that_fails_afterwards_has_failed(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    assert sweep.folder.end("0000", "OSError: full")["status"] == "failed"
+
+
+def test_only_failures_are_forgotten(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {})
+    sweep.start("0001", epochs=1)
+    sweep.folder.end("0001", "OSError: full")
+    sweep.start("0002", epochs=1)
+    sweep.folder.end("0002")
+    sweep.folder.forget_failures()
+    assert sweep.folder.unfinished() == ["0001"]
+
+
+def test_extension_adds_trials_to_a_search(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep(space="digits-background-weight")
+    sweep.folder.extend(3)
+    assert sweep.folder.config().num_trials == 7
+
+
+def test_fixed_list_of_trials_cannot_be_extended(make_sweep: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="first is a fixed list of trials"):
+        make_sweep().folder.extend(1)
+
+
+def test_second_driver_is_refused_and_changes_nothing(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep(space="digits-background-weight")
+    sweep.start("0000", epochs=1)
+    sweep.folder.end("0000", "OSError: full")
+    with sweep.folder.locked():
+        os.utime(sweep.folder.lock_path, (1, 1))
+        with pytest.raises(ConfigError, match="sweep first is being run by another process"), sweep.folder.locked():
+            pass
+        for change in (lambda: sweep.folder.extend(1), sweep.folder.forget_failures):
+            with pytest.raises(ConfigError, match="being run by another process"):
+                change()
+        assert sweep.folder.lock_path.stat().st_mtime == 1
+    assert sweep.folder.config().num_trials == 4
+    assert sweep.folder.outcome("0000")["status"] == "failed"
+
+
+def test_lock_says_when_its_driver_started(make_sweep: Callable[..., Any]) -> None:
+    folder = make_sweep().folder
+    assert not folder.is_locked()
+    with folder.locked():
+        assert folder.is_locked()
+    os.utime(folder.lock_path, (1, 1))
+    with folder.locked():
+        assert folder.lock_path.stat().st_mtime > 1
+    assert not folder.is_locked()
+
+
+def test_lock_of_a_killed_process_is_free(make_sweep: Callable[..., Any]) -> None:
+    folder = make_sweep().folder
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time, pathlib; from orchestrator.files.sweep_folder import SweepFolder\n"
+            f"with SweepFolder(pathlib.Path({str(folder.path)!r})).locked():\n"
+            "    print('held', flush=True); time.sleep(600)",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert folder.is_locked()
+    holder.kill()
+    holder.communicate()
+    with folder.locked():
+        pass
+
+
+def test_trial_evaluated_before_its_last_epoch_is_not_complete(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.start("0000", epochs=3)
+    write_json(sweep.folder.trial("0000").evaluation_path, {"val/accuracy": 0.5})
+    assert sweep.folder.end("0000") == {"status": "stopped", "epoch": 3, "error": None}
+
+
+def test_sweep_that_never_had_a_trial_gives_way_to_another(make_sweep: Callable[..., Any]) -> None:
+    folder = make_sweep().folder
+    folder.study_path.write_text("queued points\n")
+    make_sweep(seed=1)
+    assert folder.config().seed == 1
+    assert not folder.study_path.exists()
+    with folder.locked(), pytest.raises(ConfigError, match="sweep first is being run by another process"):
+        make_sweep(seed=2)
+    assert folder.config().seed == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("outcome.json", '{"status": "comp'), ("metrics.jsonl", '{"ep\n{}\n')])
+def test_file_cut_short_is_named(name: str, text: str, make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    (sweep.folder.trial("0000").path / name).write_text(text)
+    with pytest.raises(BrokenFileError, match=rf"trials/0000/{name}.*: not valid JSON"):
+        trial_rows(sweep.folder, {})

@@ -1,0 +1,103 @@
+"""What a user may call a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from orchestrator.launch.explain import explain_images, find_run, run_name
+from orchestrator.tracking import resolve_store
+from trainables.config import ConfigError, ExperimentConfig, SmallCnn
+from trainables.models import build_model
+from trainables.trial_folder import TrialFolder, write_json
+
+
+@pytest.fixture
+def find(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: find_run(name, tmp_path, resolve_store(tmp_path)).path
+
+
+def test_trial_is_found_by_its_sweep_and_by_its_folder(
+    make_sweep: Callable[..., Any], find: Callable[[str], Path]
+) -> None:
+    sweep = make_sweep()
+    sweep.start("0001")
+    path = sweep.folder.trial("0001").path
+    assert find("first/0001") == find(str(path)) == path
+
+
+def test_run_of_train_is_found_by_its_name(find: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path / "runs" / "one")
+    folder.claim(ExperimentConfig())
+    assert find("one") == folder.path
+
+
+def test_sweep_means_its_best_trial(make_sweep: Callable[..., Any], find: Callable[[str], Path]) -> None:
+    sweep = make_sweep()
+    sweep.start("0000", epochs=1)
+    with pytest.raises(ConfigError, match="no trial of sweep first has completed"):
+        find("first")
+    sweep.complete("0001", {"val/accuracy": 0.5})
+    sweep.complete("0002", {"val/accuracy": 0.75})
+    assert find("first") == sweep.folder.trial("0002").path
+
+
+def test_the_name_of_a_run_finds_it_again(
+    make_sweep: Callable[..., Any], find: Callable[[str], Path], tmp_path: Path
+) -> None:
+    sweep = make_sweep()
+    sweep.start("0001")
+    places = {"first/0001": sweep.folder.trial("0001").path, "one": tmp_path / "runs" / "one"}
+    places[str(tmp_path / "else" / "where")] = tmp_path / "else" / "where"
+    for name, path in places.items():
+        TrialFolder(path).claim(sweep.config.experiment())
+        assert run_name(TrialFolder(path), tmp_path) == name
+        assert find(name) == path
+
+
+@pytest.mark.parametrize("name", ["absent", "first/0009", "absent/0000", "0" * 32, "/absent"])
+def test_what_means_no_run_is_refused(name: str, make_sweep: Callable[..., Any], find: Callable[[str], Path]) -> None:
+    make_sweep().start("0000")
+    with pytest.raises(ConfigError, match=f"no run '{name}'"):
+        find(name)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrialFolder:
+    """A folder with a network of two classes, fresh from its initialisation."""
+    config = ExperimentConfig(model=SmallCnn(width=4))
+    folder = TrialFolder(tmp_path / "trial")
+    folder.claim(config)
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=2).model
+    folder.commit({"model": model.state_dict(), "evaluated": None}, {"epoch": 1})
+    write_json(folder.path / "data.json", {"class_names": ["cat", "dog"]})
+    return folder
+
+
+def test_pictures_of_one_name_have_a_panel_each(trained: TrialFolder, tmp_path: Path) -> None:
+    pictures = [tmp_path / folder / "one.png" for folder in ("a", "b")]
+    for shade, picture in enumerate(pictures):
+        picture.parent.mkdir()
+        Image.new("RGB", (64, 64), (250 * shade, 0, 0)).save(picture)
+    found = explain_images(trained, pictures, output=tmp_path / "panels", label="dog", num_rivals=3)
+    assert [Path(one.panel).name for one in found] == ["one-dog.png", "one-dog-2.png"]
+    assert Path(found[0].panel).read_bytes() != Path(found[1].panel).read_bytes()
+    assert [one.image for one in found] == list(map(str, pictures))
+
+
+def test_probabilities_are_those_of_the_network(trained: TrialFolder, tmp_path: Path) -> None:
+    picture = tmp_path / "one.png"
+    Image.new("RGB", (64, 64), (90, 0, 0)).save(picture)
+    (one,) = explain_images(trained, [picture], output=tmp_path, label=None, num_rivals=1)
+    assert list(one.probabilities) == sorted(one.probabilities, key=lambda name: -one.probabilities[name])
+    assert one.predicted == next(iter(one.probabilities))
+    assert sum(one.probabilities.values()) == pytest.approx(1)
+
+
+def test_label_that_is_no_class_is_refused(trained: TrialFolder, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no class 'bird' in .*; valid classes: cat, dog"):
+        explain_images(trained, [], output=tmp_path, label="bird", num_rivals=1)

@@ -1,0 +1,63 @@
+"""How trials and their objectives are worded."""
+
+import pytest
+
+from orchestrator.results.formatting import describe, describe_objective, is_cross_entropy, objective_group
+from orchestrator.results.trial_rows import TrialRow
+from trainables.config import experiment_from_tree, flatten
+
+KL = {"divergence": {"weight": 1.0}}
+SWD = {"sliced_wasserstein": {"weight": 100.0}}
+NOISE = {"background_noise": 0.5}
+CUTMIX = {"cutmix": {"probability": 0.5}}
+
+
+def row(kind: str, **objective: object) -> TrialRow:
+    """Return a trial with its whole config, as a sweep's folder has it."""
+    tree = {"data": {"kind": "spurious_digits"}, "objective": {"kind": kind, **objective}}
+    config = flatten(experiment_from_tree(tree, source="test"))
+    return TrialRow(trial_id="0003", run_id=None, status="completed", epoch=1, config=config, metrics={})
+
+
+@pytest.mark.parametrize(
+    ("trial", "words", "group"),
+    [
+        (row("cross_entropy"), "cross-entropy", "cross-entropy"),
+        (row("cross_entropy", **NOISE), "cross-entropy + noise 0.5", "cross-entropy + noise"),
+        (row("cross_entropy", **CUTMIX), "cross-entropy + CutMix", "cross-entropy + CutMix"),
+        (
+            row("contrastive", background_weight=0.31, **KL, **SWD),
+            "contrastive + KL 1 + SWD 100, background weight 0.31",
+            "contrastive + KL + SWD",
+        ),
+        (
+            row("contrastive", divergence={"weight": 0.001, "where": "foreground"}),
+            "contrastive + KL 0.001 on the object, background weight 1",
+            "contrastive + KL",
+        ),
+        (row("binary_contrastive"), "binary-contrastive, background weight 1", "binary-contrastive"),
+        (row("supcon"), "supcon", "supcon"),
+        (row("triplet"), "triplet", "triplet"),
+    ],
+)
+def test_objective_with_its_parts(trial: TrialRow, words: str, group: str) -> None:
+    assert describe_objective(trial) == words
+    assert objective_group(trial) == group
+    assert describe(trial) == f"0003 ({words})"
+
+
+def test_a_config_without_parts_is_worded_by_its_loss() -> None:
+    config = {"objective.kind": "binary_cross_entropy"}
+    trial = TrialRow(trial_id="0003", run_id=None, status="completed", epoch=1, config=config, metrics={})
+    assert describe_objective(trial) == "binary-cross-entropy"
+    assert not is_cross_entropy(trial)
+
+
+@pytest.mark.parametrize("part", [KL, SWD, NOISE, CUTMIX])
+def test_cross_entropy_with_any_part_is_not_plain(part: dict[str, object]) -> None:
+    assert not is_cross_entropy(row("cross_entropy", **part))
+
+
+def test_plain_cross_entropy() -> None:
+    assert is_cross_entropy(row("cross_entropy"))
+    assert not is_cross_entropy(row("contrastive", background_weight=0.0))

@@ -1,0 +1,105 @@
+"""How runs differ from the first, on figures and samples worked out by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.results.pairing import PairedDifference
+from orchestrator.results.run_differences import RunDifference, run_differences, shared_metrics, verdict
+
+Builder = Any
+"""The `SweepBuilder` of conftest.py."""
+SHARE = "background/influence_share"
+CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
+PICTURES = [f"p{number}" for number in range(12)]
+
+
+def of_metric(found: list[RunDifference], metric: str) -> list[RunDifference]:
+    return [difference for difference in found if difference.metric == metric]
+
+
+def test_differences_are_from_the_first_run(sweep: Builder) -> None:
+    for trial, accuracy, share in (("a", 0.5, 0.5), ("b", 0.75, 0.25), ("c", 0.25, 0.5)):
+        sweep.trial(trial, CROSS_ENTROPY, {"val/accuracy": accuracy, SHARE: share})
+    found = run_differences([sweep.run(trial) for trial in "abc"])
+    assert [(one.run, one.against, one.difference, one.verdict) for one in of_metric(found, "val/accuracy")] == [
+        ("first/b", "first/a", 0.25, "better"),
+        ("first/c", "first/a", -0.25, "worse"),
+    ]
+    assert [(one.difference, one.verdict) for one in of_metric(found, SHARE)] == [(-0.25, "better"), (0.0, "")]
+
+
+def test_a_metric_of_one_run_alone_is_left_out(sweep: Builder) -> None:
+    sweep.trial("a", CROSS_ENTROPY, {"val/accuracy": 0.5, SHARE: None, "val/loss": float("nan")})
+    sweep.trial("b", CROSS_ENTROPY, {"val/accuracy": 0.5, SHARE: 0.1, "val/loss": 1.0})
+    runs = [sweep.run("a"), sweep.run("b")]
+    assert shared_metrics(runs) == ["val/accuracy"]
+    assert [one.metric for one in run_differences(runs)] == ["val/accuracy"]
+    assert shared_metrics(runs[:1]) == ["val/accuracy"]
+
+
+def test_a_metric_that_only_the_further_runs_have_is_shown_without_a_difference(sweep: Builder) -> None:
+    sweep.trial("a", CROSS_ENTROPY, {"val/accuracy": 0.5})
+    for trial in "bc":
+        sweep.trial(trial, CROSS_ENTROPY, {"val/accuracy": 0.5, SHARE: 0.1})
+    runs = [sweep.run(trial) for trial in "abc"]
+    assert SHARE in shared_metrics(runs)
+    assert of_metric(run_differences(runs), SHARE) == []
+
+
+def test_pairing_is_over_the_pictures_that_both_predict_right(sweep: Builder) -> None:
+    """Picture p0 is wrong in a and p1 in b; on the other ten b's share is 0.25 lower."""
+    for trial, wrong, share in (("a", "p0", 0.75), ("b", "p1", 0.5)):
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: share})
+        right = {picture: float(picture != wrong) for picture in PICTURES}
+        sweep.part(trial, "influence", samples={"correct": right, SHARE: dict.fromkeys(PICTURES, share) | {wrong: 9.0}})
+    (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
+    assert found.paired is not None
+    assert (found.paired.mean, found.paired.high, found.paired.num_pictures) == (-0.25, -0.25, 10)
+    assert found.verdict == "better"
+
+
+def test_a_part_that_sets_no_picture_aside_is_paired_over_all_that_have_a_value(sweep: Builder) -> None:
+    for trial in "ab":
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
+        sweep.part(trial, "pgd", samples={"correct": dict.fromkeys(PICTURES[:3], 1)})
+        sweep.part(trial, "influence", samples={SHARE: {**dict.fromkeys(PICTURES, 0.5), "p0": None}})
+    (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
+    assert found.paired is not None
+    assert found.paired.num_pictures == 11
+
+
+def test_an_interval_that_holds_zero_has_no_verdict(sweep: Builder) -> None:
+    for trial, mean, values in (("a", 0.5, [0.5] * 12), ("b", 0.52, [0.3, 0.7] * 6)):
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: mean})
+        by_picture = dict(zip(PICTURES, values, strict=True))
+        sweep.part(trial, "influence", samples={"correct": dict.fromkeys(PICTURES, 1), SHARE: by_picture})
+    (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
+    assert found.paired is not None
+    assert found.paired.holds_zero
+    assert found.verdict == ""
+    assert verdict(found.difference, found.better) == "worse"
+
+
+@pytest.mark.parametrize(
+    ("difference", "better", "expected"),
+    [(0.1, "max", "better"), (0.1, "min", "worse"), (-0.1, "min", "better"), (0.0004, "max", ""), (0.1, None, "")],
+)
+def test_verdict(difference: float, better: str | None, expected: str) -> None:
+    assert verdict(difference, better) == expected
+
+
+def test_the_side_is_that_of_the_paired_difference() -> None:
+    paired = PairedDifference(mean=-0.05, low=-0.08, high=-0.02, num_pictures=50)
+    assert RunDifference("m", "max", "b", "a", 0.1, paired).verdict == "worse"
+    assert RunDifference("m", "max", "b", "a", 0.1, None).verdict == "better"
+
+
+def test_pictures_of_other_data_are_not_paired(sweep: Builder) -> None:
+    for trial in "ab":
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
+        sweep.part(trial, "influence", samples={SHARE: dict.fromkeys(PICTURES, 0.5)})
+    runs = [replace(sweep.run(trial), data={"val_digest": digest}) for trial, digest in (("a", "one"), ("b", "two"))]
+    (found,) = of_metric(run_differences(runs), SHARE)
+    assert found.paired is None

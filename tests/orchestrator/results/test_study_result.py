@@ -1,0 +1,224 @@
+"""The result of a study, from trials whose figures are known."""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from orchestrator.reports.page import render_report
+from orchestrator.reports.study_table import study_markdown, study_rich, study_table
+from orchestrator.results.study_result import study_document
+from orchestrator.results.trial_rows import trial_rows
+from tests.orchestrator.reports.study_on_disk import FOUR, StudyOnDisk
+from trainables.trial_folder import write_json
+
+STUDENT_1 = math.tan(0.475 * math.pi)
+"""97.5 % quantile of Student's t with one degree of freedom."""
+
+
+def halves(mean: float) -> dict[str, dict[str, float]]:
+    """Return values of 20 pictures with that mean: the first ten above it, the others below."""
+    return {"val/accuracy": {f"{i:02d}": mean + (0.1 if i < 10 else -0.1) for i in range(20)}}
+
+
+def test_mean_and_spread_over_the_seeds(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    figure = study.figure("plain")
+    assert figure["mean"] == pytest.approx(0.6)
+    assert figure["std"] == pytest.approx(math.sqrt(0.02))
+    assert figure["by_seed"] == {"0": 0.5, "1": 0.7}
+    assert (figure["num_seeds"], figure["difference"]) == (2, None)
+
+
+def test_difference_is_paired_by_seed(tmp_path: Path) -> None:
+    # Differences 0.1 and 0.3: mean 0.2, standard error 0.1. Unpaired, the standard error would be larger.
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    difference = study.figure("contrastive")["difference"]
+    assert difference["mean"] == pytest.approx(0.2)
+    assert difference["low"] == pytest.approx(0.2 - 0.1 * STUDENT_1)
+    assert difference["high"] == pytest.approx(0.2 + 0.1 * STUDENT_1)
+    assert (difference["covers"], difference["num_pictures"]) == ("seeds", None)
+
+
+def test_pictures_count_where_the_figure_is_their_mean(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    for trial_id, value in FOUR.items():
+        study.trial(trial_id, {"val/accuracy": value}, samples=halves(value))
+    difference = study.figure("contrastive")["difference"]
+    assert difference["mean"] == pytest.approx(0.2)
+    assert (difference["covers"], difference["num_pictures"]) == ("seeds and pictures", 20)
+
+
+def test_pictures_do_not_count_where_the_figure_is_something_else_of_them(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    for trial_id, value in FOUR.items():
+        study.trial(trial_id, {"val/accuracy": value}, samples=halves(value - 0.2))
+    assert study.figure("contrastive")["difference"]["covers"] == "seeds"
+
+
+def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
+    # Of pictures 0 to 14 both are right, and there the arm is 0.3 above; over all pictures it is 0.05 below.
+    metric = "attribution/gradcam/continuity"
+    study = StudyOnDisk(tmp_path, metrics=[metric], evaluations=["attribution-gradcam"])
+    correct = {f"{i:02d}": float(i < 15) for i in range(20)}
+    plain = {f"{i:02d}": 0.5 for i in range(20)}
+    other = {f"{i:02d}": 0.8 if i < 15 else -0.6 for i in range(20)}
+    for seed in (0, 1):
+        for arm, values in (("plain", plain), ("contrastive", other)):
+            mean = sum(values.values()) / 20
+            study.trial(f"{arm}-s{seed}", {metric: mean}, samples={"correct": correct, metric: values})
+    figure = study.figure("contrastive", metric)
+    assert figure["mean"] == pytest.approx(0.45)
+    assert figure["difference"]["mean"] == pytest.approx(0.3)
+    assert figure["difference"]["num_pictures"] == 15
+
+
+@pytest.mark.parametrize(
+    ("digests", "covers"),
+    [
+        ({"plain-s0": "a", "contrastive-s0": "a", "plain-s1": "b", "contrastive-s1": "b"}, "seeds and pictures"),
+        ({"plain-s0": "a", "contrastive-s0": "b", "plain-s1": "a", "contrastive-s1": "b"}, "seeds"),
+        ({"plain-s0": "a", "contrastive-s0": "b", "plain-s1": "c", "contrastive-s1": "d"}, "seeds"),
+    ],
+    ids=["each seed its own", "each arm its own", "each trial its own"],
+)
+def test_pictures_of_other_sets_are_not_paired(tmp_path: Path, digests: Mapping[str, str], covers: str) -> None:
+    study = StudyOnDisk(tmp_path)
+    for trial_id, value in FOUR.items():
+        study.trial(trial_id, {"val/accuracy": value}, samples=halves(value), digest=digests[trial_id])
+    difference = study.figure("contrastive")["difference"]
+    assert difference["low"] == pytest.approx(0.2 - 0.1 * STUDENT_1)
+    assert (difference["covers"], difference["num_pictures"]) == (covers, None)
+    warnings = study_document(study.folder)["warnings"]
+    assert bool(warnings) == (covers == "seeds")
+
+
+def test_one_seed_has_an_interval_over_pictures_alone(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path, seeds=[4])
+    study.trial("plain-s4", {"val/accuracy": 0.5}, samples=halves(0.5))
+    study.trial("contrastive-s4", {"val/accuracy": 0.6}, samples=halves(0.6))
+    figure = study.figure("contrastive")
+    assert (figure["std"], figure["difference"]["covers"]) == (None, "pictures")
+    assert "Covers other pictures, and not other seeds" in study_markdown(study_document(study.folder))
+
+
+def test_trial_that_failed_does_not_count_and_is_said_so(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all({key: value for key, value in FOUR.items() if key != "contrastive-s1"})
+    study.trial("contrastive-s1", {}, error="FloatingPointError: the loss is nan", **{"val/accuracy": 0.1})
+    document = study_document(study.folder)
+    assert document["warnings"] == [
+        "contrastive-s1 is failed after epoch 2 (FloatingPointError: the loss is nan) and does not count."
+    ]
+    figure = study.figure("contrastive")
+    assert (figure["mean"], figure["std"], figure["num_seeds"]) == (0.6, None, 1)
+    assert figure["difference"]["mean"] == pytest.approx(0.1)
+    assert (figure["difference"]["low"], figure["difference"]["covers"]) == (None, None)
+    assert "| contrastive | 1 of 2 | 0.600<br>+0.100 | 20s |" in study_markdown(document)
+
+
+def test_difference_over_fewer_seeds_than_the_mean_says_so(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all({key: value for key, value in FOUR.items() if key != "plain-s1"})
+    study.trial("plain-s1", {}, error="FloatingPointError: the loss is nan")
+    text = study_markdown(study_document(study.folder))
+    assert "| contrastive | 2 | 0.800 ± 0.283<br>+0.100, of 1 | 20s |" in text
+
+
+def test_study_without_a_finished_trial_has_a_table_of_nothing(tmp_path: Path) -> None:
+    document = study_document(StudyOnDisk(tmp_path).folder)
+    assert len(document["warnings"]) == 5
+    assert document["warnings"][-1].startswith("No trial of plain has completed")
+    assert "| contrastive | 0 of 2 | – | – |" in study_markdown(document)  # noqa: RUF001
+
+
+def test_figure_that_is_not_finite_does_not_count(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all({**FOUR, "plain-s1": math.nan})
+    assert study.figure("plain")["num_seeds"] == 1
+    assert study.figure("contrastive")["difference"]["num_seeds"] == 1
+
+
+def test_patterns_become_the_metrics_there_are_in_the_order_of_the_study(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path, metrics=["shift/*/accuracy", "train/accuracy", "val/accuracy"])
+    metrics = {"val/accuracy": 0.5, "shift/b/accuracy": 0.1, "shift/a/accuracy": 0.2, "shift/a/confidence": 0.3}
+    for trial_id in FOUR:
+        study.trial(trial_id, metrics, **{"train/accuracy": 0.9})
+    assert study_document(study.folder)["metrics"] == [
+        {"metric": "shift/a/accuracy", "better": "max"},
+        {"metric": "shift/b/accuracy", "better": "max"},
+        {"metric": "train/accuracy", "better": "max"},
+        {"metric": "val/accuracy", "better": "max"},
+    ]
+
+
+def test_training_time_is_summed_over_epochs_and_averaged_over_seeds(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    assert [arm["train_s"] for arm in study_document(study.folder)["arms"]] == [20.0, 20.0]
+
+
+def test_document_is_json_and_says_what_each_arm_changes(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    document = study_document(study.folder)
+    assert json.loads(json.dumps(document)) == document
+    assert document.keys() == {
+        "study",
+        "summary",
+        "sweep",
+        "reference",
+        "seeds",
+        "metrics",
+        "arms",
+        "budget",
+        "warnings",
+    }
+    assert document["arms"][1]["changes"] == {
+        "objective.kind": ["contrastive", "cross_entropy"],
+        "objective.background_weight": [1.0, None],
+    }
+    assert document["budget"].startswith("Budget and augmentation are the same in every arm: training.epochs 2, ")
+
+
+def test_markdown_has_mean_spread_difference_and_interval(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all({"plain-s0": 0.5, "plain-s1": 0.7, "contrastive-s0": 0.6, "contrastive-s1": 0.8001})
+    text = study_markdown(study_document(study.folder))
+    assert "| arm | seeds | `val/accuracy ↑` | training |" in text
+    assert "| plain | 2 | 0.600 ± 0.141 | 20s |" in text
+    # Differences 0.1 and 0.1001: the interval is 0.10005 ± 12.706 * 0.00005.
+    assert "| contrastive | 2 | 0.700 ± 0.141<br>**+0.100 (+0.099 to +0.101)** | 20s |" in text
+    assert "- contrastive has `objective.kind` contrastive (not cross_entropy)" in text
+
+
+def test_terminal_and_markdown_show_the_same_figures(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    document = study_document(study.folder)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(study_rich(document))
+    shown = console.export_text()
+    for line in study_table(document).lines:
+        for cell in line:
+            assert cell.value in shown
+
+
+def test_report_of_the_sweep_shows_the_table(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    rows = trial_rows(study.folder, {})
+    assert 'id="study"' not in render_report(study.folder, rows, command="")
+    write_json(study.folder.result_path, study_document(study.folder))
+    page = render_report(study.folder, rows, command="")
+    assert 'id="study"' in page
+    assert '<td class="number">0.800 ± 0.283<small>+0.200 (−1.071 to +1.471)</small></td>' in page  # noqa: RUF001
+    assert "Budget and augmentation are the same in every arm" in page
+    assert "<code>val/accuracy</code>" in page

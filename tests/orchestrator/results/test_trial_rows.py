@@ -1,0 +1,127 @@
+"""Ranking and Pareto front, worked out by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, sweep_document, trial_rows, varied
+from orchestrator.tracking import Store, resolve_store
+
+MAX = SweepGoal(metric="accuracy", direction="max")
+MIN = SweepGoal(metric="share", direction="min")
+
+
+def make(trial_id: str, accuracy: float | None, share: float | None = 0.0, status: str = "completed") -> TrialRow:
+    return TrialRow(
+        trial_id=trial_id,
+        run_id=None,
+        status=status,
+        epoch=1,
+        config={},
+        metrics={"accuracy": accuracy, "share": share},
+    )
+
+
+def ids(rows: list[TrialRow]) -> str:
+    return "".join(row["trial_id"] for row in rows)
+
+
+def test_one_goal_orders_by_its_direction() -> None:
+    rows = [make("a", 0.5, 0.1), make("b", 0.9, 0.3), make("c", 0.7, 0.2)]
+    assert ids(ranked(rows, [MAX])) == "bca"
+    assert ids(ranked(rows, [MIN])) == "acb"
+    assert ids(best(rows, [MAX])) == "b"
+
+
+def test_ties_keep_the_order_of_the_trials() -> None:
+    rows = [make("a", 0.5), make("b", 0.9), make("c", 0.9)]
+    assert ids(ranked(rows, [MAX])) == "bca"
+    assert ids(best(rows, [MAX])) == "b"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        make("x", 1.0, status="stopped"),
+        make("x", 1.0, status="failed"),
+        make("x", 1.0, status="unfinished"),
+        make("x", None),
+        make("x", float("nan")),
+        make("x", float("inf")),
+    ],
+)
+def test_what_cannot_be_compared_is_never_ranked(row: TrialRow) -> None:
+    assert ids(ranked([row, make("a", 0.1)], [MAX])) == "a"
+    assert ranked([row], [MAX]) == best([row], [MAX]) == []
+
+
+def test_metric_that_was_never_measured_ranks_nothing() -> None:
+    assert ranked([make("a", 0.1)], [SweepGoal(metric="accurcy", direction="max")]) == []
+
+
+def test_front_holds_what_nothing_else_beats() -> None:
+    # a and b trade; c is beaten by a in both, d by b in one goal and equal in the other
+    rows = [make("a", 0.9, 0.5), make("b", 0.7, 0.2), make("c", 0.8, 0.6), make("d", 0.7, 0.3)]
+    assert ids(pareto_front(rows, [MAX, MIN])) == "ab"
+    assert ids(ranked(rows, [MAX, MIN])) == "abcd"
+    assert ids(best(rows, [MAX, MIN])) == "ab"
+
+
+def test_front_comes_before_a_better_first_goal() -> None:
+    rows = [make("a", 0.5, 0.1), make("b", 0.8, 0.9), make("c", 0.9, 0.9)]
+    assert ids(ranked(rows, [MAX, MIN])) == "cab"
+
+
+def test_equal_points_are_both_on_the_front() -> None:
+    rows = [make("a", 0.9, 0.5), make("b", 0.9, 0.5), make("c", 0.9, 0.6)]
+    assert ids(best(rows, [MAX, MIN])) == "ab"
+
+
+def test_front_of_three_goals_and_of_none() -> None:
+    third = SweepGoal(metric="third", direction="max")
+    rows = [make("a", 0.9, 0.5), make("b", 0.8, 0.6), make("c", 0.8, 0.6)]
+    for row, value in zip(rows, (0.0, 1.0, 0.5), strict=True):
+        row["metrics"]["third"] = value
+    assert ids(best(rows, [MAX, MIN, third])) == "ab"
+    assert best([], [MAX, MIN]) == []
+
+
+def test_varied_fields_come_in_the_configs_order() -> None:
+    rows = [make("a", 1), make("b", 1)]
+    rows[0]["config"] = {"seed": 0, "z": 1, "a": True, "same": None}
+    rows[1]["config"] = {"seed": 1, "z": 1, "a": 1, "same": None, "extra": 2}
+    assert varied(rows) == ["seed", "a", "extra"]
+    assert varied(rows[:1]) == varied([]) == []
+
+
+def test_row_joins_the_last_epoch_with_the_evaluation(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.start("0000", {"seed": 3}, epochs=2, **{"val/accuracy": 0.5, "train/loss": 1.0})
+    sweep.complete("0001", {"val/accuracy": 0.75})
+    sweep.start("0002")
+    running, complete, waiting = trial_rows(sweep.folder, {"0001": "run"})
+    assert (running["status"], running["epoch"], running["run_id"]) == ("unfinished", 2, None)
+    assert running["metrics"] == {"time/epoch_s": 36.0, "val/accuracy": 0.5, "train/loss": 1.0}
+    assert running["config"]["seed"] == 3
+    assert (complete["status"], complete["run_id"], complete["metrics"]["val/accuracy"]) == ("completed", "run", 0.75)
+    assert (waiting["status"], waiting["epoch"], waiting["metrics"]) == ("unfinished", 0, {})
+
+
+def test_document_of_a_sweep_that_mlflow_does_not_know(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.75})
+    document = sweep_document(sweep.folder, resolve_store(tmp_path))
+    assert (document["experiment_id"], document["parent_run_id"]) == (None, None)
+    assert document["best"] == document["trials"]
+    assert document["goals"] == [{"metric": "val/accuracy", "direction": "max"}]
+
+
+def test_document_does_not_need_mlflow(make_sweep: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.75})
+    document = sweep_document(sweep.folder, Store("http://127.0.0.1:9"))
+    assert [trial["run_id"] for trial in document["trials"]] == [None]
+    assert "sweep first is shown without its MLflow runs" in caplog.text
