@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.provenance import read_provenance
 from orchestrator.launch.explain import find_run, run_name
 from orchestrator.reports import comparison_document, evaluation_section, read_run
 from orchestrator.results.categories import TITLES, category_of_metric
 from orchestrator.results.formatting import describe_objective, format_difference, format_metric, listing
 from orchestrator.results.metric_catalogue import HEADLINES
-from orchestrator.tracking import kept_provenance, resolve_store
+from orchestrator.tracking import resolve_store
 
 MARKS = {"max": " ↑", "min": " ↓", None: ""}
 
@@ -48,7 +49,7 @@ def training_command(folder: Path, data_root: str | None) -> str:
     Args:
         data_root: How this command names the folder of the data, which the other may have named in another way.
     """
-    kept = (kept_provenance(place).tags.get("campaign.command") for place in (folder, folder.parents[1]))
+    kept = (read_provenance(place).tags.get("campaign.command") for place in (folder, folder.parents[1]))
     program, *arguments = shlex.split(next(filter(None, kept), "")) or [""]
     named = [_renamed(argument, data_root) for argument in arguments]
     return shlex.join([Path(program).name, *named]) if program else ""

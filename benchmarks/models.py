@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.harness.on_meta import OnMeta
 from trainables.config import Torchvision
 from trainables.models import BuiltModel, build_model
-from trainables.models.torchvision_network import FAMILIES
+from trainables.models.torchvision_network import ARCHITECTURES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.models -->\n", "<!-- end -->\n"
@@ -60,7 +60,7 @@ def edit_rows() -> Iterator[str]:
 def size_rows() -> Iterator[str]:
     yield "| kind | features | parameters | map at stride 32, 16, 8, 4 | billions of multiplications |"
     yield "|---|---|---|---|---|"
-    for kind in FAMILIES:
+    for kind in ARCHITECTURES:
         model = build(kind).model
         parameters = sum(parameter.numel() for parameter in model.parameters())
         sides, costs = zip(*(cost(kind, stride) for stride in STRIDES), strict=True)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import evaluation
+from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports import leaderboard_markdown
 from orchestrator.reports.study_table import study_markdown
-from orchestrator.tracking import collect_provenance
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

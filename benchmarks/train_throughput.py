@@ -44,9 +44,11 @@ def campaign_rates(config: ExperimentConfig) -> Rates:
     """Train `config` on a Ray Train worker, as `campaign train` does."""
     with tempfile.TemporaryDirectory() as storage:
         store = resolve_store(Path(storage))
-        mirror, folder = train_one(config, name="throughput", campaign="benchmark", storage=Path(storage), store=store)
+        trial_run, folder = train_one(
+            config, name="throughput", campaign="benchmark", storage=Path(storage), store=store
+        )
         # A row's time in MLflow is that of its commit.
-        commits = connect(store).get_metric_history(mirror.run_id, "epoch")
+        commits = connect(store).get_metric_history(trial_run.run_id, "epoch")
         rows = folder.rows()[1:]
     seconds = [(end.timestamp - start.timestamp) / 1000 for start, end in pairwise(commits)]
     return Rates(

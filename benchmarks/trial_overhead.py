@@ -33,7 +33,7 @@ from orchestrator.cluster.session import ENVIRONMENT
 from orchestrator.files.sweep_config import SweepConfig, sweep_of_space
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch import sweep as launcher
-from orchestrator.launch.trials import TrialFunction, TrialSetting, trial_function
+from orchestrator.launch.trials import SweepContext, TrialFunction, trial_function
 from orchestrator.tracking import resolve_store
 from trainables.config import ExperimentConfig, experiment_from_tree, override
 from trainables.trial_folder import read_json, write_json
@@ -55,11 +55,11 @@ IN_TRIAL = {
     "digest of the data": "trainables.trial:_describe",
     "network and optimiser": "trainables.training.loop:_build",
     "checkpoints": "trainables.trial_folder:TrialFolder.commit",
-    "MLflow push in the trial": "orchestrator.tracking:Mirror.push",
+    "MLflow push in the trial": "orchestrator.tracking:TrialRun.push",
     "wait for Tune to take the reports": "ray.tune:report",
 }
 IN_DRIVER = {
-    "MLflow push and outcome in the driver": "orchestrator.launch.tune_callback:RecordEnds._end",
+    "MLflow push and outcome in the driver": "orchestrator.launch.tune_callback:TrialOutcomeCallback._end",
     "Optuna's suggestion and the trial's folder": "ray.tune.search.optuna:OptunaSearch.suggest",
     "telling Optuna": "ray.tune.search.optuna:OptunaSearch.on_trial_complete",
 }
@@ -181,15 +181,15 @@ def bare_cost(num_trials: int, *, reuse: bool) -> Cost:
     return cost(noted.ends, noted.steps, noted.steps)
 
 
-def timed_trial_function(config: ExperimentConfig, setting: TrialSetting) -> TrialFunction:
+def timed_trial_function(config: ExperimentConfig, setting: SweepContext) -> TrialFunction:
     """Return our trial's function, which then also writes the seconds of its parts to the trial's folder."""
     function = trial_function(config, setting)
 
     def trial(point: dict[str, Any]) -> None:
-        watch, started = Stopwatch(), time.perf_counter()
-        with watch.watching(IN_EPOCHS | IN_TRIAL):
+        listener, started = Stopwatch(), time.perf_counter()
+        with listener.watching(IN_EPOCHS | IN_TRIAL):
             function(point)
-        parts = {part: sum(calls) for part, calls in watch.seconds.items()}
+        parts = {part: sum(calls) for part, calls in listener.seconds.items()}
         write_json(
             setting.trials_path / point["trial_id"] / "parts.json", {WHOLE: time.perf_counter() - started} | parts
         )
@@ -199,15 +199,15 @@ def timed_trial_function(config: ExperimentConfig, setting: TrialSetting) -> Tri
 
 def profile(num_trials: int) -> Iterator[Figure]:
     """Run our sweep with its parts timed, and yield the seconds of each part a trial."""
-    watch = Stopwatch()
+    listener = Stopwatch()
     with tempfile.TemporaryDirectory() as storage, patch.object(launcher, "trial_function", timed_trial_function):
-        with watch.watching(IN_DRIVER):
+        with listener.watching(IN_DRIVER):
             sweep = run_campaign(num_trials, Path(storage))
         order = in_order_of_end(sweep)
         ends = [end_of(sweep, trial_id) for trial_id in order]
         parts = [read_json(sweep.trial(trial_id).path / "parts.json") for trial_id in order[1:]]
     seconds = {part: mean(trial.get(part, 0.0) for trial in parts) for part in (WHOLE, *IN_EPOCHS, *IN_TRIAL)}
-    driver = {part: median(watch.seconds[part]) for part in IN_DRIVER}
+    driver = {part: median(listener.seconds[part]) for part in IN_DRIVER}
     between = (ends[-1] - ends[0]) / (len(ends) - 1)
     for part in IN_EPOCHS:
         yield seconds_of(f"in the epochs: {part}", seconds[part])

@@ -7,17 +7,17 @@ import pytest
 from torchvision.models import get_model_weights
 
 from benchmarks.models import BEGIN, END, edit_rows, with_tables
-from trainables.models.torchvision_network import FAMILIES
+from trainables.models.torchvision_network import ARCHITECTURES
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (\w+) \| (\d+ \| [\d,]+ \| 7, 14, 28, 56 \| [\d., ]+) \|$", TEXT, re.MULTILINE))
 
 
 def test_every_network_has_its_row() -> None:
-    assert tuple(ROWS) == tuple(FAMILIES)
+    assert tuple(ROWS) == tuple(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_parameters_and_multiplications_are_those_that_torchvision_publishes(kind: str) -> None:
     _, parameters, _, multiplications = ROWS[kind].split(" | ")
     published = get_model_weights(kind)["IMAGENET1K_V1"].meta

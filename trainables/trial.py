@@ -14,8 +14,16 @@ from trainables.config import (
     Triplet,
     pictures_to_fit,
 )
-from trainables.data import NONE_KEPT, DataBundle, Manifests, build_data
-from trainables.evaluations import Keeper, Metrics, Subject, Watch, draw_panels, is_evaluated, run_suite
+from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data
+from trainables.evaluations import (
+    EvaluationContext,
+    EvaluationStore,
+    Metrics,
+    ProgressListener,
+    draw_panels,
+    is_evaluated,
+    run_suite,
+)
 from trainables.models import Classifier, build_model
 from trainables.training.context import RunContext
 from trainables.training.loop import Fitted, fit
@@ -28,7 +36,7 @@ EPOCH_SUITE = ("accuracy", "multilabel", "influence")
 FINAL_SUITE = ("shift",)
 
 
-def run_trial(config: ExperimentConfig, context: RunContext, manifests: Manifests = NONE_KEPT) -> Row:
+def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileIndex = NO_INDEX) -> Row:
     """Train, evaluate and draw; report and return the last epoch's row joined with the final evaluation.
 
     What the folder already holds is not done again, so a trial that was cut off goes on where it stopped.
@@ -37,7 +45,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, manifests: Manifest
         manifests: Where lists of the data's files are kept.
     """
     folder = context.folder
-    data = build_data(config.data, manifests)
+    data = build_data(config.data, file_index)
     _check_enough(config, data)
     if context.rank == 0:
         folder.claim(config)
@@ -65,10 +73,10 @@ def run_trial(config: ExperimentConfig, context: RunContext, manifests: Manifest
     return final
 
 
-def check_data(config: ExperimentConfig, manifests: Manifests = NONE_KEPT) -> None:
+def check_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> None:
     """Raise ConfigError where the files of `config.data` cannot be used, or are not enough to train on."""
     if not isinstance(config.data, SpuriousDigits):  # Those are drawn, and the config checks their number itself.
-        _check_enough(config, build_data(config.data, manifests))
+        _check_enough(config, build_data(config.data, file_index))
 
 
 def evaluate(
@@ -78,12 +86,12 @@ def evaluate(
     data: DataBundle,
     names: Iterable[str],
     *,
-    watch: Watch | None = None,
-    keeper: Keeper | None = None,
+    listener: ProgressListener | None = None,
+    store: EvaluationStore | None = None,
 ) -> Metrics:
     """Run the named evaluations, each worker on its share; every worker gets the whole result."""
-    watch = watch or _SkipsLogged()
-    subject = Subject(
+    listener = listener or _SkipsLogged()
+    subject = EvaluationContext(
         model=model,
         data=data,
         device=context.device,
@@ -94,16 +102,16 @@ def evaluate(
         rank=context.rank,
         world_size=context.world_size,
         gather=context.gather,
-        tick=watch.on_tick,
+        tick=listener.on_tick,
     )
     with torch_threads(config.resources.cpus):
-        metrics = run_suite(names, subject, watch=watch, keeper=keeper)
+        metrics = run_suite(names, subject, listener=listener, store=store)
         if config.data.on_error == "skip" and "val/loss" in metrics:
             metrics["val/skipped_samples"] = len(data.val) - len(subject.validation.labels_N)
     return metrics
 
 
-class _SkipsLogged(Watch):
+class _SkipsLogged(ProgressListener):
     def on_skip(self, name: str, reason: str) -> None:
         logger.info("%s: skipped, %s", name, reason)
 

@@ -44,7 +44,7 @@ class TrialFolder:
         return self.path / "checkpoint" / "state.pt"
 
     @property
-    def unfinished_path(self) -> Path:
+    def partial_epoch_path(self) -> Path:
         """An epoch that was kept in the middle, on notice; gone once the epoch is committed."""
         return self.path / "checkpoint" / "unfinished.pt"
 
@@ -86,7 +86,7 @@ class TrialFolder:
     def commit(self, state: Mapping[str, Any], row: Row) -> None:
         """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
         _save({**state, "row": row}, self.state_path)
-        self.unfinished_path.unlink(missing_ok=True)
+        self.partial_epoch_path.unlink(missing_ok=True)
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(as_json_line(row))
 
@@ -103,18 +103,18 @@ class TrialFolder:
             ) from error
         return state
 
-    def keep_unfinished(self, state: Mapping[str, Any]) -> None:
+    def save_partial_epoch(self, state: Mapping[str, Any]) -> None:
         """Keep an epoch in the middle, by rename."""
-        _save(state, self.unfinished_path)
+        _save(state, self.partial_epoch_path)
 
-    def load_unfinished(self, device: torch.device) -> dict[str, Any] | None:
+    def load_partial_epoch(self, device: torch.device) -> dict[str, Any] | None:
         """Return what was kept of an unfinished epoch, or None; one that cannot be read costs that epoch alone."""
-        if not self.unfinished_path.exists():
+        if not self.partial_epoch_path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(self.unfinished_path, map_location=device, weights_only=True)
+            state: dict[str, Any] = torch.load(self.partial_epoch_path, map_location=device, weights_only=True)
         except UNREADABLE as error:
-            logger.warning("%s cannot be read (%s), and its epoch begins anew", self.unfinished_path, error)
+            logger.warning("%s cannot be read (%s), and its epoch begins anew", self.partial_epoch_path, error)
             return None
         return state
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainables.config import experiment_from_tree
-from trainables.data import NONE_KEPT
+from trainables.data import NO_INDEX
 from trainables.trial import run_trial
 from trainables.trial_folder import Row, TrialFolder
 
@@ -45,7 +45,7 @@ class TrainWorkerContext:
         torch.distributed.all_gather_object(values, value)
         return values
 
-    def leaving(self) -> bool:
+    def preemption_notice(self) -> bool:
         return ray.train.get_preemption_info() is not None
 
     def report(self, row: Row) -> None:
@@ -59,7 +59,7 @@ def train_worker(task: dict[str, Any]) -> None:
 
     Args:
         task: `config` (the experiment as a tree), `folder` (seen by all workers), `on_report` (a picklable function
-            of a row) and `manifests` (where lists of the data's files are kept).
+            of a row) and `file_index` (where lists of the data's files are kept).
     """
     place = ray.train.get_context()
     context = TrainWorkerContext(
@@ -69,4 +69,4 @@ def train_worker(task: dict[str, Any]) -> None:
         world_size=place.get_world_size(),
         device=ray.train.torch.get_device(),
     )
-    run_trial(experiment_from_tree(task["config"]), context, task.get("manifests", NONE_KEPT))
+    run_trial(experiment_from_tree(task["config"]), context, task.get("manifests", NO_INDEX))

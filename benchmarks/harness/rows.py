@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.page import write_page
-from orchestrator.tracking import collect_provenance
+from orchestrator.files.provenance import collect_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

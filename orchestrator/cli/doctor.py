@@ -32,10 +32,10 @@ def doctor(
 
     Example: campaign doctor --data /data/pets --ray
     """
-    from orchestrator.doctor.doctor import Patient, examine
+    from orchestrator.doctor.doctor import DoctorOptions, run_checks
 
     states = []
-    for state in examine(Patient(storage, tracking_uri, data, address, ray)):
+    for state in run_checks(DoctorOptions(storage, tracking_uri, data, address, ray)):
         states.append(state)
         if not json:
             say(str(state))

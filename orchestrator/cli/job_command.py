@@ -3,8 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from typer.main import get_command
+from typing import Any
 
 from orchestrator.cluster.environment import variable
 from orchestrator.cluster.session import ENVIRONMENT
@@ -15,23 +14,24 @@ NOT_FOR_JOBS = ("submit", "tracking", "ui")
 
 
 def check_command(
-    command: Sequence[str], environment: Mapping[str, str], working_dir: Path | None
+    root: Any, command: Sequence[str], environment: Mapping[str, str], working_dir: Path | None
 ) -> tuple[tuple[str, ...], Path | None]:
     """Check a job's command as far as this machine can; return its words after `campaign`, and its storage folder.
 
     Where neither the command nor `environment` names the folder, the cluster's own `CAMPAIGN_STORAGE` counts: None.
+
+    Args:
+        root: The command of `campaign` itself, as typer builds it.
 
     Raises:
         ConfigError: No such command or working directory, a relative storage folder, or a file of this machine that the
             job would not find.
         typer's UsageError: Its options are wrong.
     """
-    from orchestrator.cli.app import app
-
     if working_dir and not working_dir.is_dir():
         raise ConfigError(f"--working-dir {working_dir} is no folder of this machine; give the one to copy there")
     words = tuple(command[1:] if command[0] == "campaign" else command)
-    path, rest, found = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], get_command(app)
+    path, rest, found = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], root
     while isinstance(valid := getattr(found, "commands", None), dict):
         name = rest.pop(0) if rest else ""
         if name not in valid or name in NOT_FOR_JOBS:

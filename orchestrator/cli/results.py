@@ -32,10 +32,10 @@ def leaderboard(
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.reports import leaderboard_markdown, leaderboard_table
     from orchestrator.results.trial_rows import sweep_document
-    from orchestrator.tracking import resolve_store
+    from orchestrator.tracking import ids_in_mlflow, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
-    document = sweep_document(folder, resolve_store(storage, tracking_uri))
+    document = sweep_document(folder, ids_in_mlflow(resolve_store(storage, tracking_uri), folder))
     if json:
         print_json(document)
     elif markdown:
@@ -73,14 +73,15 @@ def report(
 
     Example: campaign report first
     """
+    from orchestrator.files.provenance import read_provenance
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.reports import write_report
     from orchestrator.results.trial_rows import sweep_document
-    from orchestrator.tracking import kept_provenance, resolve_store
+    from orchestrator.tracking import ids_in_mlflow, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
-    document = sweep_document(folder, resolve_store(storage, tracking_uri))
-    command = kept_provenance(folder.path).tags.get("campaign.command", "")
+    document = sweep_document(folder, ids_in_mlflow(resolve_store(storage, tracking_uri), folder))
+    command = read_provenance(folder.path).tags.get("campaign.command", "")
     path = write_report(folder, document["trials"], command=command, path=output)
     if json:
         print_json({"sweep": sweep, "report": str(path)})

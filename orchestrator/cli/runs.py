@@ -10,7 +10,7 @@ from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
     from orchestrator.launch.evaluation import EvaluationOrder
-    from trainables.evaluations import Metrics, PartsFailedError, Watch
+    from trainables.evaluations import Metrics, PartsFailedError, ProgressListener
 
 
 def register(app: typer.Typer) -> None:
@@ -54,12 +54,12 @@ def train(
     name = f"{stem}-{config_hash(experiment)}" if name is None else name
     check_name(name)
     note(f"run {name} in {storage / 'runs' / name}, tracked in {store}")
-    mirror, folder = train_one(
+    trial_run, folder = train_one(
         experiment, name=name, campaign=campaign or stem, storage=storage, store=store, address=address
     )
     metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
     if json:
-        print_json({"run_id": mirror.run_id, "folder": str(folder.path), "metrics": metrics})
+        print_json({"run_id": trial_run.run_id, "folder": str(folder.path), "metrics": metrics})
     else:
         _say_metrics(metrics)
 
@@ -105,7 +105,7 @@ def evaluate(
         raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
     names = [run_name(order.folder, storage) for order in orders]
     with SuiteProgress() as progress:
-        watches = [progress.watch(name, len(parts)) for name in names]
+        watches = [progress.listener(name, len(parts)) for name in names]
         if len(orders) == 1:
             results: list[Metrics | Exception] = [_evaluate_here(orders[0], watches[0])]
         else:
@@ -129,12 +129,12 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _evaluate_here(order: "EvaluationOrder", watch: "Watch") -> "Metrics | PartsFailedError":
+def _evaluate_here(order: "EvaluationOrder", listener: "ProgressListener") -> "Metrics | PartsFailedError":
     from orchestrator.launch.evaluation import evaluate_run
     from trainables.evaluations import PartsFailedError
 
     try:
-        return evaluate_run(order.on_all_cores(), watch)
+        return evaluate_run(order.on_all_cores(), listener)
     except PartsFailedError as error:
         return error
 

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(
+    context: typer.Context,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="-- COMMAND", help="A campaign command with its options.", show_default=False),
@@ -95,7 +96,7 @@ def submit(
         raise ConfigError("--image, --claim, --pods and --pod-gpus go with --kuberay")
     if command:
         environment, folder = job_environment(env or []), working_dir and working_dir.expanduser().absolute()
-        words, storage = check_command(command, environment, folder)
+        words, storage = check_command(context.find_root().command, command, environment, folder)
         order = JobOrder(words, environment, folder)
         if kuberay:
             _print_ray_job(order, storage, image, claim=claim, pods=pods, gpus=pod_gpus, json=json)

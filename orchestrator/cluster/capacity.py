@@ -8,12 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError, Resources
 
-DRIVER = "driver"
-"""Custom resource of the nodes that may host a trial's driver; a local Ray is started with it."""
-DRIVER_SHARE = 0.01
-"""What a trial that only drives Ray Train workers takes, so that drivers never crowd out workers."""
 TINY = 1e-9
 """What sums of resources may be off by."""
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.cluster.capacity import DRIVER, DRIVER_SHARE
 from orchestrator.cluster.environment import variable
+from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ CONNECT_WAIT_S = 10.0
 STOP_WAIT_S = 90
 """How long a stopped command may take to write down where it stands, before it is killed."""
 REATTACH_S = 2.0
-MOST_FAILURES = 10
+MAX_FAILURES = 10
 NOT_SHIPPED = [".git", ".venv", "campaign-data", "__pycache__"]
 ENTRYPOINT_NOT_FOUND = 127
 """The shell's exit code where there is no such command."""
@@ -114,7 +114,7 @@ class Jobs:
                 state = self.state(job_id)
             except ConfigError:
                 failures += 1
-                if failures == MOST_FAILURES:
+                if failures == MAX_FAILURES:
                     raise
             else:
                 failures = 0

@@ -18,6 +18,11 @@ PLAIN_PROFILE = "/etc/environment"
 """The one that is no shell script, and has no `export`."""
 RAY_START = re.compile(r"\bray start\b")
 
+DRIVER = "driver"
+"""Custom resource of the nodes that may host a trial's driver; a local Ray is started with it."""
+DRIVER_SHARE = 0.01
+"""What a trial that only drives Ray Train workers takes, so that drivers never crowd out workers."""
+
 
 def sections(value: Any) -> list[Mapping[str, Any]]:
     """Return the mappings of a list, or the one that stands for a list; what is neither is the cloud's to refuse."""

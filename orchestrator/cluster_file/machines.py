@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.cluster.capacity import DRIVER
-from orchestrator.cluster_file.cluster_file import ClusterFile, Node, Problem, sections
+from orchestrator.cluster_file.cluster_file import DRIVER, ClusterFile, Node, Problem, sections
 from orchestrator.cluster_file.instance_types import MACHINES
 
 PROVIDERS: Mapping[str, tuple[str, ...]] = {
@@ -14,7 +13,7 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
 }
 """The providers that are checked, and what each must be told."""
 TYPE_FIELDS: Mapping[str, str] = {"aws": "InstanceType", "gcp": "machineType"}
-LONGEST_IDLE_MIN = 60
+MAX_IDLE_MIN = 60
 NOT_FOR_LOCAL = ("available_node_types", "head_node", "worker_nodes")
 
 
@@ -190,10 +189,10 @@ def has_one_image(cluster: ClusterFile) -> Iterator[Problem]:
 
 def ends_idle_workers(cluster: ClusterFile) -> Iterator[Problem]:
     idle = cluster.tree.get("idle_timeout_minutes")
-    if cluster.kind != "local" and (idle is None or not 0 < idle <= LONGEST_IDLE_MIN):
+    if cluster.kind != "local" and (idle is None or not 0 < idle <= MAX_IDLE_MIN):
         yield (
             "idle_timeout_minutes",
-            f"found {_shown(idle)}; set 1 to {LONGEST_IDLE_MIN}: workers without work cost until it has passed",
+            f"found {_shown(idle)}; set 1 to {MAX_IDLE_MIN}: workers without work cost until it has passed",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.cluster_file.cluster_file import ClusterFile, Problem
 from trainables.config import ConfigError
 
-LONGEST_MESSAGE = 300
+MAX_MESSAGE = 300
 FILLED_IN: Mapping[str, Any] = {"cluster_synced_files": [], "max_workers": 2}
 """What Ray's validator takes for granted, because `ray up` fills it in first."""
 
@@ -74,8 +74,8 @@ def _as_refused(error: Exception) -> RefusedError:
     """Return what Ray found, with the valid keys where one is unknown; of jsonschema's errors the path is known."""
     path = ".".join(map(str, getattr(error, "absolute_path", ())))
     text = str(getattr(error, "message", error)).strip() or type(error).__name__
-    if len(text) > LONGEST_MESSAGE:  # jsonschema repeats the value it refuses, and says at the end why
-        text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
+    if len(text) > MAX_MESSAGE:  # jsonschema repeats the value it refuses, and says at the end why
+        text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
     if isinstance(error, KeyError):
         text += " is missing"
     if getattr(error, "validator", None) == "additionalProperties":

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainables.config import ConfigError
-from trainables.data import Manifests
+from trainables.data import FileIndex
 from trainables.data.folders import ListFolders, Listing, list_folders
 
-FEWEST_FOLDERS = 64
+MIN_FOLDERS = 64
 """Fewer are listed here: starting a process on each node would take longer."""
 TASKS_A_NODE = 4
 
 
-def manifests_in(storage: Path, *, on_ray: bool = False) -> Manifests:
+def file_index_in(storage: Path, *, on_ray: bool = False) -> FileIndex:
     """Return the lists of a storage folder.
 
     Args:
         on_ray: Whether the nodes of the connected cluster share in making those that are not there.
     """
     list_: ListFolders = list_folders_on_ray if on_ray else list_folders
-    return Manifests(storage / "manifests", list_)
+    return FileIndex(storage / "manifests", list_)
 
 
 def list_folders_on_ray(folders: Sequence[str]) -> list[Listing]:
@@ -28,7 +28,7 @@ def list_folders_on_ray(folders: Sequence[str]) -> list[Listing]:
     Raises:
         ConfigError: A node does not see a folder that is there; the message names it.
     """
-    if len(folders) < FEWEST_FOLDERS:
+    if len(folders) < MIN_FOLDERS:
         return list_folders(folders)
     import ray
 

@@ -9,7 +9,7 @@ from orchestrator.doctor.machine_state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class DoctorOptions:
     """What is looked at besides the machine."""
 
     storage: Path
@@ -22,21 +22,21 @@ class Patient:
     """Whether to start Ray on this machine where no address is given."""
 
 
-LOOKS: Mapping[str, Callable[[Patient], Iterator[State]]] = {
+CHECKS: Mapping[str, Callable[[DoctorOptions], Iterator[State]]] = {
     "python": lambda _: machine_state.python(),
     "libraries": lambda _: machine_state.libraries(),
     "operators": lambda _: machine_state.operators(),
     "gpus": lambda _: machine_state.gpus(),
     "cores": lambda _: machine_state.cores(),
     "shared_memory": lambda _: machine_state.shared_memory(),
-    "storage": lambda patient: machine_state.storage(patient.storage),
-    "tracking": lambda patient: services.tracking(patient.storage, patient.tracking_uri),
-    "data": lambda patient: machine_state.data_root(patient.data) if patient.data else iter(()),
-    "ray": lambda patient: services.ray(patient.address) if patient.address or patient.start_ray else iter(()),
+    "storage": lambda options: machine_state.storage(options.storage),
+    "tracking": lambda options: services.tracking(options.storage, options.tracking_uri),
+    "data": lambda options: machine_state.data_root(options.data) if options.data else iter(()),
+    "ray": lambda options: services.ray(options.address) if options.address or options.start_ray else iter(()),
 }
 
 
-def examine(patient: Patient) -> Iterator[State]:
+def run_checks(options: DoctorOptions) -> Iterator[State]:
     """Yield the state of everything, as soon as it is known."""
-    for look in LOOKS.values():
-        yield from look(patient)
+    for look in CHECKS.values():
+        yield from look(options)

@@ -4,10 +4,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cluster.capacity import DRIVER
+from orchestrator.cluster_file.cluster_file import DRIVER
 from orchestrator.doctor.machine_state import State
 from orchestrator.tracking import StoreError, connect, resolve_store
-from orchestrator.tracking.store import reaching
+from orchestrator.tracking.store import store_errors
 from trainables.config import ConfigError
 
 ANSWER_S = 3.0
@@ -28,7 +28,7 @@ def tracking(storage: Path, tracking_uri: str | None) -> Iterator[State]:
         yield State("tracking", "ok", f"{store} is not there yet; the first run makes it")
         return
     try:
-        with reaching(store):
+        with store_errors(store):
             connect(store).search_experiments(max_results=1)
     except StoreError as error:
         yield State("tracking", "error", str(error), "start the server, or give another store: --tracking-uri")

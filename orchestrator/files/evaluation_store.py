@@ -10,13 +10,13 @@ from typing import Any
 
 from trainables.config import Suite
 from trainables.evaluations.base import EvalSpec
-from trainables.evaluations.finding import Curve, Finding
+from trainables.evaluations.result import Curve, EvaluationResult
 from trainables.json_file import BrokenFileError
 from trainables.trial_folder import read_json, write_json
 
 
 @dataclass(frozen=True)
-class PartFiles:
+class EvaluationFiles:
     """`<folder>/<part>.json`, with pictures in `<folder>/<part>/<name>.png`.
 
     A part is kept as long as what it was computed from stays the same.
@@ -27,7 +27,7 @@ class PartFiles:
     """Stands for the network, the data and the code."""
     settings: Suite
 
-    def load(self, spec: EvalSpec) -> Finding | None:
+    def load(self, spec: EvalSpec) -> EvaluationResult | None:
         """Return the part's finding, without its pictures, or None where it is missing or out of date."""
         try:
             document = read_json(self._path(spec))
@@ -35,7 +35,7 @@ class PartFiles:
             return None
         if not isinstance(document, dict) or document.get("key") != self._key(spec):
             return None
-        return Finding(
+        return EvaluationResult(
             metrics={name: _number(value) for name, value in document["metrics"].items()},
             curves=tuple(
                 Curve(**{**curve, **{axis: tuple(map(_number, curve[axis])) for axis in ("x", "y")}})
@@ -45,25 +45,25 @@ class PartFiles:
             samples=document["samples"],
         )
 
-    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None:
+    def save(self, spec: EvalSpec, result: EvaluationResult, seconds: float) -> None:
         """Write pictures, then by rename the figures, whose presence says that the part is whole."""
         self._path(spec).unlink(missing_ok=True)
         folder = self.folder / spec.name
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.png"):
             old.unlink()
-        for name, picture in finding.pictures.items():
+        for name, picture in result.pictures.items():
             picture.save(folder / f"{name}.png")
-        if not finding.pictures:
+        if not result.pictures:
             folder.rmdir()
         document: dict[str, Any] = {
             "part": spec.name,
             "key": self._key(spec),
             "seconds": round(seconds, 3),
-            "settings": dict(finding.settings),
-            "metrics": finding.metrics,
-            "curves": [asdict(curve) for curve in finding.curves],
-            "samples": {name: dict(by_picture) for name, by_picture in finding.samples.items()},
+            "settings": dict(result.settings),
+            "metrics": result.metrics,
+            "curves": [asdict(curve) for curve in result.curves],
+            "samples": {name: dict(by_picture) for name, by_picture in result.samples.items()},
         }
         write_json(self._path(spec), document)
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.files.passwords import without_passwords
 from orchestrator.files.trial_record import read_object
-from orchestrator.tracking.store import without_passwords
 
 CREATED = "campaign.created"
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("campaign", "ray", "torch", "torchvision", "optuna", "mlflow")
-LONGEST_DIFF_BYTES = 200_000
+MAX_DIFF_BYTES = 200_000
 GIT_TIMEOUT_S = 10
 
 
@@ -35,7 +35,7 @@ class Provenance:
         return self.tags.get(CREATED)
 
 
-def keep_provenance(folder: Path) -> Provenance:
+def record_provenance(folder: Path) -> Provenance:
     """Return the provenance of the command that made the folder of a sweep or a run.
 
     The first call describes this process and keeps that in `provenance.json` and `provenance.diff`; later ones read it.
@@ -46,11 +46,11 @@ def keep_provenance(folder: Path) -> Provenance:
     if not _tags_path(folder).exists():
         found = collect_provenance()
         _keep(folder, Provenance({**found.tags, CREATED: datetime.now(UTC).isoformat()}, found.diff))
-    return kept_provenance(folder)
+    return read_provenance(folder)
 
 
-def kept_provenance(folder: Path) -> Provenance:
-    """Return what `keep_provenance` kept in the folder; nothing if it was never called."""
+def read_provenance(folder: Path) -> Provenance:
+    """Return what `record_provenance` kept in the folder; nothing if it was never called."""
     diff = folder / "provenance.diff"
     tags = {name: str(value) for name, value in read_object(_tags_path(folder)).items()}
     return Provenance(tags, diff.read_text(encoding="utf-8") if diff.exists() else "")
@@ -106,9 +106,9 @@ def _git(checkout: Path, *arguments: str) -> str:
 
 def _bounded(text: str) -> str:
     encoded = text.encode()
-    if len(encoded) <= LONGEST_DIFF_BYTES:
+    if len(encoded) <= MAX_DIFF_BYTES:
         return text
-    kept = encoded[:LONGEST_DIFF_BYTES].decode(errors="ignore")
+    kept = encoded[:MAX_DIFF_BYTES].decode(errors="ignore")
     return f"{kept}\n# cut here: {len(encoded)} bytes in all\n"
 
 

@@ -8,13 +8,13 @@ from orchestrator.cluster.capacity import capacity
 from orchestrator.cluster.nodes import check_shared
 from orchestrator.cluster.session import ray_session
 from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
-from trainables.evaluations import Metrics, Watch
+from trainables.evaluations import Metrics, ProgressListener
 
 POLL_S = 1.0
 
 
 def evaluate_on_ray(
-    orders: Sequence[EvaluationOrder], watches: Sequence[Watch], *, address: str | None
+    orders: Sequence[EvaluationOrder], watches: Sequence[ProgressListener], *, address: str | None
 ) -> list[Metrics | Exception]:
     """Return the figures of each order, or why it failed; one that fails leaves the others alone.
 
@@ -40,7 +40,7 @@ def _alone(order: EvaluationOrder) -> Any:
     return order.config().resources.model_copy(update={"workers": 0})
 
 
-def _evaluate_all(orders: Sequence[EvaluationOrder], watches: Sequence[Watch]) -> list[Metrics | Exception]:
+def _evaluate_all(orders: Sequence[EvaluationOrder], watches: Sequence[ProgressListener]) -> list[Metrics | Exception]:
     import ray
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -74,7 +74,7 @@ def _result(reference: Any) -> Metrics | Exception:
     return metrics
 
 
-class _Reporter(Watch):
+class _Reporter(ProgressListener):
     """Sends what it is told from a Ray task to the driver, ticks once in a while."""
 
     def __init__(self, events: Any, index: int) -> None:

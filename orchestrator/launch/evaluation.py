@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from orchestrator.data.index import manifests_in
-from orchestrator.files.evaluation_store import PartFiles
-from orchestrator.tracking import Mirror, Store, StoreError, find_identity
+from orchestrator.data.index import file_index_in
+from orchestrator.files.evaluation_store import EvaluationFiles
+from orchestrator.launch.trials import draw_curves
+from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, override
-from trainables.data import NONE_KEPT, DataBundle, build_data
-from trainables.evaluations import QUICK, Metrics, PartsFailedError, Watch, reports
+from trainables.data import NO_INDEX, DataBundle, build_data
+from trainables.evaluations import QUICK, Metrics, PartsFailedError, ProgressListener, reports
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder, read_json, write_json
@@ -55,7 +56,7 @@ class EvaluationOrder:
         return self.folder.path / (f"evaluation-{config_hash(self.config())}" if changed else "evaluation")
 
 
-def evaluate_run(order: EvaluationOrder, watch: Watch | None = None) -> Metrics:
+def evaluate_run(order: EvaluationOrder, listener: ProgressListener | None = None) -> Metrics:
     """Evaluate the run's network, keep every part as it ends, and return the figures of the parts asked for.
 
     Raises:
@@ -66,18 +67,18 @@ def evaluate_run(order: EvaluationOrder, watch: Watch | None = None) -> Metrics:
     config, folder = order.config(), order.folder
     context = LocalContext(folder)
     model = load_model(folder, context.device)
-    data = build_data(config.data, manifests_in(order.storage) if order.storage else NONE_KEPT)
+    data = build_data(config.data, file_index_in(order.storage) if order.storage else NO_INDEX)
     if len(data.class_names) != model.num_classes:
         raise ConfigError(
             f"{folder.path} has a network of {model.num_classes} classes, and the data have "
             f"{len(data.class_names)}: {', '.join(data.class_names)}"
         )
-    keeper = PartFiles(order.parts_path, source=_source(folder, data), settings=config.evaluation.suite)
+    store = EvaluationFiles(order.parts_path, source=_source(folder, data), settings=config.evaluation.suite)
     if order.again:
-        keeper.forget(order.parts)
+        store.forget(order.parts)
     failed = None
     try:
-        metrics = evaluate(config, context, model, data, order.parts, watch=watch, keeper=keeper)
+        metrics = evaluate(config, context, model, data, order.parts, listener=listener, store=store)
     except PartsFailedError as error:
         metrics, failed = error.metrics, error
     path = order.parts_path.with_name(f"{order.parts_path.name}.json")
@@ -115,6 +116,6 @@ def push_evaluation(order: EvaluationOrder, store: Store) -> str | None:
         return None
     if found is None:
         return None
-    mirror = Mirror(store, found, folder.path)
-    mirror.push()
-    return mirror.run_id
+    trial_run = TrialRun(store, found, folder.path, draw_curves=draw_curves)
+    trial_run.push()
+    return trial_run.run_id

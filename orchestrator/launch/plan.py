@@ -7,7 +7,7 @@ from orchestrator.cluster.session import nodes_to_use
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.launch.points import sample_points
 from orchestrator.launch.preflight import check_fit
-from orchestrator.launch.progress import format_seconds
+from orchestrator.results.formatting import format_seconds
 from trainables.config import ExperimentConfig, flatten
 
 NUM_SHOWN = 5

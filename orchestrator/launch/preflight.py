@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from orchestrator.cluster.capacity import Capacity, Node, capacity
 from orchestrator.cluster.nodes import check_nodes
 from orchestrator.cluster.session import nodes_to_use
-from orchestrator.data.index import manifests_in
+from orchestrator.data.index import file_index_in
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.points import check_points
 from orchestrator.launch.search import check_study
 from orchestrator.tracking import Store, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig
-from trainables.data import NONE_KEPT, Manifests
+from trainables.data import NO_INDEX, FileIndex
 from trainables.models import check_weights
 from trainables.trial import check_data
 
@@ -49,8 +49,8 @@ def check_sweep(
     with nodes_to_use(address) as nodes:
         if address:
             check_nodes(sweep.storage, store, nodes)
-        manifests = manifests_in(sweep.storage, on_ray=address is not None)
-        check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, manifests=manifests)
+        file_index = file_index_in(sweep.storage, on_ray=address is not None)
+        check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, file_index=file_index)
     if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.
         check_models(experiments)
     ensure_experiment(store, config.campaign)
@@ -62,7 +62,7 @@ def check_fit(
     *,
     limit: int | None = None,
     grows: bool = False,
-    manifests: Manifests = NONE_KEPT,
+    file_index: FileIndex = NO_INDEX,
 ) -> Capacity:
     """Check data and resources of experiments that run one way; return how many run at a time.
 
@@ -78,7 +78,7 @@ def check_fit(
     """
     first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
-        check_data(experiment, manifests)
+        check_data(experiment, file_index)
     return capacity(first.resources, nodes, limit=limit, grows=grows)
 
 

@@ -8,8 +8,10 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from orchestrator.results.formatting import format_seconds
 
-class Watcher(Protocol):
+
+class TrialListener(Protocol):
     """Told of every epoch and every end of a trial."""
 
     def on_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None: ...
@@ -93,12 +95,3 @@ class EpochProgress:
         else:
             sys.stderr.write(f"{line}  [{done}/{self._total()} epochs, {left or 'starting'}]\n")
             sys.stderr.flush()
-
-
-def format_seconds(seconds: float) -> str:
-    """Return `1h02m`, `2m05s` or `7s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.provenance import read_provenance
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.transfer import Scales, transfer
 from orchestrator.results.trial_rows import best, ranked, trial_rows
-from orchestrator.tracking import Store, find_sweep, kept_provenance
+from orchestrator.tracking import Store, find_sweep
 from search_spaces import find_scale
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, leaves, override
 
@@ -88,7 +89,7 @@ def sweep_of_promotion(promotion: Promotion, store: Store) -> SweepConfig:
         StoreError: MLflow does not answer.
     """
     source = promotion.source.config()
-    created = kept_provenance(promotion.source.path).created
+    created = read_provenance(promotion.source.path).created
     runs = find_sweep(store, source.campaign, source.name, created=created).trials
     return sweep_from_tree(
         {
@@ -143,10 +144,10 @@ def _at_scale(
 
 
 def _count_classes(config: ExperimentConfig, *, storage: Path) -> int:
-    from orchestrator.data.index import manifests_in
+    from orchestrator.data.index import file_index_in
     from trainables.data import build_data
 
-    return len(build_data(config.data, manifests_in(storage)).class_names)
+    return len(build_data(config.data, file_index_in(storage)).class_names)
 
 
 def _scale(scale: str) -> tuple[dict[str, Any], list[str]]:

@@ -16,9 +16,10 @@ from trainables.config import ConfigError
 from trainables.training.seeding import derive_seed
 
 TRIAL_ID = "campaign.trial_id"
+MIN_TRIALS_FOR_IMPORTANCE = 10
 
 
-class FolderOfPoint:
+class TrialSampler:
     """The space as OptunaSearch calls it: sample a point, validate it, make the trial's folder.
 
     Tune only ever sees the trial's id: everything else is read from the folder.
@@ -44,9 +45,9 @@ def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> Optun
     _requeue(study, sweep)
     for point in space.first_points[: config.num_trials]:
         study.enqueue_trial(dict(point), skip_if_exists=True)
-    _settle(study, sweep, config)
+    _close_interrupted_trials(study, sweep, config)
     return OptunaSearch(
-        FolderOfPoint(sweep, config, space),
+        TrialSampler(sweep, config, space),
         metric=[goal.metric for goal in config.goals],
         mode=[goal.direction for goal in config.goals],
         sampler=_sampler(derive_seed(config.seed, len(study.trials)) % 2**32),
@@ -69,6 +70,14 @@ def open_study(sweep: SweepFolder, config: SweepConfig, storage: BaseStorage | N
         directions=["maximize" if goal.direction == "max" else "minimize" for goal in config.goals],
         load_if_exists=True,
     )
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Return setting -> share in reaching the best result, or the Pareto front; empty after too few trials to tell."""
+    trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len(trials) < MIN_TRIALS_FOR_IMPORTANCE or not any(trial.params for trial in trials):
+        return {}
+    return dict(optuna.importance.get_param_importances(study))
 
 
 def check_study(sweep: SweepFolder, config: SweepConfig) -> None:
@@ -103,7 +112,7 @@ def _requeue(study: optuna.Study, sweep: SweepFolder) -> None:
             study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
 
 
-def _settle(study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
+def _close_interrupted_trials(study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
     """Tell the study of what the last driver left running: the values of what has ended, a failure of the rest."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         values = _values(sweep, config, _id(trial))

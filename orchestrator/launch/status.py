@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.launch.progress import format_seconds
+from orchestrator.results.formatting import format_seconds
 from trainables.trial_folder import TrialFolder
 
 

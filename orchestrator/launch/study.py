@@ -14,7 +14,7 @@ from orchestrator.reports.study_table import study_markdown
 from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import sweep_document
-from orchestrator.tracking import Store, StoreError
+from orchestrator.tracking import Store, StoreError, ids_in_mlflow
 from trainables.trial_folder import write_json, write_text
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         sync_sweep(sweep, store)
     except StoreError as error:
         logger.warning("the study's result is not in MLflow (`campaign sync` sends it): %s", error)
-    return StudyRun(run, result, {**sweep_document(sweep, store), "study": result}, failures)
+    return StudyRun(run, result, {**sweep_document(sweep, ids_in_mlflow(store, sweep)), "study": result}, failures)
 
 
 def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
@@ -65,6 +65,6 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
         return {}
     orders = [EvaluationOrder(sweep.trial(trial_id), {}, parts, storage=sweep.storage) for trial_id in done]
     with SuiteProgress() as progress:
-        watches = [progress.watch(trial_id, len(parts)) for trial_id in done]
+        watches = [progress.listener(trial_id, len(parts)) for trial_id in done]
         found = evaluate_on_ray(orders, watches, address=address)
     return {trial_id: result for trial_id, result in zip(done, found, strict=True) if isinstance(result, Exception)}

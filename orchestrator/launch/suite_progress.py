@@ -5,8 +5,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from orchestrator.launch.progress import format_seconds
-from trainables.evaluations import Watch
+from orchestrator.results.formatting import format_seconds
+from trainables.evaluations import ProgressListener
 
 
 class SuiteProgress:
@@ -27,7 +27,7 @@ class SuiteProgress:
         if self._bar:
             self._bar.stop()
 
-    def watch(self, run: str, num_parts: int) -> "RunProgress":
+    def listener(self, run: str, num_parts: int) -> "RunProgress":
         """Return the watch of one run, whose lines begin with its name."""
         row = self._bar.add_task(f"{run} waiting", total=None) if self._bar else None
         return RunProgress(self, run, num_parts, row)
@@ -46,7 +46,7 @@ class SuiteProgress:
             sys.stderr.flush()
 
 
-class RunProgress(Watch):
+class RunProgress(ProgressListener):
     """Shows each part of one run as it starts, goes on and ends."""
 
     def __init__(self, display: SuiteProgress, run: str, num_parts: int, row: TaskID | None) -> None:

@@ -8,25 +8,25 @@ import ray.tune
 
 from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
 from orchestrator.cluster.session import ray_session
+from orchestrator.files.provenance import Provenance, collect_provenance, read_provenance, record_provenance
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import EpochProgress
-from orchestrator.launch.search import build_search, open_study
-from orchestrator.launch.trials import TrialSetting, trial_function
-from orchestrator.launch.tune_callback import RecordEnds
-from orchestrator.results.trial_rows import TrialRow, best, ids_in_mlflow, ranked, summary, trial_rows
+from orchestrator.launch.search import build_search, importances, open_study
+from orchestrator.launch.trials import SweepContext, trial_function
+from orchestrator.launch.tune_callback import TrialOutcomeCallback
+from orchestrator.reports.contact_sheet import draw_contact_sheet
+from orchestrator.reports.sweep_plots import write_page
+from orchestrator.results.trial_rows import TrialRow, best, ranked, summary, trial_rows
 from orchestrator.tracking import (
-    Provenance,
     Store,
     SweepIdentity,
-    close_parent,
-    collect_provenance,
-    crown,
+    close_sweep_run,
     ensure_experiment,
-    keep_provenance,
-    kept_provenance,
+    ids_in_mlflow,
     log_model,
-    open_parent,
+    open_sweep_run,
+    set_champion_alias,
     sync,
     write_study,
     write_summary,
@@ -35,6 +35,9 @@ from search_spaces import find_space
 from trainables.trial import load_model
 
 logger = logging.getLogger(__name__)
+
+TRIALS_ON_SHEET = 5
+"""How many of the best trials show their CAM panels on the sweep's run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     """
     config = sweep.config()
     with sweep.locked():
-        keep_provenance(sweep.path)
-        setting = _open(sweep, config, store, collect_provenance())
+        record_provenance(sweep.path)
+        context = _open(sweep, config, store, collect_provenance())
         is_left = config.num_trials > sweep.num_finished()
         try:
             if is_left:
@@ -67,9 +70,9 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
                     room = capacity(
                         config.experiment().resources, nodes, limit=config.max_concurrent, grows=address is not None
                     )
-                    _run_trials(sweep, config, setting, room)
+                    _run_trials(sweep, config, context, room)
         finally:
-            run = conclude(sweep, config, setting, recrown=is_left)
+            run = conclude(sweep, config, context, move_champion=is_left)
     return run
 
 
@@ -82,35 +85,35 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     """
     config = sweep.config()
     with sweep.locked():
-        setting = _open(sweep, config, store, kept_provenance(sweep.path))
-        left = sync(setting.mirror(trial_id) for trial_id in sweep.trial_ids())
-        conclude(sweep, config, setting, recrown=False)
+        context = _open(sweep, config, store, read_provenance(sweep.path))
+        left = sync(context.trial_run(trial_id) for trial_id in sweep.trial_ids())
+        conclude(sweep, config, context, move_champion=False)
     return left
 
 
-def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Provenance) -> TrialSetting:
+def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Provenance) -> SweepContext:
     """Make the experiment and the parent run where they are missing; trials' new runs are made by `command`."""
-    experiment_id, made = ensure_experiment(store, config.campaign), kept_provenance(sweep.path)
+    experiment_id, made = ensure_experiment(store, config.campaign), read_provenance(sweep.path)
     identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
-    parent_run_id = open_parent(store, identity, sweep.path)
+    parent_run_id = open_sweep_run(store, identity, sweep.path)
     identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
     study = config.study
     labels = {trial_id: study.tags(trial_id) for trial_id in study.trials} if study else {}
-    return TrialSetting(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
+    return SweepContext(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
 
 
-def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, room: Capacity) -> None:
+def _run_trials(sweep: SweepFolder, config: SweepConfig, context: SweepContext, room: Capacity) -> None:
     experiment = config.experiment()
     logger.info("%s", room.describe())
-    watcher = EpochProgress(
+    listener = EpochProgress(
         num_trials=config.num_trials,
         epochs=experiment.training.epochs,
         shown=tuple(goal.metric for goal in config.goals),
         done={trial_id: sweep.epochs_done(trial_id) for trial_id in sweep.trial_ids()},
         epochs_of=sweep.epochs,
     )
-    function = ray.tune.with_resources(trial_function(experiment, setting), _tune_resources(config, room))
-    with watcher, RecordEnds(sweep, setting, watcher) as record_ends:
+    function = ray.tune.with_resources(trial_function(experiment, context), _tune_resources(config, room))
+    with listener, TrialOutcomeCallback(sweep, context, listener) as outcome_callback:
         ray.tune.Tuner(
             function,
             param_space=_fixed_trials(sweep, config),
@@ -120,7 +123,7 @@ def _run_trials(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, 
                 storage_path=str(sweep.path),
                 verbose=0,
                 failure_config=ray.tune.FailureConfig(max_failures=config.max_failures),
-                callbacks=[record_ends],
+                callbacks=[outcome_callback],
             ),
         ).fit()
 
@@ -180,42 +183,50 @@ def _tune_resources(config: SweepConfig, room: Capacity) -> Any:
     return ray.tune.PlacementGroupFactory([{name: share}])
 
 
-def conclude(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, *, recrown: bool) -> SweepRun:
+def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, move_champion: bool) -> SweepRun:
     """Write the summary on the parent run, crown the champion, and say what is left.
 
     Args:
-        recrown: Whether a winner that was champion before another sweep's becomes it again.
+        move_champion: Whether a winner that was champion before another sweep's becomes it again.
     """
-    parent_run_id = setting.identity.parent_run_id
+    parent_run_id = context.identity.parent_run_id
     assert parent_run_id is not None
     for trial_id in sweep.unfinished():
         if sweep.trial(trial_id).rows():
-            setting.mirror(trial_id).finish("KILLED")
-    rows = trial_rows(sweep, ids_in_mlflow(setting.store, sweep).trials)
+            context.trial_run(trial_id).finish("KILLED")
+    rows = trial_rows(sweep, ids_in_mlflow(context.store, sweep).trials)
     winners = best(rows, config.goals)
+    ranking = ranked(rows, config.goals)
+    objectives = {goal.metric: goal.direction for goal in config.goals}
+    drawn = [row["trial_id"] for row in ranking[:TRIALS_ON_SHEET]]
     unfinished = max(config.num_trials - sweep.num_finished(), 0)
     write_summary(
-        setting.store,
+        context.store,
         parent_run_id,
         rows,
-        {goal.metric: goal.direction for goal in config.goals},
-        ranking=ranked(rows, config.goals),
-        best=winners,
-        folders={row["trial_id"]: sweep.trial(row["trial_id"]).path for row in rows},
-        study=open_study(sweep, config) if config.space is not None else None,
+        objectives,
+        ranking=ranking,
+        page=write_page(ranking, winners, objectives, _importances(sweep, config)),
+        sheet=draw_contact_sheet({trial_id: sweep.trial(trial_id).path for trial_id in drawn}),
     )
     if sweep.result_path.exists():
-        write_study(setting.store, parent_run_id, sweep.path, step=len(rows))
+        write_study(context.store, parent_run_id, sweep.path, step=len(rows))
     if winners and not unfinished:
-        _crown(sweep, config, setting, winners[0], again=recrown)
-    close_parent(setting.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
-    document = summary(config, rows, experiment_id=setting.identity.experiment_id, parent_run_id=parent_run_id)
+        _set_champion_alias(sweep, config, context, winners[0], again=move_champion)
+    close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
+    document = summary(config, rows, experiment_id=context.identity.experiment_id, parent_run_id=parent_run_id)
     return SweepRun(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
 
 
-def _crown(sweep: SweepFolder, config: SweepConfig, setting: TrialSetting, winner: TrialRow, *, again: bool) -> None:
+def _importances(sweep: SweepFolder, config: SweepConfig) -> dict[str, float]:
+    return importances(open_study(sweep, config)) if config.space is not None else {}
+
+
+def _set_champion_alias(
+    sweep: SweepFolder, config: SweepConfig, context: SweepContext, winner: TrialRow, *, again: bool
+) -> None:
     import torch
 
     folder, run_id = sweep.trial(winner["trial_id"]), winner["run_id"]
-    if run_id and log_model(setting.store, run_id, folder.path, load_model(folder, torch.device("cpu"))):
-        crown(setting.store, config.campaign, run_id, again=again)
+    if run_id and log_model(context.store, run_id, folder.path, load_model(folder, torch.device("cpu"))):
+        set_champion_alias(context.store, config.campaign, run_id, again=again)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from orchestrator.cluster.nodes import check_nodes
 from orchestrator.cluster.session import nodes_to_use, ray_session
-from orchestrator.data.index import manifests_in
+from orchestrator.data.index import file_index_in
 from orchestrator.files.lock import locked
+from orchestrator.files.provenance import record_provenance
 from orchestrator.files.sweep_folder import Outcome, Status
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
-from orchestrator.launch.trials import train_on_workers
-from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, keep_provenance
+from orchestrator.launch.trials import draw_curves, train_on_workers
+from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder, write_json
 
@@ -23,7 +24,7 @@ def train_one(
     storage: Path,
     store: Store,
     address: str | None = None,
-) -> tuple[Mirror, TrialFolder]:
+) -> tuple[TrialRun, TrialFolder]:
     """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
 
     Raises:
@@ -39,7 +40,7 @@ def train_one(
     experiment_id = ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
-        made = keep_provenance(folder.path)
+        made = record_provenance(folder.path)
         identity = RunIdentity(
             experiment_id=experiment_id,
             sweep=name,
@@ -48,9 +49,9 @@ def train_one(
             created=made.created,
             provenance=made.tags,
         )
-        mirror = Mirror(store, identity, folder.path)
-        _train(config, folder, mirror, storage.absolute(), address)
-    return mirror, folder
+        trial_run = TrialRun(store, identity, folder.path, draw_curves=draw_curves)
+        _train(config, folder, trial_run, storage.absolute(), address)
+    return trial_run, folder
 
 
 def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
@@ -63,26 +64,28 @@ def _check(config: ExperimentConfig, storage: Path, store: Store, address: str |
     with nodes_to_use(address) as nodes:
         if address:
             check_nodes(storage.absolute(), store, nodes)
-        check_fit([config], nodes, manifests=manifests_in(storage.absolute(), on_ray=address is not None))
+        check_fit([config], nodes, file_index=file_index_in(storage.absolute(), on_ray=address is not None))
 
 
-def _train(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path, address: str | None) -> None:
+def _train(
+    config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path, address: str | None
+) -> None:
     try:
         if config.resources.workers:
             with ray_session(address):
-                train_on_workers(folder, mirror, storage=storage, max_failures=1, callbacks=[])
+                train_on_workers(folder, trial_run, storage=storage, max_failures=1, callbacks=[])
         else:
-            _train_here(config, folder, mirror, storage)
+            _train_here(config, folder, trial_run, storage)
     except KeyboardInterrupt:
-        mirror.finish("KILLED")
+        trial_run.finish("KILLED")
         raise
     except Exception as error:
-        _end(folder, mirror, "failed", f"{type(error).__name__}: {error}")
+        _end(folder, trial_run, "failed", f"{type(error).__name__}: {error}")
         raise
-    _end(folder, mirror, "completed", None)
+    _end(folder, trial_run, "completed", None)
 
 
-def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, storage: Path) -> None:
+def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path) -> None:
     from trainables.training import LocalContext
     from trainables.trial import run_trial
 
@@ -91,14 +94,14 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, mirror: Mirror, s
     with EpochProgress(num_trials=1, epochs=config.training.epochs, shown=shown, done={name: done}) as progress:
 
         def on_report(row: Row) -> None:
-            mirror.push()
+            trial_run.push()
             progress.on_epoch(name, int(row["epoch"]), row)
 
-        run_trial(config, LocalContext(folder, on_report), manifests_in(storage))
+        run_trial(config, LocalContext(folder, on_report), file_index_in(storage))
 
 
-def _end(folder: TrialFolder, mirror: Mirror, status: Status, error: str | None) -> None:
+def _end(folder: TrialFolder, trial_run: TrialRun, status: Status, error: str | None) -> None:
     rows = folder.rows()
     outcome = Outcome(status=status, epoch=int(rows[-1]["epoch"]) if rows else 0, error=error)
     write_json(folder.path / "outcome.json", outcome)
-    mirror.push()
+    trial_run.push()

@@ -56,7 +56,7 @@ def learning_rate_with_batch(scales: Scales) -> dict[str, Any]:
     return _changed({"optim.learning_rate": optim.learning_rate}, scales.batch_ratio**power)
 
 
-def average_with_batch(scales: Scales) -> dict[str, Any]:
+def ema_decay_with_batch(scales: Scales) -> dict[str, Any]:
     """Raise the moving average's decay to the power of the batch's ratio (Busbridge et al. 2023, definition 1.2)."""
     decay = scales.new.training.ema_decay
     if decay is None or scales.batch_ratio == 1:
@@ -92,7 +92,7 @@ def wasserstein_with_grid_and_classes(scales: Scales) -> dict[str, Any]:
 
 RULES: dict[str, Rule] = {
     "learning_rate_with_batch": learning_rate_with_batch,
-    "average_with_batch": average_with_batch,
+    "ema_decay_with_batch": ema_decay_with_batch,
     "divergence_with_grid": divergence_with_grid,
     "wasserstein_with_grid_and_classes": wasserstein_with_grid_and_classes,
 }

@@ -1,11 +1,12 @@
 """The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.tracking import Mirror, Store, SweepIdentity
+from orchestrator.files.evaluation_files import Part
+from orchestrator.tracking import Store, SweepIdentity, TrialRun
 from trainables.config import ExperimentConfig, Resources, config_hash
 from trainables.trial_folder import Row, TrialFolder
 
@@ -13,7 +14,7 @@ TrialFunction = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class TrialSetting:
+class SweepContext:
     """What all trials of a sweep share."""
 
     trials_path: Path
@@ -30,7 +31,7 @@ class TrialSetting:
         """The storage folder that the sweep lies in."""
         return self.trials_path.parents[2]
 
-    def mirror(self, trial_id: str) -> Mirror:
+    def trial_run(self, trial_id: str) -> TrialRun:
         folder = TrialFolder(self.trials_path / trial_id)
         identity = self.identity.trial(
             trial_id,
@@ -38,44 +39,51 @@ class TrialSetting:
             promoted_from=self.promoted_from.get(trial_id),
             labels=self.labels.get(trial_id),
         )
-        return Mirror(self.store, identity, folder.path)
+        return TrialRun(self.store, identity, folder.path, draw_curves=draw_curves)
 
 
-def in_process_trial(setting: TrialSetting) -> TrialFunction:
+def draw_curves(parts: Sequence[Part]) -> str | None:
+    """Return the page of curves that goes to MLflow; the drawing is imported when there is something to draw."""
+    from orchestrator.reports.curves_page import charts_page
+
+    return charts_page(parts)
+
+
+def in_process_trial(context: SweepContext) -> TrialFunction:
     """Return a function that trains the trial in the process that calls it."""
 
     def trial(point: dict[str, Any]) -> None:
         from ray import tune
 
-        from orchestrator.data.index import manifests_in
+        from orchestrator.data.index import file_index_in
         from trainables.training import LocalContext
         from trainables.trial import run_trial
 
-        folder = TrialFolder(setting.trials_path / point["trial_id"])
-        push = PushEpochs(setting.mirror(point["trial_id"]))
+        folder = TrialFolder(context.trials_path / point["trial_id"])
+        push = PushEpochs(context.trial_run(point["trial_id"]))
 
         def on_report(row: Row) -> None:
             push(row)
             tune.report(dict(row))
 
-        run_trial(folder.config(), LocalContext(folder, on_report), manifests_in(setting.storage))
+        run_trial(folder.config(), LocalContext(folder, on_report), file_index_in(context.storage))
 
     return trial
 
 
-def distributed_trial(setting: TrialSetting) -> TrialFunction:
+def distributed_trial(context: SweepContext) -> TrialFunction:
     """Return a function that drives the trial's Ray Train workers."""
 
     def trial(point: dict[str, Any]) -> None:
         from ray.tune.integration.ray_train import TuneReportCallback
 
-        folder = TrialFolder(setting.trials_path / point["trial_id"])
-        mirror = setting.mirror(point["trial_id"])
+        folder = TrialFolder(context.trials_path / point["trial_id"])
+        trial_run = context.trial_run(point["trial_id"])
         train_on_workers(
             folder,
-            mirror,
-            storage=setting.storage,
-            max_failures=setting.max_failures,
+            trial_run,
+            storage=context.storage,
+            max_failures=context.max_failures,
             callbacks=[TuneReportCallback()],
         )
 
@@ -83,7 +91,7 @@ def distributed_trial(setting: TrialSetting) -> TrialFunction:
 
 
 def train_on_workers(
-    folder: TrialFolder, mirror: Mirror, *, storage: Path, max_failures: int, callbacks: list[Any]
+    folder: TrialFolder, trial_run: TrialRun, *, storage: Path, max_failures: int, callbacks: list[Any]
 ) -> None:
     """Train the folder's trial on the Ray Train workers its config asks for.
 
@@ -98,7 +106,7 @@ def train_on_workers(
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import WorkerGroupError
 
-    from orchestrator.data.index import manifests_in
+    from orchestrator.data.index import file_index_in
     from trainables.worker import train_worker
 
     config = folder.config()
@@ -107,8 +115,8 @@ def train_on_workers(
         train_loop_config={
             "config": config.model_dump(mode="json"),
             "folder": str(folder.path),
-            "on_report": PushEpochs(mirror),
-            "manifests": manifests_in(storage),
+            "on_report": PushEpochs(trial_run),
+            "manifests": file_index_in(storage),
         },
         scaling_config=scaling(config.resources),
         run_config=ray.train.RunConfig(
@@ -134,13 +142,13 @@ class PushEpochs:
     The last report repeats the last epoch's and is not pushed: that is for whoever records the trial's end.
     """
 
-    mirror: Mirror
+    trial_run: TrialRun
     epoch: int = 0
 
     def __call__(self, row: Row) -> None:
         if row["epoch"] > self.epoch:
             self.epoch = int(row["epoch"])
-            self.mirror.push()
+            self.trial_run.push()
 
 
 def scaling(resources: Resources) -> Any:
@@ -153,6 +161,6 @@ def scaling(resources: Resources) -> Any:
     )
 
 
-def trial_function(config: ExperimentConfig, setting: TrialSetting) -> TrialFunction:
+def trial_function(config: ExperimentConfig, context: SweepContext) -> TrialFunction:
     """Return the function that runs a trial of `config`'s resources."""
-    return distributed_trial(setting) if config.resources.workers else in_process_trial(setting)
+    return distributed_trial(context) if config.resources.workers else in_process_trial(context)

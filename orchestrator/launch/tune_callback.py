@@ -9,26 +9,26 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.launch.progress import Watcher
-from orchestrator.launch.trials import TrialSetting
+from orchestrator.launch.progress import TrialListener
+from orchestrator.launch.trials import SweepContext
 
 logger = logging.getLogger(__name__)
 
 
-class RecordEnds(Callback):
-    """Writes each trial's outcome, ends its MLflow run and tells the watcher.
+class TrialOutcomeCallback(Callback):
+    """Writes each trial's outcome, ends its MLflow run and tells the listener.
 
     MLflow is told in a thread, so that the next trial need not wait for it; leaving the context waits for the thread.
     """
 
-    def __init__(self, sweep: SweepFolder, setting: TrialSetting, watcher: Watcher) -> None:
+    def __init__(self, sweep: SweepFolder, context: SweepContext, listener: TrialListener) -> None:
         self._sweep = sweep
-        self._setting = setting
-        self._watcher = watcher
+        self._context = context
+        self._listener = listener
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._pushes: list[Future[None]] = []
 
-    def __enter__(self) -> "RecordEnds":
+    def __enter__(self) -> "TrialOutcomeCallback":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -43,7 +43,7 @@ class RecordEnds(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        self._watcher.on_epoch(_id(trial), int(result["epoch"]), result)
+        self._listener.on_epoch(_id(trial), int(result["epoch"]), result)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._end(_id(trial), None)
@@ -56,8 +56,8 @@ class RecordEnds(Callback):
 
     def _end(self, trial_id: str, error: str | None) -> None:
         outcome = self._sweep.end(trial_id, error)
-        self._pushes.append(self._thread.submit(self._setting.mirror(trial_id).push))
-        self._watcher.on_end(trial_id, outcome["status"] if error is None else f"failed: {error}")
+        self._pushes.append(self._thread.submit(self._context.trial_run(trial_id).push))
+        self._listener.on_end(trial_id, outcome["status"] if error is None else f"failed: {error}")
 
 
 def _id(trial: Trial) -> str:

@@ -20,7 +20,7 @@ Curve = Mapping[str, Any]
 """As a part's file has it: chart, name, x_label, y_label, x and y."""
 LOGARITHMIC = ("eps",)
 """Names of horizontal axes whose values differ by orders of magnitude."""
-MOST_MARKERS = 12
+MAX_MARKERS = 12
 """Points of a curve above which they are not marked one by one."""
 MARGIN = 0.03
 
@@ -92,7 +92,7 @@ def _trace(name: str, curve: Curve, style: LineStyle, axis: LogAxis | None) -> g
     return go.Scatter(
         x=[axis.position(x) for x in curve["x"]] if axis else curve["x"],
         y=curve["y"],
-        mode="lines+markers" if len(curve["x"]) <= MOST_MARKERS else "lines",
+        mode="lines+markers" if len(curve["x"]) <= MAX_MARKERS else "lines",
         line={**style.plotly, "width": 2},
         marker={"size": 5},
         name=html.escape(name),

@@ -15,7 +15,7 @@ from orchestrator.reports.theme import LIGHT
 from orchestrator.results.formatting import describe_objective, format_metric, listing
 from orchestrator.results.trial_rows import TrialRow, pareto_front, ranked
 
-MOST_GOALS = 4
+MAX_GOALS = 4
 COLUMNS = 3
 PANEL_HEIGHT = 330
 LEGEND_HEIGHT = 90
@@ -32,12 +32,12 @@ def has_panels(goals: Sequence[SweepGoal]) -> bool:
 
 def goal_pairs(goals: Sequence[SweepGoal]) -> list[tuple[SweepGoal, SweepGoal]]:
     """Return every two of the goals, of more than four the first four: across, and upwards."""
-    return [(across, upwards) for upwards, across in combinations(goals[:MOST_GOALS], 2)]
+    return [(across, upwards) for upwards, across in combinations(goals[:MAX_GOALS], 2)]
 
 
 def explanation(goals: Sequence[SweepGoal]) -> str:
     """Say how to read the panels."""
-    left_out = [goal.metric for goal in goals[MOST_GOALS:]]
+    left_out = [goal.metric for goal in goals[MAX_GOALS:]]
     return (
         "Each mark is a completed trial, its shape the objective. Large, ringed marks are the Pareto front over "
         f"all {len(goals)} goals: no other trial is at least as good in every goal and better in one. A trial of the "

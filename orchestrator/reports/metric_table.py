@@ -12,7 +12,7 @@ from orchestrator.results.run_differences import RunDifference, shared_metrics
 from trainables.evaluations import direction
 
 ARROWS = {"max": "↑", "min": "↓", None: ""}
-LONGEST_OPEN = 30
+MAX_OPEN = 30
 """Lines above which a category's groups are folded."""
 Differences = Mapping[tuple[str, str], RunDifference]
 """By metric and run."""
@@ -65,7 +65,7 @@ class Table:
 
     @property
     def is_folded(self) -> bool:
-        return sum(len(group.lines) for group in self.groups) > LONGEST_OPEN
+        return sum(len(group.lines) for group in self.groups) > MAX_OPEN
 
     @property
     def has_paired(self) -> bool:

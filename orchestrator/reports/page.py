@@ -25,7 +25,7 @@ from orchestrator.results.trial_rows import TrialRow, best, ranked
 from search_spaces import SPACES
 from trainables.trial_folder import read_json, write_text
 
-MOST_CURVES = 30
+MAX_CURVES = 30
 CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
 STATUSES = ("completed", "stopped", "failed", "unfinished")
 
@@ -161,7 +161,7 @@ def _curves(
 ) -> dict[str, Any]:
     ranking = ranked(rows, goals)
     pair, rest = comparison.pair, [row for row in rows if row not in ranking]
-    chosen = [*pair, *(row for row in [*ranking, *rest] if row not in pair)][:MOST_CURVES]
+    chosen = [*pair, *(row for row in [*ranking, *rest] if row not in pair)][:MAX_CURVES]
     curves = {row["trial_id"]: sweep.trial(row["trial_id"]).rows() for row in chosen}
     curves = {trial_id: epochs for trial_id, epochs in curves.items() if epochs}
     names = [name for name in CURVES if any(row.get(name) is not None for epochs in curves.values() for row in epochs)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from trainables.trial_folder import TrialFolder
 
-MOST_PICTURES = 8
+MAX_IMAGES = 8
 WIDEST_OF_TWO = 800
 
 
@@ -33,7 +33,7 @@ def picture_rows(folders: Sequence[TrialFolder]) -> list[PictureRow]:
     return side_by_side([last_panels(folder) for folder in folders])
 
 
-def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MOST_PICTURES) -> list[PictureRow]:
+def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MAX_IMAGES) -> list[PictureRow]:
     """Return the pictures of one name beside each other, those that all have first."""
     names = sorted(
         {name for pictures in found for name in pictures},

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from orchestrator.launch.progress import format_seconds
 from orchestrator.reports.metric_table import ARROWS
 from orchestrator.results.formatting import (
     MISSING,
     SMALLEST_SHOWN,
     format_difference,
     format_metric,
+    format_seconds,
     format_setting,
     listing,
     markdown_cell,

@@ -115,3 +115,12 @@ def listing(words: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
     *start, last = words
     return f"{', '.join(start)} and {last}" if start else last
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `1h02m`, `2m05s` or `7s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

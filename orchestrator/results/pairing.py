@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST_PICTURES = 10
+MIN_IMAGES = 10
 """Below, the pictures say too little of those that were not drawn."""
 NUM_RESAMPLES = 2000
 COVERAGE = 0.95
@@ -36,7 +36,7 @@ def paired_difference(values: Mapping[str, float], others: Mapping[str, float]) 
     The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
     """
     shared = sorted(values.keys() & others.keys())
-    if len(shared) < FEWEST_PICTURES:
+    if len(shared) < MIN_IMAGES:
         return None
     difference_N = np.array([values[picture] - others[picture] for picture in shared])
     low, high = _interval(difference_N)

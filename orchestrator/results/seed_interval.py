@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.results.pairing import COVERAGE, FEWEST_PICTURES, NUM_RESAMPLES, SEED
+from orchestrator.results.pairing import COVERAGE, MIN_IMAGES, NUM_RESAMPLES, SEED
 
 Floats = NDArray[np.float64]
 Covers = Literal["seeds and pictures", "seeds", "pictures"]
@@ -82,7 +82,7 @@ def difference_of_pictures(
         by_seed: For each seed, by picture, one arm's value minus the other's; a picture may lack in some.
         num_resamples: Bootstrap samples of the pictures.
     """
-    if min(map(len, by_seed), default=0) < FEWEST_PICTURES:
+    if min(map(len, by_seed), default=0) < MIN_IMAGES:
         return None
     pictures = sorted({picture for values in by_seed for picture in values})
     difference_SN = np.array([[values.get(picture, math.nan) for picture in pictures] for values in by_seed])

@@ -1,17 +1,13 @@
 """What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
 
-import logging
 import math
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
-from orchestrator.files.sweep_folder import Outcome, SweepFolder
-from orchestrator.tracking import Store, StoreError, SweepIds, find_sweep, kept_provenance
+from orchestrator.files.sweep_folder import Outcome, SweepFolder, SweepIds
 from trainables.config import flatten
 from trainables.trial_folder import TrialFolder
-
-logger = logging.getLogger(__name__)
 
 
 class TrialRow(TypedDict):
@@ -115,20 +111,9 @@ def summary(
     }
 
 
-def ids_in_mlflow(store: Store, sweep: SweepFolder) -> SweepIds:
-    """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
+def sweep_document(sweep: SweepFolder, ids: SweepIds) -> dict[str, Any]:
+    """Return the JSON document of a sweep on disk, with its ids in MLflow."""
     config = sweep.config()
-    try:
-        return find_sweep(store, config.campaign, config.name, created=kept_provenance(sweep.path).created)
-    except StoreError as error:
-        logger.warning("sweep %s is shown without its MLflow runs: %s", config.name, error)
-        return SweepIds()
-
-
-def sweep_document(sweep: SweepFolder, store: Store) -> dict[str, Any]:
-    """Return the JSON document of a sweep on disk, with its MLflow ids where MLflow has it."""
-    config = sweep.config()
-    ids = ids_in_mlflow(store, sweep)
     return summary(
         config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
     )

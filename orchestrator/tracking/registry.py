@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.files.trial_record import read_params, read_record
-from orchestrator.tracking.store import Store, StoreError, connect, reaching
+from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +34,7 @@ def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> st
     """
     epoch, params = read_record(folder).last_epoch, read_params(folder)
     try:
-        with reaching(store):
+        with store_errors(store):
             client = connect(store)
             run = client.get_run(run_id)
             present = _ready_model(client, run, epoch)
@@ -44,7 +44,7 @@ def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> st
         return None
 
 
-def crown(store: Store, name: str, run_id: str, *, again: bool = True) -> int:
+def set_champion_alias(store: Store, name: str, run_id: str, *, again: bool = True) -> int:
     """Register the run's latest model under `name`, give it the alias `champion`, and return its version.
 
     Load it with `mlflow.pytorch.load_model("models:/NAME@champion")`. If it is the champion already, nothing changes.
@@ -55,7 +55,7 @@ def crown(store: Store, name: str, run_id: str, *, again: bool = True) -> int:
     Raises:
         StoreError: if the run has no model, or MLflow does not take it.
     """
-    with reaching(store):
+    with store_errors(store):
         client = connect(store)
         model_id = _ready_model(client, client.get_run(run_id))
         if model_id is None:

@@ -6,17 +6,17 @@ Each `send_*` compares with what MLflow held when the run was opened: what is se
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.files.evaluation_files import Part, charts_page
+from orchestrator.files.evaluation_files import Part
 from orchestrator.files.trial_record import Evaluation, Figures, Panel
 
 METRICS_A_BATCH = 1000
 PARAMS_A_BATCH = 100
-LONGEST_VALUE = 6000
+MAX_VALUE = 6000
 LAST_OF_ROW = "epoch"
 """The metric that closes a row. A batch is one transaction, so where this is, the whole row is."""
 
@@ -25,8 +25,12 @@ PARTS_TAG = "campaign.evaluation_parts"
 PARTS_FOLDER = "evaluation"
 
 
+DrawCurves = Callable[[Sequence[Part]], str | None]
+"""Returns a page with the curves of evaluations, or None where they have none."""
+
+
 @dataclass
-class RunView:
+class RunWriter:
     """A run by its id, with what is known to be there."""
 
     client: Any
@@ -45,7 +49,7 @@ class RunView:
         """Set the tags that differ."""
         from mlflow.entities import RunTag
 
-        news = {key: value[:LONGEST_VALUE] for key, value in tags.items()}
+        news = {key: value[:MAX_VALUE] for key, value in tags.items()}
         news = {key: value for key, value in news.items() if self.tags.get(key) != value}
         for chunk in _chunks(list(news.items()), PARAMS_A_BATCH):
             self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in chunk], synchronous=True)
@@ -61,7 +65,7 @@ class RunView:
         """Log the params that are missing; one that is there never changes."""
         from mlflow.entities import Param
 
-        news = [Param(key, value[:LONGEST_VALUE]) for key, value in params.items() if key not in self.params]
+        news = [Param(key, value[:MAX_VALUE]) for key, value in params.items() if key not in self.params]
         for chunk in _chunks(news, PARAMS_A_BATCH):
             self.client.log_batch(self.run_id, params=chunk, synchronous=True)
         self.params |= params.keys()
@@ -95,7 +99,7 @@ class RunView:
             self.client.log_batch(self.run_id, metrics=part, synchronous=True)
         self.send_tags({EVALUATION_TAG: evaluation.digest})
 
-    def send_parts(self, parts: Sequence[Part], *, step: int) -> None:
+    def send_parts(self, parts: Sequence[Part], *, step: int, draw_curves: DrawCurves) -> None:
         """Log each new or changed part: its file, its pictures as image series, and the page with all curves."""
         from PIL import Image
 
@@ -109,7 +113,7 @@ class RunView:
                 with Image.open(file) as image:
                     key = safe_name(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
                     self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
-        page = charts_page(parts)
+        page = draw_curves(parts)
         if page is not None:
             self.client.log_text(self.run_id, page, f"{PARTS_FOLDER}/charts.html")
         self.send_tags({PARTS_TAG: json.dumps({part.name: part.digest for part in parts})})
@@ -179,7 +183,7 @@ def open_run(
     provenance: Mapping[str, str],
     name: str,
     start_ms: int,
-) -> RunView:
+) -> RunWriter:
     """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
 
     `provenance` goes to a new run alone: what resumes or syncs a run has not made it.
@@ -188,7 +192,7 @@ def open_run(
     run = found or client.create_run(
         experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
     )
-    view = RunView(
+    view = RunWriter(
         client=client,
         run_id=run.info.run_id,
         status=run.info.status,

@@ -1,25 +1,19 @@
 """Which MLflow runs a sweep has, and which folder a run is a view of."""
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.provenance import read_provenance
+from orchestrator.files.sweep_folder import SweepFolder, SweepIds
 from orchestrator.tracking.run_writer import quoted
-from orchestrator.tracking.store import Store, connect, reaching
+from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import RunIdentity
 
+logger = logging.getLogger(__name__)
+
 PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class SweepIds:
-    """A sweep's ids in MLflow; None where MLflow does not have it."""
-
-    experiment_id: str | None = None
-    parent_run_id: str | None = None
-    trials: dict[str, str] = field(default_factory=dict)
-    """Trial id -> run id."""
 
 
 def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None = None) -> SweepIds:
@@ -33,7 +27,7 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
     """
     if store.sqlite_file and not store.sqlite_file.exists():
         return SweepIds()
-    with reaching(store):
+    with store_errors(store):
         client = connect(store)
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -47,13 +41,23 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
         return SweepIds(found.experiment_id, parent, trials)
 
 
+def ids_in_mlflow(store: Store, sweep: SweepFolder) -> SweepIds:
+    """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
+    config = sweep.config()
+    try:
+        return find_sweep(store, config.campaign, config.name, created=read_provenance(sweep.path).created)
+    except StoreError as error:
+        logger.warning("sweep %s is shown without its MLflow runs: %s", config.name, error)
+        return SweepIds()
+
+
 def folder_of_run(store: Store, run_id: str) -> Path | None:
     """Return the trial folder of an MLflow run, or None if there is no such run or it is none of ours."""
     from mlflow.exceptions import MlflowException
 
     if store.sqlite_file and not store.sqlite_file.exists():
         return None
-    with reaching(store):
+    with store_errors(store):
         try:
             tags = connect(store).get_run(run_id).data.tags
         except MlflowException as error:
@@ -67,7 +71,7 @@ def find_identity(store: Store, folder: Path) -> RunIdentity | None:
     """Return the identity of the latest run that is a view of the trial folder, or None if MLflow has no such run."""
     if store.sqlite_file and not store.sqlite_file.exists():
         return None
-    with reaching(store):
+    with store_errors(store):
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         condition = f"tags.`campaign.directory` = {quoted(str(folder.absolute()))}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from orchestrator.tracking.store import Store, StoreError, as_store_error, first_use
+from orchestrator.tracking.store import Store, StoreError, _as_store_error, migration_lock
 from trainables.config import ConfigError
 
 START_WAIT_S = 180.0
@@ -138,7 +138,7 @@ def prepare_database(store: Store) -> None:
         StoreError: The database cannot be opened.
     """
     check_driver(store)
-    with as_store_error(store), first_use(store):
+    with _as_store_error(store), migration_lock(store):
         import sqlalchemy
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 

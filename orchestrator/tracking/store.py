@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.passwords import without_passwords
 from orchestrator.tracking.outage import client_settings
 from trainables.config import ConfigError
 
@@ -20,13 +20,6 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
 TRAINING_PAGES = {"mlflow.experimentKind": "custom_model_development"}
 """The tag by which MLflow opens an experiment on its pages for training rather than on those for language models."""
-
-TO_FIRST = r"(?!\d+\b)[^@\n]*@"
-"""Up to the first `@`, but nothing where a port seems to stand."""
-TO_LAST = r"(?:(?!\?[\w.%-]+=)\S)*@"
-"""Up to the last `@` before a blank or a query, `?key=`."""
-IN_FRONT = re.compile(rf"(//[^/@:\s\[]*):(?:{TO_FIRST}(?:{TO_LAST})?|{TO_LAST})")
-IN_QUERY = re.compile(r"([?&]\w*(?:password|passwd|pwd)=)[^&\s]*", re.IGNORECASE)
 
 
 class StoreError(RuntimeError):
@@ -53,15 +46,6 @@ class Store:
     def sqlite_file(self) -> Path | None:
         """The database's file, or None if the store is no sqlite database."""
         return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
-
-
-def without_passwords(text: str) -> str:
-    """Replace the passwords of all addresses in `text`, `//user:***@host` and `?password=***`.
-
-    A password may hold any character. Where it is not clear what is one, more is replaced rather than less.
-    """
-    text = IN_FRONT.sub(r"\1:***@", text)
-    return IN_QUERY.sub(r"\1***", text)
 
 
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
@@ -91,14 +75,14 @@ def ensure_experiment(store: Store, name: str) -> str:
     Raises:
         StoreError: if the store cannot be reached or made.
     """
-    with as_store_error(store), first_use(store), client_settings():
+    with _as_store_error(store), migration_lock(store), client_settings():
         return _find_or_create(connect(store), name, store.artifact_location)
 
 
 @contextmanager
-def reaching(store: Store) -> Iterator[None]:
+def store_errors(store: Store) -> Iterator[None]:
     """Make whatever goes wrong inside a StoreError, within seconds rather than MLflow's minutes."""
-    with as_store_error(store), client_settings():
+    with _as_store_error(store), client_settings():
         check_unlocked(store)
         yield
 
@@ -124,7 +108,7 @@ def check_unlocked(store: Store) -> None:
 
 
 @contextmanager
-def as_store_error(store: Store) -> Iterator[None]:
+def _as_store_error(store: Store) -> Iterator[None]:
     try:
         yield
     except StoreError:
@@ -152,7 +136,7 @@ def _find_or_create(client: Any, name: str, artifact_location: str | None) -> st
 
 
 @contextmanager
-def first_use(store: Store) -> Iterator[None]:
+def migration_lock(store: Store) -> Iterator[None]:
     """Let one process at a time open a sqlite store, whose first opening migrates it."""
     if store.sqlite_file is None:
         yield

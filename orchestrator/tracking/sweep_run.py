@@ -7,26 +7,27 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.files.provenance import Provenance
 from orchestrator.files.trial_record import read_object
-from orchestrator.reports.contact_sheet import draw_contact_sheet
-from orchestrator.reports.sweep_plots import Objectives, Row, write_page
 from orchestrator.tracking.run_writer import open_run, safe_name
-from orchestrator.tracking.store import Store, StoreError, connect, reaching
+from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import EndState, RunIdentity
 
 if TYPE_CHECKING:
-    import optuna
+    from PIL import Image
 
 logger = logging.getLogger(__name__)
 
 LEADERBOARD = "leaderboard.json"
 TABLES_TAG = "mlflow.loggedArtifacts"
 """The tag by which MLflow's page and `load_table` find a run's tables."""
-TRIALS_ON_SHEET = 5
-TRIALS_FOR_IMPORTANCE = 10
+
+Objectives = Mapping[str, Literal["max", "min"]]
+"""Metric name -> direction, the most important first."""
+Row = Mapping[str, Any]
+"""A trial as `--json` prints it: trial_id, run_id, status, epoch, config (flat) and metrics."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SweepIdentity:
     sweep: str
     scale: str | None = None
     parent_run_id: str | None = None
-    """The run that `open_parent` returned; trials' runs are nested under it."""
+    """The run that `open_sweep_run` returned; trials' runs are nested under it."""
     created: str | None = None
     """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
     provenance: Provenance = field(default_factory=Provenance)
@@ -71,7 +72,7 @@ class SweepIdentity:
         )
 
 
-def open_parent(store: Store, identity: SweepIdentity, folder: Path) -> str:
+def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
     """Find or create the sweep's parent run, set it running, and return its id.
 
     `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts.
@@ -84,7 +85,7 @@ def open_parent(store: Store, identity: SweepIdentity, folder: Path) -> str:
         "campaign.directory": str(folder.absolute()),
         "mlflow.runName": identity.sweep,
     }
-    with reaching(store):
+    with store_errors(store):
         client, start_ms = connect(store), int(time.time() * 1000)
         view = open_run(
             client,
@@ -110,7 +111,7 @@ def log_diff(store: Store, run_id: str, provenance: Provenance) -> bool:
     return _guarded(store, "the uncommitted changes", lambda client: _send_diff(client, run_id, provenance))
 
 
-def close_parent(store: Store, parent_run_id: str, status: EndState) -> bool:
+def close_sweep_run(store: Store, parent_run_id: str, status: EndState) -> bool:
     """Set the parent's end state; False, with a warning, while MLflow does not answer."""
     return _guarded(store, "the sweep's end state", lambda client: client.set_terminated(parent_run_id, status=status))
 
@@ -122,30 +123,24 @@ def write_summary(
     objectives: Objectives,
     *,
     ranking: Sequence[Row],
-    best: Sequence[Row],
-    folders: Mapping[str, Path] | None = None,
-    study: "optuna.Study | None" = None,
+    page: str,
+    sheet: "Image.Image | None" = None,
 ) -> bool:
     """Write the sweep's result on its parent run, over what an earlier call wrote.
 
     Metrics `best/<objective>` and `trials/<status>`; artifacts `leaderboard.json` (a table, best first), `plots.html`
-    (interactive, works offline) and `panels.png` (the best trials' CAM panels).
+    and `panels.png`.
 
     Args:
         rows: The trials as `--json` prints them.
         objectives: Metric name -> direction, the most important first.
         ranking: The trials that can be compared, best first; each has every objective.
-        best: The best of them: one, or with several objectives the Pareto front.
-        folders: Trial id -> folder, for the panels.
-        study: The sweep's Optuna study, for the importances of the settings.
+        page: The interactive plots, as one HTML page.
+        sheet: The CAM panels of the best trials, where there are some.
 
     Returns:
         Whether MLflow took it; if not, a warning says so.
     """
-    page = write_page(ranking, best, objectives, _importances(study))
-    places = folders or {}
-    chosen = [row["trial_id"] for row in ranking[:TRIALS_ON_SHEET]]
-    sheet = draw_contact_sheet({trial_id: places[trial_id] for trial_id in chosen if trial_id in places})
 
     def send(client: Any) -> None:
         _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), step=len(rows))
@@ -200,7 +195,7 @@ def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objecti
 
 def _guarded(store: Store, what: str, send: Callable[[Any], None]) -> bool:
     try:
-        with reaching(store):
+        with store_errors(store):
             send(connect(store))
     except StoreError as error:
         logger.warning("%s not sent to MLflow (`campaign sync` sends it): %s", what, error)
@@ -237,15 +232,3 @@ def _send_table(client: Any, run_id: str, table: Mapping[str, list[Any]]) -> Non
     cells = {"columns": list(table), "data": [list(line) for line in zip(*table.values(), strict=True)]}
     client.log_text(run_id, json.dumps(cells, default=str), LEADERBOARD)
     client.set_tag(run_id, TABLES_TAG, json.dumps([{"path": LEADERBOARD, "type": "table"}]), synchronous=True)
-
-
-def _importances(study: "optuna.Study | None") -> dict[str, float]:
-    """Return setting -> share in reaching the best result, or the Pareto front; empty after too few trials to tell."""
-    if study is None:
-        return {}
-    import optuna
-
-    trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    if len(trials) < TRIALS_FOR_IMPORTANCE or not any(trial.params for trial in trials):
-        return {}
-    return dict(optuna.importance.get_param_importances(study))

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from orchestrator.tracking.trial_run import Mirror
+from orchestrator.tracking.trial_run import TrialRun
 
 
-def sync(mirrors: Iterable[Mirror]) -> list[str]:
+def sync(trial_runs: Iterable[TrialRun]) -> list[str]:
     """Push every mirror, and return the ids of the trials that MLflow still does not have in full."""
     left: list[str] = []
-    for mirror in mirrors:
-        mirror.push()
-        if mirror.in_outage:
-            left.append(mirror.trial_id)
+    for trial_run in trial_runs:
+        trial_run.push()
+        if trial_run.in_outage:
+            left.append(trial_run.trial_id)
     return left

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from orchestrator.files.trial_record import Outcome, Record, read_params, read_record
 from orchestrator.tracking.outage import Outage
-from orchestrator.tracking.run_writer import RunView, open_run, tag_run
-from orchestrator.tracking.store import Store, StoreError, connect, reaching
+from orchestrator.tracking.run_writer import DrawCurves, RunWriter, open_run, tag_run
+from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
 END_STATES = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
@@ -63,19 +63,25 @@ class RunIdentity:
         }
 
 
-class Mirror:
+class TrialRun:
     """Sends what MLflow misses of a trial's folder; the folder is the truth, the run a view of it.
 
     A mirror is cheap to make and can be pickled. It imports MLflow when it first sends.
     """
 
-    def __init__(self, store: Store, identity: RunIdentity, folder: Path, *, first_wait_s: float = 5.0) -> None:
-        """Mirror `folder`; a failed push pauses the next ones for `first_wait_s` seconds, then twice that, ..."""
+    def __init__(
+        self, store: Store, identity: RunIdentity, folder: Path, *, draw_curves: DrawCurves, first_wait_s: float = 5.0
+    ) -> None:
+        """Args:
+        draw_curves: Makes the page of the evaluations' curves; it must be picklable.
+        first_wait_s: A failed push pauses the next ones for so long, then twice that, ...
+        """
         self._store = store
         self._identity = identity
         self._folder = folder
+        self._draw_curves = draw_curves
         self._outage = Outage(first_wait_s=first_wait_s)
-        self._view: RunView | None = None
+        self._run: RunWriter | None = None
         self._params: dict[str, str] = {}
         self._asked_for: EndState | None = None
 
@@ -92,9 +98,9 @@ class Mirror:
     @property
     def run_id(self) -> str | None:
         """The run's id, found or created where needed; None while MLflow does not answer."""
-        if self._view is None and not self._outage.pausing:
+        if self._run is None and not self._outage.pausing:
             self._attempt()
-        return self._view.run_id if self._view else None
+        return self._run.run_id if self._run else None
 
     def push(self) -> None:
         """Send what MLflow misses; while MLflow does not answer, leave it to a later push.
@@ -121,18 +127,18 @@ class Mirror:
     def _attempt(self, record: Record | None = None) -> bool:
         what = f"trial {self._identity.trial_id} ({self._folder}; `campaign sync` sends the rest)"
         try:
-            with reaching(self._store):
-                self._view = self._view or self._open()
+            with store_errors(self._store):
+                self._run = self._run or self._open()
                 if record is not None:
-                    self._send(self._view, record)
+                    self._send(self._run, record)
         except StoreError as error:
-            self._view = None  # what arrived is unknown now: the next attempt asks MLflow
+            self._run = None  # what arrived is unknown now: the next attempt asks MLflow
             self._outage.failed(what, error)
             return False
         self._outage.succeeded(what)
         return True
 
-    def _open(self) -> RunView:
+    def _open(self) -> RunWriter:
         config, client = self._folder / "config.yaml", connect(self._store)
         view = open_run(
             client,
@@ -147,7 +153,7 @@ class Mirror:
             tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", view.run_id)
         return view
 
-    def _send(self, view: RunView, record: Record) -> None:
+    def _send(self, view: RunWriter, record: Record) -> None:
         if self._params.keys() - view.params:
             view.send_file(self._folder / "config.yaml")
             view.send_params(self._params)
@@ -160,10 +166,10 @@ class Mirror:
         if record.evaluation:
             row = next((row for row in record.rows if row["epoch"] == record.last_epoch), {})
             view.send_evaluation(record.evaluation, step=record.last_epoch, row=row)
-        view.send_parts(record.parts, step=record.last_epoch)
+        view.send_parts(record.parts, step=record.last_epoch, draw_curves=self._draw_curves)
         self._send_end(view, record.outcome)
 
-    def _send_end(self, view: RunView, outcome: Outcome | None) -> None:
+    def _send_end(self, view: RunWriter, outcome: Outcome | None) -> None:
         if outcome is None:
             if self._asked_for is not None:
                 view.set_status(self._asked_for)
@@ -174,10 +180,10 @@ class Mirror:
         view.set_status(END_STATES[outcome.status], outcome.time_ms)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_view": None}
+        return {**self.__dict__, "_run": None}
 
 
-def _send_model(view: RunView, model: Mapping[str, Any]) -> None:
+def _send_model(view: RunWriter, model: Mapping[str, Any]) -> None:
     if "num_parameters" in model:
         view.send_params({"num_parameters": str(model["num_parameters"])})
     if model.get("edits"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.evaluation import section, training_command
-from orchestrator.tracking import keep_provenance
+from orchestrator.files.provenance import record_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = "background/influence_share"
@@ -69,7 +69,7 @@ def test_training_command_names_the_data_as_the_caller_does(
     sys.argv += ["--set", "seed=1"]
     folder = tmp_path / "runs" / "one"
     folder.mkdir(parents=True)
-    keep_provenance(folder)
+    record_provenance(folder)
     assert training_command(folder, data_root) == expected.format(here=tmp_path)
 
 

@@ -202,22 +202,22 @@ def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laborat
     settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={num_epochs}")
     job_id = laboratory.detach("sweep", SPACE, "--name=spot", "--trials=1", *settings)
     laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)
-    trial, leaving = sweep.trial("0000"), cluster.nodes()[0]
-    assert not trial.unfinished_path.exists()
-    cluster.drain(leaving, notice_s)
+    trial, preemption_notice = sweep.trial("0000"), cluster.nodes()[0]
+    assert not trial.partial_epoch_path.exists()
+    cluster.drain(preemption_notice, notice_s)
     deadline = time.time() + notice_s
     coming = cluster.add()
     written = set()
     while time.time() < deadline:
         written |= {
-            path.name for path in (trial.state_path, trial.unfinished_path) if is_newer(path, deadline - notice_s)
+            path.name for path in (trial.state_path, trial.partial_epoch_path) if is_newer(path, deadline - notice_s)
         }
         time.sleep(0.01)
     kept = trial.rows()
     assert "unfinished.pt" in written  # the epoch that was under way, kept before its end
     assert len(kept) < num_epochs
     laboratory.wait_until(lambda: coming in nodes_of_workers(cluster), job_id)
-    cluster.kill(leaving)
+    cluster.kill(preemption_notice)
     ended = laboratory.follow(job_id)
     assert ended.code == 0, ended.out
     assert trial.rows()[: len(kept)] == kept

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from orchestrator.tracking import SweepIds, find_sweep
+from orchestrator.files.sweep_folder import SweepIds
+from orchestrator.tracking import find_sweep
 from tests.browser import NEEDS_BROWSER, open_browser
 
 Story = Any  # the fixture's class lives in conftest.py, which tests cannot import

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.trainables.conftest import CPU, TINY, MakeConfig, Train
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, override
 from trainables.data import build_data
-from trainables.evaluations import QUICK, Finding, Metrics, Watch
+from trainables.evaluations import QUICK, EvaluationResult, Metrics, ProgressListener
 from trainables.evaluations.base import EvalSpec
 from trainables.training import LocalContext
 from trainables.trial import check_data, evaluate, load_model, run_trial
@@ -79,7 +79,7 @@ def test_when_it_is_fitted_leaves_the_training_alone(make_config: MakeConfig, tr
     assert [row["train/loss"] for row in often.rows()] == [row["train/loss"] for row in once.rows()]
 
 
-class Unskipped(Watch):
+class Unskipped(ProgressListener):
     def on_skip(self, name: str, reason: str) -> None:
         raise AssertionError(f"{name} was skipped: {reason}")
 
@@ -88,12 +88,12 @@ class Findings:
     """Keeps every part."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Finding] = {}
+        self.found: dict[str, EvaluationResult] = {}
 
-    def load(self, spec: EvalSpec) -> Finding | None:  # noqa: ARG002
+    def load(self, spec: EvalSpec) -> EvaluationResult | None:  # noqa: ARG002
         return None
 
-    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None:  # noqa: ARG002
+    def save(self, spec: EvalSpec, finding: EvaluationResult, seconds: float) -> None:  # noqa: ARG002
         self.found[spec.name] = finding
 
 
@@ -108,10 +108,12 @@ def test_evaluations_and_maps_work_unchanged(classifier: str, tmp_path: Path) ->
     folder = TrialFolder(tmp_path)
     context = LocalContext(folder, device=CPU)
     row = run_trial(config, context)
-    keeper = Findings()
+    store = Findings()
     data = build_data(config.data)
-    metrics: Metrics = evaluate(config, context, load_model(folder, CPU), data, PARTS, watch=Unskipped(), keeper=keeper)
-    assert set(keeper.found) == set(PARTS)
+    metrics: Metrics = evaluate(
+        config, context, load_model(folder, CPU), data, PARTS, listener=Unskipped(), store=store
+    )
+    assert set(store.found) == set(PARTS)
     assert all(math.isfinite(value) for value in metrics.values())
     assert metrics["faithfulness/max_logit_error"] < 1e-5
     assert {name: row[name] for name in row if name.startswith(("val/", "shift/"))} == {
@@ -119,7 +121,7 @@ def test_evaluations_and_maps_work_unchanged(classifier: str, tmp_path: Path) ->
     }
     assert "attribution/hirescam/pixel_flipping" in metrics
     assert "ood/near/knn/auroc" in metrics
-    assert keeper.found["gallery"].pictures
+    assert store.found["gallery"].pictures
 
 
 def stop_after(epoch: int) -> Callable[[Row], None]:

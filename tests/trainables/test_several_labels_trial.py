@@ -13,7 +13,7 @@ from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from tests.trainables.voc_tree import CAT, CAT_MAP, DOG, DOG_MAP, write_voc
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import build_data, training_batches
-from trainables.evaluations import EVALUATIONS, Watch
+from trainables.evaluations import EVALUATIONS, ProgressListener
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext
@@ -112,7 +112,7 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(
     torch.testing.assert_close(weights(make_config({**base, "training.accumulate": 2})), whole, rtol=0, atol=1e-6)
 
 
-class Skips(Watch):
+class Skips(ProgressListener):
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
 
@@ -132,7 +132,7 @@ def test_parts_of_the_suite_look_at_the_main_class(make_config: MakeConfig, trai
     config = make_config({**voc, **SUITE})
     folder, skips = train(config), Skips()
     data = build_data(config.data)
-    metrics = evaluate(config, LocalContext(folder, device=CPU), load_model(folder, CPU), data, PARTS, watch=skips)
+    metrics = evaluate(config, LocalContext(folder, device=CPU), load_model(folder, CPU), data, PARTS, listener=skips)
     assert skips.reasons == {"groups": "the training set, or every set to measure, has no groups"}
     for name in PARTS:
         if name != "groups":

@@ -104,16 +104,16 @@ def test_an_evaluation_that_is_missing_is_made_without_training(make_config: Mak
 def test_the_end_of_a_trial_predicts_the_shifted_sets_alone(
     make_config: MakeConfig, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainables.evaluations import Subject
+    from trainables.evaluations import EvaluationContext
 
     sizes = []
-    original = Subject.predictions
+    original = EvaluationContext.predictions
 
-    def counting(self: Subject, pictures: object) -> object:
+    def counting(self: EvaluationContext, pictures: object) -> object:
         sizes.append(pictures.name)  # type: ignore[attr-defined]
         return original(self, pictures)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Subject, "predictions", counting)
+    monkeypatch.setattr(EvaluationContext, "predictions", counting)
     train(make_config())
     assert sizes == ["val"] * 3 + ["random_background", "unseen_textures"]
 

@@ -45,7 +45,7 @@ from trainables.config.objective import (
     pictures_to_fit,
 )
 from trainables.config.optim import AdamW, OptimConfig, Sgd
-from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OutsideSet, ScoreName, Suite, TextureSet
+from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.training import Evaluation, Resources, Training
 
 __all__ = [
@@ -77,8 +77,8 @@ __all__ = [
     "NearestNeighbours",
     "NoiseSet",
     "ObjectiveConfig",
+    "OodSet",
     "OptimConfig",
-    "OutsideSet",
     "OxfordPet",
     "PascalVoc",
     "Resources",

@@ -44,7 +44,7 @@ class Augmentation(Section):
     crop_scale_min: float = Field(default=0.5, gt=0, le=1)
     """Smallest share of the picture's area that a random crop keeps; 1 turns the random crop off."""
     flip: bool = True
-    """Mirror half of the pictures left to right."""
+    """TrialRun half of the pictures left to right."""
 
 
 class DogsVsCats(Section):
@@ -193,15 +193,15 @@ class ImageNetS(_Photos):
     """Sub-folder of `root` with the set: `ImageNetS50`, `ImageNetS300`, `ImageNetS919`, or one of other classes."""
     train: Literal["both", "train", "train-semi"] = "both"
     """The training pictures: `train`, which has no masks; `train-semi`, ten a class with masks; or both, each once."""
-    masked_repeats: int = Field(default=1, ge=1)
+    oversample_masked: int = Field(default=1, ge=1)
     """How many times an epoch shows a picture of train-semi, cropped anew, for once each of the others."""
 
     @model_validator(mode="after")
     def _repeats_have_others(self) -> Self:
-        if self.masked_repeats > 1 and self.train != "both":
+        if self.oversample_masked > 1 and self.train != "both":
             raise ValueError(
-                f"data.masked_repeats = {self.masked_repeats} mixes pictures with and without masks, and data.train = "
-                f"{self.train} has one sort alone; set data.train=both or data.masked_repeats=1"
+                f"data.oversample_masked = {self.oversample_masked} mixes pictures with and without masks, and "
+                f"data.train = {self.train} has one sort alone; set data.train=both or data.oversample_masked=1"
             )
         return self
 

@@ -100,14 +100,14 @@ class NoiseSet(_OutsideSet):
     distribution: Literal["normal", "uniform"] = "normal"
 
 
-OutsideSet = Annotated[FolderSet | ChimeraSet | TextureSet | NoiseSet, Field(discriminator="kind")]
+OodSet = Annotated[FolderSet | ChimeraSet | TextureSet | NoiseSet, Field(discriminator="kind")]
 ScoreName = Literal["softmax", "energy", "odin", "knn", "mahalanobis", "vim"]
 
 
 class OodSuite(Section):
     """The sets that are out of distribution, and the scores that should tell them apart."""
 
-    sets: dict[str, OutsideSet] = Field(default_factory=dict)
+    sets: dict[str, OodSet] = Field(default_factory=dict)
     """By the name under which `ood/<name>/<score>/auroc` is reported; empty takes those that need no files."""
     scores: tuple[ScoreName, ...] = ("softmax", "energy", "odin", "knn", "mahalanobis", "vim")
     fit_sample: int = Field(default=2000, ge=2)

@@ -4,25 +4,25 @@ from trainables.data.batch import Batch
 from trainables.data.build import build_data
 from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, PictureSet
 from trainables.data.decoding import PictureError
+from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.loader import Batches, evaluation_batches, training_batches
-from trainables.data.manifest import NONE_KEPT, Manifests
-from trainables.data.outside import build_outside, default_sets
+from trainables.data.ood_sets import build_ood_set, default_ood_sets
 from trainables.data.photos import read_picture
 
 __all__ = [
-    "NONE_KEPT",
     "NO_CLASS",
+    "NO_INDEX",
     "Batch",
     "Batches",
     "DataBundle",
     "Draw",
+    "FileIndex",
     "Grouped",
-    "Manifests",
     "PictureError",
     "PictureSet",
     "build_data",
-    "build_outside",
-    "default_sets",
+    "build_ood_set",
+    "default_ood_sets",
     "evaluation_batches",
     "read_picture",
     "training_batches",

@@ -7,10 +7,10 @@ from typing import Any
 from trainables.config import DataConfig, DogsVsCats, HardImageNet, ImageNetS, ShiftSet, SpuriousDigits
 from trainables.data.dataset import DataBundle, PictureSet
 from trainables.data.dogs_vs_cats import build_dogs_vs_cats
+from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.hard_imagenet import build_hard_imagenet
 from trainables.data.image_folder import build_image_folder, build_labelled_folder
 from trainables.data.imagenet_s import build_imagenet_s
-from trainables.data.manifest import NONE_KEPT, Manifests
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.picture_cache import cache_of
@@ -29,14 +29,14 @@ BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
 """By `data.kind`."""
 
 
-def build_data(config: DataConfig, manifests: Manifests = NONE_KEPT) -> DataBundle:
+def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
     """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit.
 
     Args:
         manifests: Where lists of files are kept, for the kinds that may have a million of them.
     """
     if isinstance(config, ImageNetS | HardImageNet):
-        bundle = BUILDERS[config.kind](config, manifests)
+        bundle = BUILDERS[config.kind](config, file_index)
     else:
         bundle = BUILDERS[config.kind](config)
     if isinstance(config, SpuriousDigits):

@@ -20,14 +20,14 @@ class FileList:
         folder: what the names are relative to.
         files: the pictures, `.../<class>/<file>`.
         mask_name: a file's mask, relative to the folder too; None where it has none.
-        masked_repeats: how often a picture with a mask comes, each another copy of it.
+        oversample_masked: how often a picture with a mask comes, each another copy of it.
     """
 
-    def __init__(self, folder: Path, files: FileSet, *, mask_name: MaskName, masked_repeats: int = 1) -> None:
+    def __init__(self, folder: Path, files: FileSet, *, mask_name: MaskName, oversample_masked: int = 1) -> None:
         self._folder = folder
         self._files = files
         self._mask_name = mask_name
-        repeats_N = np.where(files.mask_sizes_N == NO_MASK, 1, masked_repeats)
+        repeats_N = np.where(files.mask_sizes_N == NO_MASK, 1, oversample_masked)
         self._rows_N = np.repeat(np.arange(len(files), dtype=np.int32), repeats_N)
         starts_N = np.cumsum(repeats_N) - repeats_N
         self._copies_N = (np.arange(len(self._rows_N)) - np.repeat(starts_N, repeats_N)).astype(np.int32)

@@ -63,13 +63,13 @@ def file_set(
     folders: Folders,
     *,
     mask_name: MaskName,
-    masked_repeats: int = 1,
+    oversample_masked: int = 1,
 ) -> FileSet:
     """Return the pictures `names` below `root`, with their sizes and those of their masks.
 
     Args:
         folders: Lists the folders in which they lie.
-        masked_repeats: How often a picture with a mask counts in the digest.
+        oversample_masked: How often a picture with a mask counts in the digest.
     """
     masks = [mask_name(name) for name in names]
     parents = {parent for name in (*names, *masks) if name for parent in [name.rpartition("/")[0]]}
@@ -85,7 +85,7 @@ def file_set(
     lines = []
     for name, label, num_bytes, mask, mask_bytes in zip(names, labels, sizes_N, masks, mask_sizes_N, strict=True):
         line = f"{digest_part(name, num_bytes)}\t{label}\t{digest_part(mask, mask_bytes)}\n"
-        lines += [line] * (masked_repeats if mask else 1)
+        lines += [line] * (oversample_masked if mask else 1)
     return FileSet(
         names_N=np.array([os.fsencode(name) for name in names]),
         labels_N=np.array(labels, dtype=np.int32),

@@ -75,7 +75,7 @@ class Folders:
             self._listings[folder] = listing
             self.changed_ns[str(folder)] = listing.mtime_ns
 
-    def watch(self, path: Path) -> None:
+    def listener(self, path: Path) -> None:
         """Take note of when a file or a folder of folders last changed."""
         self.changed_ns[str(path)] = _mtime_ns(str(path))
 

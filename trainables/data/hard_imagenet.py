@@ -14,11 +14,11 @@ from trainables.config import ConfigError, HardImageNet
 from trainables.data.class_folders import check_same_classes
 from trainables.data.dataset import DataBundle
 from trainables.data.decoding import Pixels
+from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.file_list import FileList
 from trainables.data.file_set import DataFiles, FileSet, file_set
 from trainables.data.folders import Folders
 from trainables.data.list_file import first_few
-from trainables.data.manifest import NONE_KEPT, Manifests
 from trainables.data.photos import Photos
 from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
@@ -26,10 +26,10 @@ from trainables.data.transforms import Transform, evaluation_transform, training
 SPLITS = ("train", "val")
 
 
-def build_hard_imagenet(config: HardImageNet, manifests: Manifests = NONE_KEPT) -> DataBundle:
+def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) -> DataBundle:
     """Read the pictures that have a mask; the classes are those of the masks, by their sorted names."""
     root = Path(config.root)
-    files = manifests.files(config, find_files)
+    files = file_index.files(config, find_files)
     if config.on_error == "raise":
         _check_pictures(root, files)
 

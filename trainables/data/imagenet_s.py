@@ -19,11 +19,11 @@ from trainables.config import ConfigError, ImageNetS
 from trainables.data.class_folders import check_same_classes, class_folders, only_pictures
 from trainables.data.dataset import DataBundle
 from trainables.data.decoding import IGNORED, OBJECT
+from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.file_list import FileList
 from trainables.data.file_set import NO_MASK, DataFiles, FileSet, file_set
 from trainables.data.folders import Folders
 from trainables.data.list_file import check_once, first_few, read_lines
-from trainables.data.manifest import NONE_KEPT, Manifests
 from trainables.data.photos import Photos
 from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
@@ -32,16 +32,16 @@ IGNORE_ID = 1000
 _VALIDATION, _SEMI = "validation", "train-semi"
 
 
-def build_imagenet_s(config: ImageNetS, manifests: Manifests = NONE_KEPT) -> DataBundle:
+def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> DataBundle:
     """Read the chosen training folders as the training set and `validation` as the validation set."""
     folder = Path(config.root, config.folder)
-    files = manifests.files(config, find_files)
+    files = file_index.files(config, find_files)
     if config.on_error == "raise":
         _check_masks(folder, files)
 
-    def photos(of: FileSet, transform: Transform, *, masked_repeats: int = 1, digest: str | None = None) -> Photos:
+    def photos(of: FileSet, transform: Transform, *, oversample_masked: int = 1, digest: str | None = None) -> Photos:
         return Photos(
-            FileList(folder, of, mask_name=mask_name, masked_repeats=masked_repeats),
+            FileList(folder, of, mask_name=mask_name, oversample_masked=oversample_masked),
             class_names=files.class_names,
             root=folder,
             image_size=config.image_size,
@@ -56,7 +56,7 @@ def build_imagenet_s(config: ImageNetS, manifests: Manifests = NONE_KEPT) -> Dat
     training = training_transform(config.image_size, config.augmentation)
     evaluation = evaluation_transform(config.image_size)
     return DataBundle(
-        train=photos(files.train, training, masked_repeats=config.masked_repeats, digest=files.train.digest),
+        train=photos(files.train, training, oversample_masked=config.oversample_masked, digest=files.train.digest),
         val=photos(files.val, evaluation, digest=files.val.digest),
         reference=photos(files.train, evaluation),
         class_names=files.class_names,
@@ -70,19 +70,19 @@ def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
     class_names = _class_names(config, folders)
     splits = ("train", _SEMI) if config.train == "both" else (config.train,)
     for split in splits:
-        folders.watch(folder / split)
+        folders.listener(folder / split)
         names = class_folders(folder / split, remedy=_remedy(config))
         check_same_classes(folder / split, names, folder / _VALIDATION, class_names)
     folders.read(folder / split / name for split in (*splits, _VALIDATION) for name in class_names)
     labels = {name: label for label, name in enumerate(class_names)}
 
-    def files(names: list[str], masked_repeats: int = 1) -> FileSet:
+    def files(names: list[str], oversample_masked: int = 1) -> FileSet:
         own = [labels[name.split("/")[1]] for name in names]
-        return file_set(folder, names, own, folders, mask_name=mask_name, masked_repeats=masked_repeats)
+        return file_set(folder, names, own, folders, mask_name=mask_name, oversample_masked=oversample_masked)
 
     return DataFiles(
         class_names,
-        train=files(_training_names(folder, splits, class_names, folders), config.masked_repeats),
+        train=files(_training_names(folder, splits, class_names, folders), config.oversample_masked),
         val=files(_names(folder, _VALIDATION, class_names, folders)),
     )
 
@@ -122,7 +122,7 @@ def own_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
 def _class_names(config: ImageNetS, folders: Folders) -> tuple[str, ...]:
     """Return the classes by label: their sorted names, which a categories file may hold in another order."""
     folder = Path(config.root, config.folder)
-    folders.watch(folder / _VALIDATION)
+    folders.listener(folder / _VALIDATION)
     names = class_folders(folder / _VALIDATION, remedy=_remedy(config))
     if len(names) >= IGNORE_ID:
         raise ConfigError(f"data.root: {folder / _VALIDATION} has {len(names)} classes, and id {IGNORE_ID} is ignored")
@@ -130,7 +130,7 @@ def _class_names(config: ImageNetS, folders: Folders) -> tuple[str, ...]:
     listed = [place / f"ImageNetS_categories_im{len(names)}.txt" for place in places]
     path = next((path for path in listed if path.is_file()), None)
     if path is not None:
-        folders.watch(path)
+        folders.listener(path)
         rows = [line.strip() for line in read_lines(path, remedy="").values()]
         check_once(path, rows)
         check_same_classes(path, rows, folder / _VALIDATION, names)

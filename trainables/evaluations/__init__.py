@@ -1,15 +1,15 @@
 """Evaluations of a trained network: one file each, joined in a suite."""
 
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, Metrics, NotPossibleError
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.panels import draw_panels, panels_of
 from trainables.evaluations.predictions import Predictions, predict
+from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotPossibleError
 from trainables.evaluations.suite import (
     EVALUATIONS,
     QUICK,
-    Keeper,
+    EvaluationStore,
     PartsFailedError,
-    Watch,
+    ProgressListener,
     direction,
     evaluation,
     is_evaluated,
@@ -23,14 +23,14 @@ __all__ = [
     "QUICK",
     "Curve",
     "EvalSpec",
-    "Finding",
-    "Keeper",
+    "EvaluationContext",
+    "EvaluationResult",
+    "EvaluationStore",
     "Metrics",
     "NotPossibleError",
     "PartsFailedError",
     "Predictions",
-    "Subject",
-    "Watch",
+    "ProgressListener",
     "direction",
     "draw_panels",
     "evaluation",

@@ -8,9 +8,9 @@ import logging
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.predictions import Predictions
+from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
 
 LARGEST_LOGIT_ERROR = 1e-4
 """Above it the maps are no longer called exact."""
@@ -34,8 +34,8 @@ def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15
     return gaps_N.new_zeros(num_bins).index_add(0, bins_N, gaps_N).abs().sum().item() / len(labels_N)
 
 
-def _run(subject: Subject) -> Finding:
-    predictions = subject.validation
+def _run(context: EvaluationContext) -> EvaluationResult:
+    predictions = context.validation
     logit_error = predictions.logit_error_N.max().item()
     if logit_error > LARGEST_LOGIT_ERROR:
         logger.warning(
@@ -50,7 +50,7 @@ def _run(subject: Subject) -> Finding:
         "val/accuracy": top1(predictions.logits_NK, predictions.labels_N),
         "faithfulness/max_logit_error": logit_error,
     }
-    return Finding(
+    return EvaluationResult(
         metrics,
         settings={"num_pictures": len(predictions.labels_N)},
         samples={"val/accuracy": by_picture(predictions.ids, predictions.correct)},

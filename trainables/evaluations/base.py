@@ -13,8 +13,8 @@ from torch import Tensor
 
 from trainables.config import Suite
 from trainables.data import Batch, DataBundle, Draw, PictureSet, evaluation_batches
-from trainables.evaluations.finding import Finding, NotPossibleError
 from trainables.evaluations.predictions import Gather, NoPictureError, Predictions, predict
+from trainables.evaluations.result import EvaluationResult, NotPossibleError
 from trainables.evaluations.seeds import generator
 from trainables.models import Classifier
 
@@ -26,7 +26,7 @@ Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationContext:
     """A trained network, in eval mode, and the data it is evaluated on.
 
     With several workers each predicts its share, and `gather` hands every worker the whole.
@@ -126,8 +126,8 @@ class EvalSpec:
     category: Category
     directions: Mapping[str, Direction | None]
     """Metric name, or pattern with `*`, to the direction in which it is better; None where neither is."""
-    run: Callable[[Subject], Finding]
+    run: Callable[[EvaluationContext], EvaluationResult]
     """Raises NotPossibleError where the subject lacks what it needs beyond `needs`."""
     needs: frozenset[Need] = frozenset()
-    still_holds: Callable[[Subject, Finding], bool] = lambda subject, kept: True  # noqa: ARG005
+    still_holds: Callable[[EvaluationContext, EvaluationResult], bool] = lambda context, kept: True  # noqa: ARG005
     """Whether a finding that was kept is still of the pictures there are, besides those of the data sets."""

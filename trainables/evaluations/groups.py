@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainables.data import Grouped, PictureSet
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, NotPossibleError
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult, NotPossibleError
 
 
 def group_accuracies(hits_N: Tensor, groups_N: Tensor, num_groups: int) -> Tensor:
@@ -37,21 +37,21 @@ def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
     return (accuracies_G[known_G] * proportions_G[known_G]).sum().item() / total if total else math.nan
 
 
-def _run(subject: Subject) -> Finding:
+def _run(context: EvaluationContext) -> EvaluationResult:
     """Pool all sets that have groups: a group's pictures are alike in each, only their number differs."""
-    training_N, names = _groups(subject.data.train), _names(subject.data.train)
-    sets = _evaluated(subject)
+    training_N, names = _groups(context.data.train), _names(context.data.train)
+    sets = _evaluated(context)
     grouped = {name: groups_N for name, set_ in sets.items() if (groups_N := _groups(set_)) is not None}
     if training_N is None or not grouped:
         raise NotPossibleError("the training set, or every set to measure, has no groups")
     hits = []
     for done, (name, groups_N) in enumerate(grouped.items(), start=1):
-        hits.append(_hits(subject, name, len(groups_N)))
-        subject.tick(done, len(grouped))
-    all_N = torch.cat([_as_predicted(groups_N, subject.world_size) for groups_N in grouped.values()])
+        hits.append(_hits(context, name, len(groups_N)))
+        context.tick(done, len(grouped))
+    all_N = torch.cat([_as_predicted(groups_N, context.world_size) for groups_N in grouped.values()])
     accuracies_G = group_accuracies(torch.cat(hits), all_N, len(names))
     proportions_G = _count(training_N, len(names)) / len(training_N)
-    return Finding(
+    return EvaluationResult(
         {
             "background/worst_group": worst_group(accuracies_G),
             "background/group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
@@ -65,8 +65,8 @@ def _run(subject: Subject) -> Finding:
     )
 
 
-def _evaluated(subject: Subject) -> dict[str, PictureSet]:
-    return {"val": subject.data.val, **{f"shift/{name}": set_ for name, set_ in subject.data.shift.items()}}
+def _evaluated(context: EvaluationContext) -> dict[str, PictureSet]:
+    return {"val": context.data.val, **{f"shift/{name}": set_ for name, set_ in context.data.shift.items()}}
 
 
 def _groups(pictures: PictureSet) -> Tensor | None:
@@ -77,8 +77,8 @@ def _names(pictures: PictureSet) -> tuple[str, ...]:
     return pictures.group_names if isinstance(pictures, Grouped) else ()
 
 
-def _hits(subject: Subject, name: str, num_expected: int) -> Tensor:
-    predictions = subject.validation if name == "val" else subject.predictions(_evaluated(subject)[name])
+def _hits(context: EvaluationContext, name: str, num_expected: int) -> Tensor:
+    predictions = context.validation if name == "val" else context.predictions(_evaluated(context)[name])
     num_found = len(predictions.labels_N)
     if num_found != num_expected:
         raise NotPossibleError(f"{num_expected - num_found} pictures of {name} were skipped, so groups do not line up")

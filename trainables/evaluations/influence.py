@@ -4,8 +4,8 @@ import math
 
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
 
 
 def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
@@ -26,10 +26,10 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     }
 
 
-def _run(subject: Subject) -> Finding:
-    predictions = subject.validation
+def _run(context: EvaluationContext) -> EvaluationResult:
+    predictions = context.validation
     has_mask_N = predictions.has_mask_N
-    return Finding(
+    return EvaluationResult(
         influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N]),
         settings={"num_pictures": int(has_mask_N.sum()), "num_without_mask": int((~has_mask_N).sum())},
         samples={

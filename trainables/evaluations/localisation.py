@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.cams import contrastive_cams, hirescam
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, NotPossibleError, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.masked_sample import masked_sample
+from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_picture
 
 CURVE_THRESHOLDS = tuple(step / 20 for step in range(20))
 """Where the overlap's curve is measured: a map may be broad or peaked, and no single threshold suits both."""
@@ -59,26 +59,26 @@ def _is_defined(energy_BHW: Tensor, object_BHW: Tensor) -> Tensor:
     return (energy_BHW.sum((1, 2)) >= MIN_ENERGY) & (object_BHW > 0).flatten(1).any(1)
 
 
-def _run(subject: Subject) -> Finding:
-    if subject.model.num_classes < 2:
+def _run(context: EvaluationContext) -> EvaluationResult:
+    if context.model.num_classes < 2:
         raise NotPossibleError("a network with one class has no rival to contrast it with")
-    sample = masked_sample(subject)
-    threshold = subject.settings.background.iou_threshold
+    sample = masked_sample(context)
+    threshold = context.settings.background.iou_threshold
     energies, overlaps = [], []
     thresholds = (threshold, *CURVE_THRESHOLDS)
-    for indices_B in subject.chunks(sample.indices):
+    for indices_B in context.chunks(sample.indices):
         object_BHW = sample.object_NHW[indices_B]
-        energy_BHW = _energy(subject, sample.images_NCHW[indices_B])
+        energy_BHW = _energy(context, sample.images_NCHW[indices_B])
         energies.append(energy_on_object(energy_BHW, object_BHW))
         overlaps.append(torch.stack([overlap(energy_BHW, object_BHW, threshold=one) for one in thresholds]))
-        subject.tick(int(indices_B[-1]) + 1, len(sample))
+        context.tick(int(indices_B[-1]) + 1, len(sample))
     energy_N, overlap_TN = torch.cat(energies).double(), torch.cat(overlaps, 1).double()
     num_empty = int(energy_N.isnan().sum())
     if num_empty == len(sample):
         raise NotPossibleError(f"none of the maps of {len(sample)} pictures has a positive part")
     curve_T = overlap_TN[1:].nanmean(1)
     best = int(curve_T.argmax())
-    return Finding(
+    return EvaluationResult(
         {
             "localisation/energy_pointing_game": energy_N.nanmean().item(),
             "localisation/contrastive_iou": overlap_TN[0].nanmean().item(),
@@ -113,10 +113,10 @@ def _curve(curve_T: Tensor) -> Curve:
     )
 
 
-def _energy(subject: Subject, images_BCHW: Tensor) -> Tensor:
+def _energy(context: EvaluationContext, images_BCHW: Tensor) -> Tensor:
     with torch.inference_mode():
-        output = subject.model(images_BCHW.to(subject.device))
-        cams_BKHW = hirescam(output.features.float(), subject.model.head.weight)
+        output = context.model(images_BCHW.to(context.device))
+        cams_BKHW = hirescam(output.features.float(), context.model.head.weight)
         return energy(decisive_maps(cams_BKHW, output.logits.float()), images_BCHW.shape[-2:]).cpu()
 
 

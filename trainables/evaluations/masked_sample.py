@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import Subject
-from trainables.evaluations.finding import Finding, NotPossibleError, by_picture
+from trainables.evaluations.base import EvaluationContext
+from trainables.evaluations.result import EvaluationResult, NotPossibleError, by_picture
 
 Change = Callable[[Tensor], Tensor]
 """From indices_B of a sample to the pictures images_BCHW that the network is shown in their place."""
@@ -37,9 +37,9 @@ class MaskedSample:
         return torch.arange(len(self))
 
 
-def masked_sample(subject: Subject) -> MaskedSample:
+def masked_sample(context: EvaluationContext) -> MaskedSample:
     """Return the sampled pictures that have a mask with an object; NotPossibleError where there is none."""
-    batch = subject.sampled
+    batch = context.sampled
     object_NHW = 1 - batch.background_BHW
     kept_N = batch.has_mask_B & object_NHW.flatten(1).any(1)
     num_kept = int(kept_N.sum())
@@ -51,14 +51,16 @@ def masked_sample(subject: Subject) -> MaskedSample:
         labels_N=batch.labels_B[kept_N],
         object_NHW=object_NHW[kept_N],
         settings={
-            "seed": subject.settings.seed,
+            "seed": context.settings.seed,
             "num_pictures": num_kept,
             "num_without_mask": len(batch) - num_kept,
         },
     )
 
 
-def accuracies(subject: Subject, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]) -> Finding:
+def accuracies(
+    context: EvaluationContext, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]
+) -> EvaluationResult:
     """Find by name the accuracy on changed pictures, nan where a change has none, and which of them are right.
 
     Args:
@@ -66,21 +68,21 @@ def accuracies(subject: Subject, sample: MaskedSample, changes: Mapping[str, tup
     """
     metrics, samples = {}, {}
     for done, (name, (change, indices_N)) in enumerate(changes.items(), start=1):
-        hits_N = hits(subject, sample, change, indices_N)
+        hits_N = hits(context, sample, change, indices_N)
         metrics[name] = hits_N.double().mean().item()
         samples[name] = by_picture((sample.ids[index] for index in indices_N), hits_N)
-        subject.tick(done, len(changes))
-    return Finding(metrics, settings=sample.settings, samples=samples)
+        context.tick(done, len(changes))
+    return EvaluationResult(metrics, settings=sample.settings, samples=samples)
 
 
-def hits(subject: Subject, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:
+def hits(context: EvaluationContext, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:
     """Return whether the network still finds each picture's label once changed, bool N.
 
     `change` is called with consecutive parts of `indices_N`, of at most a batch.
     """
     found = [
-        subject.logits(change(indices_B)).argmax(1) == sample.labels_N[indices_B]
-        for indices_B in subject.chunks(indices_N)
+        context.logits(change(indices_B)).argmax(1) == sample.labels_N[indices_B]
+        for indices_B in context.chunks(indices_N)
         if len(indices_B)
     ]
     return torch.cat([torch.empty(0, dtype=torch.bool), *found])

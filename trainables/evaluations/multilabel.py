@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult
 
 
 def average_precisions(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
@@ -52,15 +52,15 @@ def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
     return outside / total if total else math.nan
 
 
-def _run(subject: Subject) -> Finding:
-    logits_NK, by_class = subject.validation.logits_NK, subject.validation.by_class
+def _run(context: EvaluationContext) -> EvaluationResult:
+    logits_NK, by_class = context.validation.logits_NK, context.validation.by_class
     assert by_class is not None, "pictures of several labels have targets"
     targets_NK, foreground_NK, background_NK = by_class
     is_there_NK = targets_NK > 0
     is_shown_K = is_there_NK.any(0)
     precisions_K = average_precisions(logits_NK, targets_NK)
-    names = subject.data.class_names
-    return Finding(
+    names = context.data.class_names
+    return EvaluationResult(
         {
             "val/mean_average_precision": precisions_K[is_shown_K].mean().item(),
             "val/f1": f1_scores(logits_NK, targets_NK)[is_shown_K].mean().item(),

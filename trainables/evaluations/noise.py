@@ -8,9 +8,9 @@ N samples, B batch, C channels, H W picture.
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.masked_sample import MaskedSample, hits, masked_sample
+from trainables.evaluations.result import EvaluationResult
 
 
 def relative_foreground_sensitivity(noise_on_foreground: float, noise_on_background: float) -> float:
@@ -38,17 +38,17 @@ def class_mean(values_N: Tensor, labels_N: Tensor) -> float:
     return sum(values_N[labels_N == label].double().mean().item() for label in sorted(labels)) / len(labels)
 
 
-def _run(subject: Subject) -> Finding:
-    sample = masked_sample(subject)
-    settings = subject.settings.background
+def _run(context: EvaluationContext) -> EvaluationResult:
+    sample = masked_sample(context)
+    settings = context.settings.background
     share_2NHW = torch.stack([sample.object_NHW, 1 - sample.object_NHW])
     hits_2N = torch.zeros(2, len(sample), dtype=torch.float64)
     for trial in range(settings.noise_trials):
         for place in range(2):
-            hits_2N[place] += _hits(subject, sample, share_2NHW[place], trial)
-            subject.tick(2 * trial + place + 1, 2 * settings.noise_trials)
+            hits_2N[place] += _hits(context, sample, share_2NHW[place], trial)
+            context.tick(2 * trial + place + 1, 2 * settings.noise_trials)
     on_object, on_background = (class_mean(row / settings.noise_trials, sample.labels_N) for row in hits_2N)
-    return Finding(
+    return EvaluationResult(
         {
             "background/rfs": relative_foreground_sensitivity(on_object, on_background),
             "background/noise_on_foreground": on_object,
@@ -58,17 +58,17 @@ def _run(subject: Subject) -> Finding:
     )
 
 
-def _hits(subject: Subject, sample: MaskedSample, share_NHW: Tensor, trial: int) -> Tensor:
+def _hits(context: EvaluationContext, sample: MaskedSample, share_NHW: Tensor, trial: int) -> Tensor:
     """Object and background of a trial get the same noise, which does not depend on the size of a batch."""
-    generator = subject.generator(f"noise {trial}")
-    sigma = subject.settings.background.noise_sigma
+    generator = context.generator(f"noise {trial}")
+    sigma = context.settings.background.noise_sigma
 
     def change(indices_B: Tensor) -> Tensor:
         images_BCHW = sample.images_NCHW[indices_B]
         noise_BCHW = torch.stack([torch.randn(image.shape, generator=generator) for image in images_BCHW])
         return add_noise(images_BCHW, sigma * noise_BCHW, share_NHW[indices_B])
 
-    return hits(subject, sample, change, sample.indices)
+    return hits(context, sample, change, sample.indices)
 
 
 NOISE = EvalSpec(

@@ -9,16 +9,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.cutouts import blend, box_masks, can_be_tiled, tiled_background
-from trainables.evaluations.finding import Finding
 from trainables.evaluations.masked_sample import accuracies, masked_sample
+from trainables.evaluations.result import EvaluationResult
 
 GREY = 0.5
 
 
-def _run(subject: Subject) -> Finding:
-    sample = masked_sample(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    sample = masked_sample(context)
     images_NCHW, object_NHW, everything = sample.images_NCHW, sample.object_NHW, sample.indices
     tileable = everything[torch.tensor([can_be_tiled(object_HW) for object_HW in object_NHW])]
 
@@ -32,7 +32,7 @@ def _run(subject: Subject) -> Finding:
         return torch.stack([tiled_background(images_NCHW[index], object_NHW[index]) for index in indices_B])
 
     found = accuracies(
-        subject,
+        context,
         sample,
         {
             "background/object_grey": (grey_object, everything),

@@ -9,9 +9,9 @@ import math
 from torch import Tensor
 
 from trainables.evaluations.accuracy import calibration_error, top1
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.predictions import NoPictureError
+from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,12 @@ def confidence(logits_NK: Tensor, labels_N: Tensor) -> Metrics:
     }
 
 
-def _run(subject: Subject) -> Finding:
+def _run(context: EvaluationContext) -> EvaluationResult:
     metrics: Metrics = {}
     sizes, samples = {}, {}
-    for name, pictures in subject.data.shift.items():
+    for name, pictures in context.data.shift.items():
         try:
-            predictions = subject.predictions(pictures)
+            predictions = context.predictions(pictures)
         except NoPictureError as error:
             logger.warning("shift/%s is left out: data.shift.%s has %s", name, name, error)
             continue
@@ -49,7 +49,7 @@ def _run(subject: Subject) -> Finding:
         samples[f"shift/{name}/accuracy"] = by_picture(predictions.ids, predictions.correct)
         if len(labels_N) < len(pictures):
             metrics[f"shift/{name}/skipped_samples"] = float(len(pictures) - len(labels_N))
-    return Finding(metrics, settings={"num_pictures": sizes}, samples=samples)
+    return EvaluationResult(metrics, settings={"num_pictures": sizes}, samples=samples)
 
 
 SHIFT = EvalSpec(

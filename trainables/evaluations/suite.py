@@ -11,8 +11,7 @@ from trainables.data import PictureError
 from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
-from trainables.evaluations.base import Direction, EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, NotPossibleError
+from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.groups import GROUPS
 from trainables.evaluations.influence import INFLUENCE
 from trainables.evaluations.localisation import LOCALISATION
@@ -21,6 +20,7 @@ from trainables.evaluations.noise import NOISE
 from trainables.evaluations.ood import OOD
 from trainables.evaluations.pictures import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.removal import REMOVAL
+from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError
 from trainables.evaluations.shift import SHIFT
 from trainables.evaluations.swaps import SWAPS
 
@@ -69,15 +69,15 @@ class PartsFailedError(Exception):
         return "; ".join(f"{name} failed with {reason}" for name, reason in self.failures.items())
 
 
-class Keeper(Protocol):
+class EvaluationStore(Protocol):
     """Where finished parts are kept."""
 
-    def load(self, spec: EvalSpec) -> Finding | None: ...
+    def load(self, spec: EvalSpec) -> EvaluationResult | None: ...
 
-    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None: ...
+    def save(self, spec: EvalSpec, result: EvaluationResult, seconds: float) -> None: ...
 
 
-class Watch:
+class ProgressListener:
     """Told how a suite goes on; this one ignores it."""
 
     def on_start(self, name: str) -> None: ...
@@ -92,54 +92,58 @@ class Watch:
 
 
 def run_suite(
-    names: Iterable[str], subject: Subject, *, watch: Watch | None = None, keeper: Keeper | None = None
+    names: Iterable[str],
+    context: EvaluationContext,
+    *,
+    listener: ProgressListener | None = None,
+    store: EvaluationStore | None = None,
 ) -> Metrics:
     """Run the named evaluations and return their figures together.
 
-    An evaluation whose needs are not met is skipped and said to `watch`; one that `keeper` holds is not run again.
-    With a keeper, one that fails does not take along those that come after it.
+    An evaluation whose needs are not met is skipped, and `listener` is told; one that `store` holds is not run again.
+    With a store, one that fails does not take along those that come after it.
 
     Raises:
-        PartsFailedError: With a keeper, and after all evaluations: some failed.
+        PartsFailedError: With a store, and after all evaluations: some failed.
     """
-    watch = watch or Watch()
+    listener = listener or ProgressListener()
     metrics: Metrics = {}
     failures: dict[str, str] = {}
     for spec in [evaluation(name) for name in names]:
-        watch.on_start(spec.name)
+        listener.on_start(spec.name)
         started = time.monotonic()
-        kept = keeper.load(spec) if keeper else None
+        kept = store.load(spec) if store else None
         try:
-            kept = kept if kept and spec.still_holds(subject, kept) else None
-            finding = kept or _run(spec, subject)
+            kept = kept if kept and spec.still_holds(context, kept) else None
+            result = kept or _run(spec, context)
         except NotPossibleError as reason:
-            watch.on_skip(spec.name, str(reason))
+            listener.on_skip(spec.name, str(reason))
             continue
         except (ConfigError, PictureError):
             raise
         except Exception as error:
-            if keeper is None:
+            if store is None:
                 raise
             logger.debug("%s failed", spec.name, exc_info=True)
             failures[spec.name] = f"{type(error).__name__}: {error}"
-            watch.on_fail(spec.name, failures[spec.name])
+            listener.on_fail(spec.name, failures[spec.name])
             continue
         seconds = time.monotonic() - started
-        if keeper and kept is None:
-            keeper.save(spec, finding, seconds)
-        watch.on_end(spec.name, seconds, kept=kept is not None)
-        metrics |= finding.metrics
+        if store and kept is None:
+            store.save(spec, result, seconds)
+        listener.on_end(spec.name, seconds, kept=kept is not None)
+        metrics |= result.metrics
     if failures:
         raise PartsFailedError(metrics, failures)
     return metrics
 
 
-def _run(spec: EvalSpec, subject: Subject) -> Finding:
-    missing = [need for need in sorted(spec.needs) if not subject.offers(need)]
+def _run(spec: EvalSpec, context: EvaluationContext) -> EvaluationResult:
+    missing = [need for need in sorted(spec.needs) if not context.offers(need)]
     if missing:
         raise NotPossibleError(f"the data have no {' and no '.join(missing)}")
     try:
-        return spec.run(subject)
+        return spec.run(context)
     except ImportError as error:
         raise NotPossibleError(f"a package that it needs cannot be imported: {error}") from error
 

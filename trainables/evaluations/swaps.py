@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.cutouts import blend, can_be_tiled, tiled_background
-from trainables.evaluations.finding import Finding
 from trainables.evaluations.masked_sample import Change, MaskedSample, accuracies, masked_sample
+from trainables.evaluations.result import EvaluationResult
 
 BLACK = 0.0
 
@@ -71,14 +71,14 @@ def _on_background_of(sample: MaskedSample, partner_N: Tensor) -> Change:
     return change
 
 
-def _run(subject: Subject) -> Finding:
-    sample = masked_sample(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    sample = masked_sample(context)
     lends_N = torch.tensor([can_be_tiled(object_HW) for object_HW in sample.object_NHW])
-    partners = draw_partners(sample.labels_N, lends_N, subject.generator("swaps"))
+    partners = draw_partners(sample.labels_N, lends_N, context.generator("swaps"))
     # The mixed figures are of the same pictures, so that the gap is not between two samples.
     everything, complete_N = sample.indices, partners.complete
     found = accuracies(
-        subject,
+        context,
         sample,
         {
             "background/only_fg": (_blackened(sample, 1 - sample.object_NHW), everything),

@@ -12,7 +12,7 @@ from trainables.models.classifier import Classifier
 from trainables.models.norms import scale_to_noise
 from trainables.models.pretrained import Pretrained
 from trainables.models.small_cnn import small_cnn
-from trainables.models.torchvision_network import FAMILIES, torchvision_network
+from trainables.models.torchvision_network import ARCHITECTURES, torchvision_network
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _small_cnn(config: SmallCnn, *, pretrained: bool) -> Backbone:  # noqa: ARG0
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
     "small_cnn": _small_cnn,
-    **dict.fromkeys(FAMILIES, torchvision_network),
+    **dict.fromkeys(ARCHITECTURES, torchvision_network),
 }
 
 

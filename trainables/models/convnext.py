@@ -2,17 +2,17 @@
 
 from torch import nn
 
-from trainables.models.family import Family
-from trainables.models.surgery import children_but
+from trainables.models.architecture import Architecture
+from trainables.models.surgery import without_children
 
 
-def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
     """Leave pooling and the linear layer out, and put the layer norm that stands between them before the pooling.
 
     Behind the pooling it would come between the features and the logits, which then were no sum of maps.
     """
     assert final_relu, "a ConvNeXt has no activation after its last residual sum"
-    trunk = children_but(network, {"avgpool", "classifier"})
+    trunk = without_children(network, {"avgpool", "classifier"})
     if not final_norm:
         return trunk, ["classifier.0: no norm"]
     classifier = network.get_submodule("classifier")
@@ -21,4 +21,4 @@ def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.S
     return trunk, ["classifier.0: each cell is normalised before the pooling, not their mean after it"]
 
 
-CONVNEXT = Family(cut, down_sampling=("features.6", "features.4", "features.2"))
+CONVNEXT = Architecture(strip_head, down_sampling=("features.6", "features.4", "features.2"))

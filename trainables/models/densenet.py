@@ -4,15 +4,15 @@ import re
 
 from torch import nn
 
-from trainables.models.family import Family
-from trainables.models.surgery import children_but, replace
+from trainables.models.architecture import Architecture
+from trainables.models.surgery import replace, without_children
 
 _OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
-def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
     """Leave the linear layer out, and make the rectification that torchvision calls as a function a part."""
-    trunk = children_but(network, {"classifier"})
+    trunk = without_children(network, {"classifier"})
     edits = []
     if not final_norm:
         replace(trunk, "features.norm5", nn.Identity())
@@ -30,4 +30,6 @@ def modern_name(name: str) -> str:
     return _OLD_NAME.sub(r"\1\2", name)
 
 
-DENSENET = Family(cut, down_sampling=("features.transition3", "features.transition2", "features.transition1"))
+DENSENET = Architecture(
+    strip_head, down_sampling=("features.transition3", "features.transition2", "features.transition1")
+)

@@ -2,16 +2,16 @@
 
 from torch import nn
 
-from trainables.models.family import Family
-from trainables.models.surgery import children_but, replace
+from trainables.models.architecture import Architecture
+from trainables.models.surgery import replace, without_children
 
 
-def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
     """Leave pooling, dropout and linear layer out; the last convolution may go without norm and activation.
 
     Dropout between the pooling and the head would take features from the logits that the maps still hold.
     """
-    trunk = children_but(network, {"avgpool", "classifier"})
+    trunk = without_children(network, {"avgpool", "classifier"})
     *_, (position, _) = trunk.get_submodule("features").named_children()
     last = f"features.{position}"
     edits = ["classifier.0: no dropout"]
@@ -24,4 +24,4 @@ def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.S
     return trunk, edits
 
 
-EFFICIENTNET_V2 = Family(cut, down_sampling=("features.6.0", "features.4.0", "features.3.0"))
+EFFICIENTNET_V2 = Architecture(strip_head, down_sampling=("features.6.0", "features.4.0", "features.3.0"))

@@ -2,13 +2,13 @@
 
 from torch import nn
 
-from trainables.models.family import Family
-from trainables.models.surgery import children_but, replace
+from trainables.models.architecture import Architecture
+from trainables.models.surgery import replace, without_children
 
 
-def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
     """Leave pooling and `fc` out; the last sum may go without the norm before it and the activation after it."""
-    trunk = children_but(network, {"avgpool", "fc"})
+    trunk = without_children(network, {"avgpool", "fc"})
     *_, (position, _) = trunk.get_submodule("trunk_output.block4").named_children()
     block = f"trunk_output.block4.{position}"
     edits = []
@@ -21,8 +21,8 @@ def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.S
     return trunk, edits
 
 
-REGNET = Family(
-    cut,
+REGNET = Architecture(
+    strip_head,
     down_sampling=(
         "trunk_output.block4.block4-0",
         "trunk_output.block3.block3-0",

@@ -4,13 +4,13 @@ from itertools import count
 
 from torch import Tensor, nn
 
-from trainables.models.family import Family
-from trainables.models.surgery import children_but
+from trainables.models.architecture import Architecture
+from trainables.models.surgery import without_children
 
 
-def cut(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
+def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
     """Leave pooling and `fc` out; the last sum may go without the norm before it and the activation after it."""
-    trunk = children_but(network, {"avgpool", "fc"})
+    trunk = without_children(network, {"avgpool", "fc"})
     edits = []
     if not final_norm:
         edits += remove_final_norm(trunk)
@@ -66,7 +66,7 @@ def _num_convs(block: nn.Module) -> int:
     return next(number for number in count(1) if not hasattr(block, f"conv{number + 1}"))
 
 
-RESNET = Family(cut, down_sampling=("layer4.0", "layer3.0", "layer2.0"))
+RESNET = Architecture(strip_head, down_sampling=("layer4.0", "layer3.0", "layer2.0"))
 DEEP_RESNET = RESNET._replace(options={"zero_init_residual": True})
 """Of a hundred layers and more. Each block's residual starts from 0 (Goyal et al. 2017): batch norms that have seen
 nothing divide by 1, and the sum of so many residuals would be logits of 1e7, of which float32 resolves no 1e-4.

@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def children_but(network: nn.Module, left_out: Collection[str]) -> nn.Sequential:
+def without_children(network: nn.Module, left_out: Collection[str]) -> nn.Sequential:
     """Return a trunk of the network's own parts, without those named."""
     parts = ((name, part) for name, part in network.named_children() if name not in left_out)
     return nn.Sequential(OrderedDict(parts))

@@ -4,17 +4,17 @@ from torch import nn
 from torchvision.models import get_model
 
 from trainables.config import Torchvision
+from trainables.models.architecture import Architecture
 from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone
 from trainables.models.convnext import CONVNEXT
 from trainables.models.densenet import DENSENET
 from trainables.models.efficientnet import EFFICIENTNET_V2
-from trainables.models.family import Family
 from trainables.models.pretrained import WeightsFile, check_layout, find_weights, load_weights, read_weights
 from trainables.models.regnet import REGNET
 from trainables.models.resnet import DEEP_RESNET, RESNET
 from trainables.models.surgery import keep_resolution, replace_activations, replace_norms
 
-FAMILIES: dict[str, Family] = {
+ARCHITECTURES: dict[str, Architecture] = {
     "resnet18": RESNET,
     "resnet34": RESNET,
     "resnet50": RESNET,
@@ -59,13 +59,13 @@ def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
     Raises:
         ConfigError: The file of weights is missing or holds another network.
     """
-    family = FAMILIES[config.kind]
-    network = get_model(config.kind, weights=None, **family.options)
+    architecture = ARCHITECTURES[config.kind]
+    network = get_model(config.kind, weights=None, **architecture.options)
     head_name, head = _head(network)
     file = _read(config, network, head_name) if pretrained else None
-    trunk, cut_edits = family.cut(network, final_norm=config.final_norm, final_relu=config.final_relu)
+    trunk, cut_edits = architecture.strip_head(network, final_norm=config.final_norm, final_relu=config.final_relu)
     edits = [
-        *keep_resolution(trunk, config.cam_stride, family.down_sampling),
+        *keep_resolution(trunk, config.cam_stride, architecture.down_sampling),
         *cut_edits,
         *replace_norms(trunk, config.norm),
         *replace_activations(trunk, config.activation),

@@ -32,7 +32,7 @@ class RunContext(Protocol):
     def gather(self, value: T) -> list[T]:
         """Return every worker's `value`, in the order of ranks; all workers call it together."""
 
-    def leaving(self) -> bool:
+    def preemption_notice(self) -> bool:
         """Return whether a machine of the trial is about to be taken away; all workers call it together."""
 
     def report(self, row: Row) -> None:
@@ -58,7 +58,7 @@ class LocalContext:
     def gather(self, value: T) -> list[T]:
         return [value]
 
-    def leaving(self) -> bool:
+    def preemption_notice(self) -> bool:
         return False
 
     def report(self, row: Row) -> None:

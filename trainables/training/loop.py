@@ -16,8 +16,8 @@ from trainables.models import BuiltModel, Classifier, build_model
 from trainables.training.context import RunContext
 from trainables.training.embedding import build_task, fit_is_due, fit_to_embeddings, num_views
 from trainables.training.learner import Learner
+from trainables.training.preemption import restore_partial_epoch, save_on_preemption
 from trainables.training.seeding import derive_seed, torch_threads
-from trainables.training.unfinished import keep_if_leaving, take_up
 from trainables.trial_folder import Row, write_json
 
 Validate = Callable[[Classifier | None, int], Row]
@@ -124,20 +124,20 @@ def _resume(config: ExperimentConfig, context: RunContext, learner: Learner) -> 
 def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
     learner.train_mode()
-    so_far = take_up(context, learner, epoch=epoch)
-    batches = _batches(config, context, data, epoch=epoch, start=so_far.step)
-    num_steps = so_far.step + len(batches)
+    partial = restore_partial_epoch(context, learner, epoch=epoch)
+    batches = _batches(config, context, data, epoch=epoch, start=partial.step)
+    num_steps = partial.step + len(batches)
     for batch in batches:
-        so_far.add(learner.step(batch), batch)
-        keep_if_leaving(context, learner, so_far, epoch=epoch, num_steps=num_steps)
+        partial.add(learner.step(batch), batch)
+        save_on_preemption(context, learner, partial, epoch=epoch, num_steps=num_steps)
     learner.align_workers()
     return _epoch_row(
-        context.gather((_to_numbers(so_far.totals), so_far.num_images, so_far.num_unmasked)),
+        context.gather((_to_numbers(partial.totals), partial.num_images, partial.num_unmasked)),
         config,
         num_drawn=num_steps * config.training.batch_size * num_views(config.objective),
         epoch=epoch,
         learning_rate=learner.learning_rate,
-        seconds=so_far.seconds,
+        seconds=partial.seconds,
     )
 
 

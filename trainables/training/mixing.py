@@ -17,7 +17,7 @@ from trainables.config import ClassificationConfig, ObjectiveConfig
 from trainables.data import Batch
 
 
-class View(NamedTuple):
+class MixedBatch(NamedTuple):
     """Pictures with one of the labels that each of them carries."""
 
     batch: Batch
@@ -26,7 +26,7 @@ class View(NamedTuple):
     """How much the label counts; over the views of a batch, which share its pictures, it sums to 1."""
 
 
-Mixing = Callable[[Batch], list[View]]
+Mixing = Callable[[Batch], list[MixedBatch]]
 
 
 class Box(NamedTuple):
@@ -44,7 +44,7 @@ def build_mixing(objective: ObjectiveConfig) -> Mixing:
         return single_view
     sigma, cutmix = objective.background_noise, objective.cutmix
 
-    def mix(batch: Batch) -> list[View]:
+    def mix(batch: Batch) -> list[MixedBatch]:
         noisy = add_background_noise(batch, sigma) if sigma else batch
         if cutmix is None or torch.rand(()) >= cutmix.probability:
             return single_view(noisy)
@@ -53,9 +53,9 @@ def build_mixing(objective: ObjectiveConfig) -> Mixing:
     return mix
 
 
-def single_view(batch: Batch) -> list[View]:
+def single_view(batch: Batch) -> list[MixedBatch]:
     """Return a batch of which every picture carries its own label alone."""
-    return [View(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
+    return [MixedBatch(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
 
 
 def add_background_noise(batch: Batch, sigma: float) -> Batch:
@@ -86,7 +86,7 @@ def _draw_side(length: int, share: float) -> tuple[int, int]:
     return max(0, start), min(length, start + round(share * length))
 
 
-def paste(batch: Batch, box: Box) -> list[View]:
+def paste(batch: Batch, box: Box) -> list[MixedBatch]:
     """Return two views of the batch in which each picture has the box of the one before it pasted in.
 
     A view's label counts by how much of its own object shows, `v = object pixels in sight / object pixels`: by
@@ -105,12 +105,12 @@ def paste(batch: Batch, box: Box) -> list[View]:
     images_BCHW = torch.where(inside_BHW.unsqueeze(1), other.images_BCHW, batch.images_BCHW)
     is_same_B11 = (batch.labels_B == other.labels_B).view(-1, 1, 1)
     return [
-        View(_view(batch, other, images_BCHW, ~inside_BHW, is_same_B11), share_B),
-        View(_view(other, batch, images_BCHW, inside_BHW, is_same_B11), 1 - share_B),
+        MixedBatch(_mixed(batch, other, images_BCHW, ~inside_BHW, is_same_B11), share_B),
+        MixedBatch(_mixed(other, batch, images_BCHW, inside_BHW, is_same_B11), 1 - share_B),
     ]
 
 
-def _view(own: Batch, other: Batch, images_BCHW: Tensor, is_own_BHW: Tensor, is_same_B11: Tensor) -> Batch:
+def _mixed(own: Batch, other: Batch, images_BCHW: Tensor, is_own_BHW: Tensor, is_same_B11: Tensor) -> Batch:
     others_BHW = torch.where(is_same_B11, other.background_BHW, 1)
     background_BHW = torch.where(is_own_BHW, own.background_BHW, others_BHW)
     has_mask_B = own.has_mask_B & (background_BHW.amin((1, 2)) < 1)
@@ -135,7 +135,7 @@ def _in_sight(background_BHW: Tensor, shows_HW: Tensor) -> Tensor:
     return visible_B / object_BHW.sum((1, 2)).clamp(min=torch.finfo(visible_B.dtype).tiny)
 
 
-def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[View]) -> dict[str, Tensor]:
+def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[MixedBatch]) -> dict[str, Tensor]:
     """Return each term, of shape B, as the mean over the views by their shares."""
     weighted = [
         {name: view.share_B * term_B for name, term_B in terms.items()}
@@ -144,7 +144,7 @@ def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[V
     return {name: torch.stack([terms[name] for terms in weighted]).sum(0) for name in weighted[0]}
 
 
-def main_labels(views: Sequence[View]) -> Tensor:
+def main_labels(views: Sequence[MixedBatch]) -> Tensor:
     """Return the label that counts most in each picture, of shape B."""
     most_B = torch.stack([view.share_B for view in views]).argmax(0)
     return torch.stack([view.batch.labels_B for view in views]).gather(0, most_B.unsqueeze(0)).squeeze(0)

@@ -12,8 +12,8 @@ import typer
 
 from orchestrator.cli.app import app
 from orchestrator.files.lock import locked
-from orchestrator.launch.search import FolderOfPoint, open_study
-from orchestrator.tracking import keep_provenance
+from orchestrator.files.provenance import record_provenance
+from orchestrator.launch.search import TrialSampler, open_study
 from search_spaces import find_space
 
 Cli = Callable[..., Any]
@@ -264,7 +264,7 @@ def test_sweep_stays_as_it_was_without_its_store(
     arguments: tuple[str, ...], make_sweep: Callable[..., Any], cli: Cli, storage: Path
 ) -> None:
     sweep = make_sweep(space=SPACE)
-    FolderOfPoint(sweep.folder, sweep.config, find_space(SPACE))(open_study(sweep.folder, sweep.config).ask())
+    TrialSampler(sweep.folder, sweep.config, find_space(SPACE))(open_study(sweep.folder, sweep.config).ask())
     sweep.folder.end("0000", "OSError: full")
     ran = cli(*arguments, "--storage", storage, "--tracking-uri", "http://127.0.0.1:9")
     assert ran.code == 2
@@ -341,7 +341,7 @@ def test_report_shows_the_command_that_made_the_sweep(
     make_sweep: Callable[..., Any], cli: Cli, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["campaign", "sweep", "made-by-this"])
-    keep_provenance(make_sweep().folder.path)
+    record_provenance(make_sweep().folder.path)
     assert cli("report", "first", "--storage", storage).code == 0
     page = (storage / "sweeps" / "first" / "report.html").read_text(encoding="utf-8")
     assert "<code>campaign sweep made-by-this</code>" in page

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from orchestrator.cli.app import app
 from orchestrator.cli.job_command import check_command, job_environment
 from orchestrator.cluster.jobs import CONNECT_WAIT_S
 from trainables.config import ConfigError
@@ -105,37 +107,40 @@ def test_address_that_is_no_url_is_refused_with_one(
 
 def test_command_may_begin_with_campaign() -> None:
     command = ["sweep", SPACE, "--storage", "/shared", "--json"]
-    assert check_command(command, {}, None) == (tuple(command), Path("/shared"))
-    assert check_command(["campaign", *command], {}, None) == (tuple(command), Path("/shared"))
+    assert check_command(get_command(app), command, {}, None) == (tuple(command), Path("/shared"))
+    assert check_command(get_command(app), ["campaign", *command], {}, None) == (tuple(command), Path("/shared"))
 
 
 def test_storage_of_the_environment_counts() -> None:
-    assert check_command(["status", "first"], {"CAMPAIGN_STORAGE": "/s"}, None) == (("status", "first"), Path("/s"))
+    assert check_command(get_command(app), ["status", "first"], {"CAMPAIGN_STORAGE": "/s"}, None) == (
+        ("status", "first"),
+        Path("/s"),
+    )
 
 
 def test_storage_of_this_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_STORAGE", "/here")
-    assert check_command(["status", "first"], {}, None) == (("status", "first"), None)
+    assert check_command(get_command(app), ["status", "first"], {}, None) == (("status", "first"), None)
     assert os.environ["CAMPAIGN_STORAGE"] == "/here"
 
 
 def test_shipped_file_is_found_in_the_working_dir(tmp_path: Path) -> None:
     (tmp_path / "pets.yaml").write_text("{}", encoding="utf-8")
     command = ["train", "pets.yaml", "--storage", "/s"]
-    assert check_command(command, {}, tmp_path)[0] == tuple(command)
+    assert check_command(get_command(app), command, {}, tmp_path)[0] == tuple(command)
     with pytest.raises(ConfigError, match=r"pets\.yaml is a file of this machine"):
-        check_command(command, {}, tmp_path.parent)
+        check_command(get_command(app), command, {}, tmp_path.parent)
 
 
 @pytest.mark.parametrize("scale", [("--scale=/s/large.yaml",), ("--scale", "/s/large.yaml")])
 def test_file_that_the_cluster_sees_is_accepted(scale: tuple[str, ...]) -> None:
     command = ("promote", "first", *scale, "--set=data.root=/s/data.yaml", "--storage=/s")
-    assert check_command(command, {}, None)[0] == command
+    assert check_command(get_command(app), command, {}, None)[0] == command
 
 
 def test_option_names_a_shipped_file(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_text("{}", encoding="utf-8")
-    check_command(["promote", "first", "--scale=large.yaml", "--storage=/s"], {}, tmp_path)
+    check_command(get_command(app), ["promote", "first", "--scale=large.yaml", "--storage=/s"], {}, tmp_path)
 
 
 def test_working_dir_may_lie_in_the_home(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

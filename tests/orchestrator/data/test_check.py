@@ -51,7 +51,7 @@ def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
 
 
 def test_repeats_are_counted_once(cli: Cli, arguments: tuple[Any, ...]) -> None:
-    ran = cli(*arguments, "--set", "data.masked_repeats=5", "--json")
+    ran = cli(*arguments, "--set", "data.oversample_masked=5", "--json")
     assert json.loads(ran.out)["sets"]["train"]["pictures"] == 12
 
 

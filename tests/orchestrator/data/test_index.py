@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.data import index as manifests
-from orchestrator.data.index import FEWEST_FOLDERS, list_folders_on_ray, manifests_in
+from orchestrator.data import index as file_index
+from orchestrator.data.index import MIN_FOLDERS, file_index_in, list_folders_on_ray
 from orchestrator.launch.preflight import check_fit
 from tests.trainables.imagenet_tree import write_imagenet_s
 from trainables.config import ConfigError, experiment_from_tree
@@ -30,7 +30,7 @@ def write_folders(root: Path, num: int) -> list[str]:
 
 
 def test_few_folders_need_no_cluster(tmp_path: Path) -> None:
-    folders = write_folders(tmp_path, FEWEST_FOLDERS - 1)
+    folders = write_folders(tmp_path, MIN_FOLDERS - 1)
     assert [len(listing.names) for listing in list_folders_on_ray(folders)] == [n % 3 for n in range(len(folders))]
 
 
@@ -38,7 +38,7 @@ def test_few_folders_need_no_cluster(tmp_path: Path) -> None:
 def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
     import ray
 
-    folders = [*write_folders(tmp_path, FEWEST_FOLDERS + 7), str(tmp_path / "nowhere")]
+    folders = [*write_folders(tmp_path, MIN_FOLDERS + 7), str(tmp_path / "nowhere")]
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         found = list_folders_on_ray(folders)
@@ -55,12 +55,12 @@ def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
 def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
-    folders = write_folders(tmp_path, FEWEST_FOLDERS)
+    folders = write_folders(tmp_path, MIN_FOLDERS)
 
     def elsewhere(parts: list[str]) -> object:
         return "10.0.0.7", list_folders([f"/nowhere{part}" for part in parts])
 
-    monkeypatch.setattr(manifests, "list_there", elsewhere)
+    monkeypatch.setattr(file_index, "list_there", elsewhere)
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         with pytest.raises(
@@ -72,9 +72,9 @@ def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch:
 
 
 def test_lists_lie_in_the_storage_folder(tmp_path: Path) -> None:
-    assert manifests_in(tmp_path).folder == tmp_path / "manifests"
-    assert manifests_in(tmp_path).list_folders is list_folders
-    assert manifests_in(tmp_path, on_ray=True).list_folders is list_folders_on_ray
+    assert file_index_in(tmp_path).folder == tmp_path / "manifests"
+    assert file_index_in(tmp_path).list_folders is list_folders
+    assert file_index_in(tmp_path, on_ray=True).list_folders is list_folders_on_ray
 
 
 def test_a_trial_reads_the_list_that_the_checks_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_a_trial_reads_the_list_that_the_checks_made(tmp_path: Path, monkeypatch
         "evaluation": {"panel_images": 0},
     }
     config = experiment_from_tree(tree)
-    check_fit([config], [{"CPU": 2.0}], manifests=manifests_in(tmp_path))
+    check_fit([config], [{"CPU": 2.0}], file_index=file_index_in(tmp_path))
     assert [path.suffix for path in (tmp_path / "manifests").iterdir()] == [".npz"]
     expected = build_data(config.data)
 
@@ -99,7 +99,7 @@ def test_a_trial_reads_the_list_that_the_checks_made(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(listing, "list_folder", refuse)
     trial = TrialFolder(tmp_path / "trial")
-    run_trial(config, LocalContext(trial, device=torch.device("cpu")), manifests_in(tmp_path))
+    run_trial(config, LocalContext(trial, device=torch.device("cpu")), file_index_in(tmp_path))
     data = json.loads((trial.path / "data.json").read_text())
     assert (data["digest"], data["val_digest"]) == (expected.train.digest(), expected.val.digest())
     assert (data["num_train"], data["num_val"]) == (12, 6)

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.files.evaluation_store import PartFiles
+from orchestrator.files.evaluation_store import EvaluationFiles
 from tests.trainables.evaluations.conftest import RED_OR_GREEN, Pictures, four_pictures, linear_classifier, subject_of
 from trainables.config import Suite
 from trainables.data import Batch, Draw
-from trainables.evaluations import Curve, EvalSpec, Finding, Subject, Watch, run_suite
+from trainables.evaluations import Curve, EvalSpec, EvaluationContext, EvaluationResult, ProgressListener, run_suite
 
 
-def _never(subject: Subject) -> Finding:
-    raise AssertionError(subject)
+def _never(context: EvaluationContext) -> EvaluationResult:
+    raise AssertionError(context)
 
 
 SPEC = EvalSpec(name="part", category="background", directions={"background/part": "max"}, run=_never)
 OTHER = EvalSpec(name="other", category="ood", directions={"ood/other": "max"}, run=_never)
 
-FINDING = Finding(
+FINDING = EvaluationResult(
     metrics={"background/part": 0.1, "background/other": 1.0},
     curves=(Curve("chart", "line", "step", "share", (0.0, 1.0, 2.0), (1.0, 0.5, 0.25)),),
     settings={"seed": 0, "radii": [0.1, 0.2], "sizes": {"near": 3}},
@@ -33,26 +33,26 @@ def red(width: int = 1) -> Image.Image:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Callable[..., PartFiles]:
+def files(tmp_path: Path) -> Callable[..., EvaluationFiles]:
     """Return the part files of one folder, under other circumstances where told so."""
 
-    def make(source: str = "weights", **settings: Any) -> PartFiles:
-        return PartFiles(tmp_path / "parts", source, Suite(**settings))
+    def make(source: str = "weights", **settings: Any) -> EvaluationFiles:
+        return EvaluationFiles(tmp_path / "parts", source, Suite(**settings))
 
     return make
 
 
-def test_a_part_that_was_never_saved_is_missing(files: Callable[..., PartFiles]) -> None:
+def test_a_part_that_was_never_saved_is_missing(files: Callable[..., EvaluationFiles]) -> None:
     assert files().load(SPEC) is None
 
 
-def test_what_was_saved_is_loaded(files: Callable[..., PartFiles]) -> None:
+def test_what_was_saved_is_loaded(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, FINDING, 1.23456)
     assert files().load(SPEC) == FINDING
     assert files().load(OTHER) is None
 
 
-def test_the_file_can_be_read_by_others(files: Callable[..., PartFiles]) -> None:
+def test_the_file_can_be_read_by_others(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, FINDING, 1.23456)
     assert [path.name for path in files().folder.iterdir()] == ["part.json"]
     document = json.loads((files().folder / "part.json").read_text())
@@ -69,26 +69,26 @@ def test_the_file_can_be_read_by_others(files: Callable[..., PartFiles]) -> None
     ids=["source", "seed", "sample", "own section"],
 )
 def test_a_part_is_out_of_date_once_what_it_came_from_changes(
-    files: Callable[..., PartFiles], change: Mapping[str, Any]
+    files: Callable[..., EvaluationFiles], change: Mapping[str, Any]
 ) -> None:
     files().save(SPEC, FINDING, 1)
     assert files(**change).load(SPEC) is None
-    files(**change).save(SPEC, Finding({"background/part": 0.2}), 1)
-    assert files(**change).load(SPEC) == Finding({"background/part": 0.2})
+    files(**change).save(SPEC, EvaluationResult({"background/part": 0.2}), 1)
+    assert files(**change).load(SPEC) == EvaluationResult({"background/part": 0.2})
     assert files().load(SPEC) is None
 
 
-def test_settings_of_other_parts_are_of_no_account(files: Callable[..., PartFiles]) -> None:
+def test_settings_of_other_parts_are_of_no_account(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, FINDING, 1)
     assert files(adversarial={"steps": 3}, ood={"fit_sample": 5}).load(SPEC) == FINDING
     files().save(OTHER, FINDING, 1)
     assert files(ood={"fit_sample": 5}).load(OTHER) is None
 
 
-def test_what_is_not_a_number_stays_so(files: Callable[..., PartFiles]) -> None:
+def test_what_is_not_a_number_stays_so(files: Callable[..., EvaluationFiles]) -> None:
     curve = Curve("chart", "line", "step", "share", (0.0, 1.0), (math.nan, 0.5))
     files().save(
-        SPEC, Finding({"one": math.nan, "two": math.inf, "three": 3.0}, (curve,), settings={"at": math.nan}), 1
+        SPEC, EvaluationResult({"one": math.nan, "two": math.inf, "three": 3.0}, (curve,), settings={"at": math.nan}), 1
     )
     text = (files().folder / "part.json").read_text()
     assert "NaN" not in text
@@ -103,20 +103,20 @@ def test_what_is_not_a_number_stays_so(files: Callable[..., PartFiles]) -> None:
     assert found.settings == {"at": None}
 
 
-def test_pictures_lie_beside_the_figures(files: Callable[..., PartFiles]) -> None:
-    files().save(SPEC, Finding({"one": 1.0}, pictures={"first": red(2), "second": red(3)}), 1)
+def test_pictures_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red(2), "second": red(3)}), 1)
     folder = files().folder / "part"
     assert {path.name for path in folder.iterdir()} == {"first.png", "second.png"}
     with Image.open(folder / "second.png") as picture:
         assert picture.size == (3, 1)
-    assert files().load(SPEC) == Finding({"one": 1.0})
+    assert files().load(SPEC) == EvaluationResult({"one": 1.0})
 
 
-def test_pictures_of_an_earlier_finding_are_gone(files: Callable[..., PartFiles]) -> None:
-    files().save(SPEC, Finding({"one": 1.0}, pictures={"first": red(), "second": red()}), 1)
-    files(seed=1).save(SPEC, Finding({"one": 1.0}, pictures={"third": red()}), 1)
+def test_pictures_of_an_earlier_finding_are_gone(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red(), "second": red()}), 1)
+    files(seed=1).save(SPEC, EvaluationResult({"one": 1.0}, pictures={"third": red()}), 1)
     assert [path.name for path in (files().folder / "part").iterdir()] == ["third.png"]
-    files(seed=2).save(SPEC, Finding({"one": 1.0}), 1)
+    files(seed=2).save(SPEC, EvaluationResult({"one": 1.0}), 1)
     assert not (files().folder / "part").exists()
 
 
@@ -127,33 +127,33 @@ class Torn(Image.Image):
         raise KeyboardInterrupt(arguments, options)
 
 
-def test_a_part_cut_off_while_it_is_written_counts_as_missing(files: Callable[..., PartFiles]) -> None:
-    torn = Finding({"one": 1.0}, pictures={"first": red(), "second": Torn()})
+def test_a_part_cut_off_while_it_is_written_counts_as_missing(files: Callable[..., EvaluationFiles]) -> None:
+    torn = EvaluationResult({"one": 1.0}, pictures={"first": red(), "second": Torn()})
     with pytest.raises(KeyboardInterrupt):
         files().save(SPEC, torn, 1)
     assert (files().folder / "part" / "first.png").exists()
     assert files().load(SPEC) is None
-    files().save(SPEC, Finding({"one": 1.0}, pictures={"second": red()}), 1)
+    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"second": red()}), 1)
     assert [path.name for path in (files().folder / "part").iterdir()] == ["second.png"]
     assert files().load(SPEC) is not None
 
 
-def test_figures_are_not_kept_beside_another_finding_s_pictures(files: Callable[..., PartFiles]) -> None:
+def test_figures_are_not_kept_beside_another_finding_s_pictures(files: Callable[..., EvaluationFiles]) -> None:
     """The earlier figures must not come back once the settings are as they were."""
-    files().save(SPEC, Finding({"one": 1.0}, pictures={"first": red()}), 1)
+    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red()}), 1)
     with pytest.raises(KeyboardInterrupt):
-        files(seed=1).save(SPEC, Finding({"one": 2.0}, pictures={"first": red(), "second": Torn()}), 1)
+        files(seed=1).save(SPEC, EvaluationResult({"one": 2.0}, pictures={"first": red(), "second": Torn()}), 1)
     assert files().load(SPEC) is None
 
 
-class Cut(Pictures):
+class StripHead(Pictures):
     """Pictures at which the evaluation is killed."""
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         raise KeyboardInterrupt(draws)
 
 
-class Said(Watch):
+class Said(ProgressListener):
     def __init__(self) -> None:
         self.ended: list[tuple[str, bool]] = []
 
@@ -163,15 +163,15 @@ class Said(Watch):
 
 
 def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
-    files: Callable[..., PartFiles],
+    files: Callable[..., EvaluationFiles],
 ) -> None:
     red_or_green = linear_classifier(RED_OR_GREEN)
     names, whole = ["accuracy", "influence", "shift"], four_pictures()
-    cut = Cut(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
+    cut = StripHead(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), keeper=files())
+        run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), evaluation_store=files())
     # The validation pictures are not looked at again: they would kill this one too.
-    said, subject = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_pictures()})
-    metrics = run_suite(names, subject, watch=said, keeper=files())
+    said, context = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_pictures()})
+    metrics = run_suite(names, context, listener=said, evaluation_store=files())
     assert said.ended == [("accuracy", True), ("influence", True), ("shift", False)]
     assert metrics == run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": whole}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking import collect_provenance, keep_provenance, kept_provenance
+from orchestrator.files.provenance import collect_provenance, read_provenance, record_provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -79,10 +79,10 @@ def test_password_on_the_command_line_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_folder_keeps_the_provenance_of_the_first_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kept_provenance(tmp_path).created is None
+    assert read_provenance(tmp_path).created is None
     monkeypatch.setattr(sys, "argv", ["campaign", "sweep"])
-    first = keep_provenance(tmp_path)
+    first = record_provenance(tmp_path)
     monkeypatch.setattr(sys, "argv", ["campaign", "resume"])
-    assert keep_provenance(tmp_path) == kept_provenance(tmp_path) == first
+    assert record_provenance(tmp_path) == read_provenance(tmp_path) == first
     assert first.tags["campaign.command"] == "campaign sweep"
     assert first.created

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.launch.evaluate import evaluate_on_ray
 from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
 from trainables.config import ConfigError, experiment_from_tree, override
-from trainables.evaluations import Watch
+from trainables.evaluations import ProgressListener
 from trainables.training import LocalContext
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
@@ -28,7 +28,7 @@ def trained(path: Path, **overrides: Any) -> TrialFolder:
     return folder
 
 
-class Scribe(Watch):
+class Scribe(ProgressListener):
     """Writes down what it is told, but for ticks."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path)
         "start attribution-hirescam",
         "skip attribution-hirescam: hirescam is not in evaluation.suite.attribution.maps",
     ]
-    assert [watch.heard for watch in watches] == [heard, [], heard]
+    assert [listener.heard for listener in watches] == [heard, [], heard]
 
 
 @pytest.mark.ray
@@ -76,4 +76,4 @@ def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path)
 def test_what_cannot_fit_is_refused(tmp_path: Path) -> None:
     folder = trained(tmp_path / "one")
     with pytest.raises(ConfigError, match=r"needs 999 CPU where the cluster has"):
-        evaluate_on_ray([EvaluationOrder(folder, {"resources.cpus": 999})], [Watch()], address=None)
+        evaluate_on_ray([EvaluationOrder(folder, {"resources.cpus": 999})], [ProgressListener()], address=None)

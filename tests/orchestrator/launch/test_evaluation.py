@@ -13,7 +13,15 @@ from PIL import Image
 from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
 from tests.trainables.voc_tree import write_voc
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
-from trainables.evaluations import EVALUATIONS, Finding, PartsFailedError, Subject, Watch, is_evaluated, select
+from trainables.evaluations import (
+    EVALUATIONS,
+    EvaluationContext,
+    EvaluationResult,
+    PartsFailedError,
+    ProgressListener,
+    is_evaluated,
+    select,
+)
 from trainables.training import LocalContext
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
@@ -27,7 +35,7 @@ TINY: dict[str, Any] = {
 }
 
 
-class Said(Watch):
+class Said(ProgressListener):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -219,7 +227,7 @@ def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[...
 def test_one_part_that_fails_leaves_the_others(
     folder: TrialFolder, order: Callable[..., EvaluationOrder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(subject: Subject) -> Finding:
+    def fail(subject: EvaluationContext) -> EvaluationResult:
         raise RuntimeError(f"no more than {len(subject.data.val)} pictures")
 
     monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.launch.progress import EpochProgress, format_seconds
+from orchestrator.launch.progress import EpochProgress
+from orchestrator.results.formatting import format_seconds
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_optimiser_of_another_kind_has_a_rate_of_its_own() -> None:
 
 def test_average_forgets_as_much_in_an_epoch() -> None:
     old, new = (config(training__ema_decay=0.99, training__batch_size=size) for size in (64, 256))
-    ((field, decay),) = transfer(["average_with_batch"], scales(old, new)).items()
+    ((field, decay),) = transfer(["ema_decay_with_batch"], scales(old, new)).items()
     assert field == "training.ema_decay"
     num_pictures = 25600
     assert decay ** (num_pictures / 256) == pytest.approx(0.99 ** (num_pictures / 64))
@@ -54,7 +54,7 @@ def test_average_forgets_as_much_in_an_epoch() -> None:
 def test_what_is_not_there_or_not_changed_is_left_alone() -> None:
     rules = [
         "learning_rate_with_batch",
-        "average_with_batch",
+        "ema_decay_with_batch",
         "divergence_with_grid",
         "wasserstein_with_grid_and_classes",
     ]

@@ -1,5 +1,6 @@
 """The page of figures on the parent run, on trials of which the front is known."""
 
+import re
 from typing import Any
 
 import pytest
@@ -81,3 +82,11 @@ def test_no_trial_has_no_front() -> None:
     page = write_page([], [], THREE, {"lr": 1.0})
     assert "The Pareto front" not in page
     assert "Importance of the settings" in page
+
+
+def test_plots_need_no_network() -> None:
+    page = write_page(RANKING, ON_FRONT[:2], TWO, {"lr": 0.7, "noise": 0.3})
+    assert page.count('class="plotly-graph-div"') == 3
+    assert re.findall(r"<script[^>]*src=", page) == []
+    for title in ("Objectives of the completed trials", "Settings and objectives", "Importance of the settings"):
+        assert title in page

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, sweep_document, trial_rows, varied
-from orchestrator.tracking import Store, resolve_store
+from orchestrator.tracking import Store, ids_in_mlflow, resolve_store
 
 MAX = SweepGoal(metric="accuracy", direction="max")
 MIN = SweepGoal(metric="share", direction="min")
@@ -113,7 +113,7 @@ def test_row_joins_the_last_epoch_with_the_evaluation(make_sweep: Callable[..., 
 def test_document_of_a_sweep_that_mlflow_does_not_know(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
     sweep = make_sweep()
     sweep.complete("0000", {"val/accuracy": 0.75})
-    document = sweep_document(sweep.folder, resolve_store(tmp_path))
+    document = sweep_document(sweep.folder, ids_in_mlflow(resolve_store(tmp_path), sweep.folder))
     assert (document["experiment_id"], document["parent_run_id"]) == (None, None)
     assert document["best"] == document["trials"]
     assert document["goals"] == [{"metric": "val/accuracy", "direction": "max"}]
@@ -122,6 +122,6 @@ def test_document_of_a_sweep_that_mlflow_does_not_know(make_sweep: Callable[...,
 def test_document_does_not_need_mlflow(make_sweep: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     sweep = make_sweep()
     sweep.complete("0000", {"val/accuracy": 0.75})
-    document = sweep_document(sweep.folder, Store("http://127.0.0.1:9"))
+    document = sweep_document(sweep.folder, ids_in_mlflow(Store("http://127.0.0.1:9"), sweep.folder))
     assert [trial["run_id"] for trial in document["trials"]] == [None]
     assert "sweep first is shown without its MLflow runs" in caplog.text

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.tracking import Mirror, RunIdentity, Store, ensure_experiment, resolve_store
+from orchestrator.reports.curves_page import charts_page
+from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, resolve_store
 from trainables.config import ExperimentConfig, config_hash, to_yaml
 
 
@@ -54,15 +55,15 @@ def trial(tmp_path: Path) -> Trial:
 
 
 @pytest.fixture
-def make_mirror(request: pytest.FixtureRequest) -> Callable[..., Mirror]:
-    """Return a maker of mirrors, into the sqlite store unless it is given another one with its experiment."""
+def make_trial_run(request: pytest.FixtureRequest) -> Callable[..., TrialRun]:
+    """Return a maker of runs, in the sqlite store unless it is given another one with its experiment."""
 
-    def make(trial: Trial, **options: Any) -> Mirror:
+    def make(trial: Trial, **options: Any) -> TrialRun:
         if "store" not in options:
             options["store"] = request.getfixturevalue("store")
             options["experiment_id"] = request.getfixturevalue("experiment_id")
         fields = {"sweep": "digits", "config_hash": config_hash(ExperimentConfig()), **options.pop("identity", {})}
         identity = RunIdentity(experiment_id=options.pop("experiment_id"), trial_id=trial.folder.name, **fields)
-        return Mirror(options.pop("store"), identity, trial.folder, **options)
+        return TrialRun(options.pop("store"), identity, trial.folder, draw_curves=charts_page, **options)
 
     return make

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 import torch
 
-from orchestrator.tracking import Mirror, Store, StoreError, connect, crown, log_model
+from orchestrator.tracking import Store, StoreError, TrialRun, connect, log_model, set_champion_alias
 from trainables.config import SmallCnn
 from trainables.models import build_model
 
@@ -28,20 +28,20 @@ def network() -> torch.nn.Module:
 
 
 @pytest.fixture
-def run_id(trial: Any, make_mirror: Callable[..., Mirror]) -> str:
+def run_id(trial: Any, make_trial_run: Callable[..., TrialRun]) -> str:
     trial.write_rows(2)
     trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5})
-    mirror = make_mirror(trial)
-    mirror.push()
-    assert mirror.run_id is not None
-    return mirror.run_id
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    assert trial_run.run_id is not None
+    return trial_run.run_id
 
 
 def test_champion_loads_as_the_network_it_was(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_model(store, run_id, trial.folder, network)
-    assert crown(store, "digits", run_id) == 1
+    assert set_champion_alias(store, "digits", run_id) == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
     loaded = mlflow.pytorch.load_model("models:/digits@champion")
     images_BCHW = torch.rand(2, 3, 48, 48)
@@ -77,11 +77,11 @@ def test_crown_passes_to_the_new_champion_and_back(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
     first_model = log_model(store, run_id, trial.folder, network)
-    first = crown(store, "passing", run_id)
+    first = set_champion_alias(store, "passing", run_id)
     trial.write_rows(3)
     log_model(store, run_id, trial.folder, network)
-    second = crown(store, "passing", run_id)
-    assert crown(store, "passing", run_id) == second == first + 1
+    second = set_champion_alias(store, "passing", run_id)
+    assert set_champion_alias(store, "passing", run_id) == second == first + 1
     champion = connect(store).get_model_version_by_alias("passing", "champion")
     assert int(champion.version) == second
     assert champion.model_id != first_model
@@ -89,7 +89,7 @@ def test_crown_passes_to_the_new_champion_and_back(
 
 def test_run_without_a_model_cannot_be_champion(store: Store, run_id: str) -> None:
     with pytest.raises(StoreError, match="has no model to register as digits@champion"):
-        crown(store, "digits", run_id)
+        set_champion_alias(store, "digits", run_id)
 
 
 def test_outage_loses_the_copy_and_not_the_trial(
@@ -113,13 +113,13 @@ def test_former_champion_stays_one_unless_asked_for(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
     log_model(store, run_id, trial.folder, network)
-    crown(store, "former", run_id, again=False)
+    set_champion_alias(store, "former", run_id, again=False)
     connect(store).set_registered_model_alias("former", "champion", "1")
     trial.write_rows(3)
     log_model(store, run_id, trial.folder, network)
-    assert crown(store, "former", run_id, again=False) == 2
+    assert set_champion_alias(store, "former", run_id, again=False) == 2
     connect(store).set_registered_model_alias("former", "champion", "1")
-    crown(store, "former", run_id, again=False)
+    set_champion_alias(store, "former", run_id, again=False)
     assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 1
-    crown(store, "former", run_id)
+    set_champion_alias(store, "former", run_id)
     assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 2

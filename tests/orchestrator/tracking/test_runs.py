@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking import Mirror, RunIdentity, Store, find_identity, find_sweep
+from orchestrator.reports.curves_page import charts_page
+from orchestrator.tracking import RunIdentity, Store, TrialRun, find_identity, find_sweep
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
 
 def make_run(store: Store, experiment_id: str, folder: Path, created: str) -> str | None:
-    return Mirror(store, RunIdentity(experiment_id, "first", "0000", "abc", created=created), folder).run_id
+    identity = RunIdentity(experiment_id, "first", "0000", "abc", created=created)
+    return TrialRun(store, identity, folder, draw_curves=charts_page).run_id
 
 
 def test_folder_in_a_path_with_a_quote_is_found(store: Store, experiment_id: str, tmp_path: Path) -> None:

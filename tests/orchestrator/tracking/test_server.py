@@ -17,14 +17,14 @@ import pytest
 import torch
 
 from orchestrator.tracking import (
-    Mirror,
     Store,
     StoreError,
+    TrialRun,
     connect,
-    crown,
     ensure_experiment,
     log_model,
     resolve_store,
+    set_champion_alias,
 )
 from trainables.config import SmallCnn
 from trainables.models import build_model
@@ -33,7 +33,7 @@ from trainables.models import build_model
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")]
 
 START_TIMEOUT_S = 120
-LONGEST_STALL_S = 8
+MAX_STALL_S = 8
 
 
 class Server:
@@ -92,17 +92,17 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     tmp_path: Path,
     server: Server,
     trial: Any,
-    make_mirror: Callable[..., Mirror],
+    make_trial_run: Callable[..., TrialRun],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     store = resolve_store(tmp_path, server.url)
     experiment_id = ensure_experiment(store, "killed")
-    mirror = make_mirror(trial, store=store, experiment_id=experiment_id, first_wait_s=0.5)
+    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.5)
     trial.write_rows(2)
     trial.draw_panels(1)
-    mirror.push()
-    run_id = mirror.run_id
+    trial_run.push()
+    run_id = trial_run.run_id
     assert run_id is not None
     before = dict(os.environ)
 
@@ -110,10 +110,10 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     start = time.monotonic()
     for epochs in range(3, 8):
         trial.write_rows(epochs)
-        mirror.push()
-    mirror.finish("FINISHED")
-    assert time.monotonic() - start < LONGEST_STALL_S
-    assert mirror.in_outage
+        trial_run.push()
+    trial_run.finish("FINISHED")
+    assert time.monotonic() - start < MAX_STALL_S
+    assert trial_run.in_outage
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
     assert dict(os.environ) == before
 
@@ -122,7 +122,7 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     trial.write_json("outcome.json", status="completed", epoch=7, error=None)
     server.start()
     for _ in range(2):
-        make_mirror(trial, store=store, experiment_id=experiment_id).push()
+        make_trial_run(trial, store=store, experiment_id=experiment_id).push()
     assert steps(store, run_id, "epoch") == list(range(1, 8))
     assert steps(store, run_id, "train/loss") == list(range(1, 8))
     assert steps(store, run_id, "background/gap") == [7]
@@ -134,26 +134,26 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
 
 
 def test_server_that_hangs_costs_seconds(
-    tmp_path: Path, server: Server, trial: Any, make_mirror: Callable[..., Mirror]
+    tmp_path: Path, server: Server, trial: Any, make_trial_run: Callable[..., TrialRun]
 ) -> None:
     store = resolve_store(tmp_path, server.url)
-    mirror = make_mirror(trial, store=store, experiment_id=ensure_experiment(store, "hanging"), first_wait_s=0.0)
+    trial_run = make_trial_run(trial, store=store, experiment_id=ensure_experiment(store, "hanging"), first_wait_s=0.0)
     trial.write_rows(1)
-    mirror.push()
-    run_id = mirror.run_id
+    trial_run.push()
+    run_id = trial_run.run_id
 
     server.send(signal.SIGSTOP)
     trial.write_rows(2)
     start = time.monotonic()
-    mirror.push()
+    trial_run.push()
     lasted_s = time.monotonic() - start
     server.send(signal.SIGCONT)
-    assert mirror.in_outage
-    assert lasted_s < LONGEST_STALL_S
+    assert trial_run.in_outage
+    assert lasted_s < MAX_STALL_S
 
     time.sleep(1)  # the server now works off the request that nobody waits for
-    mirror.push()
-    assert not mirror.in_outage
+    trial_run.push()
+    assert not trial_run.in_outage
     assert steps(store, run_id, "epoch") == [1, 2]
 
 
@@ -161,21 +161,21 @@ def test_model_goes_through_the_server_and_back(
     tmp_path: Path,
     server: Server,
     trial: Any,
-    make_mirror: Callable[..., Mirror],
+    make_trial_run: Callable[..., TrialRun],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = resolve_store(tmp_path, server.url)
-    mirror = make_mirror(trial, store=store, experiment_id=ensure_experiment(store, "model"))
+    trial_run = make_trial_run(trial, store=store, experiment_id=ensure_experiment(store, "model"))
     trial.write_rows(1)
-    mirror.push()
-    assert mirror.run_id is not None
+    trial_run.push()
+    assert trial_run.run_id is not None
     network = build_model(SmallCnn(width=4), num_classes=3).model
-    log_model(store, mirror.run_id, trial.folder, network)
-    assert crown(store, "served", mirror.run_id) == 1
+    log_model(store, trial_run.run_id, trial.folder, network)
+    assert set_champion_alias(store, "served", trial_run.run_id) == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
     loaded = mlflow.pytorch.load_model("models:/served@champion")
     torch.testing.assert_close(loaded.state_dict(), network.state_dict(), rtol=0, atol=0)
-    history = connect(store).get_metric_history(mirror.run_id, "val/accuracy")
+    history = connect(store).get_metric_history(trial_run.run_id, "val/accuracy")
     assert [(metric.step, metric.value) for metric in history] == [(1, 0.1)]
 
 
@@ -186,4 +186,4 @@ def test_sweep_does_not_start_without_its_server(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(StoreError, match=f"MLflow store {url}: "):
         ensure_experiment(resolve_store(tmp_path, url), "unreachable")
-    assert time.monotonic() - start < LONGEST_STALL_S
+    assert time.monotonic() - start < MAX_STALL_S

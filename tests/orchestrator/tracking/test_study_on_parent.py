@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.tracking import Store, SweepIdentity, connect, open_parent, write_study
+from orchestrator.tracking import Store, SweepIdentity, connect, open_sweep_run, write_study
 
 
 def figure(mean: float | None) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def parent(store: Store, experiment_id: str, folder: Path) -> str:
-    return open_parent(store, SweepIdentity(experiment_id, "pair"), folder)
+    return open_sweep_run(store, SweepIdentity(experiment_id, "pair"), folder)
 
 
 def test_files_become_artifacts_and_means_metrics(store: Store, parent: str, folder: Path, tmp_path: Path) -> None:

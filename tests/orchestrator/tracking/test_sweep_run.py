@@ -2,25 +2,23 @@
 
 import json
 import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from PIL import Image
 
+from orchestrator.files.provenance import Provenance
 from orchestrator.tracking import (
     Objectives,
-    Provenance,
     Store,
     SweepIdentity,
-    close_parent,
+    close_sweep_run,
     connect,
     leaderboard,
     log_diff,
-    open_parent,
+    open_sweep_run,
     write_summary,
 )
 
@@ -51,7 +49,7 @@ ROWS = [
     trial_row("t5", "failed", None, None, lr=0.5, kind="sgd"),
 ]
 RANKING = [ROWS[1], ROWS[0], ROWS[2]]
-BEST = RANKING[:2]
+PAGE = "<p>plots</p>"
 LEADERBOARD = "leaderboard.json"
 
 
@@ -69,7 +67,7 @@ def identity(experiment_id: str) -> SweepIdentity:
 
 @pytest.fixture
 def parent(store: Store, identity: SweepIdentity, sweep_folder: Path) -> str:
-    return open_parent(store, identity, sweep_folder)
+    return open_sweep_run(store, identity, sweep_folder)
 
 
 def artifact(store: Store, run_id: str, path: str) -> Path:
@@ -94,9 +92,9 @@ def test_parent_holds_the_sweep_and_where_it_comes_from(store: Store, parent: st
 def test_resume_opens_the_same_parent_again(
     store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
 ) -> None:
-    assert close_parent(store, parent, "FINISHED")
+    assert close_sweep_run(store, parent, "FINISHED")
     assert connect(store).get_run(parent).info.status == "FINISHED"
-    assert open_parent(store, identity, sweep_folder) == parent
+    assert open_sweep_run(store, identity, sweep_folder) == parent
     assert connect(store).get_run(parent).info.status == "RUNNING"
 
 
@@ -104,7 +102,7 @@ def test_resume_leaves_the_provenance_as_it_was(
     store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
 ) -> None:
     other = Provenance({"campaign.command": "campaign resume digits"}, diff="+ changed again\n")
-    assert open_parent(store, replace(identity, provenance=other), sweep_folder) == parent
+    assert open_sweep_run(store, replace(identity, provenance=other), sweep_folder) == parent
     assert connect(store).get_run(parent).data.tags["campaign.command"] == "campaign sweep digits"
     assert artifact(store, parent, "provenance/diff.patch").read_text() == "+ changed\n"
 
@@ -112,7 +110,7 @@ def test_resume_leaves_the_provenance_as_it_was(
 def test_sweep_made_anew_has_a_parent_of_its_own(
     store: Store, parent: str, identity: SweepIdentity, sweep_folder: Path
 ) -> None:
-    assert open_parent(store, replace(identity, created="2030-01-01"), sweep_folder) != parent
+    assert open_sweep_run(store, replace(identity, created="2030-01-01"), sweep_folder) != parent
 
 
 def test_trial_of_a_sweep_is_nested_under_it(identity: SweepIdentity, parent: str, tmp_path: Path) -> None:
@@ -125,7 +123,7 @@ def test_trial_of_a_sweep_is_nested_under_it(identity: SweepIdentity, parent: st
 
 
 def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) -> None:
-    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE)
     assert connect(store).get_run(parent).data.metrics == {
         "trials/completed": 3,
         "trials/stopped": 1,
@@ -138,9 +136,9 @@ def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) 
 def test_summary_is_written_over_and_not_added_to(
     store: Store, parent: str, experiment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_summary(store, parent, ROWS[:1], OBJECTIVES, ranking=ROWS[:1], best=ROWS[:1])
+    write_summary(store, parent, ROWS[:1], OBJECTIVES, ranking=ROWS[:1], page=PAGE)
     for _ in range(2):
-        write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+        write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)  # load_table asks the global store
     table = connect(store).load_table(experiment_id, LEADERBOARD, [parent])
     assert list(table["trial_id"]) == ["t2", "t1", "t3", "t4", "t5"]
@@ -158,51 +156,23 @@ def test_leaderboard_ranks_what_can_be_compared_and_lists_the_rest() -> None:
     assert list(table)[:5] == ["rank", "trial_id", "status", "epoch", "val/accuracy"]
 
 
-def test_plots_need_no_network(store: Store, parent: str) -> None:
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    distributions = {
-        "lr": optuna.distributions.FloatDistribution(0, 1),
-        "noise": optuna.distributions.IntDistribution(0, 1),
-    }
-    for index in range(20):
-        params = {"lr": index / 20, "noise": index % 2}
-        study.add_trial(
-            optuna.create_trial(params=params, distributions=distributions, values=[float(index), -float(index)])
-        )
-    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST, study=study)
-    page = artifact(store, parent, "plots.html").read_text()
-    assert page.count('class="plotly-graph-div"') == 3
-    assert re.findall(r"<script[^>]*src=", page) == []
-    for title in ("Objectives of the completed trials", "Settings and objectives", "Importance of the settings"):
-        assert title in page
-
-
 def test_sweep_without_completed_trials_has_a_summary(store: Store, parent: str) -> None:
-    study = optuna.create_study()
-    assert write_summary(store, parent, ROWS[3:], OBJECTIVES, ranking=[], best=[], study=study)
-    assert "No trial can be compared yet" in artifact(store, parent, "plots.html").read_text()
+    assert write_summary(store, parent, ROWS[3:], OBJECTIVES, ranking=[], page=PAGE)
     assert "best/val/accuracy" not in connect(store).get_run(parent).data.metrics
 
 
-def test_sheet_shows_the_last_panels_of_the_best(store: Store, parent: str, tmp_path: Path) -> None:
-    for trial_id, colour in (("t1", (255, 0, 0)), ("t2", (0, 0, 255))):
-        for epoch, shade in ((2, (0, 0, 0)), (10, colour)):
-            folder = tmp_path / trial_id / "panels" / f"epoch-{epoch}"
-            folder.mkdir(parents=True)
-            Image.new("RGB", (40, 10), shade).save(folder / "a.png")
-    folders = {row["trial_id"]: tmp_path / row["trial_id"] for row in ROWS}
-    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST, folders=folders)
-    with Image.open(artifact(store, parent, "panels.png")) as sheet:
-        colours = [sheet.convert("RGB").getpixel((12, y)) for y in range(sheet.height)]
-    blocks = [colour for colour in ((0, 0, 255), (255, 0, 0)) if colours.count(colour) == 10]
-    assert blocks == [(0, 0, 255), (255, 0, 0)]
-    assert colours.index((0, 0, 255)) < colours.index((255, 0, 0))
+def test_page_and_sheet_become_artifacts(store: Store, parent: str) -> None:
+    sheet = Image.new("RGB", (4, 4), (0, 0, 255))
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page="<p>plots</p>", sheet=sheet)
+    assert artifact(store, parent, "plots.html").read_text() == "<p>plots</p>"
+    with Image.open(artifact(store, parent, "panels.png")) as sent:
+        assert sent.convert("RGB").getpixel((1, 1)) == (0, 0, 255)
 
 
 def test_outage_leaves_a_warning_and_no_exception(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
-    assert not write_summary(gone, "0" * 32, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
-    assert not close_parent(gone, "0" * 32, "FINISHED")
+    assert not write_summary(gone, "0" * 32, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE)
+    assert not close_sweep_run(gone, "0" * 32, "FINISHED")
     assert not log_diff(gone, "0" * 32, Provenance(diff="+"))
     assert [record.levelno for record in caplog.records if record.name.startswith("orchestrator")] == [
         logging.WARNING
@@ -210,7 +180,7 @@ def test_outage_leaves_a_warning_and_no_exception(tmp_path: Path, caplog: pytest
 
 
 def test_table_is_plain_json(store: Store, parent: str) -> None:
-    write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, best=BEST)
+    write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE)
     table = json.loads(artifact(store, parent, LEADERBOARD).read_text())
     assert table["columns"][1] == "trial_id"
     assert len(table["data"]) == 5

@@ -53,7 +53,7 @@ def test_training_folders(folder: Path, train: str, num: int, masked: int) -> No
 
 
 def test_masked_repeats_are_crops_of_their_own_in_every_epoch(folder: Path) -> None:
-    data = bundle(folder.parent, masked_repeats=4)
+    data = bundle(folder.parent, oversample_masked=4)
     assert (len(data.train), len(data.reference)) == (9 + 4 * 3, 12)
     (batch,) = training_batches(data.train, batch_size=21, seed=0, epoch=0)
     ids = [f"n02__n02_1{end}" for end in ("", "-copy1", "-copy2", "-copy3")]
@@ -65,8 +65,10 @@ def test_masked_repeats_are_crops_of_their_own_in_every_epoch(folder: Path) -> N
 
 @pytest.mark.parametrize("train", ["train", "train-semi"])
 def test_repeats_need_both_sorts_of_pictures(train: str) -> None:
-    with pytest.raises(ValueError, match=rf"data\.masked_repeats = 2 mixes .*data\.train = {train} has one sort alone"):
-        ImageNetS.model_validate({"root": "/p", "train": train, "masked_repeats": 2})
+    with pytest.raises(
+        ValueError, match=rf"data\.oversample_masked = 2 mixes .*data\.train = {train} has one sort alone"
+    ):
+        ImageNetS.model_validate({"root": "/p", "train": train, "oversample_masked": 2})
 
 
 def test_a_picture_that_is_in_train_semi_alone_counts_too(folder: Path) -> None:
@@ -216,7 +218,7 @@ def test_the_folder_lies_below_the_root(folder: str) -> None:
 
 @pytest.mark.data
 def test_real_pictures(photos_root: str) -> None:
-    data = bundle(Path(photos_root), folder="ImageNetS-mini", image_size=32, masked_repeats=2)
+    data = bundle(Path(photos_root), folder="ImageNetS-mini", image_size=32, oversample_masked=2)
     assert (len(data.class_names), len(data.train), len(data.reference), len(data.val)) == (6, 410 + 60, 410, 178)
     val = fetch(data.val)
     assert val.has_mask_B.float().mean() > 0.95

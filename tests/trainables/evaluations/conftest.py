@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.data import Batch, DataBundle, Draw
-from trainables.evaluations import Subject
+from trainables.evaluations import EvaluationContext
 from trainables.models import Classifier
 
 
@@ -135,7 +135,7 @@ def several_labels() -> Pictures:
 
 def subject_of(
     model: Classifier, pictures: Pictures, *, shift: Mapping[str, Pictures] | None = None, **options: Any
-) -> Subject:
+) -> EvaluationContext:
     data = DataBundle(
         train=pictures,
         val=pictures,
@@ -144,7 +144,7 @@ def subject_of(
         shift=shift or {},
         several_labels=pictures.targets_NK is not None,
     )
-    return Subject(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
+    return EvaluationContext(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
 
 
 @pytest.fixture

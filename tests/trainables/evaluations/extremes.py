@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.trainables.evaluations.conftest import linear_classifier
 from trainables.config import Suite
 from trainables.data import Batch, DataBundle, Draw
-from trainables.evaluations import Subject
+from trainables.evaluations import EvaluationContext
 from trainables.models import Classifier
 
 CLASS_NAMES = ("red", "green", "blue")
@@ -108,9 +108,9 @@ def extreme_data(num: int = 180) -> DataBundle:
     )
 
 
-def extreme_subject(model: Classifier, *, num: int = 180, batch_size: int = 64, **settings: Any) -> Subject:
+def extreme_subject(model: Classifier, *, num: int = 180, batch_size: int = 64, **settings: Any) -> EvaluationContext:
     """Return `model` before the validation set, with the given settings of the suite."""
-    return Subject(
+    return EvaluationContext(
         model=model,
         data=extreme_data(num),
         device=torch.device("cpu"),

@@ -90,8 +90,8 @@ def test_evaluation_of_four_pictures_by_hand(red_or_green: Classifier) -> None:
 def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifier) -> None:
     """The training loop then stops with advice."""
     red_or_green.head.weight.data[0, 0] = torch.nan
-    subject = subject_of(red_or_green, four_pictures())
-    metrics = EVALUATIONS["accuracy"].run(subject).metrics | EVALUATIONS["influence"].run(subject).metrics
+    context = subject_of(red_or_green, four_pictures())
+    metrics = EVALUATIONS["accuracy"].run(context).metrics | EVALUATIONS["influence"].run(context).metrics
     assert math.isnan(metrics["val/loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
     assert math.isnan(metrics["background/influence_share"])

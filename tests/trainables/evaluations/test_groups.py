@@ -14,7 +14,7 @@ from tests.trainables.evaluations.extremes import (
 )
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import Batch, Draw, build_data
-from trainables.evaluations import NotPossibleError, Subject
+from trainables.evaluations import EvaluationContext, NotPossibleError
 from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group
 from trainables.evaluations.predictions import Predictions
 from trainables.models import Classifier, build_model
@@ -79,8 +79,8 @@ def test_sets_are_pooled_and_listed_by_group() -> None:
 def test_a_set_that_has_no_groups_is_left_out() -> None:
     data = extreme_data(30)
     wrong = ExtremeSet([0] * 9, [1] * 9, grouped=False)
-    subject = replace(extreme_subject(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
-    found = GROUPS.run(subject)
+    context = replace(extreme_subject(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
+    found = GROUPS.run(context)
     assert found.settings["sets"] == ["val"]
     assert found.settings["num_by_group"]["red on another"] == 0
     assert found.metrics["background/group_adjusted_accuracy"] == 1
@@ -118,17 +118,17 @@ def test_several_workers_find_what_one_finds(world_size: int) -> None:
     torch.manual_seed(0)
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
 
-    def subject(**options: object) -> Subject:
-        return Subject(model=model, data=data, device=CPU, batch_size=5, **options)  # type: ignore[arg-type]
+    def context(**options: object) -> EvaluationContext:
+        return EvaluationContext(model=model, data=data, device=CPU, batch_size=5, **options)  # type: ignore[arg-type]
 
     shares: list[list[Predictions]] = [[] for _ in range(world_size)]
     for rank, own in enumerate(shares):
-        alone = subject(rank=rank, world_size=world_size)
+        alone = context(rank=rank, world_size=world_size)
         own += [alone.validation, alone.predictions(data.shift["random_background"])]
     calls = iter(zip(*shares, strict=True))
-    found = GROUPS.run(subject(world_size=world_size, gather=lambda _: list(next(calls))))
-    assert found.metrics == pytest.approx(GROUPS.run(subject()).metrics)
-    assert found.settings["num_by_group"] == GROUPS.run(subject()).settings["num_by_group"]
+    found = GROUPS.run(context(world_size=world_size, gather=lambda _: list(next(calls))))
+    assert found.metrics == pytest.approx(GROUPS.run(context()).metrics)
+    assert found.settings["num_by_group"] == GROUPS.run(context()).settings["num_by_group"]
 
 
 def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -> None:
@@ -137,7 +137,7 @@ def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     with torch.no_grad():
         model.head.weight.zero_()
-    found = GROUPS.run(Subject(model=model, data=data, device=CPU, batch_size=50))
+    found = GROUPS.run(EvaluationContext(model=model, data=data, device=CPU, batch_size=50))
     share = (data.train.__getitems__([Draw(index, 0) for index in range(200)]).labels_B == 0).double().mean().item()
     assert found.settings["sets"] == ["val", "shift/random_background"]
     assert found.metrics["background/worst_group"] == 0

@@ -8,7 +8,7 @@ from tests.trainables.evaluations.conftest import four_pictures, linear_classifi
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import SpuriousDigits
 from trainables.data import build_data
-from trainables.evaluations import Subject
+from trainables.evaluations import EvaluationContext
 from trainables.evaluations.influence import INFLUENCE, influence_shares
 from trainables.models import Classifier
 
@@ -65,8 +65,8 @@ class Texture(nn.Module):
 def share_on_digits(trunk: nn.Module) -> float:
     data = build_data(SpuriousDigits(num_train=10, num_test=32))
     model = linear_classifier([[float(k)] for k in range(10)], trunk=trunk)
-    subject = Subject(model=model, data=data, device=torch.device("cpu"), batch_size=16)
-    return INFLUENCE.run(subject).metrics["background/influence_share"]
+    context = EvaluationContext(model=model, data=data, device=torch.device("cpu"), batch_size=16)
+    return INFLUENCE.run(context).metrics["background/influence_share"]
 
 
 def test_a_network_that_reads_the_ink_alone_has_a_share_of_zero() -> None:

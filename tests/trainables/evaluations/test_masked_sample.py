@@ -35,7 +35,7 @@ def test_no_object_at_all_is_said(red_or_green: Classifier, background: float) -
 def test_hits_are_of_the_changed_pictures_by_their_own_labels(red_or_green: Classifier) -> None:
     """Red for all: pictures 0 and 1 have the label red, 2 and 3 green; batches hold three."""
     pictures = four_pictures(has_mask=[True] * 4)
-    subject = subject_of(red_or_green, pictures)
+    context = subject_of(red_or_green, pictures)
     red_1311 = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     asked: list[Tensor] = []
 
@@ -43,20 +43,20 @@ def test_hits_are_of_the_changed_pictures_by_their_own_labels(red_or_green: Clas
         asked.append(indices_B)
         return red_1311.expand(len(indices_B), 3, 2, 2)
 
-    found = hits(subject, masked_sample(subject), change, torch.tensor([3, 1, 0, 2]))
+    found = hits(context, masked_sample(context), change, torch.tensor([3, 1, 0, 2]))
     assert found.tolist() == [False, True, True, False]
     assert [indices_B.tolist() for indices_B in asked] == [[3, 1, 0], [2]]
 
 
 def test_accuracies_are_named_and_nan_where_a_change_is_shown_nothing(red_or_green: Classifier) -> None:
     ticks: list[tuple[int, int]] = []
-    subject = subject_of(red_or_green, four_pictures(), tick=lambda done, total: ticks.append((done, total)))
-    sample = masked_sample(subject)
+    context = subject_of(red_or_green, four_pictures(), tick=lambda done, total: ticks.append((done, total)))
+    sample = masked_sample(context)
 
     def same(indices_B: Tensor) -> Tensor:
         return sample.images_NCHW[indices_B]
 
-    found = accuracies(subject, sample, {"all": (same, sample.indices), "none": (same, sample.indices[:0])})
+    found = accuracies(context, sample, {"all": (same, sample.indices), "none": (same, sample.indices[:0])})
     assert found.metrics["all"] == 1
     assert math.isnan(found.metrics["none"])
     assert found.samples == {"all": dict.fromkeys(sample.ids, 1.0), "none": {}}

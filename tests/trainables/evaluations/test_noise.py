@@ -125,8 +125,8 @@ def test_a_network_that_reads_the_object_alone_has_an_rfs_of_one() -> None:
 
 
 def test_figures_follow_the_seed_and_neither_the_batches_nor_what_was_drawn_before() -> None:
-    subject, before = extreme_subject(object_reader(), num=30), torch.get_rng_state()
-    first = NOISE.run(subject)
+    context, before = extreme_subject(object_reader(), num=30), torch.get_rng_state()
+    first = NOISE.run(context)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(123)
     assert NOISE.run(extreme_subject(object_reader(), num=30, batch_size=7)) == first
@@ -138,8 +138,8 @@ def test_a_picture_s_noise_is_its_own_whatever_the_batch() -> None:
     background = torch.zeros(40, 5, 5)
     background[..., 2:] = 1
     pictures = Pictures(torch.full((40, 3, 5, 5), 0.5), [0] * 40, background, [True] * 40)
-    subject = subject_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), pictures)
-    found = [NOISE.run(replace(subject, batch_size=batch_size)).metrics for batch_size in (1, 3, 40)]
+    context = subject_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), pictures)
+    found = [NOISE.run(replace(context, batch_size=batch_size)).metrics for batch_size in (1, 3, 40)]
     assert 0 < found[0]["background/noise_on_foreground"] < 1
     assert found[0] == found[1] == found[2]
 

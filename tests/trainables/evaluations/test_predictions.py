@@ -14,7 +14,7 @@ from tests.trainables.evaluations.conftest import (
 )
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import PictureError, build_data
-from trainables.evaluations import Predictions, Subject, predict, run_suite
+from trainables.evaluations import EvaluationContext, Predictions, predict, run_suite
 from trainables.evaluations.predictions import Gather
 from trainables.models import Classifier, Output, build_model
 
@@ -144,10 +144,10 @@ def test_shards_make_up_the_whole(world_size: int) -> None:
     model = build_model(SmallCnn(width=4), num_classes=10).model
 
     def run(rank: int, world_size: int, gather: Gather) -> tuple[Predictions, dict[str, float]]:
-        subject = Subject(
+        context = EvaluationContext(
             model=model, data=data, device=CPU, batch_size=5, rank=rank, world_size=world_size, gather=gather
         )
-        return subject.validation, run_suite(["accuracy", "influence", "shift"], subject)
+        return context.validation, run_suite(["accuracy", "influence", "shift"], context)
 
     shares: list[list[Predictions]] = [[] for _ in range(world_size)]
     for rank, own in enumerate(shares):

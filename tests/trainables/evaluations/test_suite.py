@@ -14,11 +14,11 @@ from trainables.evaluations import (
     EVALUATIONS,
     QUICK,
     EvalSpec,
-    Finding,
+    EvaluationContext,
+    EvaluationResult,
     Metrics,
     NotPossibleError,
-    Subject,
-    Watch,
+    ProgressListener,
     direction,
     evaluation,
     is_evaluated,
@@ -29,7 +29,7 @@ from trainables.evaluations.base import Category
 from trainables.models import Classifier
 
 
-class Said(Watch):
+class Said(ProgressListener):
     """Writes down what it is told."""
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Said(Watch):
 class Memory:
     """Keeps parts by name."""
 
-    def __init__(self, **held: Finding) -> None:
+    def __init__(self, **held: EvaluationResult) -> None:
         self.held = dict(held)
 
-    def load(self, spec: EvalSpec) -> Finding | None:
+    def load(self, spec: EvalSpec) -> EvaluationResult | None:
         return self.held.get(spec.name)
 
-    def save(self, spec: EvalSpec, finding: Finding, seconds: float) -> None:
+    def save(self, spec: EvalSpec, result: EvaluationResult, seconds: float) -> None:
         assert spec.name not in self.held
         assert seconds >= 0
-        self.held[spec.name] = finding
+        self.held[spec.name] = result
 
 
 def test_an_unknown_name_lists_the_valid_ones(red_or_green: Classifier) -> None:
@@ -86,10 +86,10 @@ def test_no_two_evaluations_report_the_same_metric() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
     spec = evaluation(name)
-    subject = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
+    context = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
     if name == "multilabel":
-        subject = subject_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
-    found = spec.run(subject)
+        context = subject_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
+    found = spec.run(context)
     assert len(found.metrics) == len(spec.directions)
     assert all(isinstance(value, float) for value in found.metrics.values())
     assert all(is_evaluated(metric) for metric in found.metrics)
@@ -152,8 +152,8 @@ class TestSelect:
 
 def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier) -> None:
     said = Said()
-    subject = subject_of(red_or_green, four_pictures(has_mask=[False] * 4))
-    metrics = run_suite(QUICK, subject, watch=said)
+    context = subject_of(red_or_green, four_pictures(has_mask=[False] * 4))
+    metrics = run_suite(QUICK, context, listener=said)
     assert said.lines == [
         "start accuracy",
         "end accuracy",
@@ -167,7 +167,9 @@ def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier)
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 
 
-def registered(monkeypatch: pytest.MonkeyPatch, run: Callable[[Subject], Finding], **options: Any) -> str:
+def registered(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[EvaluationContext], EvaluationResult], **options: Any
+) -> str:
     spec = EvalSpec(name="extra", category="background", directions={"background/extra": None}, run=run, **options)
     monkeypatch.setitem(EVALUATIONS, spec.name, spec)
     return spec.name
@@ -176,12 +178,12 @@ def registered(monkeypatch: pytest.MonkeyPatch, run: Callable[[Subject], Finding
 def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
     monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
 ) -> None:
-    def run(subject: Subject) -> Finding:
-        raise NotPossibleError(f"{len(subject.data.val)} pictures are too few")
+    def run(context: EvaluationContext) -> EvaluationResult:
+        raise NotPossibleError(f"{len(context.data.val)} pictures are too few")
 
     said, memory = Said(), Memory()
     name = registered(monkeypatch, run)
-    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), watch=said, keeper=memory)
+    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), listener=said, store=memory)
     assert said.lines == ["start extra", "skip extra: 4 pictures are too few", "start accuracy", "end accuracy"]
     assert metrics["val/accuracy"] == 0.75
     assert set(memory.held) == {"accuracy"}
@@ -189,14 +191,14 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 
 def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
     said = Said()
-    name = registered(monkeypatch, lambda subject: Finding({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
-    run_suite([name], subject_of(red_or_green, four_pictures(has_mask=[False] * 4)), watch=said)
+    name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
+    run_suite([name], subject_of(red_or_green, four_pictures(has_mask=[False] * 4)), listener=said)
     assert said.lines == ["start extra", "skip extra: the data have no masks and no shift"]
 
 
 def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
-    def run(subject: Subject) -> Finding:
-        raise RuntimeError(subject)
+    def run(context: EvaluationContext) -> EvaluationResult:
+        raise RuntimeError(context)
 
     name = registered(monkeypatch, run)
     with pytest.raises(RuntimeError):
@@ -205,8 +207,8 @@ def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatc
 
 def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
     said = Said()
-    subject = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
-    metrics = run_suite(QUICK, subject, watch=said)
+    context = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
+    metrics = run_suite(QUICK, context, listener=said)
     skipped = [line for line in said.lines if line.startswith("skip")]
     assert skipped == ["skip multilabel: the data have no pictures of several labels"]
     assert len(metrics) == 4 + 3 + 4
@@ -220,20 +222,20 @@ def test_names_run_in_the_order_given_and_alone(red_or_green: Classifier) -> Non
 def test_a_part_that_is_kept_is_not_run_again(
     monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier, count_passes: Callable[[], int]
 ) -> None:
-    def run(subject: Subject) -> Finding:
-        raise AssertionError(subject)
+    def run(context: EvaluationContext) -> EvaluationResult:
+        raise AssertionError(context)
 
     name = registered(monkeypatch, run)
-    said, memory = Said(), Memory(extra=Finding({"background/extra": 0.5}))
-    subject = subject_of(red_or_green, four_pictures())
-    metrics = run_suite([name, "accuracy"], subject, watch=said, keeper=memory)
+    said, memory = Said(), Memory(extra=EvaluationResult({"background/extra": 0.5}))
+    context = subject_of(red_or_green, four_pictures())
+    metrics = run_suite([name, "accuracy"], context, listener=said, store=memory)
     assert metrics["background/extra"] == 0.5
     assert said.lines == ["start extra", "end extra, kept", "start accuracy", "end accuracy"]
     assert count_passes() == 1
     assert memory.held["accuracy"].metrics == {
         key: value for key, value in metrics.items() if key != "background/extra"
     }
-    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), keeper=memory)
+    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), store=memory)
     assert again == metrics
     assert count_passes() == 1
 
@@ -241,13 +243,13 @@ def test_a_part_that_is_kept_is_not_run_again(
 @pytest.fixture
 def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     passes: list[object] = []
-    original = Subject.predictions
+    original = EvaluationContext.predictions
 
-    def counting(self: Subject, pictures: object) -> object:
+    def counting(self: EvaluationContext, pictures: object) -> object:
         passes.append(pictures)
         return original(self, pictures)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Subject, "predictions", counting)
+    monkeypatch.setattr(EvaluationContext, "predictions", counting)
     return lambda: len(passes)
 
 

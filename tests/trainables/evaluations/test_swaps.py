@@ -138,15 +138,15 @@ def test_a_picture_whose_object_reaches_all_edges_lends_no_background() -> None:
 
 
 def test_a_network_that_reads_the_background_alone_follows_the_background() -> None:
-    subject = extreme_subject(background_reader())
-    metrics = SWAPS.run(subject).metrics
+    context = extreme_subject(background_reader())
+    metrics = SWAPS.run(context).metrics
     assert metrics["background/mixed_same"] == metrics["background/no_fg"] == 1
     assert metrics["background/mixed_next"] == 0
     assert metrics["background/only_fg"] == pytest.approx(CHANCE)
     assert metrics["background/mixed_rand"] == pytest.approx(CHANCE, abs=3 * (CHANCE * (1 - CHANCE) / 180) ** 0.5)
     assert metrics["background/gap"] == 1 - metrics["background/mixed_rand"]
-    labels_N = masked_sample(subject).labels_N
-    partners = draw_partners(labels_N, labels_N >= 0, subject.generator("swaps"))
+    labels_N = masked_sample(context).labels_N
+    partners = draw_partners(labels_N, labels_N >= 0, context.generator("swaps"))
     same_class = (labels_N[partners.rand_N] == labels_N).double().mean().item()
     assert metrics["background/mixed_rand"] == pytest.approx(same_class)
 

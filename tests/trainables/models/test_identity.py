@@ -23,7 +23,7 @@ from tests.trainables.models.networks import (
 from trainables.cams import hirescam
 from trainables.config import AdamW
 from trainables.models import Classifier
-from trainables.models.torchvision_network import FAMILIES
+from trainables.models.torchvision_network import ARCHITECTURES
 from trainables.training.optim import build_optimizer, build_schedule
 
 FAMILIES_AND_BLOCKS = (*KINDS, "wide_resnet50_2", "resnext50_32x4d")
@@ -77,7 +77,7 @@ def test_the_identity_holds_with_every_norm_stride_and_end(kind: str, norm: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_identity_holds_in_every_kind(kind: str) -> None:
     check_after_a_tiny_batch(fresh_model(kind), batch=4, size=64)
 

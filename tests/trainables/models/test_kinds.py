@@ -12,7 +12,7 @@ from trainables.config import Torchvision
 from trainables.config.model import TorchvisionKind, weights_names
 from trainables.models import BuiltModel, build_model
 from trainables.models.build import BACKBONES
-from trainables.models.torchvision_network import FAMILIES
+from trainables.models.torchvision_network import ARCHITECTURES
 
 KINDS = get_args(TorchvisionKind)
 LAST_EDITS = {
@@ -53,7 +53,7 @@ def num_parameters(built: BuiltModel) -> int:
 
 
 def test_the_registry_holds_every_kind_of_the_config() -> None:
-    assert tuple(FAMILIES) == KINDS
+    assert tuple(ARCHITECTURES) == KINDS
     assert tuple(BACKBONES) == ("small_cnn", *KINDS)
 
 
@@ -85,11 +85,13 @@ def test_a_plain_network_has_torchvisions_tensors_under_their_names(kind: str) -
 
 @pytest.mark.parametrize("kind", LAST_EDITS)
 def test_every_edit_is_listed_in_its_order(kind: str) -> None:
-    family = family_of(kind)
-    norm, activation = OWN.get(family, ("batch", "relu"))
-    built = build(kind, cam_stride=8, final_norm=False, final_relu=family == "convnext", norm="group", activation="elu")
+    architecture = family_of(kind)
+    norm, activation = OWN.get(architecture, ("batch", "relu"))
+    built = build(
+        kind, cam_stride=8, final_norm=False, final_relu=architecture == "convnext", norm="group", activation="elu"
+    )
     assert list(built.edits) == [
-        *STRIDE_EDITS[family][:2],
+        *STRIDE_EDITS[architecture][:2],
         *LAST_EDITS[kind],
         f"norms: {norm} -> group",
         f"activations: {activation} -> elu",

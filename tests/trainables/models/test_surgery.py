@@ -10,14 +10,16 @@ from tests.trainables.models.networks import SMALLEST, STRIDE_EDITS, family_of
 from trainables.models.norms import AcrossLastDimension
 from trainables.models.resnet import remove_final_norm, remove_final_relu
 from trainables.models.surgery import keep_resolution, replace_activations, replace_norms
-from trainables.models.torchvision_network import FAMILIES
+from trainables.models.torchvision_network import ARCHITECTURES
 
 LAST = {"resnet18": "layer4.1", "resnet50": "layer4.2"}
 
 
 def trunk_of(kind: str, *, final_norm: bool = True, final_relu: bool = True) -> nn.Sequential:
     torch.manual_seed(0)
-    return FAMILIES[kind].cut(get_model(kind, weights=None), final_norm=final_norm, final_relu=final_relu)[0]
+    return ARCHITECTURES[kind].strip_head(get_model(kind, weights=None), final_norm=final_norm, final_relu=final_relu)[
+        0
+    ]
 
 
 def structure_of(kind: str, **switches: bool) -> nn.Sequential:
@@ -55,7 +57,7 @@ DOWN_SAMPLING = {
 def test_keep_resolution_edits_main_path_and_shortcut(kind: str, num_parts: int) -> None:
     trunk = structure_of(kind)
     before, names = strides(trunk), set(trunk.state_dict())
-    edits = keep_resolution(trunk, 32 >> num_parts, FAMILIES[kind].down_sampling)
+    edits = keep_resolution(trunk, 32 >> num_parts, ARCHITECTURES[kind].down_sampling)
     edited = {conv for convs in DOWN_SAMPLING[kind][:num_parts] for conv in convs}
     assert edits == STRIDE_EDITS[family_of(kind)][:num_parts]
     assert strides(trunk) == {name: stride for name, stride in before.items() if name not in edited}
@@ -65,14 +67,14 @@ def test_keep_resolution_edits_main_path_and_shortcut(kind: str, num_parts: int)
 
 def test_keep_resolution_leaves_poolings_out_of_a_densenet() -> None:
     trunk = structure_of("densenet121")
-    assert keep_resolution(trunk, 8, FAMILIES["densenet121"].down_sampling) == STRIDE_EDITS["densenet"][:2]
+    assert keep_resolution(trunk, 8, ARCHITECTURES["densenet121"].down_sampling) == STRIDE_EDITS["densenet"][:2]
     poolings = [name for name, part in trunk.named_modules() if isinstance(part, nn.AvgPool2d)]
     assert poolings == ["features.transition1.pool"]
 
 
 def test_a_two_by_two_convolution_is_padded_below_and_at_the_right() -> None:
     trunk = trunk_of("convnext_tiny")
-    keep_resolution(trunk, 16, FAMILIES["convnext_tiny"].down_sampling)
+    keep_resolution(trunk, 16, ARCHITECTURES["convnext_tiny"].down_sampling)
     norm, conv = trunk.get_submodule("features.6.0"), trunk.get_submodule("features.6.1")
     assert isinstance(conv, nn.Conv2d)
     x_BCHW = torch.randn(1, 384, 3, 3, generator=torch.Generator().manual_seed(1))

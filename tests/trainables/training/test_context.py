@@ -98,5 +98,5 @@ def test_the_default_device_is_an_accelerator_where_there_is_one(tmp_path: Path)
 def test_no_machine_leaves_without_a_notice(place: tuple[MakeContext, Run]) -> None:
     make, run = place
     found = []
-    run(lambda: found.append(make(lambda _: None).leaving()))
+    run(lambda: found.append(make(lambda _: None).preemption_notice()))
     assert found == [False]

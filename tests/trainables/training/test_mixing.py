@@ -24,7 +24,7 @@ from trainables.training import LocalContext, fit
 from trainables.training.learner import Learner
 from trainables.training.mixing import (
     Box,
-    View,
+    MixedBatch,
     add_background_noise,
     build_mixing,
     draw_box,
@@ -67,7 +67,7 @@ RIGHT = object_at(EVERYTHING, slice(2, 4))
 """None of its object lies in LEFT."""
 
 
-def shares(views: list[View]) -> list[list[float]]:
+def shares(views: list[MixedBatch]) -> list[list[float]]:
     return [view.share_B.tolist() for view in views]
 
 
@@ -221,7 +221,7 @@ def test_boxes_lie_in_the_picture_and_have_the_share_that_is_drawn(alpha: float)
 
 def test_terms_are_joined_by_the_shares() -> None:
     batch = batch_of(TOP, CORNER)
-    views = [View(batch, torch.tensor([1.0, 0.25])), View(batch, torch.tensor([0.0, 0.75]))]
+    views = [MixedBatch(batch, torch.tensor([1.0, 0.25])), MixedBatch(batch, torch.tensor([0.0, 0.75]))]
     terms = [{"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([9.0, 8.0])}]
     assert join_terms(terms, views)["a"].tolist() == [1.0, 7.0]
 

@@ -17,9 +17,9 @@ from trainables.evaluations.adversarial.robustness import attack_all, share, sta
 from trainables.evaluations.attribution.maps import at_picture_resolution
 from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
 from trainables.evaluations.attribution.targets import of_class, strongest_rivals
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, Metrics, NotPossibleError, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.influence import influence_shares
+from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, by_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,21 +33,21 @@ class _Seen:
     """Influence of the label's ContrastiveCAMs on object and background."""
 
 
-def _run(subject: Subject) -> Finding:
-    if subject.model.num_classes < 2:
+def _run(context: EvaluationContext) -> EvaluationResult:
+    if context.model.num_classes < 2:
         raise NotPossibleError("the network knows one class only, which has no rival to be mapped against")
-    batch, ball = subject.sampled, Ball("linf", subject.settings.adversarial.linf)
-    attacked = _attack(subject, batch, ball)
-    logits_NK = subject.logits(batch.images_BCHW)
+    batch, ball = context.sampled, Ball("linf", context.settings.adversarial.linf)
+    attacked = _attack(context, batch, ball)
+    logits_NK = context.logits(batch.images_BCHW)
     own_N = logits_NK.argmax(1)
     duel = Duel(own_N, strongest_rivals(logits_NK, own_N))
-    before = _look(subject, batch, batch.images_BCHW, duel)
-    after = _look(subject, batch, attacked.images_BCHW, duel)
+    before = _look(context, batch, batch.images_BCHW, duel)
+    after = _look(context, batch, attacked.images_BCHW, duel)
     similarity_N = structural_similarities(before.maps_NHW, after.maps_NHW)
-    return Finding(
+    return EvaluationResult(
         {"adversarial/maps/ssim": similarity_N.nanmean().item(), **_shares(batch, before, after)},
-        pictures=attacked_panels(subject, batch, attacked, duel),
-        settings={**_settings(subject, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
+        pictures=attacked_panels(context, batch, attacked, duel),
+        settings={**_settings(context, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
         samples={
             "correct": by_picture(batch.ids, own_N == batch.labels_B),
             "adversarial/maps/ssim": by_picture(batch.ids, similarity_N),
@@ -55,35 +55,40 @@ def _run(subject: Subject) -> Finding:
     )
 
 
-def _attack(subject: Subject, batch: Batch, ball: Ball) -> Attacked:
+def _attack(context: EvaluationContext, batch: Batch, ball: Ball) -> Attacked:
     """Climb from one random start by all steps: where a picture that is fooled would rest, maps have hardly moved."""
-    generator = subject.generator(f"adversarial/maps/{ball.name}")
-    step, steps = ball.eps / STEPS_TO_RADIUS, subject.settings.adversarial.steps
-    with attackable(subject.model) as logits_of:
+    generator = context.generator(f"adversarial/maps/{ball.name}")
+    step, steps = ball.eps / STEPS_TO_RADIUS, context.settings.adversarial.steps
+    with attackable(context.model) as logits_of:
 
         def attack(images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
             start_BCHW = ball.random(images_BCHW, generator)
             return climb(logits_of, start_BCHW, images_BCHW, labels_B, ball, step=step, steps=steps, stop=False)
 
-        tick = stage_tick(subject, 0, 1, len(batch))
-        return attack_all(subject, batch.images_BCHW, batch.labels_B, attack, tick=tick)
+        tick = stage_tick(context, 0, 1, len(batch))
+        return attack_all(context, batch.images_BCHW, batch.labels_B, attack, tick=tick)
 
 
-def _look(subject: Subject, batch: Batch, images_NCHW: Tensor, duel: Duel) -> _Seen:
+def _look(context: EvaluationContext, batch: Batch, images_NCHW: Tensor, duel: Duel) -> _Seen:
     inputs = (images_NCHW, batch.labels_B, batch.background_BHW, duel.own_N, duel.rivals_N)
     with torch.inference_mode():
         seen = [
-            _look_at(subject, *(tensor.to(subject.device) for tensor in chunk))
-            for chunk in zip(*map(subject.chunks, inputs), strict=True)
+            _look_at(context, *(tensor.to(context.device) for tensor in chunk))
+            for chunk in zip(*map(context.chunks, inputs), strict=True)
         ]
     return _Seen(**{field.name: torch.cat([getattr(part, field.name) for part in seen]) for field in fields(_Seen)})
 
 
 def _look_at(
-    subject: Subject, images_BCHW: Tensor, labels_B: Tensor, background_BHW: Tensor, own_B: Tensor, rivals_B: Tensor
+    context: EvaluationContext,
+    images_BCHW: Tensor,
+    labels_B: Tensor,
+    background_BHW: Tensor,
+    own_B: Tensor,
+    rivals_B: Tensor,
 ) -> _Seen:
-    features_BFHW = subject.model(images_BCHW).features.float()
-    cams_BKHW = hirescam(features_BFHW, subject.model.head.weight)
+    features_BFHW = context.model(images_BCHW).features.float()
+    cams_BKHW = hirescam(features_BFHW, context.model.head.weight)
     duels_BHW = of_class(cams_BKHW, own_B) - of_class(cams_BKHW, rivals_B)
     size = [max(side, MIN_SIDE) for side in images_BCHW.shape[-2:]]
     on_grid_BHW = reduce_background(background_BHW, cams_BKHW.shape[-2:])
@@ -104,13 +109,13 @@ def _shares(batch: Batch, before: _Seen, after: _Seen) -> Metrics:
     }
 
 
-def _settings(subject: Subject, batch: Batch, attacked: Attacked) -> dict[str, object]:
-    settings = subject.settings.adversarial
+def _settings(context: EvaluationContext, batch: Batch, attacked: Attacked) -> dict[str, object]:
+    settings = context.settings.adversarial
     return {
         "num_pictures": len(batch),
         "num_without_mask": int((~batch.has_mask_B).sum()),
         "influence_shares": "of pictures with a mask" if batch.has_mask_B.any() else "left out: no picture has a mask",
-        "seed": subject.settings.seed,
+        "seed": context.settings.seed,
         "linf": settings.linf,
         "steps": settings.steps,
         "step": f"eps/{STEPS_TO_RADIUS}",

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.cams import contrastive_cams, draw_panel, hirescam
 from trainables.data import Batch
 from trainables.evaluations.adversarial.attacks import Attacked
-from trainables.evaluations.base import Subject
+from trainables.evaluations.base import EvaluationContext
 
 NUM_PANELS = 3
 
@@ -25,25 +25,25 @@ class Duel:
     rivals_N: Tensor
 
 
-def attacked_panels(subject: Subject, batch: Batch, attacked: Attacked, duel: Duel) -> dict[str, Image.Image]:
+def attacked_panels(context: EvaluationContext, batch: Batch, attacked: Attacked, duel: Duel) -> dict[str, Image.Image]:
     """Draw some of the pictures that the attack turns, or of all where it turns none."""
     turned_N = attacked.fooled_B & (duel.own_N == batch.labels_B)
     candidates = turned_N.nonzero().squeeze(1) if turned_N.any() else torch.arange(len(batch))
     positions = torch.linspace(0, len(candidates) - 1, min(NUM_PANELS, len(candidates))).long()
     return {
-        batch.ids[index]: _panel(subject, batch, attacked.images_BCHW[index], duel, index)
+        batch.ids[index]: _panel(context, batch, attacked.images_BCHW[index], duel, index)
         for index in candidates[positions].tolist()
     }
 
 
-def _panel(subject: Subject, batch: Batch, attacked_CHW: Tensor, duel: Duel, index: int) -> Image.Image:
-    names = subject.data.class_names
+def _panel(context: EvaluationContext, batch: Batch, attacked_CHW: Tensor, duel: Duel, index: int) -> Image.Image:
+    names = context.data.class_names
     own, rival = int(duel.own_N[index]), int(duel.rivals_N[index])
-    pair_2CHW = torch.stack([batch.images_BCHW[index], attacked_CHW]).to(subject.device)
+    pair_2CHW = torch.stack([batch.images_BCHW[index], attacked_CHW]).to(context.device)
     with torch.inference_mode():
-        output = subject.model(pair_2CHW)
-        cams_2KHW = hirescam(output.features.float(), subject.model.head.weight)
-        contrastive_2KHW = contrastive_cams(cams_2KHW, torch.full((2,), own, device=subject.device))
+        output = context.model(pair_2CHW)
+        cams_2KHW = hirescam(output.features.float(), context.model.head.weight)
+        contrastive_2KHW = contrastive_cams(cams_2KHW, torch.full((2,), own, device=context.device))
         chances_2K = output.logits.float().softmax(1)
     rows = [
         draw_panel(

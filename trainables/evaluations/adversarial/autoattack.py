@@ -17,29 +17,29 @@ from trainables.evaluations.adversarial.robustness import (
     stage_tick,
 )
 from trainables.evaluations.adversarial.standard_four import FOUR, STANDARD_QUERIES, left_out, one_of_four
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult, by_picture
 
 _STAGES = ("pgd", *FOUR)
 
 
-def _run(subject: Subject) -> Finding:
-    settings, batch = subject.settings.adversarial, costly_sample(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    settings, batch = context.settings.adversarial, costly_sample(context)
     balls = [Ball("linf", settings.linf), Ball("l2", settings.l2)]
     side = min(batch.images_BCHW.shape[-2:])
-    skipped = {ball: left_out(ball.norm, num_classes=subject.model.num_classes, side=side) for ball in balls}
-    with attackable(subject.model) as logits_of:
+    skipped = {ball: left_out(ball.norm, num_classes=context.model.num_classes, side=side) for ball in balls}
+    with attackable(context.model) as logits_of:
         after = {
-            ball: _standing_after(subject, logits_of, batch, ball, skipped[ball], first_stage=number * len(_STAGES))
+            ball: _standing_after(context, logits_of, batch, ball, skipped[ball], first_stage=number * len(_STAGES))
             for number, ball in enumerate(balls)
         }
     final = {f"adversarial/autoattack/{ball.name}": [*standing.values()][-1] for ball, standing in after.items()}
-    return Finding(
+    return EvaluationResult(
         {name: share(standing_N) for name, standing_N in final.items()},
         settings={
             "num_pictures": len(batch),
-            "seed": subject.settings.seed,
-            "clean_accuracy": clean_accuracy(subject, batch),
+            "seed": context.settings.seed,
+            "clean_accuracy": clean_accuracy(context, batch),
             "accuracy_after": {
                 ball.name: {name: share(standing_N) for name, standing_N in standing.items()}
                 for ball, standing in after.items()
@@ -53,20 +53,26 @@ def _run(subject: Subject) -> Finding:
 
 
 def _standing_after(
-    subject: Subject, logits_of: LogitsOf, batch: Batch, ball: Ball, skipped: dict[str, str], *, first_stage: int
+    context: EvaluationContext,
+    logits_of: LogitsOf,
+    batch: Batch,
+    ball: Ball,
+    skipped: dict[str, str],
+    *,
+    first_stage: int,
 ) -> dict[str, Tensor]:
     """Return which pictures stand after each attack, each of which is shown only what stands before it.
 
     PGD goes first, for unlike the four it is done with a picture at its first mistake.
     """
-    ticks = [stage_tick(subject, first_stage + stage, 2 * len(_STAGES), len(batch)) for stage in range(len(_STAGES))]
-    standing_N = ~attack_by_pgd(subject, logits_of, batch.images_BCHW, batch.labels_B, ball, tick=ticks[0]).fooled_B
+    ticks = [stage_tick(context, first_stage + stage, 2 * len(_STAGES), len(batch)) for stage in range(len(_STAGES))]
+    standing_N = ~attack_by_pgd(context, logits_of, batch.images_BCHW, batch.labels_B, ball, tick=ticks[0]).fooled_B
     after = {"pgd": standing_N}
     for name, tick in zip(FOUR, ticks[1:], strict=True):
         if name in skipped or not ball.eps:
             continue
-        attack = one_of_four(name, subject, logits_of, ball)
-        found = attack_all(subject, batch.images_BCHW[standing_N], batch.labels_B[standing_N], attack, tick=tick)
+        attack = one_of_four(name, context, logits_of, ball)
+        found = attack_all(context, batch.images_BCHW[standing_N], batch.labels_B[standing_N], attack, tick=tick)
         standing_N = standing_N.masked_scatter(standing_N, ~found.fooled_B)
         after[name] = standing_N
     return after

@@ -9,36 +9,36 @@ from torch import Tensor
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, attackable
 from trainables.evaluations.adversarial.ball import Ball, Norm
 from trainables.evaluations.adversarial.robustness import attack_by_pgd, share, stage_tick
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import Curve, EvaluationResult, by_picture
 
 NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
 
-def _balls(subject: Subject) -> list[Ball]:
+def _balls(context: EvaluationContext) -> list[Ball]:
     """Return the balls of both curves in order; each begins at 0, the accuracy without an attack."""
-    settings = subject.settings.adversarial
+    settings = context.settings.adversarial
     radii = {"linf": settings.linf_curve, "l2": settings.l2_curve}
     return [Ball(norm, eps) for norm in NORMS for eps in sorted({0.0, *radii[norm]})]
 
 
-def _run(subject: Subject) -> Finding:
-    batch, balls = subject.sampled, _balls(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    batch, balls = context.sampled, _balls(context)
     standing: dict[Ball, Tensor] = {}
-    with attackable(subject.model) as logits_of:
+    with attackable(context.model) as logits_of:
         for stage, ball in enumerate(balls):
             # At eps 0 a curve begins anew; after that a ball holds the smaller one, and what was found there.
             standing_N = standing[balls[stage - 1]].clone() if ball.eps else torch.ones(len(batch), dtype=torch.bool)
             images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
-            tick = stage_tick(subject, stage, len(balls), len(batch))
-            found = attack_by_pgd(subject, logits_of, images_SCHW, labels_S, ball, tick=tick)
+            tick = stage_tick(context, stage, len(balls), len(batch))
+            found = attack_by_pgd(context, logits_of, images_SCHW, labels_S, ball, tick=tick)
             standing_N[standing_N.clone()] = ~found.fooled_B
             standing[ball] = standing_N
     accuracy = {ball: share(standing_N) for ball, standing_N in standing.items()}
-    return Finding(
+    return EvaluationResult(
         {f"adversarial/pgd/{ball.name}": value for ball, value in accuracy.items()},
         curves=tuple(_curve(norm, accuracy) for norm in NORMS),
-        settings=_settings(subject, len(batch)),
+        settings=_settings(context, len(batch)),
         samples={
             f"adversarial/pgd/{ball.name}": by_picture(batch.ids, chosen_N) for ball, chosen_N in standing.items()
         },
@@ -57,11 +57,11 @@ def _curve(norm: Norm, accuracy: dict[Ball, float]) -> Curve:
     )
 
 
-def _settings(subject: Subject, num_pictures: int) -> dict[str, object]:
-    settings = subject.settings.adversarial
+def _settings(context: EvaluationContext, num_pictures: int) -> dict[str, object]:
+    settings = context.settings.adversarial
     return {
         "num_pictures": num_pictures,
-        "seed": subject.settings.seed,
+        "seed": context.settings.seed,
         "steps": settings.steps,
         "step": f"eps/{STEPS_TO_RADIUS}",
         "restarts": settings.restarts,

@@ -16,8 +16,8 @@ from trainables.evaluations.adversarial.attacks import Attacked, LogitsOf, attac
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import Attack, attack_all, attack_by_pgd, costly_sample, stage_tick
 from trainables.evaluations.adversarial.standard_four import one_of_four
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult
 
 NOISE_DRAWS = 10
 EVERYTHING = Ball("linf", 1.0)
@@ -47,20 +47,20 @@ def reasons(counts: Mapping[str, int], total: int) -> list[str]:
     ]
 
 
-def _run(subject: Subject) -> Finding:
-    settings, batch = subject.settings.adversarial, costly_sample(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    settings, batch = context.settings.adversarial, costly_sample(context)
     ball, total = Ball("linf", settings.linf), len(batch)
-    with attackable(subject.model) as logits_of:
-        counts = _counts(subject, logits_of, batch, ball)
+    with attackable(context.model) as logits_of:
+        counts = _counts(context, logits_of, batch, ball)
     why = reasons(counts, total)
-    return Finding(
+    return EvaluationResult(
         {
             "adversarial/masking/suspected": float(bool(why)),
             **{f"adversarial/masking/{name}": count / total for name, count in counts.items()},
         },
         settings={
             "num_pictures": total,
-            "seed": subject.settings.seed,
+            "seed": context.settings.seed,
             "linf": ball.eps,
             "square_queries": settings.square_queries,
             "noise_draws": NOISE_DRAWS,
@@ -69,24 +69,24 @@ def _run(subject: Subject) -> Finding:
     )
 
 
-def _counts(subject: Subject, logits_of: LogitsOf, batch: Batch, ball: Ball) -> dict[str, int]:
+def _counts(context: EvaluationContext, logits_of: LogitsOf, batch: Batch, ball: Ball) -> dict[str, int]:
     """Count the pictures with each symptom."""
-    generator = subject.generator(f"adversarial/noise/{ball.name}")
+    generator = context.generator(f"adversarial/noise/{ball.name}")
     rivals: dict[str, Attack] = {
-        "square_beats_pgd": one_of_four("square", subject, logits_of, ball),
+        "square_beats_pgd": one_of_four("square", context, logits_of, ball),
         "fgsm_beats_pgd": lambda images_BCHW, labels_B: fgsm(logits_of, images_BCHW, labels_B, ball),
         "noise_beats_pgd": lambda images_BCHW, labels_B: _noise(logits_of, images_BCHW, labels_B, ball, generator),
         "zero_gradient": lambda images_BCHW, labels_B: _flat(logits_of, images_BCHW, labels_B),
     }
-    ticks = [stage_tick(subject, stage, 2 + len(rivals), len(batch)) for stage in range(2 + len(rivals))]
+    ticks = [stage_tick(context, stage, 2 + len(rivals), len(batch)) for stage in range(2 + len(rivals))]
     pictures = batch.images_BCHW, batch.labels_B
-    standing_N = ~attack_by_pgd(subject, logits_of, *pictures, ball, tick=ticks[0]).fooled_B
+    standing_N = ~attack_by_pgd(context, logits_of, *pictures, ball, tick=ticks[0]).fooled_B
     images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
     counts = {
-        name: int(attack_all(subject, images_SCHW, labels_S, rival, tick=tick).fooled_B.sum())
+        name: int(attack_all(context, images_SCHW, labels_S, rival, tick=tick).fooled_B.sum())
         for (name, rival), tick in zip(rivals.items(), ticks[1:], strict=False)
     }
-    left_N = ~attack_by_pgd(subject, logits_of, *pictures, EVERYTHING, tick=ticks[-1]).fooled_B
+    left_N = ~attack_by_pgd(context, logits_of, *pictures, EVERYTHING, tick=ticks[-1]).fooled_B
     return {**counts, "accuracy_at_eps_1": int(left_N.sum())}
 
 

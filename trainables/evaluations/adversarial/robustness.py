@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.data import Batch
 from trainables.evaluations.adversarial.attacks import Attacked, LogitsOf, pgd
 from trainables.evaluations.adversarial.ball import Ball
-from trainables.evaluations.base import Subject
+from trainables.evaluations.base import EvaluationContext
 
 Attack = Callable[[Tensor, Tensor], Attacked]
 """From a batch's pictures and labels, on the network's device."""
@@ -19,19 +19,19 @@ Tick = Callable[[int], None]
 """Called with the number of pictures that are done."""
 
 
-def stage_tick(subject: Subject, stage: int, num_stages: int, num_pictures: int) -> Tick:
+def stage_tick(context: EvaluationContext, stage: int, num_stages: int, num_pictures: int) -> Tick:
     """Return the tick of one of `num_stages` attacks on the same pictures."""
-    return lambda done: subject.tick(stage * num_pictures + done, num_stages * num_pictures)
+    return lambda done: context.tick(stage * num_pictures + done, num_stages * num_pictures)
 
 
-def costly_sample(subject: Subject) -> Batch:
+def costly_sample(context: EvaluationContext) -> Batch:
     """Return the pictures for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
-    suite = subject.settings
-    return subject.validation_sample(min(suite.sample, suite.adversarial.sample))
+    suite = context.settings
+    return context.validation_sample(min(suite.sample, suite.adversarial.sample))
 
 
 def attack_all(
-    subject: Subject,
+    context: EvaluationContext,
     images_NCHW: Tensor,
     labels_N: Tensor,
     attack: Attack,
@@ -43,8 +43,8 @@ def attack_all(
     done = 0
     if not len(labels_N):
         return Attacked(images[0], fooled[0])
-    for images_BCHW, labels_B in zip(subject.chunks(images_NCHW), subject.chunks(labels_N), strict=True):
-        found = attack(images_BCHW.to(subject.device), labels_B.to(subject.device))
+    for images_BCHW, labels_B in zip(context.chunks(images_NCHW), context.chunks(labels_N), strict=True):
+        found = attack(images_BCHW.to(context.device), labels_B.to(context.device))
         images.append(found.images_BCHW.cpu())
         fooled.append(found.fooled_B.cpu())
         done += len(labels_B)
@@ -53,7 +53,7 @@ def attack_all(
 
 
 def attack_by_pgd(
-    subject: Subject,
+    context: EvaluationContext,
     logits_of: LogitsOf,
     images_NCHW: Tensor,
     labels_N: Tensor,
@@ -62,8 +62,8 @@ def attack_by_pgd(
     tick: Tick,
 ) -> Attacked:
     """Attack by PGD as the settings say, from starts that depend on the suite's seed and on the ball alone."""
-    settings = subject.settings.adversarial
-    generator = subject.generator(f"adversarial/pgd/{ball.name}")
+    settings = context.settings.adversarial
+    generator = context.generator(f"adversarial/pgd/{ball.name}")
 
     def attack(images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
         return pgd(
@@ -76,7 +76,7 @@ def attack_by_pgd(
             generator=generator,
         )
 
-    return attack_all(subject, images_NCHW, labels_N, attack, tick=tick)
+    return attack_all(context, images_NCHW, labels_N, attack, tick=tick)
 
 
 def share(chosen_N: Tensor) -> float:
@@ -84,6 +84,6 @@ def share(chosen_N: Tensor) -> float:
     return int(chosen_N.sum()) / len(chosen_N)
 
 
-def clean_accuracy(subject: Subject, batch: Batch) -> float:
+def clean_accuracy(context: EvaluationContext, batch: Batch) -> float:
     """Return the accuracy on the pictures as they are."""
-    return share(subject.logits(batch.images_BCHW).argmax(1) == batch.labels_B)
+    return share(context.logits(batch.images_BCHW).argmax(1) == batch.labels_B)

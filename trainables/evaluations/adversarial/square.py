@@ -10,30 +10,30 @@ from trainables.evaluations.adversarial.robustness import (
     stage_tick,
 )
 from trainables.evaluations.adversarial.standard_four import STANDARD_QUERIES, one_of_four
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding, by_picture
+from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.result import EvaluationResult, by_picture
 
 
-def _run(subject: Subject) -> Finding:
-    settings, batch = subject.settings.adversarial, costly_sample(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    settings, batch = context.settings.adversarial, costly_sample(context)
     ball = Ball("linf", settings.linf)
-    with attackable(subject.model) as logits_of:
+    with attackable(context.model) as logits_of:
         found = attack_all(
-            subject,
+            context,
             batch.images_BCHW,
             batch.labels_B,
-            one_of_four("square", subject, logits_of, ball),
-            tick=stage_tick(subject, 0, 1, len(batch)),
+            one_of_four("square", context, logits_of, ball),
+            tick=stage_tick(context, 0, 1, len(batch)),
         )
-    return Finding(
+    return EvaluationResult(
         {f"adversarial/square/{ball.name}": share(~found.fooled_B)},
         settings={
             "num_pictures": len(batch),
-            "seed": subject.settings.seed,
+            "seed": context.settings.seed,
             "linf": ball.eps,
             "square_queries": settings.square_queries,
             "standard_square_queries": STANDARD_QUERIES,
-            "clean_accuracy": clean_accuracy(subject, batch),
+            "clean_accuracy": clean_accuracy(context, batch),
         },
         samples={f"adversarial/square/{ball.name}": by_picture(batch.ids, ~found.fooled_B)},
     )

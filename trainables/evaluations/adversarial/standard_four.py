@@ -16,7 +16,7 @@ from torch import Tensor
 from trainables.evaluations.adversarial.attacks import Attacked, LogitsOf, wrong
 from trainables.evaluations.adversarial.ball import Ball, Norm
 from trainables.evaluations.adversarial.robustness import Attack
-from trainables.evaluations.base import Subject
+from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.seeds import seed_of
 
 FOUR = ("apgd-ce", "apgd-t", "fab-t", "square")
@@ -38,14 +38,14 @@ def left_out(norm: Norm, *, num_classes: int, side: int) -> dict[str, str]:
     return reasons
 
 
-def one_of_four(name: str, subject: Subject, logits_of: LogitsOf, ball: Ball) -> Attack:
+def one_of_four(name: str, context: EvaluationContext, logits_of: LogitsOf, ball: Ball) -> Attack:
     """Return an attack with its authors' standard settings, but for Square's queries, which the suite sets.
 
     A picture that is wrong already stays as it is. The random numbers depend on the suite's seed, the ball and the
     batch alone, and the global generators are left as they were.
     """
     with _kept_to_itself():
-        perturb = _library(name, subject, logits_of, ball).perturb
+        perturb = _library(name, context, logits_of, ball).perturb
 
     def attack(images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
         with _kept_to_itself():
@@ -55,20 +55,20 @@ def one_of_four(name: str, subject: Subject, logits_of: LogitsOf, ball: Ball) ->
     return attack
 
 
-def _library(name: str, subject: Subject, logits_of: LogitsOf, ball: Ball) -> Any:
+def _library(name: str, context: EvaluationContext, logits_of: LogitsOf, ball: Ball) -> Any:
     from pyautoattack import AutoAttack
 
     four = AutoAttack(
         logits_of,
         norm=_NORMS[ball.norm],
         eps=ball.eps,
-        seed=seed_of(subject.settings.seed, f"adversarial/{name}/{ball.name}"),
-        device=subject.device,
+        seed=seed_of(context.settings.seed, f"adversarial/{name}/{ball.name}"),
+        device=context.device,
         version="standard",
     )
-    four.apgd_targeted.n_target_classes = four.fab.n_target_classes = min(_TARGETS, subject.model.num_classes - 1)
+    four.apgd_targeted.n_target_classes = four.fab.n_target_classes = min(_TARGETS, context.model.num_classes - 1)
     four.fab.targeted = True
-    four.square.n_queries = subject.settings.adversarial.square_queries
+    four.square.n_queries = context.settings.adversarial.square_queries
     return {"apgd-ce": four.apgd, "apgd-t": four.apgd_targeted, "fab-t": four.fab, "square": four.square}[name]
 
 

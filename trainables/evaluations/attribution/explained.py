@@ -12,7 +12,7 @@ from trainables.config.suite import MapName
 from trainables.data import Batch
 from trainables.evaluations.attribution.maps import MAPS, at_picture_resolution
 from trainables.evaluations.attribution.targets import strongest_rivals
-from trainables.evaluations.base import Subject
+from trainables.evaluations.base import EvaluationContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Explainer:
     """Draws one kind of map of one network, which has to be frozen meanwhile."""
 
     name: MapName
-    subject: Subject
+    context: EvaluationContext
 
     def __call__(self, images_BCHW: Tensor, targets_B: Tensor) -> Tensor:
         """Return map_BHW at the pictures' resolution; all tensors are on the CPU."""
@@ -51,12 +51,12 @@ class Explainer:
 
     def on_own_grid(self, images_BCHW: Tensor, targets_B: Tensor) -> Tensor:
         """Return map_BHW as it comes."""
-        device, settings = self.subject.device, self.subject.settings.attribution
-        return MAPS[self.name](self.subject.model, images_BCHW.to(device), targets_B.to(device), settings).cpu()
+        device, settings = self.context.device, self.context.settings.attribution
+        return MAPS[self.name](self.context.model, images_BCHW.to(device), targets_B.to(device), settings).cpu()
 
     def explained(self, batch: Batch) -> Explained:
         """Explain the class that the network predicts."""
-        logits_BK = self.subject.logits(batch.images_BCHW)
+        logits_BK = self.context.logits(batch.images_BCHW)
         targets_B = logits_BK.argmax(1)
         own_grid_BHW = self.on_own_grid(batch.images_BCHW, targets_B)
         return Explained(
@@ -71,4 +71,4 @@ class Explainer:
 
     def generators(self, purpose: str, pictures: Explained) -> list[torch.Generator]:
         """Return a generator for each picture, the same for every kind of map and whatever else is in the batch."""
-        return [self.subject.generator(f"attribution/{purpose}/{picture}") for picture in pictures.ids]
+        return [self.context.generator(f"attribution/{purpose}/{picture}") for picture in pictures.ids]

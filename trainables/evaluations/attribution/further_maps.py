@@ -18,7 +18,7 @@ def continuity(explainer: Explainer, pictures: Explained) -> Tensor:
         torch.randn(image_CHW.shape, generator=generator)
         for image_CHW, generator in zip(pictures.images_BCHW, explainer.generators("continuity", pictures), strict=True)
     ]
-    sigma = explainer.subject.settings.attribution.noise_sigma
+    sigma = explainer.context.settings.attribution.noise_sigma
     noised_BCHW = (pictures.images_BCHW + sigma * torch.stack(noise_BCHW)).clamp(0, 1)
     return structural_similarities(pictures.map_BHW, explainer(noised_BCHW, pictures.targets_B))
 
@@ -31,7 +31,7 @@ def contrastivity(explainer: Explainer, pictures: Explained) -> Tensor:
 
 def max_sensitivity(explainer: Explainer, pictures: Explained) -> Tensor:
     """Return the max-sensitivity by the suite's settings; nan of an empty map."""
-    settings = explainer.subject.settings.attribution
+    settings = explainer.context.settings.attribution
     return max_sensitivities(
         explainer,
         pictures.images_BCHW,

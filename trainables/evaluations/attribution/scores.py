@@ -20,7 +20,7 @@ from trainables.evaluations.attribution.flipping import area_under, flipping_cur
 from trainables.evaluations.attribution.further_maps import continuity, contrastivity, max_sensitivity
 from trainables.evaluations.attribution.localisation import localisations, objects_of, pointing_hits
 from trainables.evaluations.attribution.maps import COSTLY
-from trainables.evaluations.base import Subject
+from trainables.evaluations.base import EvaluationContext
 
 CHUNK = 32
 """Pictures judged at once, between two reports of progress."""
@@ -38,18 +38,20 @@ class Scores:
     flat_N: Tensor
 
 
-def scores_of(name: MapName, subject: Subject, batch: Batch, *, flip_steps: int, costly: frozenset[str]) -> Scores:
+def scores_of(
+    name: MapName, context: EvaluationContext, batch: Batch, *, flip_steps: int, costly: frozenset[str]
+) -> Scores:
     """Judge the maps of the class that the network predicts; the network has to be frozen.
 
     Args:
         flip_steps: A divisor of H*W.
         costly: Ids of the pictures on which the costliest is measured.
     """
-    explainer = Explainer(name, subject)
+    explainer = Explainer(name, context)
     parts: list[Scores] = []
-    for part in batch.split(math.ceil(len(batch) / min(CHUNK, subject.batch_size))):
+    for part in batch.split(math.ceil(len(batch) / min(CHUNK, context.batch_size))):
         parts.append(_judge(explainer, part, flip_steps, costly))
-        subject.tick(sum(len(done.correct_N) for done in parts), len(batch))
+        context.tick(sum(len(done.correct_N) for done in parts), len(batch))
     return Scores(
         values_N={metric: torch.cat([part.values_N[metric] for part in parts]) for metric in parts[0].values_N},
         **{
@@ -76,7 +78,7 @@ def _judge(explainer: Explainer, batch: Batch, flip_steps: int, costly: frozense
     if explainer.name in COMPLETE:
         values_B["completeness"] = completeness_gaps(
             explainer.name,
-            explainer.subject.model,
+            explainer.context.model,
             pictures.logits_BK,
             pictures.own_grid_BHW,
             batch.images_BCHW.shape[1:],
@@ -86,8 +88,8 @@ def _judge(explainer: Explainer, batch: Batch, flip_steps: int, costly: frozense
 
 def _curves(explainer: Explainer, pictures: Explained, flip_steps: int) -> Tensor:
     return flipping_curves(
-        explainer.subject.model,
-        pictures.images_BCHW.to(explainer.subject.device),
+        explainer.context.model,
+        pictures.images_BCHW.to(explainer.context.device),
         pictures.logits_BK,
         pictures.map_BHW,
         num_steps=flip_steps,

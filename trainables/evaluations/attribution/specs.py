@@ -18,8 +18,8 @@ from trainables.evaluations.attribution.maps import BLACK, MAPS
 from trainables.evaluations.attribution.plain_logits import frozen
 from trainables.evaluations.attribution.scores import Scores, scores_of
 from trainables.evaluations.attribution.similarity import MIN_SIDE
-from trainables.evaluations.base import Direction, EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, NotPossibleError, by_picture
+from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
+from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_picture
 
 DIRECTIONS: dict[str, Direction] = {
     "pixel_flipping": "min",
@@ -36,25 +36,25 @@ DIRECTIONS: dict[str, Direction] = {
 NEED_OBJECTS = ("localisation", "pointing_game")
 
 
-def judge_map(name: MapName, subject: Subject) -> Finding:
+def judge_map(name: MapName, context: EvaluationContext) -> EvaluationResult:
     """Judge one kind of map on the suite's sample, on the class that the network predicts for each picture."""
-    settings = subject.settings.attribution
+    settings = context.settings.attribution
     if name not in settings.maps:
         raise NotPossibleError(f"{name} is not in evaluation.suite.attribution.maps")
-    batch = subject.sampled
+    batch = context.sampled
     height, width = batch.images_BCHW.shape[-2:]
     if min(height, width) < MIN_SIDE:
         raise NotPossibleError(f"pictures of {height} x {width} pixels; SSIM needs {MIN_SIDE} x {MIN_SIDE} or more")
     flip_steps = even_steps(height * width, settings.flip_steps)
     costly = _spread(batch, settings.costly_sample)
-    with frozen(subject.model):
-        scores = scores_of(name, subject, batch, flip_steps=flip_steps, costly=costly)
+    with frozen(context.model):
+        scores = scores_of(name, context, batch, flip_steps=flip_steps, costly=costly)
     shows_object_N = has_object(objects_of(batch.background_BHW, batch.has_mask_B))
     kept = [metric for metric in scores.values_N if metric not in NEED_OBJECTS or shows_object_N.any()]
-    return Finding(
+    return EvaluationResult(
         metrics={f"attribution/{name}/{metric}": _summary(metric, scores.values_N[metric]) for metric in kept},
         curves=(_mean_curve(name, scores.curve_NS),),
-        settings=_settings(name, subject, scores, flip_steps, kept) | _masks(batch, shows_object_N),
+        settings=_settings(name, context, scores, flip_steps, kept) | _masks(batch, shows_object_N),
         samples={"correct": by_picture(batch.ids, scores.correct_N)}
         | {f"attribution/{name}/{metric}": by_picture(batch.ids, scores.values_N[metric]) for metric in kept},
     )
@@ -85,15 +85,17 @@ def _mean_curve(name: MapName, curve_NS: Tensor) -> Curve:
     )
 
 
-def _settings(name: MapName, subject: Subject, scores: Scores, flip_steps: int, kept: list[str]) -> dict[str, Any]:
-    settings = subject.settings.attribution
+def _settings(
+    name: MapName, context: EvaluationContext, scores: Scores, flip_steps: int, kept: list[str]
+) -> dict[str, Any]:
+    settings = context.settings.attribution
     own = {"integration_steps": settings.integration_steps} if name == "integrated_gradients" else {}
     return {
         "num_pictures": len(scores.correct_N),
         "num_measured": {metric: int(scores.values_N[metric].isfinite().sum()) for metric in kept},
         "num_empty_maps": int(scores.empty_N.sum()),
         "num_flat_maps": int(scores.flat_N.sum()),
-        "seed": subject.settings.seed,
+        "seed": context.settings.seed,
         "target": "predicted class",
         "rival": "class of the highest other logit",
         "interpolation": "bilinear",

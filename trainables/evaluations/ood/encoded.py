@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.evaluations.base import Subject
-from trainables.evaluations.finding import NotPossibleError
+from trainables.evaluations.base import EvaluationContext
+from trainables.evaluations.result import NotPossibleError
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Encoded:
     """float64, in which the probabilities of a sure network are still apart."""
 
 
-def encode(subject: Subject, images_NCHW: Tensor) -> Encoded:
+def encode(context: EvaluationContext, images_NCHW: Tensor) -> Encoded:
     """Run the network on pictures; raise NotPossibleError where it returns what is no finite number."""
-    parts = [_encode_batch(subject, part_BCHW) for part_BCHW in subject.chunks(images_NCHW)]
+    parts = [_encode_batch(context, part_BCHW) for part_BCHW in context.chunks(images_NCHW)]
     features_NF, logits_NK = (torch.cat(column) for column in zip(*parts, strict=True))
     if not (features_NF.isfinite().all() and logits_NK.isfinite().all()):
         raise NotPossibleError("the network's features and logits are not all finite")
@@ -33,6 +33,6 @@ def encode(subject: Subject, images_NCHW: Tensor) -> Encoded:
 
 
 @torch.no_grad()
-def _encode_batch(subject: Subject, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    output = subject.model(images_BCHW.to(subject.device))
+def _encode_batch(context: EvaluationContext, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    output = context.model(images_BCHW.to(context.device))
     return output.features.float().mean((2, 3)).cpu(), output.logits.double().cpu()

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from trainables.config import ScoreName
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Curve, Finding, Metrics, NotPossibleError
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.ood.choice import Choice, Validation, choose
 from trainables.evaluations.ood.encoded import encode
 from trainables.evaluations.ood.scores import SCORES, Trained
 from trainables.evaluations.ood.separation import Roc, roc, separation
-from trainables.evaluations.ood.sets import OutsideSets
+from trainables.evaluations.ood.sets import OodSets
+from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotPossibleError
 
 logger = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ _VALIDATION_SAMPLE = 100
 """Pictures of each set on which hyper-parameters are chosen: ODIN's eight candidates cost more than all the rest."""
 
 
-def _run(subject: Subject) -> Finding:
-    sets = OutsideSets.of(subject)
-    scores = tuple(dict.fromkeys(subject.settings.ood.scores))
-    step = _steps(subject, 1 + len(scores) + sets.num_measured)
-    trained = _trained(subject)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    sets = OodSets.of(context)
+    scores = tuple(dict.fromkeys(context.settings.ood.scores))
+    step = _steps(context, 1 + len(scores) + sets.num_measured)
+    trained = _trained(context)
     step()
-    validation, validated_on = _validation(subject, sets)
+    validation, validated_on = _validation(context, sets)
     choices, score_notes = _choose(scores, trained, validation, step)
-    inside = encode(subject, subject.sampled.images_BCHW)
+    inside = encode(context, context.sampled.images_BCHW)
     inside_scores = {name: choice.score(inside) for name, choice in choices.items()}
     metrics: Metrics = {}
     curves = []
@@ -47,11 +47,11 @@ def _run(subject: Subject) -> Finding:
         step()
     if not metrics:
         raise NotPossibleError("no score could be measured on any near or far set; the log says why")
-    return Finding(
+    return EvaluationResult(
         metrics | means_by_role(metrics, sets.roles),
         curves=tuple(curves),
         settings={
-            "seed": subject.settings.seed,
+            "seed": context.settings.seed,
             "num_pictures": len(inside.logits_NK),
             "fit_sample": len(trained.labels_N),
             "validated_on": validated_on,
@@ -61,35 +61,35 @@ def _run(subject: Subject) -> Finding:
     )
 
 
-def _still_holds(subject: Subject, kept: Finding) -> bool:
-    sets, notes = OutsideSets.of(subject), kept.settings["sets"]
+def _still_holds(context: EvaluationContext, kept: EvaluationResult) -> bool:
+    sets, notes = OodSets.of(context), kept.settings["sets"]
     return all(notes.get(name, {}).get("digest") == sets.digest(name) for name in sets.sections)
 
 
-def _trained(subject: Subject) -> Trained:
-    reference, size = subject.data.reference, subject.batch_size
-    draws = subject.draws(reference, subject.settings.ood.fit_sample)
+def _trained(context: EvaluationContext) -> Trained:
+    reference, size = context.data.reference, context.batch_size
+    draws = context.draws(reference, context.settings.ood.fit_sample)
     features, labels = [], []
     for start in range(0, len(draws), size):
         batch = reference.__getitems__(draws[start : start + size])
         if len(batch):
-            features.append(encode(subject, batch.images_BCHW).features_NF)
+            features.append(encode(context, batch.images_BCHW).features_NF)
             labels.append(batch.labels_B)
-    return Trained(subject.model, subject.device, size, torch.cat(features), torch.cat(labels))
+    return Trained(context.model, context.device, size, torch.cat(features), torch.cat(labels))
 
 
-def _validation(subject: Subject, sets: OutsideSets) -> tuple[Validation | None, str]:
+def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation | None, str]:
     """Return the validation sets against pictures inside that are not measured, where there are enough of these."""
-    size = min(_VALIDATION_SAMPLE, subject.settings.sample)
+    size = min(_VALIDATION_SAMPLE, context.settings.sample)
     outside = sets.validation(size)
     if not outside:
         return None, "nothing: there is no validation set"
-    val = subject.data.val
-    measured = set(subject.draws(val))
-    others = [draw for draw in subject.draws(val, subject.settings.sample + size) if draw not in measured]
+    val = context.data.val
+    measured = set(context.draws(val))
+    others = [draw for draw in context.draws(val, context.settings.sample + size) if draw not in measured]
     enough = len(others) == size
-    batch = val.__getitems__(others if enough else subject.draws(val, size))
-    inside = Validation(encode(subject, batch.images_BCHW), outside)
+    batch = val.__getitems__(others if enough else context.draws(val, size))
+    inside = Validation(encode(context, batch.images_BCHW), outside)
     return inside, f"{len(batch)} inside pictures that are {'not ' * enough}measured"
 
 
@@ -138,9 +138,9 @@ def _curve(set_name: str, score: str, points: Roc) -> Curve:
     )
 
 
-def _steps(subject: Subject, total: int) -> Callable[[], None]:
+def _steps(context: EvaluationContext, total: int) -> Callable[[], None]:
     done = count(1)
-    return lambda: subject.tick(next(done), total)
+    return lambda: context.tick(next(done), total)
 
 
 OOD = EvalSpec(

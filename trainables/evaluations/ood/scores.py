@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.config import ScoreName
-from trainables.evaluations.finding import NotPossibleError
 from trainables.evaluations.ood.encoded import Encoded
+from trainables.evaluations.result import NotPossibleError
 from trainables.models import Classifier
 
 if TYPE_CHECKING:

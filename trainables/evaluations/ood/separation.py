@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
-from trainables.evaluations.finding import Metrics
+from trainables.evaluations.result import Metrics
 
 _TPR = 0.95
 _NUM_POINTS = 200

@@ -5,33 +5,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainables.config import ConfigError, DataConfig, OutsideSet
-from trainables.data import Batch, PictureSet, build_outside, default_sets
-from trainables.evaluations.base import Subject
-from trainables.evaluations.finding import NotPossibleError
+from trainables.config import ConfigError, DataConfig, OodSet
+from trainables.data import Batch, PictureSet, build_ood_set, default_ood_sets
+from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.ood.encoded import Encoded, encode
+from trainables.evaluations.result import NotPossibleError
 from trainables.evaluations.seeds import seed_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class OutsideSets:
+class OodSets:
     """The sets that the suite names, or else those that need no files, and what became of each."""
 
-    subject: Subject
+    context: EvaluationContext
     config: DataConfig
-    sections: Mapping[str, OutsideSet]
+    sections: Mapping[str, OodSet]
     notes: dict[str, Any] = field(default_factory=dict)
     """By name: role, kind, and what was looked at or why it was skipped; filled as the sets are read."""
 
     @classmethod
-    def of(cls, subject: Subject) -> "OutsideSets":
+    def of(cls, context: EvaluationContext) -> "OodSets":
         """Raise NotPossibleError where there is nothing to measure."""
-        config = subject.data.config
+        config = context.data.config
         if config is None:
             raise NotPossibleError("the data do not say what they were built from, so nothing is known to lie outside")
-        sets = cls(subject, config, subject.settings.ood.sets or default_sets(config))
+        sets = cls(context, config, context.settings.ood.sets or default_ood_sets(config))
         if not sets.num_measured:
             raise NotPossibleError("evaluation.suite.ood.sets has no near and no far set")
         return sets
@@ -66,7 +66,7 @@ class OutsideSets:
                 note["skipped"] = str(error)
                 continue
             note |= {"num_pictures": len(batch), "digest": digest}
-            yield name, encode(self.subject, batch.images_BCHW)
+            yield name, encode(self.context, batch.images_BCHW)
 
     def digest(self, name: str) -> str | None:
         """Return the digest of the set's pictures, or None where it cannot be read."""
@@ -76,13 +76,13 @@ class OutsideSets:
             return None
 
     def _build(self, name: str) -> PictureSet:
-        settings = self.subject.settings
+        settings = self.context.settings
         seed = seed_of(settings.seed, f"outside {name}")
-        return build_outside(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
+        return build_ood_set(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
 
     def _sample(self, name: str, size: int | None) -> tuple[Batch, str]:
         pictures = self._build(name)
-        batch = self.subject.sample(pictures, size)
+        batch = self.context.sample(pictures, size)
         if not len(batch):
             raise ConfigError(f"evaluation.suite.ood.sets.{name}: none of its pictures could be read")
         return batch, pictures.digest()

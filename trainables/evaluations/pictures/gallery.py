@@ -11,13 +11,13 @@ from PIL import Image
 
 from trainables.cams.colours import to_image
 from trainables.data import Batch
-from trainables.evaluations.base import EvalSpec, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.pictures.choice import Rows, choose_classes, choose_rows
 from trainables.evaluations.pictures.class_names import file_names, readable_names
 from trainables.evaluations.pictures.readings import Readings, read_sample
 from trainables.evaluations.pictures.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.evaluations.pictures.tile import draw_map, tile_picture
+from trainables.evaluations.result import EvaluationResult
 
 NOTE = (
     "Below each picture is its ContrastiveCAM of {name} against the rival with the highest logit: red speaks for "
@@ -37,10 +37,10 @@ class _Shown:
     slot: int
 
 
-def _run(subject: Subject) -> Finding:
-    batch, readings = subject.sampled, read_sample(subject)
-    settings = subject.settings.pictures
-    labels_N, classes = batch.labels_B, subject.data.class_names
+def _run(context: EvaluationContext) -> EvaluationResult:
+    batch, readings = context.sampled, read_sample(context)
+    settings = context.settings.pictures
+    labels_N, classes = batch.labels_B, context.data.class_names
     right_N = readings.predicted_N == labels_N
     files, names = file_names(classes), readable_names(classes)
     shown = _Shown(batch, readings, names, slot_width(settings.gallery_images))
@@ -52,11 +52,11 @@ def _run(subject: Subject) -> Finding:
         rows = choose_rows(readings, labels_N, label, settings.gallery_images)
         pictures[files[label]] = draw_sheet(title, NOTE.format(name=names[label]), _rows(shown, rows), slot=shown.slot)
         counts[files[label]] = {"class": classes[label], "num_pictures": num, "num_right": num_right}
-    return Finding(
+    return EvaluationResult(
         {},
         pictures=pictures,
         settings={
-            "seed": subject.settings.seed,
+            "seed": context.settings.seed,
             "num_pictures": len(batch),
             "num_without_mask": int((~batch.has_mask_B).sum()),
             "gallery_images": settings.gallery_images,

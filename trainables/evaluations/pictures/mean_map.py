@@ -10,12 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from trainables.cams import reduce_background
-from trainables.evaluations.base import EvalSpec, Subject
+from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.cutouts import bounding_box
-from trainables.evaluations.finding import Finding, NotPossibleError
 from trainables.evaluations.pictures.mean_sheet import Around, draw_means
 from trainables.evaluations.pictures.object_frame import SURROUND, align
 from trainables.evaluations.pictures.readings import read_sample
+from trainables.evaluations.result import EvaluationResult, NotPossibleError
 
 GRID = 32
 """Rows and columns of the frame around the object."""
@@ -71,11 +71,11 @@ def _around(shares_NHW: Tensor, object_NHW: Tensor) -> Around:
     )
 
 
-def _run(subject: Subject) -> Finding:
-    batch = subject.sampled
-    means = mean_influence(read_sample(subject).influence_NHW, 1 - batch.background_BHW, batch.has_mask_B)
+def _run(context: EvaluationContext) -> EvaluationResult:
+    batch = context.sampled
+    means = mean_influence(read_sample(context).influence_NHW, 1 - batch.background_BHW, batch.has_mask_B)
     settings: dict[str, Any] = {
-        "seed": subject.settings.seed,
+        "seed": context.settings.seed,
         "num_pictures": means.num_pictures,
         "num_without_influence": len(batch) - means.num_pictures,
         "num_with_object": means.around.num_pictures if means.around else 0,
@@ -84,7 +84,7 @@ def _run(subject: Subject) -> Finding:
     if means.around:
         settings |= {"frame_grid": GRID, "frame_surround": SURROUND, "frame_min_reach": MIN_REACH}
     sheet = draw_means(means.share_HW, means.num_pictures, means.around)
-    return Finding({}, pictures={"mean_influence": sheet}, settings=settings)
+    return EvaluationResult({}, pictures={"mean_influence": sheet}, settings=settings)
 
 
 MEAN_INFLUENCE = EvalSpec(name="mean_influence", category="pictures", directions={}, run=_run)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
 from trainables.data import Batch
-from trainables.evaluations.base import Subject
-from trainables.evaluations.finding import NotPossibleError
+from trainables.evaluations.base import EvaluationContext
+from trainables.evaluations.result import NotPossibleError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,35 +32,35 @@ class Readings:
     """The background's share of the influence; nan without a mask or without influence."""
 
 
-def read_sample(subject: Subject) -> Readings:
+def read_sample(context: EvaluationContext) -> Readings:
     """Return the readings of the sampled pictures.
 
     Raises:
         NotPossibleError: The network has one class, which has no rival, or a logit that is no finite number.
     """
-    if subject.model.num_classes < 2:
+    if context.model.num_classes < 2:
         raise NotPossibleError("a network with one class has no rival to contrast it with")
-    batch = subject.sampled
+    batch = context.sampled
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(batch), subject.batch_size):
-            parts.append(_read(subject, batch, slice(start, start + subject.batch_size)))
-            subject.tick(min(start + subject.batch_size, len(batch)), len(batch))
+        for start in range(0, len(batch), context.batch_size):
+            parts.append(_read(context, batch, slice(start, start + context.batch_size)))
+            context.tick(min(start + context.batch_size, len(batch)), len(batch))
     return Readings(
         **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Readings)}
     )
 
 
-def _read(subject: Subject, batch: Batch, part: slice) -> Readings:
-    output = subject.model(batch.images_BCHW[part].to(subject.device))
-    logits_BK, labels_B = output.logits.float(), batch.labels_B[part].to(subject.device)
+def _read(context: EvaluationContext, batch: Batch, part: slice) -> Readings:
+    output = context.model(batch.images_BCHW[part].to(context.device))
+    logits_BK, labels_B = output.logits.float(), batch.labels_B[part].to(context.device)
     if not logits_BK.isfinite().all():
         raise NotPossibleError("the network's logits are not finite")
-    contrastive_BKHW = contrastive_cams(hirescam(output.features.float(), subject.model.head.weight), labels_B)
+    contrastive_BKHW = contrastive_cams(hirescam(output.features.float(), context.model.head.weight), labels_B)
     rival_B = logits_BK.scatter(1, labels_B.unsqueeze(1), -torch.inf).argmax(1)
-    background_BHW = reduce_background(batch.background_BHW[part].to(subject.device), contrastive_BKHW.shape[-2:])
+    background_BHW = reduce_background(batch.background_BHW[part].to(context.device), contrastive_BKHW.shape[-2:])
     foreground_B, background_B = influence(contrastive_BKHW, background_BHW)
-    has_mask_B = batch.has_mask_B[part].to(subject.device)
+    has_mask_B = batch.has_mask_B[part].to(context.device)
     confidence_B, predicted_B = logits_BK.double().softmax(1).max(1)
     return Readings(
         predicted_N=predicted_B.cpu(),

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from tests.trainables.evaluations.adversarial.linear_pictures import convolutional
 from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
 from trainables.config import Suite
-from trainables.evaluations import Finding, NotPossibleError
+from trainables.evaluations import EvaluationResult, NotPossibleError
 from trainables.evaluations.adversarial import ATTACKED_MAPS
 from trainables.models import Classifier
 
 SIZE = 12
 
 
-def run(model: Classifier, pictures: Pictures, *, linf: float) -> Finding:
+def run(model: Classifier, pictures: Pictures, *, linf: float) -> EvaluationResult:
     settings = Suite.model_validate({"adversarial": {"linf": linf}})
     return ATTACKED_MAPS.run(subject_of(model, pictures, settings=settings))
 

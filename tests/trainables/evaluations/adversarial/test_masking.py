@@ -14,7 +14,7 @@ from tests.trainables.evaluations.adversarial.linear_pictures import (
 )
 from tests.trainables.evaluations.conftest import Pictures, subject_of
 from trainables.config import Suite
-from trainables.evaluations import Finding
+from trainables.evaluations import EvaluationResult
 from trainables.evaluations.adversarial import MASKING
 from trainables.evaluations.adversarial.masking import beyond_noise, reasons
 from trainables.models import Classifier
@@ -28,7 +28,7 @@ NOTHING = {
 }
 
 
-def run(model: Classifier, pictures: Pictures, **adversarial: Any) -> Finding:
+def run(model: Classifier, pictures: Pictures, **adversarial: Any) -> EvaluationResult:
     settings = Suite.model_validate({"adversarial": {"square_queries": 300, **adversarial}})
     return MASKING.run(replace(subject_of(model, pictures, settings=settings), batch_size=32))
 

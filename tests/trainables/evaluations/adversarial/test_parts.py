@@ -16,7 +16,7 @@ from tests.trainables.evaluations.adversarial.linear_pictures import (
 )
 from tests.trainables.evaluations.conftest import Pictures, subject_of
 from trainables.config import Suite
-from trainables.evaluations import EvalSpec, Subject
+from trainables.evaluations import EvalSpec, EvaluationContext
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.models import Classifier
 
@@ -24,9 +24,9 @@ PARTS = (FGSM, PGD, AUTOATTACK, SQUARE, MASKING, ATTACKED_MAPS)
 DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
 
 
-def subject(
+def context(
     model: Classifier, pictures: Pictures, adversarial: Mapping[str, Any], *, sample: int = 200, **options: Any
-) -> Subject:
+) -> EvaluationContext:
     settings = {"sample": sample, "adversarial": {"square_queries": 50, **adversarial}}
     return replace(subject_of(model, pictures, settings=Suite.model_validate(settings), **options), batch_size=32)
 
@@ -34,7 +34,7 @@ def subject(
 class TestFgsm:
     def test_closed_form(self) -> None:
         model, weight_P = two_classes()
-        found = FGSM.run(subject(model, pictures_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
+        found = FGSM.run(context(model, pictures_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
         assert found.metrics == {"adversarial/fgsm/linf_0.1": 0.5}
         assert found.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
         assert found.samples == {
@@ -49,11 +49,11 @@ class TestCurve:
         """Of distances .03 .05 .09 .11 .2 .3, and of 31 times as many in L2: `2 / sqrt(5 / 192) * d / 12.4`."""
         model, weight_P = two_classes()
         curves = {"linf_curve": [0.04, 0.15, 1.0, 0.25], "l2_curve": [0.04]}
-        linf = PGD.run(subject(model, pictures_at(weight_P, DISTANCES, "linf"), curves))
+        linf = PGD.run(context(model, pictures_at(weight_P, DISTANCES, "linf"), curves))
         assert linf.curves[0].x == (0, 0.04, 0.15, 0.25, 1)
         assert linf.curves[0].y == (1, 5 / 6, 2 / 6, 1 / 6, 0)
         assert (linf.curves[0].chart, linf.curves[0].name) == ("accuracy under attack (Linf)", "PGD")
-        l2 = PGD.run(subject(model, pictures_at(weight_P, DISTANCES, "l2"), curves))
+        l2 = PGD.run(context(model, pictures_at(weight_P, DISTANCES, "l2"), curves))
         assert l2.curves[1].x == (0, 0.04)
         assert l2.curves[1].y == (1, 5 / 6)
         assert l2.curves[1].chart == "accuracy under attack (L2)"
@@ -70,21 +70,21 @@ class TestCurve:
     def test_eps_0_is_the_accuracy_of_the_same_sample(self) -> None:
         model, pictures = convolutional()
         pictures._labels_N[:3] = (pictures._labels_N[:3] + 1) % 4
-        found = PGD.run(subject(model, pictures, {}, sample=10))
-        sampled = subject(model, pictures, {}, sample=10).sampled
+        found = PGD.run(context(model, pictures, {}, sample=10))
+        sampled = context(model, pictures, {}, sample=10).sampled
         expected = (model(sampled.images_BCHW).logits.argmax(1) == sampled.labels_B).double().mean().item()
         assert found.metrics["adversarial/pgd/linf_0"] == found.metrics["adversarial/pgd/l2_0"] == expected
         assert found.settings["num_pictures"] == 10
 
     def test_eps_1_leaves_nothing(self) -> None:
-        assert PGD.run(subject(*convolutional(), {})).metrics["adversarial/pgd/linf_1"] == 0
+        assert PGD.run(context(*convolutional(), {})).metrics["adversarial/pgd/linf_1"] == 0
 
 
 class TestAutoAttack:
     def test_closed_form_in_both_norms(self) -> None:
         model, weight_KP = four_classes()
-        linf = AUTOATTACK.run(subject(model, quartered(weight_KP, DISTANCES, "linf"), {"linf": 0.1, "l2": 0.0}))
-        l2 = AUTOATTACK.run(subject(model, quartered(weight_KP, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        linf = AUTOATTACK.run(context(model, quartered(weight_KP, DISTANCES, "linf"), {"linf": 0.1, "l2": 0.0}))
+        l2 = AUTOATTACK.run(context(model, quartered(weight_KP, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
         assert linf.metrics["adversarial/autoattack/linf_0.1"] == 0.5
         assert l2.metrics["adversarial/autoattack/l2_0.1"] == 0.5
         assert list(l2.settings["accuracy_after"]["l2_0.1"]) == ["pgd", "apgd-ce", "apgd-t", "fab-t", "square"]
@@ -92,7 +92,7 @@ class TestAutoAttack:
 
     def test_two_classes(self) -> None:
         model, weight_P = two_classes()
-        found = AUTOATTACK.run(subject(model, pictures_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        found = AUTOATTACK.run(context(model, pictures_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
         assert found.metrics == {"adversarial/autoattack/linf_0": 1, "adversarial/autoattack/l2_0.1": 0.5}
         reason = {"apgd-t": "its loss compares 4 classes, and there are 2"}
         assert found.settings["left_out"] == {"linf_0": reason, "l2_0.1": reason}
@@ -100,7 +100,7 @@ class TestAutoAttack:
 
     def test_accuracy_only_falls_from_attack_to_attack(self) -> None:
         """The more so after a PGD of one step, which leaves the four something to find."""
-        found = AUTOATTACK.run(subject(*convolutional(num_pictures=32), {"linf": 0.02, "l2": 0.0, "steps": 1}))
+        found = AUTOATTACK.run(context(*convolutional(num_pictures=32), {"linf": 0.02, "l2": 0.0, "steps": 1}))
         accuracies = list(found.settings["accuracy_after"]["linf_0.02"].values())
         assert accuracies == sorted(accuracies, reverse=True)
         assert 1 > accuracies[0] > accuracies[-1]
@@ -108,7 +108,7 @@ class TestAutoAttack:
 
     def test_looks_at_as_many_pictures_as_the_settings_say(self) -> None:
         model, pictures = convolutional()
-        one = subject(model, pictures, {"sample": 5, "linf": 0.1, "l2": 2.0})
+        one = context(model, pictures, {"sample": 5, "linf": 0.1, "l2": 2.0})
         found = AUTOATTACK.run(one)
         assert found.settings["num_pictures"] == 5
         assert set(found.samples["adversarial/autoattack/l2_2"]) < set(one.sampled.ids)
@@ -119,14 +119,14 @@ class TestSquare:
     def test_is_no_better_than_pgd_on_plain_networks(self, eps: float) -> None:
         settings = {"linf": eps, "linf_curve": [eps], "square_queries": 300, "sample": 32}
         for model, pictures in (convolutional(num_pictures=32), convolutional(seed=1, num_pictures=32)):
-            one = subject(model, pictures, settings)
+            one = context(model, pictures, settings)
             square = SQUARE.run(one).metrics[f"adversarial/square/linf_{eps:.4g}"]
             assert square >= PGD.run(one).metrics[f"adversarial/pgd/linf_{eps:.4g}"]
 
     def test_more_queries_only_add(self) -> None:
         model, pictures = convolutional(num_pictures=32)
         few, many = (
-            SQUARE.run(subject(model, pictures, {"linf": 0.04, "square_queries": queries})) for queries in (1, 400)
+            SQUARE.run(context(model, pictures, {"linf": 0.04, "square_queries": queries})) for queries in (1, 400)
         )
         name = "adversarial/square/linf_0.04"
         assert many.metrics[name] < few.metrics[name]
@@ -141,7 +141,7 @@ class TestEveryPart:
         model, pictures = convolutional()
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         state = torch.get_rng_state()
-        first, again = (part.run(subject(model, pictures, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
+        first, again = (part.run(context(model, pictures, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
         assert first.metrics == again.metrics
         assert first.samples == again.samples
         assert torch.get_rng_state().equal(state)
@@ -153,7 +153,7 @@ class TestEveryPart:
         ticks: list[tuple[int, int]] = []
         model, pictures = convolutional()
         found = part.run(
-            subject(model, pictures, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
+            context(model, pictures, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
         )
         assert found.metrics
         assert all(any(_fits(name, pattern) for pattern in part.directions) for name in found.metrics)

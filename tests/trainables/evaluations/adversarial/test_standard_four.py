@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.trainables.evaluations.adversarial.linear_pictures import convolutional, four_classes, quartered
 from tests.trainables.evaluations.conftest import Pictures, subject_of
 from trainables.config import Suite
-from trainables.evaluations import Subject
+from trainables.evaluations import EvaluationContext
 from trainables.evaluations.adversarial.attacks import Attacked, attackable
 from trainables.evaluations.adversarial.ball import Ball, Norm
 from trainables.evaluations.adversarial.standard_four import FOUR, left_out, one_of_four
@@ -24,13 +24,13 @@ DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
 WITHIN = [True, True, False, False, True, False]
 
 
-def subject(model: Classifier, pictures: Pictures, **adversarial: Any) -> Subject:
+def context(model: Classifier, pictures: Pictures, **adversarial: Any) -> EvaluationContext:
     return subject_of(model, pictures, settings=Suite.model_validate({"adversarial": adversarial}))
 
 
 def run(name: str, model: Classifier, pictures: Pictures, ball: Ball, *, queries: int = 100) -> Attacked:
     with attackable(model) as logits_of:
-        attack = one_of_four(name, subject(model, pictures, square_queries=queries), logits_of, ball)
+        attack = one_of_four(name, context(model, pictures, square_queries=queries), logits_of, ball)
         return attack(pictures.batch.images_BCHW, pictures.batch.labels_B)
 
 
@@ -74,7 +74,7 @@ class TestPoints:
         model, pictures = convolutional()
         labels_B = (pictures.batch.labels_B + 1) % 4
         with attackable(model) as logits_of:
-            attack = one_of_four(name, subject(model, pictures, square_queries=10), logits_of, Ball("linf", 0.05))
+            attack = one_of_four(name, context(model, pictures, square_queries=10), logits_of, Ball("linf", 0.05))
             found = attack(pictures.batch.images_BCHW, labels_B)
         assert found.fooled_B.all()
         assert found.images_BCHW.equal(pictures.batch.images_BCHW)

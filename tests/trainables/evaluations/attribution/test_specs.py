@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from orchestrator.files.evaluation_store import PartFiles
+from orchestrator.files.evaluation_store import EvaluationFiles
 from tests.trainables.evaluations.attribution.networks import pictures, small_network
 from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
 from trainables.config import Suite
-from trainables.evaluations import Finding, NotPossibleError, Subject
+from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.models import Classifier
 
@@ -22,12 +22,12 @@ LEFT[:, :2] = 0
 """Background: the object is the two columns on the left, a quarter of the picture."""
 
 
-def judged(name: str, subject: Subject) -> Finding:
-    return SPECS[f"attribution-{name}"].run(subject)
+def judged(name: str, context: EvaluationContext) -> EvaluationResult:
+    return SPECS[f"attribution-{name}"].run(context)
 
 
-def metric(finding: Finding, name: str) -> float:
-    (value,) = [value for metric, value in finding.metrics.items() if metric.endswith(f"/{name}")]
+def metric(result: EvaluationResult, name: str) -> float:
+    (value,) = [value for metric, value in result.metrics.items() if metric.endswith(f"/{name}")]
     return value
 
 
@@ -59,11 +59,11 @@ def blind() -> Classifier:
 @pytest.mark.parametrize("name", SPECS)
 def test_every_map_has_all_its_figures(name: str) -> None:
     spec = SPECS[name]
-    finding = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
     assert spec.category == "attribution"
-    assert set(finding.metrics) == set(spec.directions)
-    assert all(isinstance(value, float) and not isnan(value) for value in finding.metrics.values())
-    (curve,) = finding.curves
+    assert set(result.metrics) == set(spec.directions)
+    assert all(isinstance(value, float) and not isnan(value) for value in result.metrics.values())
+    (curve,) = result.curves
     assert (curve.chart, f"attribution-{curve.name}") == ("pixel flipping", name)
     assert curve.x == tuple(step / 8 for step in range(9))
     assert len(curve.y) == 9
@@ -78,63 +78,63 @@ def test_only_maps_that_add_up_are_asked_for_completeness() -> None:
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
 def test_evidence_on_the_object(red_or_green: Classifier, name: str) -> None:
-    finding = judged(name, subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
-    assert metric(finding, "localisation") == pytest.approx(1)
-    assert metric(finding, "pointing_game") == 1
-    assert metric(finding, "complexity") == pytest.approx(log(16))
-    assert metric(finding, "sparseness") == pytest.approx(0.75, abs=1e-5)
+    result = judged(name, subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    assert metric(result, "localisation") == pytest.approx(1)
+    assert metric(result, "pointing_game") == 1
+    assert metric(result, "complexity") == pytest.approx(log(16))
+    assert metric(result, "sparseness") == pytest.approx(0.75, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
 def test_evidence_on_the_background(red_or_green: Classifier, name: str) -> None:
-    finding = judged(name, subject_of(red_or_green, shown([columns([6, 7])]), settings=suite()))
-    assert metric(finding, "localisation") == pytest.approx(0, abs=1e-9)
-    assert metric(finding, "pointing_game") == 0
+    result = judged(name, subject_of(red_or_green, shown([columns([6, 7])]), settings=suite()))
+    assert metric(result, "localisation") == pytest.approx(0, abs=1e-9)
+    assert metric(result, "pointing_game") == 0
 
 
 def test_pixel_flipping_by_hand(red_or_green: Classifier) -> None:
     """Two of eight steps take all evidence away, 1/8 of the logit's lead of 1/4 each."""
-    finding = judged("hirescam", subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    result = judged("hirescam", subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
     lead = torch.tensor([2 / 8, 1 / 8, 0, 0, 0, 0, 0, 0, 0])
     curve = lead.sigmoid().tolist()
     area = (sum(curve) - curve[0] / 2 - curve[-1] / 2) / 8
-    assert finding.curves[0].y == pytest.approx(curve, abs=1e-7)
-    assert metric(finding, "pixel_flipping") == pytest.approx(area, abs=1e-7)
-    assert metric(finding, "pixel_flipping_normalised") == pytest.approx(area / curve[0], abs=1e-7)
+    assert result.curves[0].y == pytest.approx(curve, abs=1e-7)
+    assert metric(result, "pixel_flipping") == pytest.approx(area, abs=1e-7)
+    assert metric(result, "pixel_flipping_normalised") == pytest.approx(area / curve[0], abs=1e-7)
 
 
 @pytest.mark.parametrize("name", ["hirescam", "gradcam", "eigencam"])
 def test_a_constant_map_is_no_hit(red_or_green: Classifier, name: str) -> None:
-    finding = judged(name, subject_of(red_or_green, shown([columns(range(8))] * 2), settings=suite()))
-    assert metric(finding, "localisation") == pytest.approx(16 / 64)
-    assert metric(finding, "complexity") == pytest.approx(log(64))
-    assert metric(finding, "sparseness") == pytest.approx(0, abs=1e-9)
+    result = judged(name, subject_of(red_or_green, shown([columns(range(8))] * 2), settings=suite()))
+    assert metric(result, "localisation") == pytest.approx(16 / 64)
+    assert metric(result, "complexity") == pytest.approx(log(64))
+    assert metric(result, "sparseness") == pytest.approx(0, abs=1e-9)
     for undefined in ("pointing_game", "pixel_flipping", "pixel_flipping_normalised", "contrastivity"):
-        assert isnan(metric(finding, undefined))
-        assert finding.settings["num_measured"][undefined] == 0
-    assert finding.settings["num_flat_maps"] == 2
-    assert finding.settings["num_empty_maps"] == 0
+        assert isnan(metric(result, undefined))
+        assert result.settings["num_measured"][undefined] == 0
+    assert result.settings["num_flat_maps"] == 2
+    assert result.settings["num_empty_maps"] == 0
 
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "class_reconstructed", "gradcam", "integrated_gradients"])
 def test_a_network_that_sees_nothing_gets_no_credit(name: str) -> None:
-    finding = judged(name, subject_of(blind(), textured(3), settings=suite()))
-    assert finding.settings["num_empty_maps"] == 3
-    assert set(finding.settings["num_measured"].values()) <= {0, 3}
-    for key, value in finding.metrics.items():
+    result = judged(name, subject_of(blind(), textured(3), settings=suite()))
+    assert result.settings["num_empty_maps"] == 3
+    assert set(result.settings["num_measured"].values()) <= {0, 3}
+    for key, value in result.metrics.items():
         assert value == 0 if key.endswith("completeness") else isnan(value)
-    for key, by_picture in finding.samples.items():
+    for key, by_picture in result.samples.items():
         assert len(by_picture) == (3 if key == "correct" or key.endswith("completeness") else 0)
 
 
 def test_a_map_without_class_does_not_contrast() -> None:
-    finding = judged("eigencam", subject_of(small_network(num_classes=2), textured(), settings=suite()))
-    assert metric(finding, "contrastivity") == pytest.approx(1)
+    result = judged("eigencam", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    assert metric(result, "contrastivity") == pytest.approx(1)
 
 
 def test_a_contrastive_map_of_two_classes_is_its_rivals_negative() -> None:
-    finding = judged("contrastive", subject_of(small_network(num_classes=2), textured(), settings=suite()))
-    assert max(finding.samples["attribution/contrastive/contrastivity"].values()) < 0
+    result = judged("contrastive", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    assert max(result.samples["attribution/contrastive/contrastivity"].values()) < 0
 
 
 def test_continuity_and_sensitivity_grow_and_shrink_with_the_noise() -> None:
@@ -150,12 +150,12 @@ def test_continuity_and_sensitivity_grow_and_shrink_with_the_noise() -> None:
 
 
 def test_without_masks_localisation_is_left_out() -> None:
-    subject = subject_of(small_network(num_classes=2), textured(has_mask=False), settings=suite())
-    finding = judged("hirescam", subject)
-    assert not any("localisation" in name or "pointing" in name for name in {*finding.metrics, *finding.samples})
-    assert set(finding.settings["left_out"]) == {"localisation", "pointing_game"}
-    assert finding.settings["num_without_mask"] == 7
-    assert len(finding.metrics) == 8
+    context = subject_of(small_network(num_classes=2), textured(has_mask=False), settings=suite())
+    result = judged("hirescam", context)
+    assert not any("localisation" in name or "pointing" in name for name in {*result.metrics, *result.samples})
+    assert set(result.settings["left_out"]) == {"localisation", "pointing_game"}
+    assert result.settings["num_without_mask"] == 7
+    assert len(result.metrics) == 8
 
 
 def test_empty_masks_are_skipped_and_counted() -> None:
@@ -164,33 +164,33 @@ def test_empty_masks_are_skipped_and_counted() -> None:
     both._background_NHW[1] = 1
     both._has_mask_N[2] = False
     both._background_NHW[2] = 0
-    finding = judged("hirescam", subject_of(small_network(num_classes=2), both, settings=suite()))
-    assert finding.settings["num_empty_masks"] == finding.settings["num_without_mask"] == 1
-    assert finding.settings["num_measured"]["pointing_game"] == 2
-    assert set(finding.samples["attribution/hirescam/pointing_game"]) == {"picture-0", "picture-3"}
-    assert finding.settings["num_measured"]["complexity"] == 4
+    result = judged("hirescam", subject_of(small_network(num_classes=2), both, settings=suite()))
+    assert result.settings["num_empty_masks"] == result.settings["num_without_mask"] == 1
+    assert result.settings["num_measured"]["pointing_game"] == 2
+    assert set(result.samples["attribution/hirescam/pointing_game"]) == {"picture-0", "picture-3"}
+    assert result.settings["num_measured"]["complexity"] == 4
 
 
 def test_samples_belong_to_their_pictures() -> None:
     model = small_network(num_classes=2)
-    finding = judged("hirescam", subject_of(model, textured(), settings=suite()))
+    result = judged("hirescam", subject_of(model, textured(), settings=suite()))
     alone = judged("hirescam", subject_of(model, textured(), settings=suite(costly_sample=1)))
-    values = finding.samples["attribution/hirescam/pixel_flipping"]
+    values = result.samples["attribution/hirescam/pixel_flipping"]
     assert list(values) == [f"picture-{index}" for index in range(7)]
-    assert metric(finding, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
-    gaps = finding.samples["attribution/hirescam/completeness"]
-    assert metric(finding, "completeness") == max(gaps.values())
+    assert metric(result, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
+    gaps = result.samples["attribution/hirescam/completeness"]
+    assert metric(result, "completeness") == max(gaps.values())
     right = (model(pictures(7)).logits.argmax(1) == 0).double().tolist()
-    assert list(finding.samples["correct"].values()) == right
+    assert list(result.samples["correct"].values()) == right
     assert set(alone.samples["attribution/hirescam/max_sensitivity"]) == {"picture-0"}
     assert alone.settings["num_measured"]["max_sensitivity"] == 1
 
 
 @pytest.mark.parametrize("name", ["hirescam", "integrated_gradients"])
 def test_again_and_in_other_batches_it_finds_the_same(name: str) -> None:
-    def run(batch_size: int) -> Finding:
-        subject = subject_of(small_network(num_classes=2), textured(), settings=suite())
-        return judged(name, replace(subject, batch_size=batch_size))
+    def run(batch_size: int) -> EvaluationResult:
+        context = subject_of(small_network(num_classes=2), textured(), settings=suite())
+        return judged(name, replace(context, batch_size=batch_size))
 
     torch.manual_seed(1)
     first = run(3)
@@ -227,20 +227,20 @@ def test_another_seed_draws_other_noise() -> None:
 
 def test_progress_is_told_picture_by_picture() -> None:
     told: list[tuple[int, int]] = []
-    subject = subject_of(
+    context = subject_of(
         small_network(num_classes=2),
         textured(),
         settings=suite(),
         tick=lambda done, total: told.append((done, total)),
     )
-    judged("hirescam", subject)
+    judged("hirescam", context)
     assert told == [(3, 7), (5, 7), (7, 7)]
 
 
 def test_a_map_that_is_not_asked_for_is_not_judged(red_or_green: Classifier) -> None:
-    subject = subject_of(red_or_green, textured(), settings=suite(maps=("gradcam",)))
+    context = subject_of(red_or_green, textured(), settings=suite(maps=("gradcam",)))
     with pytest.raises(NotPossibleError, match="hirescam is not in"):
-        judged("hirescam", subject)
+        judged("hirescam", context)
 
 
 def test_pictures_too_small_for_the_similarity_are_refused(red_or_green: Classifier) -> None:
@@ -251,13 +251,13 @@ def test_pictures_too_small_for_the_similarity_are_refused(red_or_green: Classif
 
 def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
     spec = SPECS["attribution-gradcam"]
-    finding = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
-    files = PartFiles(tmp_path, source="weights", settings=suite())
-    files.save(spec, finding, seconds=1.0)
+    result = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    files = EvaluationFiles(tmp_path, source="weights", settings=suite())
+    files.save(spec, result, seconds=1.0)
     kept = files.load(spec)
     assert kept is not None
-    assert kept.samples == finding.samples
-    assert kept.metrics == finding.metrics
+    assert kept.samples == result.samples
+    assert kept.metrics == result.metrics
     assert files.load(SPECS["attribution-hirescam"]) is None
 
 
@@ -266,6 +266,6 @@ def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
 def test_a_gpu_finds_the_same(name: str) -> None:
     found = []
     for device in (torch.device("cpu"), torch.device("cuda")):
-        subject = subject_of(small_network(num_classes=2).to(device), textured(), settings=suite())
-        found.append(SPECS[name].run(replace(subject, device=device)).metrics)
+        context = subject_of(small_network(num_classes=2).to(device), textured(), settings=suite())
+        found.append(SPECS[name].run(replace(context, device=device)).metrics)
     assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-5)

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
-from trainables.config import FolderSet, ImageFolder, NoiseSet, OutsideSet, SpuriousDigits, Suite
+from trainables.config import FolderSet, ImageFolder, NoiseSet, OodSet, SpuriousDigits, Suite
 from trainables.data import DataBundle, build_data
-from trainables.evaluations import NotPossibleError, Subject
-from trainables.evaluations.finding import Finding
+from trainables.evaluations import EvaluationContext, NotPossibleError
 from trainables.evaluations.ood import OOD
 from trainables.evaluations.ood.ood import means_by_role
+from trainables.evaluations.result import EvaluationResult
 from trainables.models import Classifier, build_model
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "black": (0, 0, 0)}
@@ -56,25 +56,25 @@ class Evaluate:
 
     def __call__(
         self,
-        sets: Mapping[str, OutsideSet],
+        sets: Mapping[str, OodSet],
         *,
         scores: tuple[str, ...] = ("knn",),
         model: Classifier | None = None,
         inside: Pictures | None = None,
-    ) -> Finding:
+    ) -> EvaluationResult:
         tree = {"sample": 4, "ood": {"sets": sets, "scores": scores}}
-        subject = subject_of(
+        context = subject_of(
             model or linear_classifier([[1.0, 0, 0], [0, 1.0, 0]]),
             inside or plain(red=4),
             settings=Suite.model_validate(tree),
             tick=lambda done, total: self.ticks.append((done, total)),
         )
         data = replace(
-            subject.data,
+            context.data,
             reference=plain(red=110, green=60),
             config=ImageFolder(root=str(self.root), image_size=32),
         )
-        return OOD.run(replace(subject, data=data))
+        return OOD.run(replace(context, data=data))
 
 
 @pytest.fixture
@@ -93,23 +93,23 @@ def folder(name: str, role: Any = "near") -> FolderSet:
 
 class TestHyperParameters:
     def test_are_the_literatures_without_a_validation_set(self, evaluate: Evaluate) -> None:
-        finding = evaluate({"grass": folder("green")})
-        assert finding.settings["scores"] == {"knn": {"hyper_parameters": {"k": 50}, "chosen_by": "literature"}}
-        assert finding.metrics["ood/grass/knn/auroc"] == 0.5
+        result = evaluate({"grass": folder("green")})
+        assert result.settings["scores"] == {"knn": {"hyper_parameters": {"k": 50}, "chosen_by": "literature"}}
+        assert result.metrics["ood/grass/knn/auroc"] == 0.5
 
     def test_follow_from_the_validation_sets(self, evaluate: Evaluate) -> None:
-        finding = evaluate({"sky": folder("blue"), "leaves": folder("green", "validation")})
-        assert finding.settings["scores"] == {
+        result = evaluate({"sky": folder("blue"), "leaves": folder("green", "validation")})
+        assert result.settings["scores"] == {
             "knn": {"hyper_parameters": {"k": 100}, "chosen_by": "validation sets", "validation_auroc": 1}
         }
-        assert not any("leaves" in name for name in finding.metrics)
+        assert not any("leaves" in name for name in result.metrics)
 
     @pytest.mark.parametrize("role", ["near", "far"])
     def test_are_blind_to_what_is_measured(self, evaluate: Evaluate, role: str) -> None:
         """Here k = 100 would be perfect on the measured set, and the validation set prefers neither."""
-        finding = evaluate({"grass": folder("green", role), "sky": folder("blue", "validation")})
-        assert finding.settings["scores"]["knn"]["hyper_parameters"] == {"k": 50}
-        assert finding.metrics[f"ood/{role}/knn/auroc"] == 0.5
+        result = evaluate({"grass": folder("green", role), "sky": folder("blue", "validation")})
+        assert result.settings["scores"]["knn"]["hyper_parameters"] == {"k": 50}
+        assert result.metrics[f"ood/{role}/knn/auroc"] == 0.5
         assert evaluate({"sky": folder("blue", role), "v": folder("green", "validation")}).settings["scores"]["knn"][
             "hyper_parameters"
         ] == {"k": 100}
@@ -117,20 +117,20 @@ class TestHyperParameters:
     def test_are_chosen_against_pictures_that_are_not_measured_where_there_are_enough(self, evaluate: Evaluate) -> None:
         """With green pictures inside, the green validation set is told by no k; with the measured red ones it is."""
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
-        subject = subject_of(linear_classifier([[1.0, 0, 0]]), plain(red=8), settings=Suite(sample=4))
-        measured = {draw.index for draw in subject.draws(subject.data.val)}
+        context = subject_of(linear_classifier([[1.0, 0, 0]]), plain(red=8), settings=Suite(sample=4))
+        measured = {draw.index for draw in context.draws(context.data.val)}
         assert len(measured) == 4
-        finding = evaluate(sets, inside=of(["red" if index in measured else "green" for index in range(8)]))
-        assert finding.settings["validated_on"] == "4 inside pictures that are not measured"
-        assert finding.settings["scores"]["knn"]["validation_auroc"] == 0.5
-        assert finding.metrics["ood/sky/knn/auroc"] == 1
+        result = evaluate(sets, inside=of(["red" if index in measured else "green" for index in range(8)]))
+        assert result.settings["validated_on"] == "4 inside pictures that are not measured"
+        assert result.settings["scores"]["knn"]["validation_auroc"] == 0.5
+        assert result.metrics["ood/sky/knn/auroc"] == 1
 
     def test_are_chosen_against_the_measured_pictures_where_there_are_no_more(self, evaluate: Evaluate) -> None:
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
         for number in (4, 7):
-            finding = evaluate(sets, inside=plain(red=number))
-            assert finding.settings["validated_on"] == "4 inside pictures that are measured"
-            assert finding.settings["scores"]["knn"]["validation_auroc"] == 1
+            result = evaluate(sets, inside=plain(red=number))
+            assert result.settings["validated_on"] == "4 inside pictures that are measured"
+            assert result.settings["scores"]["knn"]["validation_auroc"] == 1
 
     def test_are_not_chosen_without_a_validation_set(self, evaluate: Evaluate) -> None:
         assert evaluate({"sky": folder("blue")}).settings["validated_on"] == "nothing: there is no validation set"
@@ -178,15 +178,15 @@ class TestReport:
         assert len(settings["sets"]["haze"]["digest"]) == 16
 
     def test_curves_are_named_by_set_and_score(self, evaluate: Evaluate) -> None:
-        finding = evaluate({"grass": folder("green"), "sky": folder("blue", "far")}, scores=("softmax", "knn"))
-        assert [(curve.chart, curve.name) for curve in finding.curves] == [
+        result = evaluate({"grass": folder("green"), "sky": folder("blue", "far")}, scores=("softmax", "knn"))
+        assert [(curve.chart, curve.name) for curve in result.curves] == [
             ("ood-grass", "softmax"),
             ("ood-grass", "knn"),
             ("ood-sky", "softmax"),
             ("ood-sky", "knn"),
         ]
-        assert (finding.curves[0].x, finding.curves[0].y) == ((0, 1), (0, 1))
-        assert (finding.curves[3].x, finding.curves[3].y) == ((0, 0, 1), (0, 1, 1))
+        assert (result.curves[0].x, result.curves[0].y) == ((0, 1), (0, 1))
+        assert (result.curves[3].x, result.curves[3].y) == ((0, 0, 1), (0, 1, 1))
 
     def test_progress_ends_when_all_is_done(self, evaluate: Evaluate) -> None:
         evaluate({"grass": folder("green"), "v": folder("blue", "validation")}, scores=("softmax", "knn"))
@@ -198,11 +198,11 @@ class TestMissing:
         self, evaluate: Evaluate, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
-            finding = evaluate({"grass": folder("green"), "nowhere": folder("no/such/folder", "far")})
+            result = evaluate({"grass": folder("green"), "nowhere": folder("no/such/folder", "far")})
         assert "nowhere: evaluation.suite.ood.sets.nowhere: there is no folder" in caplog.text
-        assert "there is no folder" in finding.settings["sets"]["nowhere"]["skipped"]
-        assert finding.metrics["ood/near/knn/auroc"] == 0.5
-        assert not any(name.startswith(("ood/far", "ood/nowhere")) for name in finding.metrics)
+        assert "there is no folder" in result.settings["sets"]["nowhere"]["skipped"]
+        assert result.metrics["ood/near/knn/auroc"] == 0.5
+        assert not any(name.startswith(("ood/far", "ood/nowhere")) for name in result.metrics)
 
     def test_a_set_of_which_nothing_can_be_read_is_left_out(self, evaluate: Evaluate) -> None:
         for path in (evaluate.root / "blue").iterdir():
@@ -222,10 +222,10 @@ class TestMissing:
 
     def test_a_score_that_the_network_leaves_undefined_is_left_out(self, evaluate: Evaluate) -> None:
         dead = linear_classifier([[0.0, 0, 0], [0, 0, 0]], trunk=torch.nn.Threshold(2, 0))
-        finding = evaluate({"grass": folder("green")}, scores=("vim", "softmax", "mahalanobis"), model=dead)
-        assert "no residual" in finding.settings["scores"]["vim"]["skipped"]
-        assert finding.metrics["ood/grass/softmax/auroc"] == finding.metrics["ood/grass/mahalanobis/auroc"] == 0.5
-        assert not any("vim" in name for name in finding.metrics)
+        result = evaluate({"grass": folder("green")}, scores=("vim", "softmax", "mahalanobis"), model=dead)
+        assert "no residual" in result.settings["scores"]["vim"]["skipped"]
+        assert result.metrics["ood/grass/softmax/auroc"] == result.metrics["ood/grass/mahalanobis/auroc"] == 0.5
+        assert not any("vim" in name for name in result.metrics)
 
     def test_a_network_without_finite_outputs_is_not_measured(self, evaluate: Evaluate) -> None:
         with pytest.raises(NotPossibleError, match="not all finite"):
@@ -237,7 +237,7 @@ def digits() -> DataBundle:
     return build_data(SpuriousDigits(num_train=60, num_test=20, image_size=32))
 
 
-def digit_subject(data: DataBundle, **options: Any) -> Subject:
+def digit_subject(data: DataBundle, **options: Any) -> EvaluationContext:
     from trainables.config import experiment_from_tree
 
     config = experiment_from_tree(
@@ -247,38 +247,38 @@ def digit_subject(data: DataBundle, **options: Any) -> Subject:
         torch.manual_seed(0)
         model = build_model(config.model, num_classes=10).model.eval()
     settings = Suite.model_validate({"sample": 8, **options})
-    return Subject(model=model, data=data, device=torch.device("cpu"), batch_size=5, settings=settings)
+    return EvaluationContext(model=model, data=data, device=torch.device("cpu"), batch_size=5, settings=settings)
 
 
 def test_the_default_sets_and_all_scores(digits: DataBundle) -> None:
-    finding = OOD.run(digit_subject(digits))
-    names = {tuple(name.split("/")) for name in finding.metrics}
+    result = OOD.run(digit_subject(digits))
+    names = {tuple(name.split("/")) for name in result.metrics}
     assert {name[1] for name in names} == {"chimeras", "textures", "noise", "near", "far"}
     assert {name[2] for name in names} == {"softmax", "energy", "odin", "knn", "mahalanobis", "vim"}
-    assert len(finding.metrics) == 5 * 6 * 4
-    for name, value in finding.metrics.items():
+    assert len(result.metrics) == 5 * 6 * 4
+    for name, value in result.metrics.items():
         assert 0 <= value <= 1
         assert [pattern for pattern in OOD.directions if fnmatchcase(name, pattern)] == [f"ood/*/{name.split('/')[3]}"]
     for score in ("energy", "odin"):
-        assert finding.settings["scores"][score]["chosen_by"] == "validation sets"
+        assert result.settings["scores"][score]["chosen_by"] == "validation sets"
 
 
 def test_once_more_gives_the_same_figures_and_leaves_everything_as_it_was(digits: DataBundle) -> None:
-    subject = digit_subject(digits)
+    context = digit_subject(digits)
     torch.manual_seed(1)
-    first = OOD.run(subject)
+    first = OOD.run(context)
     torch.manual_seed(2)
     np.random.seed(2)
     states = torch.random.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index]
-    weights = {name: value.clone() for name, value in subject.model.state_dict().items()}
-    second = OOD.run(replace(subject))
+    weights = {name: value.clone() for name, value in context.model.state_dict().items()}
+    second = OOD.run(replace(context))
     assert second.metrics == first.metrics
     assert second.settings == first.settings
     assert torch.equal(torch.random.get_rng_state(), states[0])
     assert np.random.get_state()[1].tolist() == states[1]  # type: ignore[index]
-    assert all(torch.equal(value, weights[name]) for name, value in subject.model.state_dict().items())
-    assert all(weight.grad is None and weight.requires_grad for weight in subject.model.parameters())
-    assert not any(module.training for module in subject.model.modules())
+    assert all(torch.equal(value, weights[name]) for name, value in context.model.state_dict().items())
+    assert all(weight.grad is None and weight.requires_grad for weight in context.model.parameters())
+    assert not any(module.training for module in context.model.modules())
 
 
 def test_another_seed_looks_at_other_pictures(digits: DataBundle) -> None:

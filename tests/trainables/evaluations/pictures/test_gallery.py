@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import Suite
-from trainables.evaluations import Finding
+from trainables.evaluations import EvaluationResult
 from trainables.evaluations.pictures import GALLERY
 from trainables.models import Classifier
 
@@ -46,7 +46,7 @@ def rows(sheet: Image.Image, images_NCHW: Tensor) -> list[list[int]]:
     return [[index for _, _, index in row] for _, row in groupby(sorted(found), key=lambda place: place[0])]
 
 
-def gallery(model: Classifier, pictures: Pictures, **settings: int) -> Finding:
+def gallery(model: Classifier, pictures: Pictures, **settings: int) -> EvaluationResult:
     return GALLERY.run(subject_of(model, pictures, settings=Suite(pictures=settings)))
 
 

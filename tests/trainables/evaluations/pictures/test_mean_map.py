@@ -3,7 +3,7 @@ import torch
 
 from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_subject, object_reader
-from trainables.evaluations import Finding, NotPossibleError, Subject
+from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.pictures import MEAN_INFLUENCE
 from trainables.evaluations.pictures.mean_map import GRID, Means, mean_influence
 from trainables.evaluations.pictures.object_frame import in_box
@@ -64,20 +64,20 @@ def test_a_mask_without_object_and_an_object_without_mask_do_not_count(
     assert means.around is None
 
 
-def means_of(subject: Subject) -> Means:
-    batch = subject.sampled
-    return mean_influence(read_sample(subject).influence_NHW, 1 - batch.background_BHW, batch.has_mask_B)
+def means_of(context: EvaluationContext) -> Means:
+    batch = context.sampled
+    return mean_influence(read_sample(context).influence_NHW, 1 - batch.background_BHW, batch.has_mask_B)
 
 
-def run(model: Classifier, pictures: Pictures) -> Finding:
+def run(model: Classifier, pictures: Pictures) -> EvaluationResult:
     return MEAN_INFLUENCE.run(subject_of(model, pictures))
 
 
 def test_four_pictures(red_or_green: Classifier) -> None:
     """Their shares are [[1/2, 0], [0, 1/2]], 1/4 everywhere twice, and [[1, 0], [0, 0]]."""
-    subject = subject_of(red_or_green, four_pictures())
-    assert means_of(subject).share_HW.tolist() == [[1 / 2, 1 / 8], [1 / 8, 1 / 4]]
-    found = MEAN_INFLUENCE.run(subject)
+    context = subject_of(red_or_green, four_pictures())
+    assert means_of(context).share_HW.tolist() == [[1 / 2, 1 / 8], [1 / 8, 1 / 4]]
+    found = MEAN_INFLUENCE.run(context)
     assert found.metrics == {}
     assert found.settings == {
         "seed": 0,

@@ -27,7 +27,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Finding:
+class EvaluationResult:
     """The result of one evaluation."""
 
     metrics: Metrics

@@ -46,7 +46,7 @@ _SPLITS = ("train", "val")
 
 
 @dataclass(frozen=True)
-class Manifests:
+class FileIndex:
     """A folder of lists, one a data set; it holds for as long as no folder that was listed has changed."""
 
     folder: Path | None = None
@@ -76,7 +76,7 @@ class Manifests:
         return files
 
 
-NONE_KEPT = Manifests()
+NO_INDEX = FileIndex()
 
 
 def _key(config: ImageNetS | HardImageNet) -> str:

@@ -17,12 +17,12 @@ from trainables.training.learner import Learner
 
 CHECKS = 20
 """How often a short epoch is asked whether there is a notice: workers wait for each other each time."""
-MOST_STEPS = 50
+MAX_STEPS = 50
 """How many steps of a long epoch may pass between: with steps of up to two seconds, within a notice of two minutes."""
 
 
 @dataclass(slots=True)
-class EpochSoFar:
+class PartialEpoch:
     """What one worker has summed up of an epoch."""
 
     step: int = 0
@@ -46,45 +46,47 @@ class EpochSoFar:
         self.num_unmasked += len(batch) - int(batch.has_mask_B.sum())
 
 
-def keep_if_leaving(context: RunContext, learner: Learner, so_far: EpochSoFar, *, epoch: int, num_steps: int) -> None:
+def save_on_preemption(
+    context: RunContext, learner: Learner, partial: PartialEpoch, *, epoch: int, num_steps: int
+) -> None:
     """Keep the epoch so far if there is a notice; all workers call it together, after every step.
 
     Which steps ask is a matter of their numbers alone, on which all workers agree. The last one does not: the epoch's
     own commit is next.
     """
-    interval = min(math.ceil(num_steps / CHECKS), MOST_STEPS)
-    if so_far.step % interval or so_far.step == num_steps or not context.leaving():
+    interval = min(math.ceil(num_steps / CHECKS), MAX_STEPS)
+    if partial.step % interval or partial.step == num_steps or not context.preemption_notice():
         return
     shares = context.gather(
         {
-            "totals": {name: total.cpu() for name, total in so_far.totals.items()},
-            "num_images": so_far.num_images,
-            "num_unmasked": so_far.num_unmasked,
-            "seconds": so_far.seconds,
+            "totals": {name: total.cpu() for name, total in partial.totals.items()},
+            "num_images": partial.num_images,
+            "num_unmasked": partial.num_unmasked,
+            "seconds": partial.seconds,
             "buffers": learner.buffers(),
             "generators": _generators(context.device),
         }
     )
     if context.rank == 0:
-        context.folder.keep_unfinished({**learner.state(), "epoch": epoch, "step": so_far.step, "shares": shares})
+        context.folder.save_partial_epoch({**learner.state(), "epoch": epoch, "step": partial.step, "shares": shares})
 
 
-def take_up(context: RunContext, learner: Learner, *, epoch: int) -> EpochSoFar:
+def restore_partial_epoch(context: RunContext, learner: Learner, *, epoch: int) -> PartialEpoch:
     """Return the epoch as it was kept, with the learner and the generators as they were, or a new one.
 
     What was kept of another epoch, by another number of workers, or is not seen by all of them, does not count.
     """
-    kept = context.folder.load_unfinished(context.device)
+    kept = context.folder.load_partial_epoch(context.device)
     found = (kept["epoch"], kept["step"], len(kept["shares"])) if kept else None
     if set(context.gather(found)) != {found} or kept is None or found is None:
-        return EpochSoFar()
+        return PartialEpoch()
     if (found[0], found[2]) != (epoch, context.world_size):
-        return EpochSoFar()
+        return PartialEpoch()
     share: dict[str, Any] = kept["shares"][context.rank]
     learner.load(kept)
     learner.load_buffers(share["buffers"])
     _set_generators(share["generators"], context.device)
-    return EpochSoFar(
+    return PartialEpoch(
         step=kept["step"],
         totals={name: total.to(context.device) for name, total in share["totals"].items()},
         num_images=share["num_images"],

@@ -11,7 +11,7 @@ import pytest
 
 from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s, write_picture
 from trainables.config import ConfigError, DataConfig, HardImageNet, ImageNetS
-from trainables.data import DataBundle, Manifests, build_data
+from trainables.data import DataBundle, FileIndex, build_data
 from trainables.data.folders import Listing, list_folders
 
 
@@ -55,7 +55,7 @@ def configs(root: Path) -> list[DataConfig]:
     return [
         imagenet_s(root),
         imagenet_s(root, train="train"),
-        imagenet_s(root, masked_repeats=3),
+        imagenet_s(root, oversample_masked=3),
         HardImageNet(root=str(root), image_size=32),
     ]
 
@@ -63,7 +63,7 @@ def configs(root: Path) -> list[DataConfig]:
 @pytest.mark.parametrize("index", range(4))
 def test_a_kept_list_gives_the_same_data_without_listing_a_folder(root: Path, tmp_path: Path, index: int) -> None:
     config, look = configs(root)[index], Counting()
-    kept = Manifests(tmp_path / "manifests", look)
+    kept = FileIndex(tmp_path / "manifests", look)
     made = described(build_data(config, kept))
     assert look.listed
     look.listed.clear()
@@ -82,7 +82,7 @@ def test_digest_is_that_of_files_looked_at_one_by_one(root: Path) -> None:
 
 
 def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Path) -> None:
-    kept = Manifests(tmp_path / "manifests")
+    kept = FileIndex(tmp_path / "manifests")
     for fields in (
         {},
         {"image_size": 64},
@@ -98,7 +98,7 @@ def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("change", ["added", "removed", "mask removed", "class added"])
 def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
-    folder, kept = root / "ImageNetS3", Manifests(tmp_path / "manifests")
+    folder, kept = root / "ImageNetS3", FileIndex(tmp_path / "manifests")
     config = imagenet_s(root, on_error="skip")
     before = build_data(config, kept)
     match change:
@@ -118,12 +118,12 @@ def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
     assert described(after) == described(build_data(config))
     assert (after.train.digest(), after.val.digest()) != (before.train.digest(), before.val.digest())
     look = Counting()
-    build_data(config, Manifests(tmp_path / "manifests", look))
+    build_data(config, FileIndex(tmp_path / "manifests", look))
     assert look.listed == []
 
 
 def test_missing_masks_are_named_from_the_list_too(root: Path, tmp_path: Path) -> None:
-    kept = Manifests(tmp_path / "manifests")
+    kept = FileIndex(tmp_path / "manifests")
     (root / "ImageNetS3" / "train-semi-segmentation" / "n03" / "n03_1.png").unlink()
     age(root)
     build_data(imagenet_s(root, on_error="skip"), kept)
@@ -136,13 +136,13 @@ def test_missing_masks_are_named_from_the_list_too(root: Path, tmp_path: Path) -
 
 def test_a_list_of_folders_that_may_still_change_is_not_kept(root: Path, tmp_path: Path) -> None:
     write_picture(root / "ImageNetS3" / "train" / "n01" / "n01_9.JPEG")
-    assert len(build_data(imagenet_s(root), Manifests(tmp_path / "manifests")).train) == 13
+    assert len(build_data(imagenet_s(root), FileIndex(tmp_path / "manifests")).train) == 13
     assert not (tmp_path / "manifests").exists()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "changed"])
 def test_a_broken_list_is_made_anew(root: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    kept = Manifests(tmp_path / "manifests")
+    kept = FileIndex(tmp_path / "manifests")
     made = described(build_data(imagenet_s(root), kept))
     (path,) = (tmp_path / "manifests").iterdir()
     whole = path.read_bytes()
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_written_to_costs_a_warning_alone(
 ) -> None:
     place = tmp_path / "manifests"
     place.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
-    assert len(build_data(imagenet_s(root), Manifests(place)).train) == 12
+    assert len(build_data(imagenet_s(root), FileIndex(place)).train) == 12
     assert "is not kept" in caplog.text
 
 
@@ -178,12 +178,12 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
     root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    assert len(build_data(imagenet_s(root), Manifests(tmp_path / "file" / "manifests")).train) == 12
+    assert len(build_data(imagenet_s(root), FileIndex(tmp_path / "file" / "manifests")).train) == 12
     assert "the list of the data's files is not kept" in caplog.text
 
 
 def test_several_builders_at_once_leave_one_whole_list(root: Path, tmp_path: Path) -> None:
-    kept, barrier = Manifests(tmp_path / "manifests"), threading.Barrier(8)
+    kept, barrier = FileIndex(tmp_path / "manifests"), threading.Barrier(8)
     found: list[object] = []
 
     def build() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.files.evaluation_files import charts_page, read_parts
-from orchestrator.tracking import Mirror, Store, connect
+from orchestrator.files.evaluation_files import read_parts
+from orchestrator.reports.curves_page import charts_page
+from orchestrator.tracking import Store, TrialRun, connect
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -30,33 +31,33 @@ def artifacts(store: Store, run_id: str | None, folder: str) -> list[str]:
 
 
 def test_parts_arrive_with_their_pictures_and_charts(
-    store: Store, trial: Any, make_mirror: Callable[..., Mirror]
+    store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]
 ) -> None:
     trial.write_rows(3)
     write_part(trial, "pgd", curves=[CURVE])
     write_part(trial, "gallery", pictures=("cat", "dog"))
-    mirror = make_mirror(trial)
-    mirror.push()
-    assert artifacts(store, mirror.run_id, "evaluation") == ["charts.html", "gallery.json", "pgd.json"]
-    series = [name.split("%")[0] for name in artifacts(store, mirror.run_id, "images") if name.endswith(".png")]
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    assert artifacts(store, trial_run.run_id, "evaluation") == ["charts.html", "gallery.json", "pgd.json"]
+    series = [name.split("%")[0] for name in artifacts(store, trial_run.run_id, "images") if name.endswith(".png")]
     assert [name.rpartition("~")[2].split("+")[:3:2] for name in series] == [["cat", "3"], ["dog", "3"]]
 
 
-def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_mirror: Callable[..., Mirror]) -> None:
+def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]) -> None:
     trial.write_rows(1)
     write_part(trial, "gallery", pictures=("cat",))
     write_part(trial, "mean", pictures=("map",))
-    mirror = make_mirror(trial)
-    mirror.push()
-    before = artifacts(store, mirror.run_id, "images")
-    make_mirror(trial).push()
-    assert artifacts(store, mirror.run_id, "images") == before
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    before = artifacts(store, trial_run.run_id, "images")
+    make_trial_run(trial).push()
+    assert artifacts(store, trial_run.run_id, "images") == before
     write_part(trial, "mean", pictures=("map",), seconds=2)
-    make_mirror(trial).push()
-    assert artifacts(store, mirror.run_id, "images") == before
+    make_trial_run(trial).push()
+    assert artifacts(store, trial_run.run_id, "images") == before
     write_part(trial, "mean", pictures=("map",), metrics={"val/loss": 2})
-    make_mirror(trial).push()
-    news = set(artifacts(store, mirror.run_id, "images")) - set(before)
+    make_trial_run(trial).push()
+    news = set(artifacts(store, trial_run.run_id, "images")) - set(before)
     assert news
     assert all("mean~map" in name for name in news)
 

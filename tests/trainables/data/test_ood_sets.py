@@ -10,11 +10,11 @@ from trainables.config import (
     FolderSet,
     ImageFolder,
     NoiseSet,
-    OutsideSet,
+    OodSet,
     SpuriousDigits,
     TextureSet,
 )
-from trainables.data import NO_CLASS, Batch, Draw, PictureError, PictureSet, build_outside, default_sets
+from trainables.data import NO_CLASS, Batch, Draw, PictureError, PictureSet, build_ood_set, default_ood_sets
 
 DIGITS = SpuriousDigits(num_train=20, num_test=10, image_size=32)
 NEAR = "near"
@@ -24,8 +24,8 @@ def photos(root: Path) -> ImageFolder:
     return ImageFolder(root=str(root), image_size=32)
 
 
-def build(config: DataConfig, section: OutsideSet, *, num: int = 6, seed: int = 0) -> PictureSet:
-    return build_outside(config, section, name="elsewhere", num=num, seed=seed)
+def build(config: DataConfig, section: OodSet, *, num: int = 6, seed: int = 0) -> PictureSet:
+    return build_ood_set(config, section, name="elsewhere", num=num, seed=seed)
 
 
 def fetch(pictures: PictureSet) -> Batch:
@@ -96,7 +96,7 @@ class TestFolder:
         (ChimeraSet(role=NEAR), "chimera-00000"),
     ],
 )
-def test_drawn_sets_have_the_training_sets_size_and_follow_from_the_seed(section: OutsideSet, first_id: str) -> None:
+def test_drawn_sets_have_the_training_sets_size_and_follow_from_the_seed(section: OodSet, first_id: str) -> None:
     pictures = build(DIGITS, section)
     batch = fetch(pictures)
     assert batch.ids[0] == first_id
@@ -113,12 +113,14 @@ def test_chimeras_need_digits(root: Path) -> None:
 
 def test_default_sets_need_no_files(tmp_path: Path) -> None:
     roles = {
-        name: section.role for config in (DIGITS, photos(tmp_path)) for name, section in default_sets(config).items()
+        name: section.role
+        for config in (DIGITS, photos(tmp_path))
+        for name, section in default_ood_sets(config).items()
     }
     assert roles == {"chimeras": "near", "textures": "validation", "noise": "far", "uniform_noise": "validation"}
-    assert default_sets(DIGITS)["textures"].role == "far"
+    assert default_ood_sets(DIGITS)["textures"].role == "far"
     for config in (DIGITS, photos(tmp_path)):
-        for section in default_sets(config).values():
+        for section in default_ood_sets(config).values():
             assert len(build(config, section)) == 6
 
 

@@ -12,7 +12,7 @@ from trainables.config import (
     DataConfig,
     FolderSet,
     NoiseSet,
-    OutsideSet,
+    OodSet,
     SpuriousDigits,
     TextureSet,
 )
@@ -24,7 +24,7 @@ from trainables.data.photos import Photos
 from trainables.data.transforms import evaluation_transform
 
 
-def default_sets(config: DataConfig) -> dict[str, OutsideSet]:
+def default_ood_sets(config: DataConfig) -> dict[str, OodSet]:
     """Return the sets that need no files, for a suite that names none."""
     if isinstance(config, SpuriousDigits):
         return {
@@ -36,7 +36,7 @@ def default_sets(config: DataConfig) -> dict[str, OutsideSet]:
     return {"noise": NoiseSet(role="far"), "textures": TextureSet(role="validation")}
 
 
-def build_outside(config: DataConfig, section: OutsideSet, *, name: str, num: int, seed: int) -> PictureSet:
+def build_ood_set(config: DataConfig, section: OodSet, *, name: str, num: int, seed: int) -> PictureSet:
     """Return the set `evaluation.suite.ood.sets.<name>` for a network trained on `config`.
 
     Its pictures have the size of the training set's and the label -1, and it names no classes.

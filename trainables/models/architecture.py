@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from torch import nn
 
 
-class Cut(Protocol):
+class StripHead(Protocol):
     """Takes from a network what stands before the pooling, without its last norm or activation where that is wanted.
 
     The parts keep torchvision's names, by which pretrained weights find them.
@@ -17,10 +17,10 @@ class Cut(Protocol):
     ) -> tuple[nn.Sequential, list[str]]: ...
 
 
-class Family(NamedTuple):
+class Architecture(NamedTuple):
     """How networks of a family are taken apart."""
 
-    cut: Cut
+    strip_head: StripHead
     """Returns the trunk, whose output is pooled, and what was edited in words."""
     down_sampling: tuple[str, str, str]
     """The parts of the trunk that go from stride 16 to 32, 8 to 16 and 4 to 8."""

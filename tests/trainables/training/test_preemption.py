@@ -12,7 +12,7 @@ from tests.trainables.conftest import CPU, MakeConfig, Train
 from tests.trainables.training.test_resume import VARIANTS, assert_same_trial
 from trainables.config import ExperimentConfig
 from trainables.training import LocalContext
-from trainables.training.unfinished import EpochSoFar, keep_if_leaving
+from trainables.training.preemption import PartialEpoch, save_on_preemption
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
 
@@ -31,7 +31,7 @@ class SpotContext(LocalContext):
     gone_at: int = 1
     checks: int = 0
 
-    def leaving(self) -> bool:
+    def preemption_notice(self) -> bool:
         if self.checks == self.gone_at:
             raise TakenAwayError
         self.checks += 1
@@ -60,12 +60,12 @@ def test_epoch_goes_on_where_it_was_kept(
     # Three checks an epoch: the notice comes after the first step of the second epoch, the end after its third.
     folder = interrupt(config, noticed_at=4, gone_at=5)
     assert [row["epoch"] for row in folder.rows()] == [1]
-    kept = folder.load_unfinished(CPU)
+    kept = folder.load_partial_epoch(CPU)
     assert kept is not None
     assert (kept["epoch"], kept["step"]) == (2, 2)
     torch.rand(3)  # The state of the global generator has no effect.
     assert_same_trial(train(config, "spot"), straight)
-    assert folder.load_unfinished(CPU) is None
+    assert folder.load_partial_epoch(CPU) is None
 
 
 def test_first_epoch_is_kept_too(make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]) -> None:
@@ -98,7 +98,7 @@ def test_only_the_steps_that_are_left_are_trained(
 
 
 def test_nothing_is_kept_without_a_notice(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
-    assert interrupt(make_config(), noticed_at=99, gone_at=5).load_unfinished(CPU) is None
+    assert interrupt(make_config(), noticed_at=99, gone_at=5).load_partial_epoch(CPU) is None
 
 
 @pytest.mark.parametrize("change", [{"epoch": 3}, {"shares": []}])
@@ -108,9 +108,9 @@ def test_what_belongs_elsewhere_is_left(
     config = make_config()
     straight = train(config, "straight")
     folder = interrupt(config, noticed_at=4, gone_at=5)
-    kept = folder.load_unfinished(CPU)
+    kept = folder.load_partial_epoch(CPU)
     assert kept is not None
-    folder.keep_unfinished({**kept, **change})
+    folder.save_partial_epoch({**kept, **change})
     assert_same_trial(train(config, "spot"), straight)
 
 
@@ -118,12 +118,12 @@ def test_torn_file_is_left(make_config: MakeConfig, train: Train, interrupt: Cal
     config = make_config()
     straight = train(config, "straight")
     folder = interrupt(config, noticed_at=4, gone_at=5)
-    folder.unfinished_path.write_bytes(folder.unfinished_path.read_bytes()[:100])
+    folder.partial_epoch_path.write_bytes(folder.partial_epoch_path.read_bytes()[:100])
     assert_same_trial(train(config, "spot"), straight)
 
 
 def test_generators_go_on(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
-    kept = interrupt(make_config(), noticed_at=1, gone_at=2).load_unfinished(CPU)
+    kept = interrupt(make_config(), noticed_at=1, gone_at=2).load_partial_epoch(CPU)
     assert kept is not None
     assert kept["shares"][0]["generators"]["cpu"].dtype == torch.uint8
 
@@ -144,6 +144,6 @@ def test_notice_is_asked_for_often_enough_and_not_too_often(num_steps: int, aske
     found = []
     for step in range(1, num_steps + 1):
         before = context.checks
-        keep_if_leaving(context, learner, EpochSoFar(step=step), epoch=1, num_steps=num_steps)
+        save_on_preemption(context, learner, PartialEpoch(step=step), epoch=1, num_steps=num_steps)
         found += [step] * (context.checks - before)
     assert found == asked
