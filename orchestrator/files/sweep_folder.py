@@ -1,7 +1,7 @@
 """A sweep's folder: its config, its trials and how each ended."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -19,16 +19,6 @@ class Outcome(TypedDict):
     status: Status
     epoch: int
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SweepIds:
-    """A sweep's ids in MLflow; None where MLflow does not have it."""
-
-    experiment_id: str | None = None
-    parent_run_id: str | None = None
-    trials: dict[str, str] = field(default_factory=dict)
-    """Trial id -> run id."""
 
 
 @dataclass(frozen=True, slots=True)

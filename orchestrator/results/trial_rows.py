@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
-from orchestrator.files.sweep_folder import Outcome, SweepFolder, SweepIds
+from orchestrator.files.sweep_folder import Outcome, SweepFolder
+from orchestrator.files.sweep_ids import SweepIds
 from trainables.config import flatten
 from trainables.trial_folder import TrialFolder
 

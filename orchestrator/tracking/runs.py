@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.files.provenance import read_provenance
-from orchestrator.files.sweep_folder import SweepFolder, SweepIds
+from orchestrator.files.sweep_ids import SweepIds
 from orchestrator.tracking.run_writer import quoted
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import RunIdentity
+
+if TYPE_CHECKING:
+    from orchestrator.files.sweep_folder import SweepFolder
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
         return SweepIds(found.experiment_id, parent, trials)
 
 
-def ids_in_mlflow(store: Store, sweep: SweepFolder) -> SweepIds:
+def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
     """Return the sweep's ids; none, with a warning, while MLflow does not answer."""
     config = sweep.config()
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from orchestrator.files.sweep_folder import SweepIds
+from orchestrator.files.sweep_ids import SweepIds
 from orchestrator.tracking import find_sweep
 from tests.browser import NEEDS_BROWSER, open_browser
 

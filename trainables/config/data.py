@@ -44,7 +44,7 @@ class Augmentation(Section):
     crop_scale_min: float = Field(default=0.5, gt=0, le=1)
     """Smallest share of the picture's area that a random crop keeps; 1 turns the random crop off."""
     flip: bool = True
-    """TrialRun half of the pictures left to right."""
+    """Mirror half of the pictures left to right."""
 
 
 class DogsVsCats(Section):

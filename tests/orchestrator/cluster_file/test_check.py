@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from orchestrator.cluster_file import FORM, RULES, check_file, check_tree
-from tests.orchestrator.cluster.broken import BROKEN, BROKEN_ON_PREMISES, HEAD, WORKER
-from tests.orchestrator.cluster.broken_addresses import BROKEN_ADDRESSES, RIGHT_ADDRESSES
-from tests.orchestrator.cluster.broken_commands import BROKEN_COMMANDS, RIGHT_COMMANDS
-from tests.orchestrator.cluster.editing import Edit, edited, put, swap
+from tests.orchestrator.cluster_file.broken import BROKEN, BROKEN_ON_PREMISES, HEAD, WORKER
+from tests.orchestrator.cluster_file.broken_addresses import BROKEN_ADDRESSES, RIGHT_ADDRESSES
+from tests.orchestrator.cluster_file.broken_commands import BROKEN_COMMANDS, RIGHT_COMMANDS
+from tests.orchestrator.cluster_file.editing import Edit, edited, put, swap
 
 ROOT = Path(__file__).resolve().parents[3]
 

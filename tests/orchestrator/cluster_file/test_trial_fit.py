@@ -12,7 +12,7 @@ from orchestrator.cluster_file import check_tree
 from orchestrator.cluster_file.cluster_file import ClusterFile
 from orchestrator.cluster_file.trial_fit import largest
 from search_spaces import find_base, find_scale
-from tests.orchestrator.cluster.editing import Tree, drop, edited, put, swap
+from tests.orchestrator.cluster_file.editing import Tree, drop, edited, put, swap
 from trainables.config import ExperimentConfig, Resources, experiment_from_tree, override
 
 ROOT = Path(__file__).resolve().parents[3]

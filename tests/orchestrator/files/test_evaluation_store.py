@@ -146,7 +146,7 @@ def test_figures_are_not_kept_beside_another_finding_s_pictures(files: Callable[
     assert files().load(SPEC) is None
 
 
-class StripHead(Pictures):
+class Cut(Pictures):
     """Pictures at which the evaluation is killed."""
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
@@ -167,11 +167,11 @@ def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
 ) -> None:
     red_or_green = linear_classifier(RED_OR_GREEN)
     names, whole = ["accuracy", "influence", "shift"], four_pictures()
-    cut = StripHead(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
+    cut = Cut(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), evaluation_store=files())
+        run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), store=files())
     # The validation pictures are not looked at again: they would kill this one too.
     said, context = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_pictures()})
-    metrics = run_suite(names, context, listener=said, evaluation_store=files())
+    metrics = run_suite(names, context, listener=said, store=files())
     assert said.ended == [("accuracy", True), ("influence", True), ("shift", False)]
     assert metrics == run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": whole}))

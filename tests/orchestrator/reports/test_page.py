@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports import write_report
-from tests.orchestrator.reports.reading import Page
+from tests.harness.page_reading import Page
 from trainables.trial_folder import write_json
 
 Builder = Any

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.reports import comparison_document, evaluation_section, write_comparison
-from tests.orchestrator.reports.reading import Page
+from tests.harness.page_reading import Page
 from trainables.trial_folder import write_json
 
 Builder = Any

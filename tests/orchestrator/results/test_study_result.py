@@ -12,7 +12,7 @@ from orchestrator.reports.page import render_report
 from orchestrator.reports.study_table import study_markdown, study_rich, study_table
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import trial_rows
-from tests.orchestrator.reports.study_on_disk import FOUR, StudyOnDisk
+from tests.harness.study_on_disk import FOUR, StudyOnDisk
 from trainables.trial_folder import write_json
 
 STUDENT_1 = math.tan(0.475 * math.pi)

@@ -1,6 +1,6 @@
 """Ways to break what leads from node to node: MLflow's address and server, the head's address, open ports."""
 
-from tests.orchestrator.cluster.editing import Edit, add, both, drop_command, put, swap
+from tests.orchestrator.cluster_file.editing import Edit, add, both, drop_command, put, swap
 
 PROFILE, HEAD_START, WORKER_START = "setup_commands", "head_start_ray_commands", "worker_start_ray_commands"
 AT_WORKER = f"{WORKER_START}[1]"

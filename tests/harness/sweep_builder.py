@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
@@ -78,8 +77,3 @@ class SweepBuilder:
 
     def rows(self) -> list[TrialRow]:
         return trial_rows(self.folder, {})
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> SweepBuilder:
-    return SweepBuilder(tmp_path)

@@ -1,6 +1,6 @@
 """Ways to break a cluster file: the rule that finds it, the edit, the field it names (empty: any), and its words."""
 
-from tests.orchestrator.cluster.editing import Edit, add, drop, put, swap
+from tests.orchestrator.cluster_file.editing import Edit, add, drop, put, swap
 
 HEAD, WORKER = "available_node_types/head", "available_node_types/gpu_worker"
 OLD_RAY = "~/venv/bin/pip install 'ray[default]==2.40.0'"

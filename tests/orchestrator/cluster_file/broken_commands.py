@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.orchestrator.cluster.editing import Edit, Tree, add, both, drop, put, swap
+from tests.orchestrator.cluster_file.editing import Edit, Tree, add, both, drop, put, swap
 
 INIT, PROFILE, HEAD_START = "initialization_commands", "setup_commands", "head_start_ray_commands"
 MOUNT = "sudo mkdir -p /shared && (mountpoint -q /shared || sudo mount /shared)"
