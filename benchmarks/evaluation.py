@@ -30,8 +30,8 @@ def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[
     store = resolve_store(storage)
     folders = [find_run(name, storage, store) for name in names]
     runs = [read_run(folder, run_name(folder, storage)) for folder in folders]
-    photos = [] if data_root is None else ["--data-root", data_root]
-    own = ["python", "-m", "benchmarks.results", "evaluation", *names, *photos]
+    image_files = [] if data_root is None else ["--data-root", data_root]
+    own = ["python", "-m", "benchmarks.results", "evaluation", *names, *image_files]
     found = (training_command(folder.path, data_root) for folder in folders)
     trainings = dict.fromkeys(command for command in found if command)
     return {
@@ -72,9 +72,9 @@ def section(result: dict[str, Any]) -> str:
         *result["commands"],
         "```",
         "",
-        f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the pictures "
+        f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the images "
         "of both runs, of explanations over those that both predict right, with a bootstrap interval of 95 % over "
-        "pictures. Each column is one training run: the spread between seeds is not known here.",
+        "images. Each column is one training run: the spread between seeds is not known here.",
         "",
         *(f"{warning}\n" for warning in result["warnings"]),
         *_table(result, first),
@@ -91,7 +91,7 @@ def _sentence(result: dict[str, Any]) -> str:
     counts = [value for found in result["num_pictures"] for value in found.values() if isinstance(value, int)]
     durations = [sum(filter(None, seconds.values())) / 60 for seconds in result["seconds"]]
     return (
-        f"Most parts look at {statistics.mode(counts)} pictures, and all parts of one run took "
+        f"Most parts look at {statistics.mode(counts)} images, and all parts of one run took "
         f"{listing([f'{minutes:.1f}' for minutes in durations])} minutes."
     )
 
@@ -100,7 +100,7 @@ def _table(result: dict[str, Any], metrics: Iterable[str]) -> list[str]:
     values = [run["metrics"] for run in result["runs"]]
     differences = {found["metric"]: found for found in result["differences"]}
     head = [
-        f"| metric | {' | '.join(result['labels'])} | difference | paired difference | pictures |",
+        f"| metric | {' | '.join(result['labels'])} | difference | paired difference | images |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     return head + [_row(values, differences[metric]) for metric in metrics]

@@ -1,9 +1,9 @@
-"""Pictures a second that are read, decoded, cropped, mirrored and put into batches at 224 px, by the number of loader
-processes, against a bare PyTorch DataLoader with torchvision's ImageFolder and v2 transforms on the same pictures:
+"""Images a second that are read, decoded, cropped, mirrored and put into batches at 224 px, by the number of loader
+processes, against a bare PyTorch DataLoader with torchvision's ImageFolder and v2 transforms on the same images:
 JPEGs of 500 x 375 pixels, as ImageNet has on average. The rows of slow storage read through a simulated one, on which
 each file takes 10 ms and 50 MB/s; "cached" is a second epoch with `data.cache`, against the same epoch without.
 
-Each side reads an epoch in turn, in a fresh order. A training process that reads its own pictures (0 processes) has one
+Each side reads an epoch in turn, in a fresh order. A training process that reads its own images (0 processes) has one
 torch thread, as each loader process has.
 """
 
@@ -40,14 +40,14 @@ IMAGE_SIZE, BATCH_SIZE = 224, 64
 SLOW_FILE_S, SLOW_BYTES_S = 0.01, 50e6
 
 
-def write_pictures(root: Path, num: int) -> None:
-    """Write smooth noise, whose files are as large as photos', in two classes, each picture with a mask."""
+def write_images(root: Path, num: int) -> None:
+    """Write smooth noise, whose files are as large as images', in two classes, each image with a mask."""
     rng = np.random.default_rng(0)
     for index in range(num):
         coarse = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC)
+        image = Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC)
         grain = rng.normal(0, 6, (SIZE[1], SIZE[0], 3))
-        pixels = np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8)
+        pixels = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
         name, mask = f"n{index % 2:02}", np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
         mask[100:300, 100:300] = 255
         for split in ("train", "val"):
@@ -60,21 +60,21 @@ def write_pictures(root: Path, num: int) -> None:
 
 
 def campaign_rate(data: DataBundle, epochs: Iterator[int], processes: int) -> float:
-    """Read an epoch as training does; return pictures a second."""
+    """Read an epoch as training does; return images a second."""
     batches = training_batches(data.train, batch_size=BATCH_SIZE, seed=0, epoch=next(epochs), processes=processes)
     return _rate(batches, len(batches) * BATCH_SIZE)
 
 
 def bare_rate(root: Path, processes: int) -> float:
-    """Read an epoch as one writes it by hand; return pictures a second."""
+    """Read an epoch as one writes it by hand; return images a second."""
     steps = [
         v2.ToImage(),
         v2.RandomResizedCrop(IMAGE_SIZE, scale=(0.5, 1.0), antialias=True),
         v2.RandomHorizontalFlip(),
         v2.ToDtype(torch.float32, scale=True),
     ]
-    pictures = ImageFolder(root / "imagenet" / "train", v2.Compose(steps))
-    loader = DataLoader(pictures, BATCH_SIZE, shuffle=True, num_workers=processes, drop_last=True)
+    images = ImageFolder(root / "imagenet" / "train", v2.Compose(steps))
+    loader = DataLoader(images, BATCH_SIZE, shuffle=True, num_workers=processes, drop_last=True)
     return _rate(loader, len(loader) * BATCH_SIZE)
 
 
@@ -104,17 +104,17 @@ def compare(sides: Mapping[str, Callable[[], float]], *, repetitions: int) -> di
 
 
 def figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]:
-    """Yield the rates of pictures without and with masks, and of slow storage."""
+    """Yield the rates of images without and with masks, and of slow storage."""
     plain = build_data(ImageFolderConfig(root=str(root / "imagenet"), image_size=IMAGE_SIZE))
     masked = build_data(HardImageNet(root=str(root), image_size=IMAGE_SIZE))
     epochs = count(1)
     sides = {
         "bare": partial(bare_rate, root, processes),
-        "pictures": partial(campaign_rate, plain, epochs, processes),
-        "pictures with masks": partial(campaign_rate, masked, epochs, processes),
+        "images": partial(campaign_rate, plain, epochs, processes),
+        "images with masks": partial(campaign_rate, masked, epochs, processes),
     }
     rates = compare(sides, repetitions=repetitions)
-    for name in ("pictures", "pictures with masks"):
+    for name in ("images", "images with masks"):
         yield _figure(f"{name}, {processes} processes", rates[name], "DataLoader, without masks", rates["bare"])
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     num, repetitions = (BATCH_SIZE, 1) if run.quick else (6 * BATCH_SIZE, 4)
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
-        write_pictures(Path(folder), num)
+        write_images(Path(folder), num)
         found: list[Figure] = []
         for processes in (0,) if run.quick else sorted({0, 1, cores}):
             found += figures(Path(folder), processes=processes, repetitions=repetitions)

@@ -37,7 +37,7 @@ def build(kind: str, **fields: Any) -> BuiltModel:
 
 
 def cost(kind: str, cam_stride: int) -> tuple[int, float]:
-    """Return the side of the map of a picture, and the billions of multiplications that the picture takes."""
+    """Return the side of the map of an image, and the billions of multiplications that the image takes."""
     trunk = build(kind, cam_stride=cam_stride).model.trunk.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         features_BFHW = trunk(torch.empty(1, 3, IMAGE_SIZE, IMAGE_SIZE, device="meta"))

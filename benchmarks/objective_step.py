@@ -1,5 +1,5 @@
 """Seconds of a training step (forward, backward and AdamW) with each objective and part that uses masks, against the
-same step with plain cross-entropy: ResNet-18 on 224 px pictures, batch 8, two threads.
+same step with plain cross-entropy: ResNet-18 on 224 px images, batch 8, two threads.
 
 It needs torch alone, without Ray and MLflow, so that it also runs on a bare GPU machine: `--device cuda`.
 """
@@ -39,7 +39,7 @@ THREADS = 2
 
 
 def random_batch(num_classes: int, image_size: int, device: torch.device) -> Batch:
-    """Return noise with an object in the middle half of each picture."""
+    """Return noise with an object in the middle half of each image."""
     background_BHW = torch.ones(BATCH_SIZE, image_size, image_size)
     middle = slice(image_size // 4, 3 * image_size // 4)
     background_BHW[:, middle, middle] = 0

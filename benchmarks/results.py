@@ -79,7 +79,7 @@ def digits() -> None:
 
 
 def pets(data_root: str) -> None:
-    """Sweep cat against dog on the photos below `data_root`."""
+    """Sweep cat against dog on the images below `data_root`."""
     keep("pets-species", [run_sweep(["pets-species", "--set", f"data.root={data_root}"])])
 
 
@@ -151,7 +151,7 @@ def digits_section(result: dict[str, Any]) -> str:
         "Ratio of the two mean influence shares: "
         f"{mean(contrastive, 'background/influence_share') / mean(plain, 'background/influence_share'):.3f}.",
         "",
-        "A validation picture under the cross-entropy baseline (above) and the contrastive one at weight 1 (below), by "
+        "A validation image under the cross-entropy baseline (above) and the contrastive one at weight 1 (below), by "
         "`make demo`. Red cells speak for the own class against the rival, blue ones against it; the cells of a map "
         "add up to the difference of the two logits.",
         "",
@@ -181,13 +181,13 @@ def pets_section(result: dict[str, Any]) -> str:
     largest = max(trial["metrics"]["faithfulness/max_logit_error"] for trial in sweep["trials"])
     return "\n".join(
         [
-            "## Cat or dog: small photos, from scratch",
+            "## Cat or dog: small images, from scratch",
             "",
             "```",
             sweep["command"],
             "```",
             "",
-            f"{len(sweep['trials'])} trials on 410 photos at 64 px, one seed each: the spread between seeds is not "
+            f"{len(sweep['trials'])} trials on 410 images at 64 px, one seed each: the spread between seeds is not "
             "known here, so differences of a few hundredths between rows carry no claim. Two goals: the Pareto front "
             "comes first. `shift/dogs-vs-cats/accuracy` was not used to rank.",
             "",
@@ -236,7 +236,7 @@ def sweep_section(result: dict[str, Any], remarks: str) -> str:
 
 
 def shift_sentence(sweep: dict[str, Any]) -> str:
-    """Say how the two objectives do on the shifted photos, from the numbers alone."""
+    """Say how the two objectives do on the shifted images, from the numbers alone."""
     metric = "shift/dogs-vs-cats/accuracy"
     means = {
         kind: [trial["metrics"][metric] for trial in sweep["trials"] if trial["config"]["objective.kind"] == kind]
@@ -310,7 +310,7 @@ def main() -> None:
         "names", nargs="*", metavar="NAME", help="for evaluation: the two runs; for a study or sweep: its name"
     )
     parser.add_argument("--trials", type=int, help="for sweep: how many, instead of the space's own number")
-    parser.add_argument("--data-root", help="folder of the photos")
+    parser.add_argument("--data-root", help="folder of the images")
     parser.add_argument(
         "--storage", type=Path, default=Path("campaign-data"), help="for evaluation: where the runs lie"
     )

@@ -1,5 +1,5 @@
-"""Pictures a second of one Ray Train worker with tracking and checkpoints, against a bare PyTorch loop on the same
-network, pictures, batch size and number of threads. "A whole epoch" is the time from one commit to the next, less the
+"""Images a second of one Ray Train worker with tracking and checkpoints, against a bare PyTorch loop on the same
+network, images, batch size and number of threads. "A whole epoch" is the time from one commit to the next, less the
 validation, which the bare loop does not have: training, checkpoint, MLflow push and Ray's report.
 
 The first epoch of a run does not count. Both sides train in a fresh process and take turns. The bare loop indexes
@@ -34,7 +34,7 @@ QUICK = {"data.num_train": 128, "data.num_test": 32, "training.epochs": 2}
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Pictures a second of every epoch but the first."""
+    """Images a second of every epoch but the first."""
 
     training: list[float]
     whole_epochs: list[float]

@@ -1,5 +1,5 @@
 """Seconds that a small in-process trial of a sweep costs beyond its training, against a bare Ray Tune function without
-tracking, checkpoints, validation and pictures, with and without Tune's reuse of processes. Trials of two epochs run
+tracking, checkpoints, validation and images, with and without Tune's reuse of processes. Trials of two epochs run
 one at a time. "Beyond its epochs" is the time from the end of the trial before it to its own end, less its epochs with
 their validation and panels; "beyond its training steps" leaves only the steps out. The rows below split a trial, as
 averages over one more sweep; those that start with "of which" add up to what lies beyond its epochs.

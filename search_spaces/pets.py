@@ -1,4 +1,4 @@
-"""Spaces over the Oxford-IIIT Pet photos."""
+"""Spaces over the Oxford-IIIT Pet images."""
 
 import optuna
 

@@ -38,11 +38,11 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def photos_root() -> str:
-    """The folder of real photos."""
+def real_images_root() -> str:
+    """The folder of real images."""
     root = REPOSITORY / os.environ.get("CAMPAIGN_DATA", "../shared/data")
     if not (root / "oxford-iiit-pet").is_dir():
-        pytest.skip(f"no photos in {root}; set CAMPAIGN_DATA")
+        pytest.skip(f"no images in {root}; set CAMPAIGN_DATA")
     return str(root.resolve())
 
 

@@ -12,7 +12,7 @@ from trainables.config import (
     SpuriousDigits,
     SupCon,
     Triplet,
-    pictures_to_fit,
+    images_to_fit,
 )
 from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data
 from trainables.evaluations import (
@@ -153,14 +153,14 @@ def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
         raise ConfigError(f"{where}: found one class alone, {', '.join(data.class_names)}; a classifier needs two")
     if len(data.train) < config.training.batch_size:
         raise ConfigError(
-            f"{where}: the training set has {len(data.train)} pictures, fewer than training.batch_size = "
-            f"{config.training.batch_size}; lower training.batch_size or add pictures"
+            f"{where}: the training set has {len(data.train)} images, fewer than training.batch_size = "
+            f"{config.training.batch_size}; lower training.batch_size or add images"
         )
-    for field, num in pictures_to_fit(config.objective).items():
+    for field, num in images_to_fit(config.objective).items():
         if len(data.train) < num:
             raise ConfigError(
-                f"{where}: the training set has {len(data.train)} pictures, fewer than {field} = {num}; lower it or "
-                "add pictures"
+                f"{where}: the training set has {len(data.train)} images, fewer than {field} = {num}; lower it or "
+                "add images"
             )
 
 

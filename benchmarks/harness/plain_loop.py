@@ -1,4 +1,4 @@
-"""Training as one writes it by hand: pictures in memory, a network, cross-entropy and AdamW, and nothing else."""
+"""Training as one writes it by hand: images in memory, a network, cross-entropy and AdamW, and nothing else."""
 
 import time
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ def _is_of_the_user(error: Exception) -> bool:
     """Return whether the message says all; imported here, because the classes are not needed for `--help`."""
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
-    from trainables.data import PictureError
+    from trainables.data import ImageError
     from trainables.json_file import BrokenFileError
 
-    return isinstance(error, BrokenFileError | ConfigError | OSError | PictureError | StoreError)
+    return isinstance(error, BrokenFileError | ConfigError | OSError | ImageError | StoreError)

@@ -41,10 +41,10 @@ def prepare_imagenet_s(
     root: Annotated[Path, typer.Option(callback=in_home, help="Where the folders are made: data.root of a config.")],
     link: Annotated[
         Literal["hard", "symlink", "copy"],
-        typer.Option(help="How a picture comes there; hard links take no room, and stay within a file system."),
+        typer.Option(help="How an image comes there; hard links take no room, and stay within a file system."),
     ] = "hard",
     skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Go on without pictures that ImageNet lacks and masks name.")
+        bool, typer.Option("--skip-missing", help="Go on without images that ImageNet lacks and masks name.")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Folders filled at a time.")] = 16,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")] = False,
@@ -64,7 +64,7 @@ def prepare_imagenet_s(
     trees = [plan_tree(imagenet, folder, root) for folder in annotated_folders(annotations)]
     missing = {tree.folder: tree.missing for tree in trees if tree.missing}
     for folder, names in missing.items():
-        text = f"{folder}: {len(names)} pictures that have masks are not in {imagenet}: {first_few(list(names))}"
+        text = f"{folder}: {len(names)} images that have masks are not in {imagenet}: {first_few(list(names))}"
         if not skip_missing:
             raise ConfigError(f"--imagenet: {text}; add them, or go on without them with --skip-missing")
         note(text)
@@ -106,7 +106,7 @@ def check(
     config: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
     ],
-    decode: Annotated[bool, typer.Option("--decode", help="Decode every picture and mask too.")] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Decode every image and mask too.")] = False,
     processes: Annotated[
         int | None,
         typer.Option(min=0, help="Processes that decode; by default one a core, 0 for none.", show_default=False),
@@ -115,7 +115,7 @@ def check(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a config's data: count pictures, masks and classes, look whether each file is there, say what to do.
+    """Check a config's data: count images, masks and classes, look whether each file is there, say what to do.
 
     Known data sets are compared with their publishers' counts. The exit code is 2 if anything is wrong.
 
@@ -147,7 +147,7 @@ def _say_checked(checked: "Checked") -> None:
         if count.classes:
             least, most = min(count.classes.values()), max(count.classes.values())
             classes = f"; {len(count.classes)} classes of {least} to {most}"
-        say(f"{name}: {count.pictures} pictures, {count.with_mask} with masks, {count.without_mask} without{classes}")
+        say(f"{name}: {count.images} images, {count.with_mask} with masks, {count.without_mask} without{classes}")
         found = [finding.message for finding in checked.findings if finding.set == name]
         for message in found[:NUM_SHOWN]:
             say(f"  {name}: {message}")

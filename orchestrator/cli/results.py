@@ -97,9 +97,9 @@ def compare(
     tracking_uri: TrackingUri = None,
     json: Json = False,
 ) -> None:
-    """Write a page that sets the evaluations of runs side by side: figures, curves, pictures, settings.
+    """Write a page that sets the evaluations of runs side by side: figures, curves, images, settings.
 
-    Differences are from the first run. Where runs were evaluated on the same pictures, they are paired over those that
+    Differences are from the first run. Where runs were evaluated on the same images, they are paired over those that
     both predict right.
 
     Example: campaign compare first/0000 first/0003 --output comparison.html

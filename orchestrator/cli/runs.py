@@ -78,10 +78,10 @@ def evaluate(
 ) -> None:
     """Evaluate the checkpoints of runs, several of them at a time on Ray; what is finished is not done again.
 
-    Parts: quick is accuracy, calibration, mean average precision where pictures have several labels, influence share
+    Parts: quick is accuracy, calibration, mean average precision where images have several labels, influence share
     and the shifted test sets; full adds background reliance, attribution quality, out-of-distribution detection,
-    attacks and pictures. --set evaluation.suite.sample=200 says
-    on how many pictures.
+    attacks and images. --set evaluation.suite.sample=200 says
+    on how many images.
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
@@ -141,7 +141,7 @@ def _evaluate_here(order: "EvaluationOrder", listener: "ProgressListener") -> "M
 
 def explain(
     run: Run,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of any size.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any size.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder for the panels.")] = Path("panels"),
     label: Annotated[
         str | None, typer.Option(help="Class to explain; by default the predicted one.", show_default=False)
@@ -153,7 +153,7 @@ def explain(
 ) -> None:
     """Draw where a run's network sees one class rather than another.
 
-    Example: campaign explain first/0003 photo.jpg --label 7
+    Example: campaign explain first/0003 image.jpg --label 7
     """
     from dataclasses import asdict
 

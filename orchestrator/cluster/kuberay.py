@@ -14,7 +14,7 @@ from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
 HEAD = {"cpu": "2", "memory": "8Gi"}
 WORKER = {"cpu": "8", "memory": "32Gi"}
 SHARED_MEMORY = {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}
-"""Loader processes hand pictures over through it; a container's own 64 MB are too few."""
+"""Loader processes hand images over through it; a container's own 64 MB are too few."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from orchestrator.data.files import Track, decode_files, stat_files
 from orchestrator.data.published import Count, published_counts
 from trainables.config import DataConfig, ImageNetS, OxfordPet, SpuriousDigits
-from trainables.data import DataBundle, Draw, PictureSet, build_data
+from trainables.data import DataBundle, Draw, ImageSet, build_data
+from trainables.data.image_files import ImageFiles
 from trainables.data.list_file import first_few
-from trainables.data.photos import Photos
 
 
 @dataclass(frozen=True, slots=True)
 class SetCount:
     """What one set holds."""
 
-    pictures: int
+    images: int
     with_mask: int
     without_mask: int
     classes: Mapping[str, int] | None
-    """Pictures by class; None where masks tell the classes and were not decoded."""
+    """Images by class; None where masks tell the classes and were not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Checked:
 def check_data_set(
     config: DataConfig, *, processes: int | None = None, published: bool = True, track: Track | None = None
 ) -> Checked:
-    """Count pictures and masks, look whether each file is there, and decode them if told to.
+    """Count images and masks, look whether each file is there, and decode them if told to.
 
     Args:
-        processes: How many processes decode every picture and mask, 0 for this one; None decodes nothing.
+        processes: How many processes decode every image and mask, 0 for this one; None decodes nothing.
         published: Whether to compare with the publishers' counts.
         track: Shows progress.
 
@@ -56,8 +56,8 @@ def check_data_set(
     sets: dict[str, SetCount] = {}
     findings: list[Finding] = []
     should = published_counts(config) if published else {}
-    for name, pictures in _sets(build_data(_tolerant(config))).items():
-        sets[name], wrong = _look(pictures, processes, _named(track or _untracked, name))
+    for name, images in _sets(build_data(_tolerant(config))).items():
+        sets[name], wrong = _look(images, processes, _named(track or _untracked, name))
         wrong += _empty_classes(config, name, sets[name])
         if name in should:
             wrong += _unlike(config, name, sets[name], should[name])
@@ -81,34 +81,34 @@ def _tolerant(config: DataConfig) -> DataConfig:
     return config.model_copy(update={"on_error": "skip", "shift": shift, "cache": None})
 
 
-def _sets(bundle: DataBundle) -> dict[str, PictureSet]:
-    """Return the sets by name, in the training set each picture once."""
-    shift = {f"shift.{name}": pictures for name, pictures in bundle.shift.items()}
+def _sets(bundle: DataBundle) -> dict[str, ImageSet]:
+    """Return the sets by name, in the training set each image once."""
+    shift = {f"shift.{name}": images for name, images in bundle.shift.items()}
     return {"train": bundle.reference, "val": bundle.val, **shift}
 
 
-def _look(pictures: PictureSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:
-    if not isinstance(pictures, Photos):
-        return _drawn(pictures), []
-    files = stat_files(pictures, track)
+def _look(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:
+    if not isinstance(images, ImageFiles):
+        return _drawn(images), []
+    files = stat_files(images, track)
     wrong = [
         f"{len(paths)} files are {what}: {first_few(paths)}; bring them back, or leave them out with data.on_error=skip"
         for paths, what in ((files.missing, "missing"), (files.empty, "empty"))
         if paths
     ]
-    labels: Iterable[int | None] = (photo.label for photo in pictures.entries)
+    labels: Iterable[int | None] = (image_file.label for image_file in images.entries)
     if processes is not None:
-        labels, broken = decode_files(pictures, files.usable, processes=processes, track=track)
+        labels, broken = decode_files(images, files.usable, processes=processes, track=track)
         wrong += [f"{message}; bring it back, or leave it out with data.on_error=skip" for message in broken]
-    num = len(pictures)
-    return SetCount(num, files.num_masks, num - files.num_masks, _by_class(labels, pictures.class_names)), wrong
+    num = len(images)
+    return SetCount(num, files.num_masks, num - files.num_masks, _by_class(labels, images.class_names)), wrong
 
 
-def _drawn(pictures: PictureSet) -> SetCount:
+def _drawn(images: ImageSet) -> SetCount:
     """Count what is drawn and not read."""
-    batch = pictures.__getitems__([Draw(index, 0) for index in range(len(pictures))])
+    batch = images.__getitems__([Draw(index, 0) for index in range(len(images))])
     masked = int(batch.has_mask_B.sum())
-    classes = _by_class(batch.labels_B.tolist(), pictures.class_names)
+    classes = _by_class(batch.labels_B.tolist(), images.class_names)
     return SetCount(len(batch), masked, len(batch) - masked, classes)
 
 
@@ -122,7 +122,7 @@ def _empty_classes(config: DataConfig, name: str, found: SetCount) -> Iterator[s
     empty = [class_name for class_name, num in (found.classes or {}).items() if not num]
     if empty and not name.startswith("shift.") and not isinstance(config, SpuriousDigits):
         remedy = ", or set data.labels=present_breed" if isinstance(config, OxfordPet) else ""
-        yield f"{len(empty)} classes have no picture: {first_few(empty)}; add some{remedy}"
+        yield f"{len(empty)} classes have no image: {first_few(empty)}; add some{remedy}"
 
 
 def _unlike(config: DataConfig, name: str, found: SetCount, published: Count) -> Iterator[str]:
@@ -134,9 +134,9 @@ def _unlike(config: DataConfig, name: str, found: SetCount, published: Count) ->
         remedy = "campaign data prepare imagenet-s adds what is not there"
     elif getattr(config, "download", None) is False:
         remedy = "data.download=true fetches it"
-    counts = [("pictures", found.pictures, published.pictures)]
-    if found.without_mask or published.with_mask < published.pictures:
-        counts.append(("pictures with masks", found.with_mask, published.with_mask))
+    counts = [("images", found.images, published.images)]
+    if found.without_mask or published.with_mask < published.images:
+        counts.append(("images with masks", found.with_mask, published.with_mask))
     for what, num, should in counts:
         if num != should:
             more = f"{abs(num - should)} {'more' if num > should else 'fewer'}"

@@ -1,4 +1,4 @@
-"""The files of a set of photos, looked at one by one and several at a time."""
+"""The files of a set of images, looked at one by one and several at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from torch.utils.data import DataLoader, Dataset
 
-from trainables.data import PictureError
-from trainables.data.photos import Photos
+from trainables.data import ImageError
+from trainables.data.image_files import ImageFiles
 
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
 """From steps, what they are and how many there are, to the same steps, shown as they pass."""
@@ -27,14 +27,14 @@ class Files:
     empty: list[str] = field(default_factory=list)
     num_masks: int = 0
     usable: list[int] = field(default_factory=list)
-    """The pictures that are there, with their masks."""
+    """The images that are there, with their masks."""
 
 
-def stat_files(pictures: Photos, track: Track) -> Files:
-    """Look whether every picture and every mask is there and not empty."""
-    starts, files = range(0, len(pictures), _CHUNK), Files()
+def stat_files(images: ImageFiles, track: Track) -> Files:
+    """Look whether every image and every mask is there and not empty."""
+    starts, files = range(0, len(images), _CHUNK), Files()
     with ThreadPoolExecutor(_THREADS) as pool:
-        for part in track(pool.map(partial(_stat, pictures), starts), "files", len(starts)):
+        for part in track(pool.map(partial(_stat, images), starts), "files", len(starts)):
             files.missing += part.missing
             files.empty += part.empty
             files.num_masks += part.num_masks
@@ -43,11 +43,11 @@ def stat_files(pictures: Photos, track: Track) -> Files:
 
 
 def decode_files(
-    pictures: Photos, indices: Sequence[int], *, processes: int, track: Track
+    images: ImageFiles, indices: Sequence[int], *, processes: int, track: Track
 ) -> tuple[list[int], list[str]]:
-    """Decode pictures with their masks; return the labels of those that can be used, and what is wrong with others."""
+    """Decode images with their masks; return the labels of those that can be used, and what is wrong with others."""
     loader = DataLoader(
-        cast("Dataset[int | str]", _Decoded(pictures, indices)),
+        cast("Dataset[int | str]", _Decoded(images, indices)),
         batch_size=_BATCH,
         num_workers=processes,
         collate_fn=list,
@@ -60,11 +60,11 @@ def decode_files(
     return labels, wrong
 
 
-def _stat(pictures: Photos, start: int) -> Files:
+def _stat(images: ImageFiles, start: int) -> Files:
     files = Files()
-    for index in range(start, min(start + _CHUNK, len(pictures))):
-        photo = pictures.entries[index]
-        paths = [photo.path] if photo.mask_path is None else [photo.path, photo.mask_path]
+    for index in range(start, min(start + _CHUNK, len(images))):
+        image_file = images.entries[index]
+        paths = [image_file.path] if image_file.mask_path is None else [image_file.path, image_file.mask_path]
         sizes = [_size(path) for path in paths]
         files.num_masks += len(paths) - 1
         files.missing += [str(path) for path, size in zip(paths, sizes, strict=True) if size is None]
@@ -83,9 +83,9 @@ def _size(path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A map-style data set whose item is a picture's label, or what is wrong with it."""
+    """A map-style data set whose item is an image's label, or what is wrong with it."""
 
-    pictures: Photos
+    images: ImageFiles
     indices: Sequence[int]
 
     def __len__(self) -> int:
@@ -93,6 +93,6 @@ class _Decoded:
 
     def __getitem__(self, position: int) -> int | str:
         try:
-            return self.pictures.check(self.indices[position])
-        except PictureError as error:
+            return self.images.check(self.indices[position])
+        except ImageError as error:
             return str(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.data.links import LinkJob
 from trainables.config import ConfigError
-from trainables.data.class_folders import check_same_classes, class_folders, picture_names
+from trainables.data.class_folders import check_same_classes, class_folders, image_names
 from trainables.data.list_file import first_few
 
 MERGED = {
@@ -27,7 +27,7 @@ _SPLITS = ("train-semi", "validation")
 _IMAGENET, _ANNOTATIONS = "--imagenet", "--annotations"
 _REMEDY = "give --imagenet the folder that holds train/<class>/*.JPEG and val"
 _Find = Callable[[Sequence[str]], Mapping[str, Path]]
-"""From the stems of pictures to their files, and maybe others, without those that are missing."""
+"""From the stems of images to their files, and maybe others, without those that are missing."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Tree:
     class_names: tuple[str, ...]
     jobs: Sequence[LinkJob]
     missing: Sequence[str]
-    """Pictures that have masks and that are not in ImageNet, `<split>/<class>/<picture>`."""
+    """Images that have masks and that are not in ImageNet, `<split>/<class>/<image>`."""
 
 
 def annotated_folders(annotations: Path) -> list[Path]:
@@ -76,21 +76,21 @@ def plan_tree(imagenet: Path, annotations: Path, root: Path) -> Tree:
     train, target = imagenet / "train", root / annotations.name
     _check_classes(train, [origin for names in origins.values() for origin in names])
     jobs = [
-        LinkJob("train", target / "train" / name, partial(_pictures, [train / origin for origin in origins[name]]))
+        LinkJob("train", target / "train" / name, partial(_images, [train / origin for origin in origins[name]]))
         for name in class_names
     ]
     missing: list[str] = []
     for split, find in (("train-semi", partial(_in_train, train)), ("validation", _in_val(imagenet / "val"))):
         with ThreadPoolExecutor() as pool:
             found = list(pool.map(partial(_masked, annotations / f"{split}-segmentation", find), class_names))
-        for name, (pictures, lost) in zip(class_names, found, strict=True):
-            jobs.append(LinkJob(split, target / split / name, partial(list, pictures)))
+        for name, (images, lost) in zip(class_names, found, strict=True):
+            jobs.append(LinkJob(split, target / split / name, partial(list, images)))
             missing += [f"{split}/{name}/{stem}" for stem in lost]
     if not _is_same(annotations, target):
         for split in _SPLITS:
             masks = f"{split}-segmentation"
             jobs += [
-                LinkJob(masks, target / masks / name, partial(_pictures, [annotations / masks / name]))
+                LinkJob(masks, target / masks / name, partial(_images, [annotations / masks / name]))
                 for name in class_names
             ]
     return Tree(annotations.name, class_names, jobs, missing)
@@ -134,33 +134,33 @@ def _check_classes(train: Path, names: Sequence[str]) -> None:
         )
 
 
-def _pictures(folders: Sequence[Path], stems: Container[str] | None = None) -> Iterator[Path]:
-    """Yield the pictures in `folders`, all of them or those of the given stems."""
+def _images(folders: Sequence[Path], stems: Container[str] | None = None) -> Iterator[Path]:
+    """Yield the images in `folders`, all of them or those of the given stems."""
     for folder in folders:
-        for name in picture_names(folder, setting=_IMAGENET):
+        for name in image_names(folder, setting=_IMAGENET):
             if stems is None or name.rpartition(".")[0] in stems:
                 yield folder / name
 
 
 def _masked(masks: Path, find: _Find, class_name: str) -> tuple[list[Path], list[str]]:
-    """Return the pictures of a class's masks, and the names of those that are missing."""
-    stems = [Path(file).stem for file in picture_names(masks / class_name, setting=_ANNOTATIONS)]
+    """Return the images of a class's masks, and the names of those that are missing."""
+    stems = [Path(file).stem for file in image_names(masks / class_name, setting=_ANNOTATIONS)]
     found = find(stems)
     return [found[stem] for stem in stems if stem in found], [stem for stem in stems if stem not in found]
 
 
 def _in_train(train: Path, stems: Sequence[str]) -> dict[str, Path]:
-    """Return training pictures by stem; their names begin with the class that they had before any merging."""
+    """Return training images by stem; their names begin with the class that they had before any merging."""
     folders = [train / origin for origin in sorted({stem.partition("_")[0] for stem in stems})]
     wanted = set(stems)
-    return {path.stem: path for path in _pictures([folder for folder in folders if folder.is_dir()], wanted)}
+    return {path.stem: path for path in _images([folder for folder in folders if folder.is_dir()], wanted)}
 
 
 def _in_val(val: Path) -> _Find:
-    """Return what finds validation pictures, in one folder or in class folders, by their names alone."""
+    """Return what finds validation images, in one folder or in class folders, by their names alone."""
     try:
         folders = sorted(Path(entry.path) for entry in os.scandir(val) if entry.is_dir())
     except OSError as error:
         raise ConfigError(f"{_IMAGENET}: {val} cannot be read ({error.strerror}); {_REMEDY}") from error
-    by_stem = {path.stem: path for path in _pictures(folders or [val])}
+    by_stem = {path.stem: path for path in _images(folders or [val])}
     return lambda _: by_stem

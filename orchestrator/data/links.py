@@ -1,4 +1,4 @@
-"""Folders of pictures made from files that lie elsewhere, by links or copies; what is there already stays."""
+"""Folders of images made from files that lie elsewhere, by links or copies; what is there already stays."""
 
 import errno
 import os
@@ -91,7 +91,7 @@ def _hard(source: Path, target: Path) -> None:
         if error.errno in _NO_HARD_LINKS:
             raise ConfigError(
                 f"--link hard: {target} cannot be a hard link to {source} ({error.strerror}); hard links stay within a "
-                "file system: take --link symlink, or --link copy if the pictures' folder may go away"
+                "file system: take --link symlink, or --link copy if the images' folder may go away"
             ) from error
         raise
 

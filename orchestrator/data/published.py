@@ -1,4 +1,4 @@
-"""How many pictures data sets have as their publishers give them out."""
+"""How many images data sets have as their publishers give them out."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ from trainables.config import DataConfig, DogsVsCats, ImageNetS, OxfordPet, Pasc
 
 
 class Count(NamedTuple):
-    """Pictures of a set, and how many of them have a mask."""
+    """Images of a set, and how many of them have a mask."""
 
-    pictures: int
+    images: int
     with_mask: int
 
 
@@ -25,7 +25,7 @@ _IMAGENET_S = {
 }
 """By `data.folder` (github.com/LUSSeg/ImageNet-S)."""
 _VOC = {2007: (209, 213), 2012: (1464, 1449)}
-"""Pictures of `train` and `val` with segmentations, by year (Everingham et al. 2010 and 2015, IJCV 88 and 111)."""
+"""Images of `train` and `val` with segmentations, by year (Everingham et al. 2010 and 2015, IJCV 88 and 111)."""
 _PETS = (3680, 3669)
 """Of `trainval` and `test` (Parkhi et al. 2012, CVPR)."""
 _DOGS_VS_CATS = 25000

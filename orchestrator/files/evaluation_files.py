@@ -12,21 +12,21 @@ from trainables.json_file import parse_object
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its file, its pictures, and a digest that tells one result from another."""
+    """One part: its file, its images, and a digest that tells one result from another."""
 
     name: str
     file: Path
     digest: str
-    pictures: tuple[Path, ...]
+    images: tuple[Path, ...]
     curves: tuple[Mapping[str, Any], ...]
     settings: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, float | None]]
-    """By metric, each picture's value by its id."""
+    """By metric, each image's value by its id."""
     seconds: float | None
 
 
 def read_parts(folder: Path) -> tuple[Part, ...]:
-    """Return the parts `<folder>/<part>.json`, with the pictures `<folder>/<part>/<name>.png`, by name.
+    """Return the parts `<folder>/<part>.json`, with the images `<folder>/<part>/<name>.png`, by name.
 
     Raises:
         BrokenFileError: A file holds no JSON object; the message names it.
@@ -41,7 +41,7 @@ def _read_part(path: Path) -> Part:
         name=path.stem,
         file=path,
         digest=hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:12],
-        pictures=tuple(sorted(path.with_suffix("").glob("*.png"))),
+        images=tuple(sorted(path.with_suffix("").glob("*.png"))),
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),
         samples=document.get("samples", {}),

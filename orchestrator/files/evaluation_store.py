@@ -17,7 +17,7 @@ from trainables.trial_folder import read_json, write_json
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """`<folder>/<part>.json`, with pictures in `<folder>/<part>/<name>.png`.
+    """`<folder>/<part>.json`, with images in `<folder>/<part>/<name>.png`.
 
     A part is kept as long as what it was computed from stays the same.
     """
@@ -28,7 +28,7 @@ class EvaluationFiles:
     settings: Suite
 
     def load(self, spec: EvalSpec) -> EvaluationResult | None:
-        """Return the part's finding, without its pictures, or None where it is missing or out of date."""
+        """Return the part's finding, without its images, or None where it is missing or out of date."""
         try:
             document = read_json(self._path(spec))
         except BrokenFileError:
@@ -46,15 +46,15 @@ class EvaluationFiles:
         )
 
     def save(self, spec: EvalSpec, result: EvaluationResult, seconds: float) -> None:
-        """Write pictures, then by rename the figures, whose presence says that the part is whole."""
+        """Write images, then by rename the figures, whose presence says that the part is whole."""
         self._path(spec).unlink(missing_ok=True)
         folder = self.folder / spec.name
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.png"):
             old.unlink()
-        for name, picture in result.pictures.items():
-            picture.save(folder / f"{name}.png")
-        if not result.pictures:
+        for name, image in result.images.items():
+            image.save(folder / f"{name}.png")
+        if not result.images:
             folder.rmdir()
         document: dict[str, Any] = {
             "part": spec.name,
@@ -63,7 +63,7 @@ class EvaluationFiles:
             "settings": dict(result.settings),
             "metrics": result.metrics,
             "curves": [asdict(curve) for curve in result.curves],
-            "samples": {name: dict(by_picture) for name, by_picture in result.samples.items()},
+            "samples": {name: dict(by_image) for name, by_image in result.samples.items()},
         }
         write_json(self._path(spec), document)
 

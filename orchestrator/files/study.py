@@ -37,7 +37,7 @@ class Study(Section):
     seeds: tuple[Seed, ...]
     """Each sets the `seed_fields` of one trial of every arm."""
     seed_fields: tuple[str, ...] = ("seed",)
-    """Config fields that a seed sets: `seed`, and `data.seed` where the pictures are to be drawn anew as well."""
+    """Config fields that a seed sets: `seed`, and `data.seed` where the images are to be drawn anew as well."""
     evaluations: tuple[str, ...] = ()
     """What `campaign evaluate --suite` takes, one by one, to be measured on top of the quick suite."""
     metrics: tuple[str, ...]

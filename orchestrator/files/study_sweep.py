@@ -73,7 +73,7 @@ def prepare_study(folder: SweepFolder, config: SweepConfig) -> None:
 def study_parts(study: Study) -> tuple[str, ...]:
     """Return the evaluations to run on each trial; ConfigError lists the valid ones where a name is none.
 
-    Those of the quick suite, whose figures a trial has already, are among them for their values by picture.
+    Those of the quick suite, whose figures a trial has already, are among them for their values by image.
     """
     from trainables.evaluations import EVALUATIONS, QUICK, select
 

@@ -18,9 +18,9 @@ ENDS = ("completed", "stopped", "failed")
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawn picture of one epoch."""
+    """One drawn image of one epoch."""
 
-    picture: str
+    image: str
     epoch: int
     file: Path
 
@@ -106,11 +106,11 @@ def read_rows(path: Path) -> tuple[Figures, ...]:
 
 
 def find_panels(folder: Path) -> tuple[Panel, ...]:
-    """Return the panels `epoch-<n>/<picture>.png` under `folder`, by epoch and picture."""
+    """Return the panels `epoch-<n>/<image>.png` under `folder`, by epoch and image."""
     panels = [
         Panel(file.stem, int(file.parent.name.removeprefix("epoch-")), file) for file in folder.glob("epoch-*/*.png")
     ]
-    return tuple(sorted(panels, key=lambda panel: (panel.epoch, panel.picture)))
+    return tuple(sorted(panels, key=lambda panel: (panel.epoch, panel.image)))
 
 
 def _row(line: str, source: str) -> Figures:

@@ -94,7 +94,7 @@ def _source(folder: TrialFolder, data: DataBundle) -> str:
     """Return a digest of the network, the data and the code that evaluates."""
     sets = [data.train, data.val, *data.shift.values()]
     sha = hashlib.sha256(folder.state_path.read_bytes())
-    sha.update(",".join([version("campaign"), *data.shift, *(pictures.digest() for pictures in sets)]).encode())
+    sha.update(",".join([version("campaign"), *data.shift, *(images.digest() for images in sets)]).encode())
     return sha.hexdigest()
 
 

@@ -12,7 +12,7 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.trial_rows import ranked, trial_rows
 from orchestrator.tracking import Store, folder_of_run
 from trainables.config import ConfigError
-from trainables.data import Batch, PictureError, read_picture
+from trainables.data import Batch, ImageError, read_image
 from trainables.evaluations import panels_of
 from trainables.training import LocalContext
 from trainables.trial import load_model
@@ -64,7 +64,7 @@ def _best_trial(sweep: SweepFolder) -> TrialFolder:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the network makes of a picture, and where its panel was written."""
+    """What the network makes of an image, and where its panel was written."""
 
     image: str
     predicted: str
@@ -76,10 +76,10 @@ class Explanation:
 def explain_images(
     folder: TrialFolder, images: Sequence[Path], *, output: Path, label: str | None, num_rivals: int
 ) -> list[Explanation]:
-    """Draw each picture's ContrastiveCAMs: the predicted class, or `label`, against its strongest rivals.
+    """Draw each image's ContrastiveCAMs: the predicted class, or `label`, against its strongest rivals.
 
     Raises:
-        ConfigError: No such class, or a picture cannot be read; the message names it.
+        ConfigError: No such class, or an image cannot be read; the message names it.
     """
     config = folder.config()
     context = LocalContext(folder)
@@ -115,8 +115,8 @@ def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:
 
 def _as_batch(path: Path, image_size: int) -> Batch:
     try:
-        return read_picture(path, image_size=image_size)
-    except PictureError as error:
+        return read_image(path, image_size=image_size)
+    except ImageError as error:
         raise ConfigError(str(error)) from error
 
 

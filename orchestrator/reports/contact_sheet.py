@@ -1,4 +1,4 @@
-"""The panels of several trials side by side in one picture."""
+"""The panels of several trials side by side in one image."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ PANELS_A_TRIAL = 4
 
 
 def draw_contact_sheet(folders: Mapping[str, Path]) -> Any | None:
-    """Return a picture with a titled row a trial, holding the panels of its last drawn epoch; None without panels."""
+    """Return an image with a titled row a trial, holding the panels of its last drawn epoch; None without panels."""
     from PIL import Image, ImageDraw
 
     strips = {trial_id: strip for trial_id, folder in folders.items() if (strip := _strip(folder)) is not None}
@@ -37,13 +37,13 @@ def _strip(folder: Path) -> Any | None:
     last = [panel for panel in panels if panel.epoch == panels[-1].epoch][:PANELS_A_TRIAL]
     if not last:
         return None
-    pictures = []
+    images = []
     for panel in last:
         with Image.open(panel.file) as image:
-            pictures.append(image.convert("RGB"))
-    strip = Image.new("RGB", (max(p.width for p in pictures), sum(p.height + MARGIN for p in pictures)), "white")
+            images.append(image.convert("RGB"))
+    strip = Image.new("RGB", (max(p.width for p in images), sum(p.height + MARGIN for p in images)), "white")
     top = 0
-    for picture in pictures:
-        strip.paste(picture, (0, top))
-        top += picture.height + MARGIN
+    for pasted in images:
+        strip.paste(pasted, (0, top))
+        top += pasted.height + MARGIN
     return strip

@@ -1,4 +1,4 @@
-"""The curves and pictures of several runs' evaluations, each beside those of the same name."""
+"""The curves and images of several runs' evaluations, each beside those of the same name."""
 
 import html
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from plotly import graph_objects as go
 
 from orchestrator.reports.axes import LogAxis
 from orchestrator.reports.line_styles import LineStyle
-from orchestrator.reports.panels import PictureRow, side_by_side
+from orchestrator.reports.panels import ImageRow, side_by_side
 from orchestrator.reports.plot_area import plot_area
 from orchestrator.reports.rendering import Drawing
 from orchestrator.results.categories import category_of_part
@@ -35,11 +35,11 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """The pictures of a part."""
+class Images:
+    """The images of a part."""
 
     part: str
-    rows: tuple[PictureRow, ...]
+    rows: tuple[ImageRow, ...]
     num_left_out: int
 
 
@@ -102,19 +102,19 @@ def _trace(name: str, curve: Curve, style: LineStyle, axis: LogAxis | None) -> g
     )
 
 
-def pictures(runs: Sequence[EvaluatedRun]) -> dict[str, list[Pictures]]:
-    """Return by category the pictures of its parts: those that all runs have, or where there are none, all."""
-    found: dict[str, list[Pictures]] = {}
+def images(runs: Sequence[EvaluatedRun]) -> dict[str, list[Images]]:
+    """Return by category the images of its parts: those that all runs have, or where there are none, all."""
+    found: dict[str, list[Images]] = {}
     for part in dict.fromkeys(name for run in runs for name in run.parts):
-        by_run = [{path.stem: path for path in run.parts[part].pictures} for run in runs if part in run.parts]
+        by_run = [{path.stem: path for path in run.parts[part].images} for run in runs if part in run.parts]
         names = {name for paths in by_run for name in paths}
         shared = {name for name in names if sum(name in paths for paths in by_run) == len(runs)} or names
         if names:
-            rows = tuple(side_by_side([_pictures_of(run, part, shared) for run in runs]))
-            found.setdefault(category_of_part(part), []).append(Pictures(part, rows, len(names) - len(rows)))
+            rows = tuple(side_by_side([_images_of(run, part, shared) for run in runs]))
+            found.setdefault(category_of_part(part), []).append(Images(part, rows, len(names) - len(rows)))
     return found
 
 
-def _pictures_of(run: EvaluatedRun, part: str, names: Collection[str]) -> dict[str, Path]:
-    paths = run.parts[part].pictures if part in run.parts else ()
+def _images_of(run: EvaluatedRun, part: str, names: Collection[str]) -> dict[str, Path]:
+    paths = run.parts[part].images if part in run.parts else ()
     return {path.stem: path for path in paths if path.stem in names}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.reports.evaluation_charts import Chart, Pictures, charts, pictures
+from orchestrator.reports.evaluation_charts import Chart, Images, charts, images
 from orchestrator.reports.line_styles import LineStyle, line_styles
 from orchestrator.reports.metric_table import Group, Table, headlines, tables
 from orchestrator.reports.rendering import Drawing
@@ -35,7 +35,7 @@ class CategorySection:
     title: str
     table: Table | None
     charts: Sequence[Chart]
-    pictures: Sequence[Pictures]
+    images: Sequence[Images]
 
     @property
     def single_drawings(self) -> list[Drawing]:
@@ -87,12 +87,12 @@ def evaluation_section(runs: Sequence[EvaluatedRun], labels: Sequence[str] | Non
 def _categories(
     runs: Sequence[EvaluatedRun], styles: Sequence[LineStyle], differences: Sequence[RunDifference]
 ) -> list[CategorySection]:
-    with_figures, with_charts, with_pictures = tables(runs, differences), charts(runs, styles), pictures(runs)
+    with_figures, with_charts, with_images = tables(runs, differences), charts(runs, styles), images(runs)
     found = [
-        CategorySection(name, title, with_figures.get(name), with_charts.get(name, ()), with_pictures.get(name, ()))
+        CategorySection(name, title, with_figures.get(name), with_charts.get(name, ()), with_images.get(name, ()))
         for name, title in TITLES.items()
     ]
-    return [section for section in found if section.table or section.charts or section.pictures]
+    return [section for section in found if section.table or section.charts or section.images]
 
 
 def _settings(runs: Sequence[EvaluatedRun]) -> dict[str, list[tuple[str, list[str]]]]:

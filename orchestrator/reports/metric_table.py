@@ -28,7 +28,7 @@ class Cell:
     verdict: str = ""
     paired: str = ""
     num_pictures: int | None = None
-    """Pictures over which `paired` is."""
+    """Images over which `paired` is."""
 
 
 @dataclass(frozen=True, slots=True)

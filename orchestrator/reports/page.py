@@ -13,7 +13,7 @@ from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_
 from orchestrator.reports.front_table import front_table
 from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
 from orchestrator.reports.leaderboard import leaderboard
-from orchestrator.reports.panels import picture_rows
+from orchestrator.reports.panels import image_rows
 from orchestrator.reports.provenance_section import base_yaml, facts, provenance
 from orchestrator.reports.rendering import Drawing, render
 from orchestrator.reports.study_table import StudyTable, study_table
@@ -55,7 +55,7 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
         **_front(config.goals, rows),
         **_tradeoff(config.goals, rows, comparison),
         **_curves(sweep, config.goals, rows, comparison),
-        pictures=picture_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
+        images=image_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
         evaluations=_evaluations(sweep, comparison),
         board=leaderboard(rows, config.goals),
         errors=_errors(sweep, rows),

@@ -1,4 +1,4 @@
-"""Pictures of trials, side by side, as data that a page can hold."""
+"""Images of trials, side by side, as data that a page can hold."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ WIDEST_OF_TWO = 800
 
 
 @dataclass(frozen=True, slots=True)
-class PictureRow:
-    """A picture as each trial has it, as a data URI; None where the trial has none."""
+class ImageRow:
+    """An image as each trial has it, as a data URI; None where the trial has none."""
 
-    picture: str
+    image: str
     uris: tuple[str | None, ...]
     width: int
     """Of the widest, in pixels."""
@@ -28,22 +28,22 @@ class PictureRow:
         return self.width > WIDEST_OF_TWO
 
 
-def picture_rows(folders: Sequence[TrialFolder]) -> list[PictureRow]:
-    """Return the last panels of the trials, the same picture beside itself, those that all have first."""
+def image_rows(folders: Sequence[TrialFolder]) -> list[ImageRow]:
+    """Return the last panels of the trials, the same image beside itself, those that all have first."""
     return side_by_side([last_panels(folder) for folder in folders])
 
 
-def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MAX_IMAGES) -> list[PictureRow]:
-    """Return the pictures of one name beside each other, those that all have first."""
+def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MAX_IMAGES) -> list[ImageRow]:
+    """Return the images of one name beside each other, those that all have first."""
     names = sorted(
-        {name for pictures in found for name in pictures},
-        key=lambda name: (sum(name not in pictures for pictures in found), name),
+        {name for images in found for name in images},
+        key=lambda name: (sum(name not in images for images in found), name),
     )
-    return [_row(name, [pictures.get(name) for pictures in found]) for name in names[:most]]
+    return [_row(name, [images.get(name) for images in found]) for name in names[:most]]
 
 
-def _row(name: str, paths: Sequence[Path | None]) -> PictureRow:
-    return PictureRow(name, tuple(map(_data_uri, paths)), max(_width(path) for path in paths if path is not None))
+def _row(name: str, paths: Sequence[Path | None]) -> ImageRow:
+    return ImageRow(name, tuple(map(_data_uri, paths)), max(_width(path) for path in paths if path is not None))
 
 
 def _width(path: Path) -> int:
@@ -52,7 +52,7 @@ def _width(path: Path) -> int:
 
 
 def last_panels(folder: TrialFolder) -> dict[str, Path]:
-    """Return picture id -> panel of the last epoch that has panels."""
+    """Return image id -> panel of the last epoch that has panels."""
     epochs = [int(number) for path in folder.path.glob("panels/epoch-*") if (number := path.name[6:]).isdecimal()]
     by_epoch = ({path.stem: path for path in folder.panels_path(epoch).glob("*.png")} for epoch in sorted(epochs)[::-1])
     return next(filter(None, by_epoch), {})

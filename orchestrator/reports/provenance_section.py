@@ -39,8 +39,8 @@ def data_facts(descriptions: Sequence[Mapping[str, Any] | None]) -> dict[str, st
         return {}
     return {
         "data set": _distinct(known, "name"),
-        "training pictures": _distinct(known, "num_train"),
-        "validation pictures": _distinct(known, "num_val"),
+        "training images": _distinct(known, "num_train"),
+        "validation images": _distinct(known, "num_val"),
         "digest of the training data": _distinct(known, "digest"),
         "digest of the validation data": _distinct(known, "val_digest"),
     }

@@ -155,7 +155,7 @@ def _notes(document: StudyDocument) -> Iterator[str]:
     maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]
     if maps:
         yield (
-            f"Where there are values by picture, the difference of {listing(maps)} is over the pictures that both "
+            f"Where there are values by image, the difference of {listing(maps)} is over the images that both "
             "networks predict right, and so need not be that of the means."
         )
     if 1 < num_seeds < FEW_SEEDS:
@@ -168,7 +168,7 @@ def _notes(document: StudyDocument) -> Iterator[str]:
 
 
 def _is_of_maps(metric: str) -> bool:
-    """Return whether a figure says little of pictures that the network gets wrong."""
+    """Return whether a figure says little of images that the network gets wrong."""
     return metric.startswith(("attribution/", "adversarial/maps/"))
 
 
@@ -184,17 +184,17 @@ def _coverage(document: StudyDocument) -> Iterator[str]:
 def _meaning(difference: Difference) -> str:
     """Return what the interval covers, and by what means."""
     match difference["covers"], difference["num_pictures"]:
-        case "seeds and pictures", None:
-            return "Covers other seeds and other pictures, of which each seed has its own (Student's t over the seeds)"
-        case "seeds and pictures", _:
+        case "seeds and images", None:
+            return "Covers other seeds and other images, of which each seed has its own (Student's t over the seeds)"
+        case "seeds and images", _:
             return (
-                "Covers other seeds and other pictures (Student's t over the seeds, bootstrap over the pictures, the "
+                "Covers other seeds and other images (Student's t over the seeds, bootstrap over the images, the "
                 "same for all seeds)"
             )
         case "seeds", _:
-            return "Covers other seeds, and not other pictures (Student's t over the seeds)"
-        case "pictures", _:
-            return "Covers other pictures, and not other seeds (bootstrap over the pictures)"
+            return "Covers other seeds, and not other images (Student's t over the seeds)"
+        case "images", _:
+            return "Covers other images, and not other seeds (bootstrap over the images)"
         case _:
             return "Without an interval, for one seed says nothing of others"
 

@@ -9,9 +9,9 @@ TITLES = {
     "background": "Object and background",
     "shift": "Other test sets",
     "attribution": "How good its maps are",
-    "ood": "Pictures of no class",
+    "ood": "Images of no class",
     "adversarial": "Under attack",
-    "pictures": "Galleries and mean maps",
+    "images": "Galleries and mean maps",
     "other": "Other figures",
 }
 """Category of the evaluations -> heading, in the order of the page."""

@@ -10,7 +10,7 @@ from trainables.config import Suite
 from trainables.config.section import Section
 from trainables.evaluations import QUICK
 
-NUM_PICTURES = "num_pictures"
+NUM_IMAGES = "num_pictures"
 
 
 def warnings(runs: Sequence[EvaluatedRun]) -> list[str]:
@@ -26,8 +26,8 @@ def _data_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
             yield f"{run.name} tells other classes apart than {known[0].name}: their figures do not compare."
         elif ours.get("val_digest") != theirs.get("val_digest"):
             yield (
-                f"The validation pictures have the digest {ours.get('val_digest')} in {run.name} and "
-                f"{theirs.get('val_digest')} in {known[0].name}: their figures are of different pictures."
+                f"The validation images have the digest {ours.get('val_digest')} in {run.name} and "
+                f"{theirs.get('val_digest')} in {known[0].name}: their figures are of different images."
             )
 
 
@@ -48,13 +48,13 @@ def _setting_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
 def choices(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings by dotted name that somebody chose, and not those that count what was found.
 
-    These are the ones of which the suite's config has a field, the number of pictures, and the digests of sets.
+    These are the ones of which the suite's config has a field, the number of images, and the digests of sets.
     """
     names = {*_fields(Suite), "digest"}
     return {
         key: value
         for key, value in flat(settings).items()
-        if key.rpartition(".")[2] in names or key.partition(".")[0] == NUM_PICTURES
+        if key.rpartition(".")[2] in names or key.partition(".")[0] == NUM_IMAGES
     }
 
 

@@ -11,7 +11,7 @@ from trainables.evaluations import is_evaluated
 from trainables.trial_folder import TrialFolder, read_json
 
 CORRECT = "correct"
-"""The sample that is 1 for the pictures a network predicts right."""
+"""The sample that is 1 for the images a network predicts right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class EvaluatedRun:
         return self.row["metrics"]
 
     def samples(self) -> dict[str, dict[str, float]]:
-        """Return by metric the value of each picture, without those that the part itself sets aside as wrong."""
+        """Return by metric the value of each image, without those that the part itself sets aside as wrong."""
         found: dict[str, dict[str, float]] = {}
         for part in self.parts.values():
             correct = part.samples.get(CORRECT)
-            for metric, by_picture in part.samples.items():
+            for metric, by_image in part.samples.items():
                 found[metric] = {
-                    picture: value
-                    for picture, value in by_picture.items()
-                    if value is not None and (correct is None or correct.get(picture) == 1)
+                    image: value
+                    for image, value in by_image.items()
+                    if value is not None and (correct is None or correct.get(image) == 1)
                 }
         return found
 

@@ -32,23 +32,23 @@ HEADLINES = (
 """Metrics of the whole suite, in the order in which they are shown first."""
 
 MEANINGS = {
-    VAL_ACCURACY: "share of the validation pictures classified correctly",
-    MEAN_AVERAGE_PRECISION: "how well each class is told from the pictures that do not show it, mean over the classes",
-    "shift/*/accuracy": "share classified correctly on a test set that differs from the training pictures",
+    VAL_ACCURACY: "share of the validation images classified correctly",
+    MEAN_AVERAGE_PRECISION: "how well each class is told from the images that do not show it, mean over the classes",
+    "shift/*/accuracy": "share classified correctly on a test set that differs from the training images",
     INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
     LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
     "background/rfs": "relative sensitivity to noise on the object; -1 where only the background decides, 1 where the "
     "object does",
     "background/only_fg": "accuracy on objects cut out on black",
-    "background/mixed_rand": "accuracy on objects on the background of a picture of a random class",
+    "background/mixed_rand": "accuracy on objects on the background of an image of a random class",
     "background/gap": "accuracy lost when the background is no longer of the object's own class",
     "background/worst_group": "accuracy on the worst combination of class and background",
     "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong part with the object",
     "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
     "relevant pixels turn black",
-    "ood/near/energy/auroc": "probability that a picture of no class, from a set like the training pictures, scores "
+    "ood/near/energy/auroc": "probability that an image of no class, from a set like the training images, scores "
     "below one of the data set",
-    "ood/far/energy/auroc": "the same for sets unlike the training pictures",
+    "ood/far/energy/auroc": "the same for sets unlike the training images",
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
     "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }

@@ -1,6 +1,6 @@
-"""The difference of two networks on the same pictures, and how far it may be chance.
+"""The difference of two networks on the same images, and how far it may be chance.
 
-N pictures.
+N images.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_IMAGES = 10
-"""Below, the pictures say too little of those that were not drawn."""
+"""Below, the images say too little of those that were not drawn."""
 NUM_RESAMPLES = 2000
 COVERAGE = 0.95
 SEED = 0
@@ -18,7 +18,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """A mean over pictures of one network's value minus another's, with an interval of 95 %."""
+    """A mean over images of one network's value minus another's, with an interval of 95 %."""
 
     mean: float
     low: float
@@ -31,14 +31,14 @@ class PairedDifference:
 
 
 def paired_difference(values: Mapping[str, float], others: Mapping[str, float]) -> PairedDifference | None:
-    """Return `mean_i(values_i - others_i)` over the pictures that have both; None below ten of them.
+    """Return `mean_i(values_i - others_i)` over the images that have both; None below ten of them.
 
     The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
     """
     shared = sorted(values.keys() & others.keys())
     if len(shared) < MIN_IMAGES:
         return None
-    difference_N = np.array([values[picture] - others[picture] for picture in shared])
+    difference_N = np.array([values[image] - others[image] for image in shared])
     low, high = _interval(difference_N)
     return PairedDifference(float(difference_N.mean()), low, high, len(shared))
 

@@ -22,7 +22,7 @@ class RunDifference:
     against: str
     difference: float
     paired: PairedDifference | None
-    """Where both have this metric by picture, of the same pictures; of explanations, of those both predict right."""
+    """Where both have this metric by image, of the same images; of explanations, of those both predict right."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
@@ -73,11 +73,11 @@ def _difference(
         against=first.name,
         difference=ours - theirs,
         paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
-        if _same_pictures(run, first)
+        if _same_images(run, first)
         else None,
     )
 
 
-def _same_pictures(run: EvaluatedRun, first: EvaluatedRun) -> bool:
-    """Return whether ids stand for the same pictures in both; runs that do not say what they saw are believed."""
+def _same_images(run: EvaluatedRun, first: EvaluatedRun) -> bool:
+    """Return whether ids stand for the same images in both; runs that do not say what they saw are believed."""
     return run.data.get("val_digest") == first.data.get("val_digest")

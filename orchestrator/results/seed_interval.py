@@ -1,6 +1,6 @@
-"""The difference of two arms over seeds and pictures, and an interval of 95 % for it.
+"""The difference of two arms over seeds and images, and an interval of 95 % for it.
 
-S seeds, N pictures, R resamples, T quantiles.
+S seeds, N images, R resamples, T quantiles.
 """
 
 import math
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from orchestrator.results.pairing import COVERAGE, MIN_IMAGES, NUM_RESAMPLES, SEED
 
 Floats = NDArray[np.float64]
-Covers = Literal["seeds and pictures", "seeds", "pictures"]
+Covers = Literal["seeds and images", "seeds", "images"]
 """What was drawn at random and would be drawn anew by who does the study again."""
 NUM_QUANTILES = 400
 SMALLEST_WIDTH = 1e-9
 """Below it the seeds' differences are the same but for rounding, and tell nothing of their spread."""
 LARGEST_DRAW = 10_000_000
-"""Picture indices that are drawn at once."""
+"""Image indices that are drawn at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SeedDifference:
     """None where there is no interval: one seed tells nothing of others."""
     num_seeds: int
     num_pictures: int | None
-    """Pictures that were resampled; None where the interval rests on the seeds' values alone."""
+    """Images that were resampled; None where the interval rests on the seeds' values alone."""
 
     @property
     def is_apart_from_zero(self) -> bool:
@@ -64,28 +64,28 @@ def difference_of_values(differences: Sequence[float], *, covers: Covers) -> See
     return SeedDifference(mean, mean - half, mean + half, covers, size, None)
 
 
-def difference_of_pictures(
+def difference_of_images(
     by_seed: Sequence[Mapping[str, float]], *, num_resamples: int = NUM_RESAMPLES
 ) -> SeedDifference | None:
-    """Return the mean over seeds of the mean over pictures of d_sn; None where a seed has too few pictures.
+    """Return the mean over seeds of the mean over images of d_sn; None where a seed has too few images.
 
-    Every seed was evaluated on the same pictures, so that both are drawn at random: the seeds that trained the
-    networks, and the pictures that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
+    Every seed was evaluated on the same images, so that both are drawn at random: the seeds that trained the
+    networks, and the images that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
 
     `mean_s d_s + t * sd_s(d_s) / sqrt(S) + (mean_s mean_n d_(s,n*) - mean_s d_s)`, `d_s = mean_n d_sn`:
 
-    seeds by Student's t of S-1 degrees of freedom, pictures n* by the bootstrap (Efron 1979), one resample for all
+    seeds by Student's t of S-1 degrees of freedom, images n* by the bootstrap (Efron 1979), one resample for all
     seeds as in Owen 2007, "The pigeonhole bootstrap", and both independent of each other as in the generalised
     intervals of Weerahandi 1993. What a single prediction adds counts in both parts, so it is rather too wide.
 
     Args:
-        by_seed: For each seed, by picture, one arm's value minus the other's; a picture may lack in some.
-        num_resamples: Bootstrap samples of the pictures.
+        by_seed: For each seed, by image, one arm's value minus the other's; an image may lack in some.
+        num_resamples: Bootstrap samples of the images.
     """
     if min(map(len, by_seed), default=0) < MIN_IMAGES:
         return None
-    pictures = sorted({picture for values in by_seed for picture in values})
-    difference_SN = np.array([[values.get(picture, math.nan) for picture in pictures] for values in by_seed])
+    images = sorted({image for values in by_seed for image in values})
+    difference_SN = np.array([[values.get(image, math.nan) for image in images] for values in by_seed])
     mean_S = np.nanmean(difference_SN, axis=1)
     mean, size = float(mean_S.mean()), len(mean_S)
     change_R = np.concatenate(list(_resampled_means(difference_SN, num_resamples))) - mean
@@ -94,12 +94,12 @@ def difference_of_pictures(
         seeds_T = _student_quantiles(size, (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES) * _standard_error(mean_S)
     sums = np.add.outer(change_R, seeds_T).ravel()
     low, high = np.quantile(sums, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="hazen")
-    covers: Covers = "seeds and pictures" if size > 1 else "pictures"
-    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(pictures))
+    covers: Covers = "seeds and images" if size > 1 else "images"
+    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(images))
 
 
 def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floats]:
-    """Yield parts of mean_R, the mean over seeds of each seed's mean over a resample of the pictures."""
+    """Yield parts of mean_R, the mean over seeds of each seed's mean over a resample of the images."""
     generator, (_, num) = np.random.default_rng(SEED), difference_SN.shape
     known_SN = ~np.isnan(difference_SN)
     filled_NS, known_NS = np.where(known_SN, difference_SN, 0.0).T, known_SN.T.astype(np.float64)
@@ -109,7 +109,7 @@ def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floa
         drawn_RN = generator.integers(num, size=(rows, num)) + num * np.arange(rows)[:, None]
         count_RN = np.bincount(drawn_RN.ravel(), minlength=rows * num).reshape(rows, num).astype(np.float64)
         num_known_RS = count_RN @ known_NS
-        # A resample without any picture that a seed has tells nothing of that seed, whose mean then stays.
+        # A resample without any image that a seed has tells nothing of that seed, whose mean then stays.
         mean_RS = np.tile(np.nanmean(difference_SN, axis=1), (rows, 1))
         yield np.divide(count_RN @ filled_NS, num_known_RS, out=mean_RS, where=num_known_RS > 0).mean(axis=1)
 

@@ -1,13 +1,13 @@
-"""Whether the arms of a study had the same budget and saw their pictures changed in the same ways."""
+"""Whether the arms of a study had the same budget and saw their images changed in the same ways."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.results.formatting import format_setting
 
-VIEWS = "views of a picture in a step"
+VIEWS = "views of an image in a step"
 BUDGET = ("training.", "optim.", "data.", "objective.cutmix", "objective.background_noise", "model.weights", VIEWS)
-"""What the fields begin with that say how long an arm trains, on what, and how its pictures are changed."""
+"""What the fields begin with that say how long an arm trains, on what, and how its images are changed."""
 STATED = (
     "training.epochs",
     "training.batch_size",
@@ -23,7 +23,7 @@ Changes = dict[str, tuple[Any, Any]]
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trial's config by dotted field, with how often a step shows each of its pictures to the network."""
+    """Return a trial's config by dotted field, with how often a step shows each of its images to the network."""
     return {**config, VIEWS: 2 if config["objective.kind"] == "supcon" else 1}
 
 

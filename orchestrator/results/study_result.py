@@ -12,7 +12,7 @@ from orchestrator.files.study import Study
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.comparability import warnings
 from orchestrator.results.evaluated import EvaluatedRun, read_run
-from orchestrator.results.seed_interval import SeedDifference, difference_of_pictures, difference_of_values
+from orchestrator.results.seed_interval import SeedDifference, difference_of_images, difference_of_values
 from orchestrator.results.study_budget import budget_sentence, changes, settings
 from orchestrator.results.study_document import ArmResult, Difference, Figure, Metric, StudyDocument, TrialOfArm
 from orchestrator.results.trial_rows import TrialRow, row_of
@@ -20,7 +20,7 @@ from trainables.evaluations import direction
 
 COMPLETED = "completed"
 MEAN_TOLERANCE = 1e-5
-"""How far float32 may bring a figure from the mean of its pictures' values."""
+"""How far float32 may bring a figure from the mean of its images' values."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,23 @@ class Trial:
         found = self.row["metrics"].get(metric) if self.is_complete else None
         return found if found is not None and math.isfinite(found) else None
 
-    def pictures(self, metric: str) -> dict[str, float]:
-        """Return the values by picture of which the figure is the mean; none where it is no mean of them."""
-        mean, every = self.value(metric), self._all_pictures.get(metric)
+    def images(self, metric: str) -> dict[str, float]:
+        """Return the values by image of which the figure is the mean; none where it is no mean of them."""
+        mean, every = self.value(metric), self._all_images.get(metric)
         if mean is None or not every or not math.isclose(mean, statistics.fmean(every), abs_tol=MEAN_TOLERANCE):
             return {}
-        return self._compared_pictures[metric]
+        return self._compared_images[metric]
 
     @cached_property
-    def _all_pictures(self) -> dict[str, list[float]]:
+    def _all_images(self) -> dict[str, list[float]]:
         return {
-            metric: [value for value in by_picture.values() if value is not None]
+            metric: [value for value in by_image.values() if value is not None]
             for part in self.run.parts.values()
-            for metric, by_picture in part.samples.items()
+            for metric, by_image in part.samples.items()
         }
 
     @cached_property
-    def _compared_pictures(self) -> dict[str, dict[str, float]]:
+    def _compared_images(self) -> dict[str, dict[str, float]]:
         return self.run.samples()
 
 
@@ -157,26 +157,26 @@ def _difference(study: Study, arm: str, trials: Trials, metric: str) -> SeedDiff
     pairs = [pair for pair in pairs if all(trial.value(metric) is not None for trial in pair)]
     if not pairs:
         return None
-    pictures = [digest for own, other in pairs if (digest := _pictures(own)) and digest == _pictures(other)]
-    if len(pictures) == len(pairs) and len(set(pictures)) == 1:
-        found = difference_of_pictures([_by_picture(*pair, metric) for pair in pairs])
+    images = [digest for own, other in pairs if (digest := _images(own)) and digest == _images(other)]
+    if len(images) == len(pairs) and len(set(images)) == 1:
+        found = difference_of_images([_by_image(*pair, metric) for pair in pairs])
         if found is not None:
             return found
-    has_new_pictures = len(set(pictures)) == len(pairs)
+    has_new_images = len(set(images)) == len(pairs)
     return difference_of_values(
         [_value(own, metric) - _value(other, metric) for own, other in pairs],
-        covers="seeds and pictures" if has_new_pictures and len(pairs) > 1 else "seeds",
+        covers="seeds and images" if has_new_images and len(pairs) > 1 else "seeds",
     )
 
 
-def _pictures(trial: Trial) -> str | None:
-    """Return the digest of the pictures on which a trial was evaluated."""
+def _images(trial: Trial) -> str | None:
+    """Return the digest of the images on which a trial was evaluated."""
     return trial.run.data.get("val_digest")
 
 
-def _by_picture(own: Trial, other: Trial, metric: str) -> dict[str, float]:
-    ours, theirs = own.pictures(metric), other.pictures(metric)
-    return {picture: ours[picture] - theirs[picture] for picture in ours if picture in theirs}
+def _by_image(own: Trial, other: Trial, metric: str) -> dict[str, float]:
+    ours, theirs = own.images(metric), other.images(metric)
+    return {image: ours[image] - theirs[image] for image in ours if image in theirs}
 
 
 def _value(trial: Trial, metric: str) -> float:

@@ -42,7 +42,7 @@ class RunWriter:
     params: set[str] = field(default_factory=set)
     epochs: set[int] = field(default_factory=set)
     data_digests: set[str] = field(default_factory=set)
-    pictures: set[tuple[str, int]] | None = None
+    images: set[tuple[str, int]] | None = None
     """Panel keys with their steps; None until they are asked for."""
 
     def send_tags(self, tags: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ class RunWriter:
         self.send_tags({EVALUATION_TAG: evaluation.digest})
 
     def send_parts(self, parts: Sequence[Part], *, step: int, draw_curves: DrawCurves) -> None:
-        """Log each new or changed part: its file, its pictures as image series, and the page with all curves."""
+        """Log each new or changed part: its file, its images as image series, and the page with all curves."""
         from PIL import Image
 
         sent = json.loads(self.tags.get(PARTS_TAG, "{}"))
@@ -109,7 +109,7 @@ class RunWriter:
             return
         for part in news:
             self.send_file(part.file, PARTS_FOLDER)
-            for file in part.pictures:
+            for file in part.images:
                 with Image.open(file) as image:
                     key = safe_name(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
                     self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
@@ -119,20 +119,20 @@ class RunWriter:
         self.send_tags({PARTS_TAG: json.dumps({part.name: part.digest for part in parts})})
 
     def send_panels(self, panels: Sequence[Panel]) -> None:
-        """Log the pictures that are missing, as image series `panels/<picture>` over epochs."""
+        """Log the images that are missing, as image series `panels/<image>` over epochs."""
         from PIL import Image
 
         if not panels:
             return
-        if self.pictures is None:
-            self.pictures = _logged_pictures(self.client, self.run_id)
+        if self.images is None:
+            self.images = _logged_images(self.client, self.run_id)
         for panel in panels:
-            key = f"panels/{safe_name(panel.picture)}"
-            if (key, panel.epoch) in self.pictures:
+            key = f"panels/{safe_name(panel.image)}"
+            if (key, panel.epoch) in self.images:
                 continue
             with Image.open(panel.file) as image:
                 self.client.log_image(self.run_id, image, key=key, step=panel.epoch, synchronous=True)
-            self.pictures.add((key, panel.epoch))
+            self.images.add((key, panel.epoch))
 
     def send_data(self, data: Mapping[str, Any]) -> None:
         """Log the training set as the run's input, by its digest."""
@@ -232,7 +232,7 @@ def _steps(client: Any, run_id: str, key: str) -> set[int]:
     return {metric.step for metric in client.get_metric_history(run_id, key)}
 
 
-def _logged_pictures(client: Any, run_id: str) -> set[tuple[str, int]]:
+def _logged_images(client: Any, run_id: str) -> set[tuple[str, int]]:
     """Return (key, step) of every image series entry; the compressed copy is the one MLflow writes last."""
     files = [Path(file.path).name for file in client.list_artifacts(run_id, "images")]
     parts = [name.split("+") for name in files if "+compressed" in name]

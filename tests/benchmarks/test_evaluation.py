@@ -39,7 +39,7 @@ RESULT: dict[str, Any] = {
 def test_section_shows_commands_figures_and_warnings() -> None:
     lines = section(RESULT).splitlines()
     assert lines[2:6] == ["```", *RESULT["commands"], "```"]
-    assert lines[7].startswith("Most parts look at 200 pictures, and all parts of one run took 1.5 and 2.0 minutes.")
+    assert lines[7].startswith("Most parts look at 200 images, and all parts of one run took 1.5 and 2.0 minutes.")
     assert RESULT["warnings"][0] in lines
     share = f"| `{SHARE}` ↓ | 0.750 | 0.250 | −0.500 | −0.500 (−0.625 to −0.375) | 40 |"  # noqa: RUF001
     assert lines.count(share) == 2
@@ -56,16 +56,16 @@ def test_every_row_has_the_cells_of_its_head() -> None:
 @pytest.mark.parametrize(
     ("data_root", "expected"),
     [
-        ("photos", "campaign train pets --set data.root=photos --set seed=1"),
-        ("elsewhere", "campaign train pets --set data.root={here}/photos --set seed=1"),
-        (None, "campaign train pets --set data.root={here}/photos --set seed=1"),
+        ("photos", "campaign train pets --set data.root=images --set seed=1"),
+        ("elsewhere", "campaign train pets --set data.root={here}/images --set seed=1"),
+        (None, "campaign train pets --set data.root={here}/images --set seed=1"),
     ],
 )
 def test_training_command_names_the_data_as_the_caller_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_root: str | None, expected: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["/bin/campaign", *f"train pets --set data.root={tmp_path}/photos".split()])
+    monkeypatch.setattr(sys, "argv", ["/bin/campaign", *f"train pets --set data.root={tmp_path}/images".split()])
     sys.argv += ["--set", "seed=1"]
     folder = tmp_path / "runs" / "one"
     folder.mkdir(parents=True)

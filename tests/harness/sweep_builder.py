@@ -53,22 +53,22 @@ class SweepBuilder:
         write_text(trial.metrics_path, "".join(map(as_json_line, rows)))
         if evaluation is not None:
             write_json(trial.evaluation_path, evaluation)
-        for picture in panels:
-            self.panel(trial_id, picture, epoch=epochs)
+        for image in panels:
+            self.panel(trial_id, image, epoch=epochs)
         self.folder.end(trial_id, error)
 
-    def panel(self, trial_id: str, picture: str, *, epoch: int, colour: str = "red") -> Path:
-        path = self.folder.trial(trial_id).panels_path(epoch) / f"{picture}.png"
+    def panel(self, trial_id: str, image: str, *, epoch: int, colour: str = "red") -> Path:
+        path = self.folder.trial(trial_id).panels_path(epoch) / f"{image}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 2), colour).save(path)
         return path
 
-    def part(self, trial_id: str, name: str, *, pictures: Mapping[str, str] | None = None, **fields: Any) -> None:
-        """Write a part of a trial's evaluation, with pictures by name and colour."""
+    def part(self, trial_id: str, name: str, *, images: Mapping[str, str] | None = None, **fields: Any) -> None:
+        """Write a part of a trial's evaluation, with images by name and colour."""
         place = self.folder.trial(trial_id).path / "evaluation" / name
-        for picture, colour in (pictures or {}).items():
+        for image, colour in (images or {}).items():
             place.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (4, 2), colour).save(place / f"{picture}.png")
+            Image.new("RGB", (4, 2), colour).save(place / f"{image}.png")
         whole = {"part": name, "key": "", "seconds": 1.0, "settings": {}, "metrics": {}, "curves": [], "samples": {}}
         write_json(place.with_suffix(".json"), whole | fields)
 

@@ -1,4 +1,4 @@
-"""Promotion of a pets sweep to a data set of ImageNet-S's layout, on real photos."""
+"""Promotion of a pets sweep to a data set of ImageNet-S's layout, on real images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +38,9 @@ class Promoted:
 
 
 @pytest.fixture(scope="module")
-def promoted(photos_root: str, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
+def promoted(real_images_root: str, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
     shell = Shell(tmp_path_factory.mktemp("scales"))
-    root = f"--set=data.root={photos_root}"
+    root = f"--set=data.root={real_images_root}"
     source = shell.run("sweep", "pets-species", "--name=pets", "--trials=2", "--json", root, *LEAN)
     assert source.code == 0, source.err
     promote = ("promote", "pets", "--scale=imagenet-s-mini", "--trial=0001", root, "--json")

@@ -133,7 +133,7 @@ def test_same_command_again_does_nothing_new_and_has_the_same_figures(story: Sto
     assert story.again.document == story.resumed.document
     assert "epoch" not in story.again.err
     ended = [line for line in story.again.err.splitlines() if "/5] " in line]
-    skipped = [line for line in ended if "multilabel: skipped: the data have no pictures of several labels" in line]
+    skipped = [line for line in ended if "multilabel: skipped: the data have no images of several labels" in line]
     assert (len(ended), len(skipped)) == (5 * len(TRIALS), len(TRIALS))
     assert all(line.endswith("kept from before") for line in ended if line not in skipped)
 
@@ -153,12 +153,12 @@ def test_every_arm_has_its_difference_and_what_its_interval_covers(story: Story)
     plain, contrastive = story.document["study"]["arms"]
     covers = {metric: figure["difference"]["covers"] for metric, figure in contrastive["figures"].items()}
     assert covers == {
-        "val/accuracy": "seeds and pictures",
+        "val/accuracy": "seeds and images",
         "train/accuracy": "seeds",
-        "shift/random_background/accuracy": "seeds and pictures",
-        "shift/unseen_textures/accuracy": "seeds and pictures",
+        "shift/random_background/accuracy": "seeds and images",
+        "shift/unseen_textures/accuracy": "seeds and images",
         "background/influence_share": "seeds",
-        "background/object_grey": "seeds and pictures",
+        "background/object_grey": "seeds and images",
     }
     assert all(figure["difference"] is None for figure in plain["figures"].values())
     assert contrastive["figures"]["background/object_grey"]["difference"]["num_pictures"] == 16

@@ -121,10 +121,10 @@ def test_explain_finds_a_run_by_each_of_its_names(
     story: Story, cli: Cli, runs: dict[str, str], tmp_path: Path, named_by: str
 ) -> None:
     run = {"sweep and trial": "story/0000", "folder": story.folder.trial("0000").path, "run id": runs["0000"]}[named_by]
-    picture = tmp_path / "seven.png"
-    Image.new("RGB", (80, 60), (200, 10, 10)).save(picture)
+    image = tmp_path / "seven.png"
+    Image.new("RGB", (80, 60), (200, 10, 10)).save(image)
     options = ("--output", tmp_path / "panels", "--storage", story.shell.storage, "--json")
-    ran = cli("explain", run, picture, "--label", "7", *options)
+    ran = cli("explain", run, image, "--label", "7", *options)
     assert ran.code == 0, ran.err
     document = json.loads(ran.out)
     (image,) = document["images"]
@@ -143,7 +143,7 @@ def test_explain_names_the_valid_classes(story: Story, cli: Cli, tmp_path: Path)
     assert "valid classes: 0, 1, 2" in ran.err
 
 
-def test_explain_names_a_picture_that_is_not_there(story: Story, cli: Cli, tmp_path: Path) -> None:
+def test_explain_names_a_image_that_is_not_there(story: Story, cli: Cli, tmp_path: Path) -> None:
     ran = cli("explain", "story/0000", tmp_path / "x.png", "--output", tmp_path, "--storage", story.shell.storage)
     assert ran.code == 2
     assert str(tmp_path / "x.png") in ran.err

@@ -80,5 +80,5 @@ def test_trial_shows_its_cam_panels(page: Page, site: str, ids: SweepIds) -> Non
 
 def test_parent_shows_the_panels_of_the_best(page: Page, site: str, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.parent_run_id}/artifacts/panels.png")
-    picture = page.locator("img[src^='blob:'], .image-outer-container img, canvas").first
-    expect(picture).to_be_visible()
+    image = page.locator("img[src^='blob:'], .image-outer-container img, canvas").first
+    expect(image).to_be_visible()

@@ -121,7 +121,7 @@ def test_evaluations_and_maps_work_unchanged(classifier: str, tmp_path: Path) ->
     }
     assert "attribution/hirescam/pixel_flipping" in metrics
     assert "ood/near/knn/auroc" in metrics
-    assert store.found["gallery"].pictures
+    assert store.found["gallery"].images
 
 
 def stop_after(epoch: int) -> Callable[[Row], None]:
@@ -158,7 +158,7 @@ PHOTOS = {"data.kind": "image_folder", "data.image_size": 32, "training.batch_si
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def image_files(tmp_path: Path) -> Path:
     root = tmp_path / "photos"
     for split in ("train", "val"):
         for label, name in enumerate(("cat", "dog")):
@@ -172,28 +172,32 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_sample_that_is_larger_than_the_set_is_refused_before_training(make_config: MakeConfig, photos: Path) -> None:
-    base = {**PHOTOS, **SUPCON, "data.root": str(photos), "optim.warmup_epochs": 0}
+def test_a_sample_that_is_larger_than_the_set_is_refused_before_training(
+    make_config: MakeConfig, image_files: Path
+) -> None:
+    base = {**PHOTOS, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0}
     neighbours = {"objective.classifier.kind": "nearest_neighbours"}
     check_data(make_config({**base, "objective.fit_sample": 8}))
-    with pytest.raises(ConfigError, match=r"has 8 pictures, fewer than objective\.fit_sample = 9; lower it or add"):
+    with pytest.raises(ConfigError, match=r"has 8 images, fewer than objective\.fit_sample = 9; lower it or add"):
         check_data(make_config({**base, "objective.fit_sample": 9}))
     with pytest.raises(ConfigError, match=r"fewer than objective\.classifier\.num_neighbours = 20"):
         check_data(make_config({**base, **neighbours}))
 
 
-def test_photos_that_cannot_be_read_are_left_out_of_batch_and_fit(
-    make_config: MakeConfig, train: Train, photos: Path
+def test_images_that_cannot_be_read_are_left_out_of_batch_and_fit(
+    make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
-    (photos / "train" / "cat" / "0.png").write_bytes(b"")
-    base = {**PHOTOS, **SUPCON, "data.root": str(photos), "optim.warmup_epochs": 0, "data.on_error": "skip"}
+    (image_files / "train" / "cat" / "0.png").write_bytes(b"")
+    base = {**PHOTOS, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0, "data.on_error": "skip"}
     (row,) = train(make_config(base)).rows()
     assert row["train/skipped_samples"] == 1
     assert math.isfinite(row["train/loss"])
     assert row["classifier/fit_accuracy"] * 7 == pytest.approx(round(row["classifier/fit_accuracy"] * 7))
 
 
-def test_a_batch_of_strangers_teaches_triplets_nothing(make_config: MakeConfig, train: Train, photos: Path) -> None:
-    base = {**PHOTOS, **TRIPLET, "data.root": str(photos), "optim.warmup_epochs": 0, "objective.margin": 1e-12}
+def test_a_batch_of_strangers_teaches_triplets_nothing(
+    make_config: MakeConfig, train: Train, image_files: Path
+) -> None:
+    base = {**PHOTOS, **TRIPLET, "data.root": str(image_files), "optim.warmup_epochs": 0, "objective.margin": 1e-12}
     with pytest.raises(ConfigError, match=r"found no semi-hard triplet .*; raise training\.batch_size = 4, .* 1e-12"):
         train(make_config(base))

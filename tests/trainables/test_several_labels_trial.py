@@ -1,4 +1,4 @@
-"""Trials on pictures of several labels: what they report, draw and evaluate."""
+"""Trials on images of several labels: what they report, draw and evaluate."""
 
 import logging
 import math
@@ -64,7 +64,7 @@ def test_every_epoch_reports_the_figures_of_several_labels(
 
 
 def test_the_row_s_loss_is_that_of_all_labels(make_config: MakeConfig, train: Train, voc: dict[str, Any]) -> None:
-    """At a rate of nearly nothing the weights stay, so that one pass over the pictures gives the same figures."""
+    """At a rate of nearly nothing the weights stay, so that one pass over the images gives the same figures."""
     still = {"optim.learning_rate": 1e-30, "optim.weight_decay": 0, "objective.kind": "binary_cross_entropy"}
     folder = train(make_config({**voc, **still}))
     model = load_model(folder, CPU)
@@ -81,10 +81,10 @@ def test_the_row_s_loss_is_that_of_all_labels(make_config: MakeConfig, train: Tr
     assert row["train/accuracy"] == (logits.argmax(1) == batch.labels_B).double().mean()
 
 
-def test_a_network_learns_all_labels_of_a_picture(
+def test_a_network_learns_all_labels_of_a_image(
     make_config: MakeConfig, train: Train, voc: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Cats and dogs alone or together: each picture's classes have colours of their own."""
+    """Cats and dogs alone or together: each image's classes have colours of their own."""
     alone = {f"c{i}": {CAT: CAT_MAP} for i in range(4)} | {f"d{i}": {DOG: DOG_MAP} for i in range(4)}
     both = {f"b{i}": {CAT: CAT_MAP, DOG: DOG_MAP} for i in range(4)}
     write_voc(tmp_path / "voc", train=alone | both, val={f"v{name}": parts for name, parts in (alone | both).items()})

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from trainables.config import ConfigError
-from trainables.data import PictureError, build_data
+from trainables.data import ImageError, build_data
 from trainables.evaluations import is_evaluated
 from trainables.training import LocalContext
 from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
@@ -109,9 +109,9 @@ def test_the_end_of_a_trial_predicts_the_shifted_sets_alone(
     sizes = []
     original = EvaluationContext.predictions
 
-    def counting(self: EvaluationContext, pictures: object) -> object:
-        sizes.append(pictures.name)  # type: ignore[attr-defined]
-        return original(self, pictures)  # type: ignore[arg-type]
+    def counting(self: EvaluationContext, images: object) -> object:
+        sizes.append(images.name)  # type: ignore[attr-defined]
+        return original(self, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EvaluationContext, "predictions", counting)
     train(make_config())
@@ -135,13 +135,13 @@ def test_shifted_sets_can_be_measured_every_epoch(make_config: MakeConfig, train
         ({"panel_images": 1}, ["epoch-3"]),
     ],
 )
-def test_panels_of_fixed_pictures_are_drawn_when_due(
+def test_panels_of_fixed_images_are_drawn_when_due(
     make_config: MakeConfig, train: Train, settings: dict[str, int | None], expected: list[str]
 ) -> None:
     settings = {"panel_images": 2, **settings}
     folder = train(make_config({f"evaluation.{name}": value for name, value in settings.items()}))
-    pictures = ["val-00000", "val-00031"][: settings["panel_images"]]
-    assert drawn(folder) == dict.fromkeys(expected, pictures)
+    images = ["val-00000", "val-00031"][: settings["panel_images"]]
+    assert drawn(folder) == dict.fromkeys(expected, images)
 
 
 def test_panels_that_are_due_are_there_when_the_epoch_is_reported(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ PHOTOS = {
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def image_files(tmp_path: Path) -> Path:
     """Folders of cats and dogs, of which the first training and validation cat cannot be read."""
     root = tmp_path / "photos"
     for split, num in (("train", 4), ("val", 3), ("elsewhere", 2)):
@@ -256,9 +256,9 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def test_skipped_pictures_are_counted(make_config: MakeConfig, train: Train, photos: Path) -> None:
-    shift = {name: {"kind": "image_folder", "root": str(photos / name), "on_error": "skip"} for name in ("val",)}
-    overrides = {**PHOTOS, "data.root": str(photos), "data.on_error": "skip", "data.shift": shift}
+def test_skipped_images_are_counted(make_config: MakeConfig, train: Train, image_files: Path) -> None:
+    shift = {name: {"kind": "image_folder", "root": str(image_files / name), "on_error": "skip"} for name in ("val",)}
+    overrides = {**PHOTOS, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
     folder = train(make_config(overrides))
     assert [(row["train/skipped_samples"], row["val/skipped_samples"]) for row in folder.rows()] == [(1, 1)] * 2
     evaluation = folder.evaluation()
@@ -266,13 +266,13 @@ def test_skipped_pictures_are_counted(make_config: MakeConfig, train: Train, pho
     assert (evaluation["val/skipped_samples"], evaluation["shift/val/skipped_samples"]) == (1, 1)
 
 
-def test_nothing_is_said_of_skipping_where_an_unreadable_picture_stops_a_trial(
-    make_config: MakeConfig, train: Train, photos: Path
+def test_nothing_is_said_of_skipping_where_an_unreadable_image_stops_a_trial(
+    make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
     for split in ("train", "val"):
-        shutil.copy(photos / split / "cat" / "1.png", photos / split / "cat" / "0.png")
-    shift = {"elsewhere": {"kind": "image_folder", "root": str(photos / "elsewhere"), "on_error": "skip"}}
-    folder = train(make_config({**PHOTOS, "data.root": str(photos), "data.shift": shift}))
+        shutil.copy(image_files / split / "cat" / "1.png", image_files / split / "cat" / "0.png")
+    shift = {"elsewhere": {"kind": "image_folder", "root": str(image_files / "elsewhere"), "on_error": "skip"}}
+    folder = train(make_config({**PHOTOS, "data.root": str(image_files), "data.shift": shift}))
     evaluation = folder.evaluation()
     assert evaluation is not None
     assert evaluation["shift/elsewhere/accuracy"] >= 0
@@ -280,14 +280,15 @@ def test_nothing_is_said_of_skipping_where_an_unreadable_picture_stops_a_trial(
 
 
 def test_a_shifted_set_of_which_nothing_can_be_read_is_left_out(
-    make_config: MakeConfig, train: Train, photos: Path, caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, train: Train, image_files: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for path in (photos / "elsewhere").rglob("*.png"):
+    for path in (image_files / "elsewhere").rglob("*.png"):
         path.write_bytes(b"")
     shift = {
-        name: {"kind": "image_folder", "root": str(photos / name), "on_error": "skip"} for name in ("elsewhere", "val")
+        name: {"kind": "image_folder", "root": str(image_files / name), "on_error": "skip"}
+        for name in ("elsewhere", "val")
     }
-    overrides = {**PHOTOS, "data.root": str(photos), "data.on_error": "skip", "data.shift": shift}
+    overrides = {**PHOTOS, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
     with caplog.at_level(logging.WARNING):
         folder = train(make_config(overrides))
     evaluation = folder.evaluation()
@@ -296,42 +297,42 @@ def test_a_shifted_set_of_which_nothing_can_be_read_is_left_out(
         *(f"shift/val/{figure}" for figure in SHIFT_FIGURES),
         "shift/val/skipped_samples",
     }
-    assert "shift/elsewhere is left out: data.shift.elsewhere has no picture to predict" in caplog.text
+    assert "shift/elsewhere is left out: data.shift.elsewhere has no image to predict" in caplog.text
 
 
 def test_a_validation_set_of_which_nothing_can_be_read_is_named(
-    make_config: MakeConfig, train: Train, photos: Path
+    make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
-    for path in (photos / "val").rglob("*.png"):
+    for path in (image_files / "val").rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(PictureError, match="data: the validation set has no picture to predict"):
-        train(make_config({**PHOTOS, "data.root": str(photos), "data.on_error": "skip"}))
+    with pytest.raises(ImageError, match="data: the validation set has no image to predict"):
+        train(make_config({**PHOTOS, "data.root": str(image_files), "data.on_error": "skip"}))
 
 
-def test_panels_of_pictures_that_cannot_be_read_are_left_out(
-    make_config: MakeConfig, train: Train, photos: Path
+def test_panels_of_images_that_cannot_be_read_are_left_out(
+    make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
-    (photos / "val" / "dog" / "2.png").write_bytes(b"")
-    folder = train(make_config({**PHOTOS, "data.root": str(photos), "data.on_error": "skip"}))
+    (image_files / "val" / "dog" / "2.png").write_bytes(b"")
+    folder = train(make_config({**PHOTOS, "data.root": str(image_files), "data.on_error": "skip"}))
     assert drawn(folder) == {"epoch-2": []}
 
 
 @pytest.mark.parametrize("case", ["one class", "small", "missing"])
 def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
-    make_config: MakeConfig, train: Train, photos: Path, tmp_path: Path, case: str
+    make_config: MakeConfig, train: Train, image_files: Path, tmp_path: Path, case: str
 ) -> None:
-    overrides = {**PHOTOS, "data.root": str(photos)}
+    overrides = {**PHOTOS, "data.root": str(image_files)}
     check_data(make_config(overrides))
-    message = rf"data\.root = {photos}: the training set has 8 pictures, fewer than training\.batch_size = 16"
+    message = rf"data\.root = {image_files}: the training set has 8 images, fewer than training\.batch_size = 16"
     if case == "one class":
         for split in ("train", "val"):
-            shutil.rmtree(photos / split / "dog")
-        message = rf"data\.root = {photos}: found one class alone, cat; a classifier needs two"
+            shutil.rmtree(image_files / split / "dog")
+        message = rf"data\.root = {image_files}: found one class alone, cat; a classifier needs two"
     if case == "small":
         overrides["training.batch_size"] = 16
     if case == "missing":
-        shutil.rmtree(photos)
-        message = r"photos/train is no folder that holds one folder a class"
+        shutil.rmtree(image_files)
+        message = r"images/train is no folder that holds one folder a class"
     with pytest.raises(ConfigError, match=message):
         check_data(make_config(overrides))
     with pytest.raises(ConfigError, match=message):

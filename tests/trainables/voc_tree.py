@@ -1,4 +1,4 @@
-"""PASCAL VOC in its real layout, with pictures of a few pixels."""
+"""PASCAL VOC in its real layout, with images of a few pixels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,8 +56,8 @@ def write_mask(path: Path, values_HW: ClassMap) -> None:
     mask.save(path)
 
 
-def write_picture(path: Path, values_HW: ClassMap, *, seed: int = 0) -> None:
-    """Write a picture of noise with its objects in the colours of their classes."""
+def write_image(path: Path, values_HW: ClassMap, *, seed: int = 0) -> None:
+    """Write an image of noise with its objects in the colours of their classes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels_HWC = np.random.default_rng(seed).integers(60, 256, (*values_HW.shape, 3), dtype=np.uint8)
     for value, hue in _HUES.items():
@@ -75,12 +75,12 @@ def write_list(folder: Path, name: str, stems: Mapping[str, Any]) -> Path:
 def write_voc(
     root: Path, *, base: str = "VOCdevkit/VOC2012", train: Mapping[str, Any] = TRAIN, val: Mapping[str, Any] = VAL
 ) -> Path:
-    """Write pictures, masks and lists; return the folder of the year."""
+    """Write images, masks and lists; return the folder of the year."""
     folder = root / base
     for name, listed in (("train", train), ("val", val)):
         write_list(folder, name, listed)
         for seed, (stem, parts) in enumerate(listed.items()):
             values_HW = class_map(parts)
             write_mask(folder / "SegmentationClass" / f"{stem}.png", values_HW)
-            write_picture(folder / "JPEGImages" / f"{stem}.jpg", values_HW, seed=seed)
+            write_image(folder / "JPEGImages" / f"{stem}.jpg", values_HW, seed=seed)
     return folder

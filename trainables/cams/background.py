@@ -1,6 +1,6 @@
-"""From a mask of the picture to one of the map.
+"""From a mask of the image to one of the map.
 
-B batch, K classes, H W picture or map.
+B batch, K classes, H W image or map.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def reduce_background(background_BHW: Tensor, size: Sequence[int]) -> Tensor:
     pixels where H is no multiple of n.
 
     Args:
-        background_BHW: Background at picture resolution, in [0, 1].
+        background_BHW: Background at image resolution, in [0, 1].
         size: Height and width of the map.
     """
     height, width = size
@@ -36,7 +36,7 @@ def reduce_classes(classes_BHW: Tensor, num_classes: int, size: Sequence[int]) -
         size: Height and width of the map.
     """
     known_BHW = reduce_background((classes_BHW <= num_classes).float(), size)
-    # One class after the other: all at the picture's resolution would be K pictures.
+    # One class after the other: all at the image's resolution would be K images.
     object_BKHW = torch.stack(
         [reduce_background((classes_BHW == k + 1).float(), size) for k in range(num_classes)], dim=1
     )

@@ -1,4 +1,4 @@
-"""Signed maps as colours over a grey picture, blue below zero, clear at zero, red above, and the colours around them.
+"""Signed maps as colours over a grey image, blue below zero, clear at zero, red above, and the colours around them.
 
 H W pixels, C colours.
 """
@@ -16,7 +16,7 @@ PAPER, INK, FAINT, FRAME = "#ffffff", "#1c1c1c", "#6b6b6b", "#c4c4c4"
 
 
 def overlay(values_HW: Tensor, grey_HW: Tensor) -> Tensor:
-    """Blend values in [-1, 1] over a grey picture in [0, 1]; the opacity grows with the value's size.
+    """Blend values in [-1, 1] over a grey image in [0, 1]; the opacity grows with the value's size.
 
     Returns:
         Colours in [0, 1] of shape C,H,W.
@@ -28,14 +28,14 @@ def overlay(values_HW: Tensor, grey_HW: Tensor) -> Tensor:
 
 
 def pale_grey(image_CHW: Tensor) -> Tensor:
-    """Return a picture's luminance of shape H,W, lightened so that colours show on its dark parts too."""
+    """Return an image's luminance of shape H,W, lightened so that colours show on its dark parts too."""
     luminance_HW = (image_CHW * _as_column(LUMINANCE)).sum(0)
     return BLACK_POINT + (1 - BLACK_POINT) * luminance_HW
 
 
-def to_image(picture_CHW: Tensor) -> Image.Image:
-    """Return a picture in [0, 1], of three colours on the CPU, as an image."""
-    pixels_HWC = (picture_CHW.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+def to_image(image_CHW: Tensor) -> Image.Image:
+    """Return an image in [0, 1], of three colours on the CPU, as an image."""
+    pixels_HWC = (image_CHW.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
     return Image.fromarray(pixels_HWC.numpy())
 
 

@@ -87,9 +87,9 @@ def _has_glyph(char: str) -> bool:
 
 def _drawn(char: str) -> bytes:
     """Return what a character looks like; all that the font lacks look the same."""
-    picture = Image.new("L", (48, 32))
-    ImageDraw.Draw(picture).text((4, 4), char, font=font(16), fill=255)
-    return picture.tobytes()
+    image = Image.new("L", (48, 32))
+    ImageDraw.Draw(image).text((4, 4), char, font=font(16), fill=255)
+    return image.tobytes()
 
 
 def _shorten(line: str, font: Font, width: int) -> str:

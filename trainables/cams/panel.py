@@ -1,6 +1,6 @@
-"""One picture's ContrastiveCAMs side by side, to be looked at.
+"""One image's ContrastiveCAMs side by side, to be looked at.
 
-C channels, K classes, H W picture or map.
+C channels, K classes, H W image or map.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ DIMMED = 0.2
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture of a panel and the caption above it."""
+    """An image of a panel and the caption above it."""
 
     caption: str
-    picture: Image.Image
+    image: Image.Image
 
 
 def draw_panel(
@@ -38,14 +38,14 @@ def draw_panel(
     title: str,
     rivals: Sequence[tuple[int, str]],
 ) -> Image.Image:
-    """Draw a row: the picture, its object, and the ContrastiveCAM against each rival.
+    """Draw a row: the image, its object, and the ContrastiveCAM against each rival.
 
-    A map is red where the picture speaks for its own class and blue where it speaks for the rival. All maps of a
+    A map is red where the image speaks for its own class and blue where it speaks for the rival. All maps of a
     row share one symmetric scale, which ends at their largest absolute value.
 
     Args:
-        image_CHW: Picture in [0, 1] with 1 or 3 channels.
-        background_HW: Background at the picture's resolution, in [0, 1]; None where there is no mask.
+        image_CHW: Image in [0, 1] with 1 or 3 channels.
+        background_HW: Background at the image's resolution, in [0, 1]; None where there is no mask.
         contrastive_KHW: ContrastiveCAMs of the own class against each class.
         title: The line above the row.
         rivals: Class number and caption of each map to draw.
@@ -54,13 +54,13 @@ def draw_panel(
         ValueError: If shapes disagree or a rival is no class.
     """
     _check(image_CHW, background_HW, contrastive_KHW, rivals)
-    picture_CHW = _enlarge(image_CHW.detach().float().cpu().expand(3, -1, -1))
+    image_CHW = _enlarge(image_CHW.detach().float().cpu().expand(3, -1, -1))
     maps_RHW = contrastive_KHW.detach().float().cpu()[[rival for rival, _ in rivals]]
     scale = maps_RHW.abs().max().item() if rivals else 0.0
-    cells = [Cell("input", to_image(picture_CHW)), Cell("object", _object(picture_CHW, background_HW))]
+    cells = [Cell("input", to_image(image_CHW)), Cell("object", _object(image_CHW, background_HW))]
     for map_HW, (_, caption) in zip(maps_RHW, rivals, strict=True):
-        values_HW = _resize(map_HW, picture_CHW, mode="bilinear") / (scale or 1.0)
-        cells.append(Cell(caption, to_image(overlay(values_HW, pale_grey(picture_CHW)))))
+        values_HW = _resize(map_HW, image_CHW, mode="bilinear") / (scale or 1.0)
+        cells.append(Cell(caption, to_image(overlay(values_HW, pale_grey(image_CHW)))))
     return _compose(title, cells, scale)
 
 
@@ -81,7 +81,7 @@ def _check(
 
 
 def _enlarge(image_CHW: Tensor) -> Tensor:
-    """Repeat the pixels of a small picture, or average those of a large one, to the size of a cell."""
+    """Repeat the pixels of a small image, or average those of a large one, to the size of a cell."""
     short, long = sorted(image_CHW.shape[1:])
     if short < MIN_CELL:
         factor = ceil(MIN_CELL / short)
@@ -92,14 +92,14 @@ def _enlarge(image_CHW: Tensor) -> Tensor:
     return functional.interpolate(image_CHW.unsqueeze(0), size, mode="bilinear", antialias=True).squeeze(0)
 
 
-def _object(picture_CHW: Tensor, background_HW: Tensor | None) -> Image.Image:
+def _object(image_CHW: Tensor, background_HW: Tensor | None) -> Image.Image:
     if background_HW is None:
-        empty = Image.new("RGB", (picture_CHW.shape[2], picture_CHW.shape[1]), "#efefef")
+        empty = Image.new("RGB", (image_CHW.shape[2], image_CHW.shape[1]), "#efefef")
         centre = (empty.width // 2, empty.height // 2)
         ImageDraw.Draw(empty).text(centre, "no mask", font=font(CAPTION_SIZE), fill=FAINT, anchor="mm")
         return empty
-    dim_HW = _resize(background_HW.detach().float().cpu(), picture_CHW, mode="nearest") * (1 - DIMMED)
-    return to_image(picture_CHW * (1 - dim_HW))
+    dim_HW = _resize(background_HW.detach().float().cpu(), image_CHW, mode="nearest") * (1 - DIMMED)
+    return to_image(image_CHW * (1 - dim_HW))
 
 
 def _resize(values_HW: Tensor, like_CHW: Tensor, *, mode: str) -> Tensor:
@@ -107,7 +107,7 @@ def _resize(values_HW: Tensor, like_CHW: Tensor, *, mode: str) -> Tensor:
 
 
 def _compose(title: str, cells: Sequence[Cell], scale: float) -> Image.Image:
-    width, height = cells[0].picture.size
+    width, height = cells[0].image.size
     row_width = len(cells) * (width + GAP)
     total = 2 * MARGIN + row_width + LEGEND_WIDTH
     titles = wrap(title, font(TITLE_SIZE), width=total - 2 * MARGIN, max_lines=1)
@@ -120,7 +120,7 @@ def _compose(title: str, cells: Sequence[Cell], scale: float) -> Image.Image:
     write(draw, (MARGIN, MARGIN), titles, size=TITLE_SIZE, fill=INK)
     for position, (cell, lines) in enumerate(zip(cells, captions, strict=True)):
         left = MARGIN + position * (width + GAP)
-        panel.paste(cell.picture, (left, top))
+        panel.paste(cell.image, (left, top))
         draw.rectangle((left - 1, top - 1, left + width, top + height), outline=FRAME)
         above = captions_bottom - len(lines) * line_height(CAPTION_SIZE)
         write(draw, (left, above), lines, size=CAPTION_SIZE, fill=INK)

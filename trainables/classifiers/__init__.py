@@ -1,7 +1,7 @@
 """Classifiers of frozen features, each of them a network with one linear head, so that every map stays exact."""
 
 from trainables.classifiers.build import FittedClassifier, fit_classifier, restore_classifier
-from trainables.classifiers.embedding import embed_pictures
+from trainables.classifiers.embedding import embed_images
 from trainables.classifiers.linear_probe import Probe, fit_linear_probe
 from trainables.classifiers.nearest_centroid import nearest_centroid
 from trainables.classifiers.nearest_neighbours import NeighbourEvidence
@@ -12,7 +12,7 @@ __all__ = [
     "NeighbourEvidence",
     "Probe",
     "UnitFeatures",
-    "embed_pictures",
+    "embed_images",
     "fit_classifier",
     "fit_linear_probe",
     "nearest_centroid",

@@ -72,7 +72,7 @@ def _fit_centroid(
 def _fit_neighbours(
     config: NearestNeighbours, model: Classifier, embeddings_NF: Tensor, labels_N: Tensor
 ) -> FittedClassifier:
-    # No accuracy of the fit: every picture is its own nearest neighbour.
+    # No accuracy of the fit: every image is its own nearest neighbour.
     return FittedClassifier(_neighbours(config, model, embeddings_NF, labels_N, model.num_classes), {})
 
 

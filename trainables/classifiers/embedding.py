@@ -1,6 +1,6 @@
 """The embeddings of a data set, as a frozen network makes them.
 
-B batch, N pictures, F features.
+B batch, N images, F features.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,23 +11,23 @@ from torch import Tensor
 
 from trainables.classifiers.unit_features import UnitFeatures
 from trainables.classifiers.with_head import with_head
-from trainables.data import Batch, PictureError
+from trainables.data import Batch, ImageError
 from trainables.models import Classifier
 
 Share = tuple[tuple[str, ...], Tensor, Tensor]
-"""The ids of some pictures, their embeddings and their labels."""
+"""The ids of some images, their embeddings and their labels."""
 Gather = Callable[[list[Share]], list[list[Share]]]
 
 
-def embed_pictures(
+def embed_images(
     model: Classifier, batches: Iterable[Batch], *, device: torch.device, gather: Gather = lambda shares: [shares]
 ) -> tuple[Tensor, Tensor]:
-    """Return the L2-normalised pooled features of all workers' pictures, NF in float32, and their labels, on the CPU.
+    """Return the L2-normalised pooled features of all workers' images, NF in float32, and their labels, on the CPU.
 
-    They are sorted by the pictures' ids, so that the number of workers does not show. All workers call it together.
+    They are sorted by the images' ids, so that the number of workers does not show. All workers call it together.
 
     Raises:
-        PictureError: No picture could be read.
+        ImageError: No image could be read.
         FloatingPointError: A feature is not finite.
     """
     network = with_head(model, UnitFeatures(model.trunk), model.head.weight, None)
@@ -40,11 +40,11 @@ def embed_pictures(
         model.train(was_training)
     shares = list(chain.from_iterable(gather(parts)))
     if not shares:
-        raise PictureError("not one training picture could be read to fit the classifier to; the log names them")
+        raise ImageError("not one training image could be read to fit the classifier to; the log names them")
     ids, embeddings_NF, labels_N = _join(shares)
     if not embeddings_NF.isfinite().all():
         raise FloatingPointError(
-            "the features of the training pictures are not all finite: lower optim.learning_rate, or set "
+            "the features of the training images are not all finite: lower optim.learning_rate, or set "
             "training.clip_norm"
         )
     order = sorted(range(len(ids)), key=ids.__getitem__)

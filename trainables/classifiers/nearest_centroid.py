@@ -34,7 +34,7 @@ def nearest_centroid(
     bias_K = torch.where(counts_K > 0, -means_KF.square().sum(1) / 2, LOWEST)
     if not counts_K.all():
         logger.warning(
-            "%d of %d classes have no picture to fit the nearest centroid to and are never predicted; "
+            "%d of %d classes have no image to fit the nearest centroid to and are never predicted; "
             "raise objective.fit_sample, or set it to null",
             int((counts_K == 0).sum()), num_classes,
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""The nearest training pictures as evidence for their classes, spread over the map.
+"""The nearest training images as evidence for their classes, spread over the map.
 
-B batch, F features, H W picture or map, P = H*W cells, N training pictures, n neighbours, K classes.
+B batch, F features, H W image or map, P = H*W cells, N training images, n neighbours, K classes.
 """
 
 from torch import Tensor, nn
@@ -11,13 +11,13 @@ class NeighbourEvidence(nn.Module):
     """Returns maps `E_k,ij = W_k(x) . A_ij` whose means are the scores of a k-nearest-neighbours classifier.
 
     `s_k = 1/(n t) sum z . z_i` over those of the n nearest training embeddings z_i, by cosine similarity, that are of
-    class k: linear in `z = mean_ij A` with `W_k(x) = 1/(n t) sum z_i`, which depends on the picture only through which
+    class k: linear in `z = mean_ij A` with `W_k(x) = 1/(n t) sum z_i`, which depends on the image only through which
     neighbours are chosen. With the identity as head, HiResCAM is `E_k / N` and exact. The temperature t shapes the
     probabilities alone.
 
     Args:
         features: Returns features A whose mean z has length 1.
-        embeddings_NF: The training pictures' z.
+        embeddings_NF: The training images' z.
         labels_N: Their classes.
     """
 
@@ -37,7 +37,7 @@ class NeighbourEvidence(nn.Module):
         super().__init__()
         if num_neighbours > len(labels_N):
             raise ValueError(
-                f"objective.classifier.num_neighbours = {num_neighbours} is more than the {len(labels_N)} pictures "
+                f"objective.classifier.num_neighbours = {num_neighbours} is more than the {len(labels_N)} images "
                 "that the classifier is fitted to"
             )
         self.features = features

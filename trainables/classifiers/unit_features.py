@@ -1,6 +1,6 @@
 """Features whose mean is an embedding of length 1.
 
-B batch, F features, H W picture or map.
+B batch, F features, H W image or map.
 """
 
 import torch

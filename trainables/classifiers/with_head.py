@@ -9,7 +9,7 @@ from trainables.models import Classifier
 
 
 def with_head(model: Classifier, trunk: nn.Module, weight_KF: Tensor, bias_K: Tensor | None) -> Classifier:
-    """Return a network that normalises pictures as `model` does, with another trunk and a frozen head, in eval mode."""
+    """Return a network that normalises images as `model` does, with another trunk and a frozen head, in eval mode."""
     num_classes, num_features = weight_KF.shape
     head = nn.Linear(num_features, num_classes, bias=bias_K is not None, device=model.mean.device)
     head.requires_grad_(False)

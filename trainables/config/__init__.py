@@ -40,9 +40,9 @@ from trainables.config.objective import (
     SlicedWasserstein,
     SupCon,
     Triplet,
+    images_to_fit,
     mask_needs,
     penalty_weights,
-    pictures_to_fit,
 )
 from trainables.config.optim import AdamW, OptimConfig, Sgd
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
@@ -97,13 +97,13 @@ __all__ = [
     "config_hash",
     "experiment_from_tree",
     "flatten",
+    "images_to_fit",
     "leaves",
     "load_experiment",
     "mask_needs",
     "override",
     "parse_assignments",
     "penalty_weights",
-    "pictures_to_fit",
     "read_tree",
     "to_yaml",
 ]

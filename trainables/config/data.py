@@ -1,4 +1,4 @@
-"""Which pictures a trial learns from and is validated on."""
+"""Which images a trial learns from and is validated on."""
 
 import re
 from pathlib import Path
@@ -39,22 +39,22 @@ Root = Annotated[str, Field(min_length=1, json_schema_extra={"location": True}),
 
 
 class Augmentation(Section):
-    """The random crop and flip of training pictures, applied to image and mask together."""
+    """The random crop and flip of training images, applied to image and mask together."""
 
     crop_scale_min: float = Field(default=0.5, gt=0, le=1)
-    """Smallest share of the picture's area that a random crop keeps; 1 turns the random crop off."""
+    """Smallest share of the image's area that a random crop keeps; 1 turns the random crop off."""
     flip: bool = True
-    """Mirror half of the pictures left to right."""
+    """Mirror half of the images left to right."""
 
 
 class DogsVsCats(Section):
-    """The Asirra photos `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`, without masks: a shifted test set."""
+    """The Asirra images `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`, without masks: a shifted test set."""
 
     kind: Literal["dogs_vs_cats"] = "dogs_vs_cats"
     root: Root | None = Field(default=None, json_schema_extra={"location": True})
     """The folder that holds `dogs-vs-cats`; left out, the training set's own root."""
     on_error: Literal["raise", "skip"] = "raise"
-    """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
+    """What a missing or corrupt image does: stop with its name, or be skipped and counted."""
 
 
 class LabelledFolder(Section):
@@ -64,7 +64,7 @@ class LabelledFolder(Section):
     root: Root
     """The folder whose sub-folders are the classes, named as the training set names them."""
     on_error: Literal["raise", "skip"] = "raise"
-    """What a missing or corrupt picture does: stop with its name, or be skipped and counted."""
+    """What a missing or corrupt image does: stop with its name, or be skipped and counted."""
 
 
 def _below(folder: str) -> str:
@@ -88,11 +88,11 @@ class SpuriousDigits(Section):
     correlation: float = Field(default=0.95, ge=0, le=1)
     """Probability that a training or validation digit lies on its own class's texture."""
     num_train: int = Field(default=4000, ge=10)
-    """Training pictures drawn from the 1200 training digits."""
+    """Training images drawn from the 1200 training digits."""
     num_test: int = Field(default=1000, ge=10)
-    """Pictures in each of the validation set and the two shifted sets, from the other 597 digits."""
+    """Images in each of the validation set and the two shifted sets, from the other 597 digits."""
     image_size: int = Field(default=48, ge=32, le=128)
-    """Side of a picture in pixels."""
+    """Side of an image in pixels."""
     seed: int = Field(default=0, ge=0)
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
 
@@ -108,7 +108,7 @@ class SpuriousDigits(Section):
 
     @property
     def loader_processes(self) -> int:
-        """None: the pictures are tensors in memory."""
+        """None: the images are tensors in memory."""
         return 0
 
     @property
@@ -120,16 +120,16 @@ class SpuriousDigits(Section):
 _CACHE_LEAVES_GIB = 20.0
 
 
-class _Photos(Section):
+class _Images(Section):
     root: Root
     image_size: int = Field(default=224, ge=32)
-    """Side of the square picture that the model sees, in pixels."""
+    """Side of the square image that the model sees, in pixels."""
     augmentation: Augmentation = Augmentation()
     on_error: Literal["raise", "skip"] = "raise"
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
     loader_processes: int | None = Field(default=None, ge=0, json_schema_extra={"location": True})
-    """Processes a worker starts to decode pictures; 0 decodes in the training process. Null is one for each of
-    resources.cpus beside a GPU, which would wait for pictures otherwise, and 0 without a GPU."""
+    """Processes a worker starts to decode images; 0 decodes in the training process. Null is one for each of
+    resources.cpus beside a GPU, which would wait for images otherwise, and 0 without a GPU."""
     prefetch_batches: int = Field(default=PREFETCH_BATCHES, ge=1, json_schema_extra={"location": True})
     """Batches that each of these processes has ready; fewer take less shared memory."""
     cache: Root | None = Field(default=None, json_schema_extra={"location": True})
@@ -155,7 +155,7 @@ class _Photos(Section):
         return tuple(self.shift)
 
 
-class OxfordPet(_Photos):
+class OxfordPet(_Images):
     """Oxford-IIIT Pet with trimaps, in torchvision's layout `<root>/oxford-iiit-pet`."""
 
     kind: Literal["oxford_pet"] = "oxford_pet"
@@ -165,18 +165,18 @@ class OxfordPet(_Photos):
     """Fetch the data set into `root` when it is not there."""
 
 
-class ImageFolder(_Photos):
+class ImageFolder(_Images):
     """Folders `<root>/<train>/<class>` and `<root>/<val>/<class>`, without masks."""
 
     kind: Literal["image_folder"] = "image_folder"
     train: str = "train"
-    """Sub-folder of the training pictures."""
+    """Sub-folder of the training images."""
     val: str = "val"
-    """Sub-folder of the validation pictures."""
+    """Sub-folder of the validation images."""
 
 
-class PascalVoc(_Photos):
-    """PASCAL VOC segmentation, in torchvision's layout `<root>/VOCdevkit/VOC<year>`: several labels a picture."""
+class PascalVoc(_Images):
+    """PASCAL VOC segmentation, in torchvision's layout `<root>/VOCdevkit/VOC<year>`: several labels an image."""
 
     kind: Literal["pascal_voc"] = "pascal_voc"
     year: Annotated[Literal[2007, 2008, 2009, 2010, 2011, 2012], BeforeValidator(_unquoted)] = 2012
@@ -185,35 +185,35 @@ class PascalVoc(_Photos):
     """Fetch the data set into `root` when it, or a part of it, is not there."""
 
 
-class ImageNetS(_Photos):
+class ImageNetS(_Images):
     """ImageNet-S, `<root>/<folder>/{train,train-semi,validation}/<class>`: masks for train-semi and validation."""
 
     kind: Literal["imagenet_s"] = "imagenet_s"
     folder: SubFolder = "ImageNetS50"
     """Sub-folder of `root` with the set: `ImageNetS50`, `ImageNetS300`, `ImageNetS919`, or one of other classes."""
     train: Literal["both", "train", "train-semi"] = "both"
-    """The training pictures: `train`, which has no masks; `train-semi`, ten a class with masks; or both, each once."""
+    """The training images: `train`, which has no masks; `train-semi`, ten a class with masks; or both, each once."""
     oversample_masked: int = Field(default=1, ge=1)
-    """How many times an epoch shows a picture of train-semi, cropped anew, for once each of the others."""
+    """How many times an epoch shows an image of train-semi, cropped anew, for once each of the others."""
 
     @model_validator(mode="after")
     def _repeats_have_others(self) -> Self:
         if self.oversample_masked > 1 and self.train != "both":
             raise ValueError(
-                f"data.oversample_masked = {self.oversample_masked} mixes pictures with and without masks, and "
+                f"data.oversample_masked = {self.oversample_masked} mixes images with and without masks, and "
                 f"data.train = {self.train} has one sort alone; set data.train=both or data.oversample_masked=1"
             )
         return self
 
 
-class HardImageNet(_Photos):
-    """Hard ImageNet: masks for pictures of 15 classes of ImageNet, which lie where ImageNet has them."""
+class HardImageNet(_Images):
+    """Hard ImageNet: masks for images of 15 classes of ImageNet, which lie where ImageNet has them."""
 
     kind: Literal["hard_imagenet"] = "hard_imagenet"
     images: SubFolder = "imagenet"
-    """Sub-folder of `root` with ImageNet's pictures, `{train,val}/<wnid>/<picture>`."""
+    """Sub-folder of `root` with ImageNet's images, `{train,val}/<wnid>/<image>`."""
     masks: SubFolder = "hardImageNet"
-    """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<picture>`."""
+    """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<image>`."""
 
 
 DataConfig = Annotated[
@@ -221,11 +221,11 @@ DataConfig = Annotated[
 ]
 KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
 KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
-"""Those whose pictures may show several classes, each with a mask of its own."""
+"""Those whose images may show several classes, each with a mask of its own."""
 
 
 def without_masks(config: DataConfig) -> str | None:
-    """Return the setting by which training pictures have no masks; None where at least some of them have."""
+    """Return the setting by which training images have no masks; None where at least some of them have."""
     if isinstance(config, ImageNetS) and config.train == "train":
         return "data.train = train"
     return None if config.kind in KINDS_WITH_MASKS else f"data.kind = {config.kind}"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from trainables.config.data import SpuriousDigits
-from trainables.config.objective import LinearProbe, NearestNeighbours, SupCon, Triplet, pictures_to_fit
+from trainables.config.objective import LinearProbe, NearestNeighbours, SupCon, Triplet, images_to_fit
 
 if TYPE_CHECKING:
     from trainables.config.experiment import ExperimentConfig
@@ -16,7 +16,7 @@ def check_embedding(config: "ExperimentConfig") -> None:
     _batch_stays_whole(config, config.objective)
     _views_differ(config, config.objective)
     _head_bias_takes_effect(config, config.objective)
-    _pictures_are_enough(config, config.objective)
+    _images_are_enough(config, config.objective)
     _fits_are_in_time(config, config.objective)
 
 
@@ -24,7 +24,7 @@ def _batch_stays_whole(config: "ExperimentConfig", objective: SupCon | Triplet) 
     if config.training.accumulate > 1:
         raise ValueError(
             f"training.accumulate = {config.training.accumulate} is another loss with objective.kind = "
-            f"{objective.kind}, which compares all pictures of a batch with each other: set it to 1, and spread a "
+            f"{objective.kind}, which compares all images of a batch with each other: set it to 1, and spread a "
             "large batch over resources.workers"
         )
 
@@ -35,7 +35,7 @@ def _views_differ(config: "ExperimentConfig", objective: SupCon | Triplet) -> No
         return
     if augmentation.crop_scale_min == 1 and not augmentation.flip:
         raise ValueError(
-            "objective.kind = supcon learns from two views of each picture, and with "
+            "objective.kind = supcon learns from two views of each image, and with "
             "data.augmentation.crop_scale_min = 1.0 and data.augmentation.flip = false both are the same; lower the "
             "first or set the second to true"
         )
@@ -49,18 +49,18 @@ def _head_bias_takes_effect(config: "ExperimentConfig", objective: SupCon | Trip
         )
 
 
-def _pictures_are_enough(config: "ExperimentConfig", objective: SupCon | Triplet) -> None:
-    needs = pictures_to_fit(objective)
+def _images_are_enough(config: "ExperimentConfig", objective: SupCon | Triplet) -> None:
+    needs = images_to_fit(objective)
     if isinstance(config.data, SpuriousDigits):
         for field, num in needs.items():
             if num > config.data.num_train:
-                raise ValueError(f"{field} = {num} is more than the data.num_train = {config.data.num_train} pictures")
+                raise ValueError(f"{field} = {num} is more than the data.num_train = {config.data.num_train} images")
     if isinstance(objective.classifier, NearestNeighbours) and objective.fit_sample is not None:
         num = objective.classifier.num_neighbours
         if num > objective.fit_sample:
             raise ValueError(
                 f"objective.classifier.num_neighbours = {num} is more than the objective.fit_sample = "
-                f"{objective.fit_sample} pictures"
+                f"{objective.fit_sample} images"
             )
 
 

@@ -22,7 +22,7 @@ class ExperimentConfig(Section):
     """Everything that decides what a trial computes."""
 
     seed: int = Field(default=0, ge=0)
-    """Seed of the weights, the order of the pictures and their augmentation."""
+    """Seed of the weights, the order of the images and their augmentation."""
     data: DataConfig = SpuriousDigits()
     model: ModelConfig = SmallCnn()
     objective: ObjectiveConfig = CrossEntropy()
@@ -46,7 +46,7 @@ class ExperimentConfig(Section):
 
     @property
     def loader_processes(self) -> int:
-        """Processes that each worker starts to decode pictures."""
+        """Processes that each worker starts to decode images."""
         if self.data.loader_processes is not None:
             return self.data.loader_processes
         return math.ceil(self.resources.cpus) if self.resources.gpus else 0
@@ -97,7 +97,7 @@ class ExperimentConfig(Section):
         if every is not None and not self.evaluation.panel_images:
             raise ValueError(
                 f"evaluation.panel_every_epochs = {every} has no effect with evaluation.panel_images = 0; "
-                "set it to null, or draw a picture or more"
+                "set it to null, or draw an image or more"
             )
         if every is not None and every >= self.training.epochs:
             raise ValueError(
@@ -141,11 +141,11 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _pictures_have_partners(self) -> Self:
+    def _images_have_partners(self) -> Self:
         parts = max(1, self.resources.workers) * self.training.accumulate
         if getattr(self.objective, "cutmix", None) is not None and self.training.batch_size == parts:
             raise ValueError(
-                f"objective.cutmix needs two pictures to mix, and training.batch_size = {self.training.batch_size} "
+                f"objective.cutmix needs two images to mix, and training.batch_size = {self.training.batch_size} "
                 f"leaves one in each part, of which there are resources.workers = {self.resources.workers} (at least "
                 f"1) times training.accumulate = {self.training.accumulate}"
             )
@@ -161,6 +161,6 @@ class ExperimentConfig(Section):
         if self.data.image_size < 2 * self.model.cam_stride:
             raise ValueError(
                 f"data.image_size = {self.data.image_size} leaves a map of less than 2 x 2 cells at "
-                f"model.cam_stride = {self.model.cam_stride}; lower the stride or enlarge the pictures"
+                f"model.cam_stride = {self.model.cam_stride}; lower the stride or enlarge the images"
             )
         return self

@@ -1,4 +1,4 @@
-"""The rules between data whose pictures show several classes and the objective."""
+"""The rules between data whose images show several classes and the objective."""
 
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from trainables.config.experiment import ExperimentConfig
 
 _PARTS = {"divergence": "weight", "sliced_wasserstein": "weight", "cutmix": "probability"}
-"""The parts of an objective that look at one class a picture, each with the field that says how much."""
+"""The parts of an objective that look at one class an image, each with the field that says how much."""
 
 
 def check_labels(config: "ExperimentConfig") -> None:
-    """Raise ValueError where the data have several labels a picture and something of the objective takes one."""
+    """Raise ValueError where the data have several labels an image and something of the objective takes one."""
     found = _takes_one_label(config.objective)
     if found and config.data.kind in KINDS_WITH_SEVERAL_LABELS:
         raise ValueError(
-            f"{' and '.join(found)} {'takes' if len(found) == 1 else 'take'} one label a picture, and data.kind = "
+            f"{' and '.join(found)} {'takes' if len(found) == 1 else 'take'} one label an image, and data.kind = "
             f"{config.data.kind} has several; set {' and '.join(found.values())}"
         )
 

@@ -8,8 +8,8 @@ from trainables.config.data import Root
 from trainables.config.section import Section
 
 NormKind = Literal["batch", "running", "group", "dynamic_tanh", "frozen"]
-"""What normalises: each batch; running statistics, in training too; groups of channels of each picture; a learned tanh;
-or statistics stored once. All but `batch` leave the pictures of a batch apart."""
+"""What normalises: each batch; running statistics, in training too; groups of channels of each image; a learned tanh;
+or statistics stored once. All but `batch` leave the images of a batch apart."""
 ActivationKind = Literal["relu", "elu", "gelu"]
 CamStride = Literal[4, 8, 16, 32]
 TorchvisionKind = Literal[
@@ -65,7 +65,7 @@ _WITH_SWAG_WEIGHTS = ("regnet_y_16gf", "regnet_y_32gf")
 
 
 class SmallCnn(Section):
-    """A plain convolutional network for small pictures; seconds an epoch on one core."""
+    """A plain convolutional network for small images; seconds an epoch on one core."""
 
     kind: Literal["small_cnn"] = "small_cnn"
     width: int = Field(default=24, ge=4)
@@ -75,7 +75,7 @@ class SmallCnn(Section):
     activation: ActivationKind = "relu"
     """What follows each norm."""
     cam_stride: CamStride = 8
-    """Picture pixels a cell of the class activation map spans."""
+    """Image pixels a cell of the class activation map spans."""
     head_bias: bool = False
     """Give the linear head a bias."""
     final_norm: bool = True
@@ -95,7 +95,7 @@ class Torchvision(Section):
 
     kind: TorchvisionKind
     cam_stride: CamStride = 32
-    """Picture pixels a cell of the map spans: stride 1 in the last down-sampling stages."""
+    """Image pixels a cell of the map spans: stride 1 in the last down-sampling stages."""
     head_bias: bool = False
     """Keep the linear head's bias."""
     final_norm: bool = True

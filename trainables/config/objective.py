@@ -33,12 +33,12 @@ class SlicedWasserstein(Section):
 
 
 class CutMix(Section):
-    """Boxes of other pictures are pasted with their masks; each label counts by what shows of its own object."""
+    """Boxes of other images are pasted with their masks; each label counts by what shows of its own object."""
 
     probability: float = Field(default=0.5, gt=0, le=1)
     """Share of batches that are mixed."""
     alpha: float = Field(default=1.0, gt=0)
-    """Both parameters of the beta distribution of the box's share of the picture."""
+    """Both parameters of the beta distribution of the box's share of the image."""
 
 
 class _Classification(Section):
@@ -47,10 +47,10 @@ class _Classification(Section):
     sliced_wasserstein: SlicedWasserstein | None = None
     """Pulls all ContrastiveCAMs together towards the mask; null leaves it out."""
     background_noise: float = Field(default=0.0, ge=0)
-    """Standard deviation of Gaussian noise on the background of training pictures, of pixels in [0, 1]: core risk
+    """Standard deviation of Gaussian noise on the background of training images, of pixels in [0, 1]: core risk
     minimisation. 0 adds none."""
     cutmix: CutMix | None = None
-    """Mixes training pictures and their masks; null mixes none."""
+    """Mixes training images and their masks; null mixes none."""
 
 
 class CrossEntropy(_Classification):
@@ -70,7 +70,7 @@ class Contrastive(_Classification):
 class BinaryCrossEntropy(_Classification):
     """Plain binary cross-entropy on the logits, summed over the classes.
 
-    It takes pictures of one class or of several.
+    It takes images of one class or of several.
     """
 
     kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
@@ -79,7 +79,7 @@ class BinaryCrossEntropy(_Classification):
 class BinaryContrastive(_Classification):
     """A binary loss for each class, in which the background counts against the classes that are there.
 
-    It takes pictures of one class or of several.
+    It takes images of one class or of several.
     """
 
     kind: Literal["binary_contrastive"] = "binary_contrastive"
@@ -93,7 +93,7 @@ class LinearProbe(Section):
     kind: Literal["linear_probe"] = "linear_probe"
     penalty: float = Field(default=1e-4, gt=0)
     """Weight of half the squared norm of the probe's weights, beside the mean cross-entropy. Above 0, since weights
-    that part all training pictures would grow for ever."""
+    that part all training images would grow for ever."""
 
 
 class NearestCentroid(Section):
@@ -105,11 +105,11 @@ class NearestCentroid(Section):
 
 
 class NearestNeighbours(Section):
-    """The class for which the nearest training pictures speak most, by cosine similarity."""
+    """The class for which the nearest training images speak most, by cosine similarity."""
 
     kind: Literal["nearest_neighbours"] = "nearest_neighbours"
     num_neighbours: int = Field(default=20, ge=1)
-    """Training pictures that have a say."""
+    """Training images that have a say."""
     temperature: float = Field(default=0.07, gt=0)
     """Divides the scores before the softmax: it shapes probabilities and maps, and no choice of a class."""
 
@@ -121,7 +121,7 @@ class _Embedding(Section):
     classifier: EmbeddingClassifier = LinearProbe()
     """What names a class from the frozen features, fitted whenever the network is validated."""
     fit_sample: int | None = Field(default=None, ge=2)
-    """Training pictures to fit it to, drawn by the seed; null takes all."""
+    """Training images to fit it to, drawn by the seed; null takes all."""
     fit_every_epochs: int | None = Field(default=None, ge=1)
     """Fit and validate after every so many epochs, and at the end; null at the end only."""
 
@@ -135,7 +135,7 @@ class _Embedding(Section):
 
 
 class SupCon(_Embedding):
-    """The supervised contrastive loss on two views of each picture."""
+    """The supervised contrastive loss on two views of each image."""
 
     kind: Literal["supcon"] = "supcon"
     temperature: float = Field(default=0.07, gt=0)
@@ -154,8 +154,8 @@ ClassificationConfig = CrossEntropy | Contrastive | BinaryCrossEntropy | BinaryC
 ObjectiveConfig = Annotated[ClassificationConfig | SupCon | Triplet, Field(discriminator="kind")]
 
 
-def pictures_to_fit(objective: ObjectiveConfig) -> dict[str, int]:
-    """Return the fields that ask for so many training pictures to fit a classifier to."""
+def images_to_fit(objective: ObjectiveConfig) -> dict[str, int]:
+    """Return the fields that ask for so many training images to fit a classifier to."""
     if not isinstance(objective, _Embedding):
         return {}
     needs = {} if objective.fit_sample is None else {"objective.fit_sample": objective.fit_sample}

@@ -20,13 +20,13 @@ def _fraction(value: Any) -> Any:
 
 
 Epsilon = Annotated[float, Field(ge=0), BeforeValidator(_fraction)]
-"""A distance between pictures with pixels in [0, 1]; `8/255` is read as a fraction."""
+"""A distance between images with pixels in [0, 1]; `8/255` is read as a fraction."""
 
 MapName = Literal["hirescam", "contrastive", "class_reconstructed", "gradcam", "eigencam", "integrated_gradients"]
 
 
 class BackgroundSuite(Section):
-    """Noise on parts of a picture, and ContrastiveCAMs against masks."""
+    """Noise on parts of an image, and ContrastiveCAMs against masks."""
 
     noise_sigma: float = Field(default=0.25, gt=0)
     """Standard deviation of the noise of RFS, of pixels in [0, 1]."""
@@ -48,7 +48,7 @@ class AttributionSuite(Section):
         "integrated_gradients",
     )
     flip_steps: int = Field(default=16, ge=2)
-    """Equal steps in which pixel flipping removes the whole picture; the nearest number that divides its pixels."""
+    """Equal steps in which pixel flipping removes the whole image; the nearest number that divides its pixels."""
     integration_steps: int = Field(default=12, ge=2)
     """Points on the path of integrated gradients."""
     noise_sigma: float = Field(default=0.02, gt=0)
@@ -58,7 +58,7 @@ class AttributionSuite(Section):
     sensitivity_samples: int = Field(default=4, ge=1)
     """Draws over which max-sensitivity takes its maximum."""
     costly_sample: int = Field(default=20, ge=1)
-    """Pictures of the suite's sample on which the costliest is measured: max-sensitivity, which takes a map for each
+    """Images of the suite's sample on which the costliest is measured: max-sensitivity, which takes a map for each
     draw, and whatever compares integrated gradients with further ones."""
 
 
@@ -68,17 +68,17 @@ class _OutsideSet(Section):
 
 
 class FolderSet(_OutsideSet):
-    """Every picture below a folder, whatever its sub-folders are called."""
+    """Every image below a folder, whatever its sub-folders are called."""
 
     kind: Literal["image_folder"] = "image_folder"
     root: Root | None = Field(default=None, json_schema_extra={"location": True})
     """The folder that `folder` is relative to; left out, the training set's own root."""
     folder: str = "."
-    """The folder of the pictures, below `root`."""
+    """The folder of the images, below `root`."""
     classes: tuple[str, ...] | None = None
     """Sub-folders to read; null reads all."""
     on_error: Literal["raise", "skip"] = "raise"
-    """What a corrupt picture does: stop with its name, or be skipped and counted."""
+    """What a corrupt image does: stop with its name, or be skipped and counted."""
 
 
 class ChimeraSet(_OutsideSet):
@@ -111,7 +111,7 @@ class OodSuite(Section):
     """By the name under which `ood/<name>/<score>/auroc` is reported; empty takes those that need no files."""
     scores: tuple[ScoreName, ...] = ("softmax", "energy", "odin", "knn", "mahalanobis", "vim")
     fit_sample: int = Field(default=2000, ge=2)
-    """Training pictures to which KNN, Mahalanobis and ViM are fitted."""
+    """Training images to which KNN, Mahalanobis and ViM are fitted."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -135,18 +135,18 @@ class AdversarialSuite(Section):
     steps: int = Field(default=20, ge=1)
     """Steps of PGD."""
     restarts: int = Field(default=1, ge=1)
-    """Random starts of PGD, of which the best counts for each picture."""
+    """Random starts of PGD, of which the best counts for each image."""
     sample: int = Field(default=20, ge=1)
-    """Pictures, of the suite's sample, for AutoAttack, Square and the check for masked gradients: they cost most."""
+    """Images, of the suite's sample, for AutoAttack, Square and the check for masked gradients: they cost most."""
     square_queries: int = Field(default=200, ge=1)
-    """Queries of Square a picture, in AutoAttack too; 5000 is standard."""
+    """Queries of Square an image, in AutoAttack too; 5000 is standard."""
 
 
-class PicturesSuite(Section):
-    """Which pictures are shown."""
+class ImagesSuite(Section):
+    """Which images are shown."""
 
     gallery_images: int = Field(default=8, ge=1, le=12)
-    """Pictures of each class in each row of the gallery, at most; 12 is as many as stand legibly side by side."""
+    """Images of each class in each row of the gallery, at most; 12 is as many as stand legibly side by side."""
     gallery_classes: int = Field(default=12, ge=1)
     """Classes that the gallery shows, at most: those with the lowest accuracy on the sample."""
 
@@ -155,11 +155,11 @@ class Suite(Section):
     """The parts of `campaign evaluate --suite full`."""
 
     sample: int = Field(default=200, ge=1)
-    """Pictures of each set that a part looks at, drawn by `seed`; a smaller set is taken whole."""
+    """Images of each set that a part looks at, drawn by `seed`; a smaller set is taken whole."""
     seed: int = Field(default=0, ge=0)
     """Seed of the sample and of every random number of the suite."""
     background: BackgroundSuite = BackgroundSuite()
     attribution: AttributionSuite = AttributionSuite()
     ood: OodSuite = OodSuite()
     adversarial: AdversarialSuite = AdversarialSuite()
-    pictures: PicturesSuite = PicturesSuite()
+    images: ImagesSuite = ImagesSuite()

@@ -13,7 +13,7 @@ class Training(Section):
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=2)
-    """Pictures an optimiser step sees, over all workers and accumulated parts together."""
+    """Images an optimiser step sees, over all workers and accumulated parts together."""
     accumulate: int = Field(default=1, ge=1)
     """Parts into which each worker splits its share of a batch to save memory."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -32,11 +32,11 @@ class Evaluation(Section):
     """What is measured, besides the validation figures of every epoch."""
 
     batch_size: int = Field(default=256, ge=1)
-    """Pictures in a batch of an evaluation, on each worker."""
+    """Images in a batch of an evaluation, on each worker."""
     shift_every_epoch: bool = False
     """Measure the shifted test sets after every epoch, and not only at the end."""
     panel_images: int = Field(default=4, ge=0)
-    """Validation pictures whose ContrastiveCAM panels are drawn; 0 draws none."""
+    """Validation images whose ContrastiveCAM panels are drawn; 0 draws none."""
     panel_rivals: int = Field(default=3, ge=1)
     """Rival classes in a panel, the highest-scoring first."""
     panel_every_epochs: int | None = Field(default=None, ge=1)

@@ -2,12 +2,12 @@
 
 from trainables.data.batch import Batch
 from trainables.data.build import build_data
-from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, PictureSet
-from trainables.data.decoding import PictureError
+from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet
+from trainables.data.decoding import ImageError
 from trainables.data.file_index import NO_INDEX, FileIndex
+from trainables.data.image_files import read_image
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets
-from trainables.data.photos import read_picture
 
 __all__ = [
     "NO_CLASS",
@@ -18,12 +18,12 @@ __all__ = [
     "Draw",
     "FileIndex",
     "Grouped",
-    "PictureError",
-    "PictureSet",
+    "ImageError",
+    "ImageSet",
     "build_data",
     "build_ood_set",
     "default_ood_sets",
     "evaluation_batches",
-    "read_picture",
+    "read_image",
     "training_batches",
 ]

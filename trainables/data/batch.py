@@ -1,6 +1,6 @@
-"""A batch of pictures with labels and background maps; the only thing that passes from data to training and evaluation.
+"""A batch of images with labels and background maps; the only thing that passes from data to training and evaluation.
 
-Shape letters: B batch, K classes, C channels, H W picture height and width.
+Shape letters: B batch, K classes, C channels, H W image height and width.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Pictures, their labels, and where their background is."""
+    """Images, their labels, and where their background is."""
 
     images_BCHW: Tensor
     """float32 in [0, 1]."""
     labels_B: Tensor
-    """int64; of several, the class with the most pixels in the crop, or in the picture where the crop shows none."""
+    """int64; of several, the class with the most pixels in the crop, or in the image where the crop shows none."""
     background_BHW: Tensor
-    """float32 in [0, 1] at picture resolution: 1 background, 0 object, ignored or unknown."""
+    """float32 in [0, 1] at image resolution: 1 background, 0 object, ignored or unknown."""
     has_mask_B: Tensor
     """bool; False, with a background of zeros, where there is no mask or the crop shows no object."""
     ids: tuple[str, ...]
     """Stable, unique in the data set, safe as file names."""
     targets_BK: Tensor | None = None
-    """float32, 1 for each class that the crop shows; None where every picture has one label."""
+    """float32, 1 for each class that the crop shows; None where every image has one label."""
     classes_BHW: Tensor | None = None
-    """uint8 at picture resolution: k + 1 on class k, 0 on background, 255 on what is neither; None with the targets."""
+    """uint8 at image resolution: k + 1 on class k, 0 on background, 255 on what is neither; None with the targets."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,7 +45,7 @@ class Batch:
     def split(self, parts: int) -> list["Batch"]:
         """Return `parts` consecutive parts of equal length.
 
-        Where skipped pictures left a length that `parts` does not divide, lengths differ by one, and no part is empty.
+        Where skipped images left a length that `parts` does not divide, lengths differ by one, and no part is empty.
         """
         if parts < 1:
             raise ValueError(f"parts = {parts}: expected 1 or more")

@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from trainables.config import DataConfig, DogsVsCats, HardImageNet, ImageNetS, ShiftSet, SpuriousDigits
-from trainables.data.dataset import DataBundle, PictureSet
+from trainables.data.dataset import DataBundle, ImageSet
 from trainables.data.dogs_vs_cats import build_dogs_vs_cats
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.hard_imagenet import build_hard_imagenet
+from trainables.data.image_cache import cache_of
 from trainables.data.image_folder import build_image_folder, build_labelled_folder
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
-from trainables.data.picture_cache import cache_of
 from trainables.data.spurious_digits import build_spurious_digits
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
@@ -48,7 +48,7 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
     return replace(bundle, shift=shift)
 
 
-def _build_shift(shift: ShiftSet, config: Any, *, class_names: tuple[str, ...], section: str) -> PictureSet:
+def _build_shift(shift: ShiftSet, config: Any, *, class_names: tuple[str, ...], section: str) -> ImageSet:
     size, cache = config.image_size, cache_of(config)
     if isinstance(shift, DogsVsCats):
         return build_dogs_vs_cats(

@@ -14,7 +14,7 @@ from trainables.data.textures import NUM_FAMILIES, Array, Ints, Rng
 
 
 def draw_chimeras(config: SpuriousDigits, *, num: int, seed: int) -> DigitSet:
-    """Draw `num` chimeras of digits that no training picture shows, on training textures that go with no class.
+    """Draw `num` chimeras of digits that no training image shows, on training textures that go with no class.
 
     They are digits in everything but their shape: stroke, outline, size, place and hues are those of `config`. Some
     still read as a digit, for the lower halves of a 3 and a 5 agree, so no score can tell all of them.

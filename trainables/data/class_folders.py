@@ -32,8 +32,8 @@ def class_folders(folder: Path, *, remedy: str, setting: str = _SETTING) -> tupl
     return tuple(names)
 
 
-def picture_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
-    """Return the sorted names of the pictures in a class's folder.
+def image_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
+    """Return the sorted names of the images in a class's folder.
 
     Raises:
         ConfigError: It cannot be read, holds none, or two differ in their ending alone.
@@ -42,18 +42,18 @@ def picture_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
         names = sorted(entry.name for entry in os.scandir(folder))
     except OSError as error:
         raise ConfigError(f"{setting}: {folder} cannot be read ({error.strerror})") from error
-    return only_pictures(folder, names, setting=setting)
+    return only_images(folder, names, setting=setting)
 
 
-def only_pictures(folder: Path, names: Sequence[str], *, setting: str = _SETTING) -> list[str]:
-    """Return which of the sorted names are pictures; ConfigError where none are, or two differ in ending alone."""
+def only_images(folder: Path, names: Sequence[str], *, setting: str = _SETTING) -> list[str]:
+    """Return which of the sorted names are images; ConfigError where none are, or two differ in ending alone."""
     found = [name for name in names if name.lower().endswith(IMG_EXTENSIONS)]
     if not found:
-        raise ConfigError(f"{setting}: {folder} holds no picture ({', '.join(IMG_EXTENSIONS)})")
+        raise ConfigError(f"{setting}: {folder} holds no image ({', '.join(IMG_EXTENSIONS)})")
     stems = [name.rpartition(".")[0] for name in found]
     twice = sorted({stem for stem, after in pairwise(stems) if stem == after})
     if twice:
-        raise ConfigError(f"{setting}: {folder} has pictures that differ in their ending alone: {first_few(twice)}")
+        raise ConfigError(f"{setting}: {folder} has images that differ in their ending alone: {first_few(twice)}")
     return found
 
 

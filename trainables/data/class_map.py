@@ -1,7 +1,7 @@
 """Masks of several classes: which class each pixel shows, and what follows for a batch.
 
 A class map holds k + 1 on class k, 0 on background, and VOID on what is neither.
-B batch, K classes, C channels, H W picture height and width.
+B batch, K classes, C channels, H W image height and width.
 """
 
 import torch
@@ -46,10 +46,10 @@ def main_class(classes_HW: Tensor, num_classes: int) -> int:
 def batch_of_classes(
     images_BCHW: Tensor, classes_BHW: Tensor, labels_B: Tensor, ids: tuple[str, ...], *, num_classes: int
 ) -> Batch:
-    """Return the batch of pictures in [0, 1] with the class maps of their crops.
+    """Return the batch of images in [0, 1] with the class maps of their crops.
 
     Args:
-        labels_B: The main class of each whole picture, which is the label where the crop shows none.
+        labels_B: The main class of each whole image, which is the label where the crop shows none.
     """
     areas_BK = class_areas(classes_BHW, num_classes)
     shows_BK = areas_BK > 0

@@ -10,21 +10,21 @@ from trainables.config import DataConfig
 from trainables.data.batch import Batch
 
 NO_CLASS = -1
-"""The label of a picture that belongs to no class of the training set."""
+"""The label of an image that belongs to no class of the training set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One picture to fetch: its index, and the seed that decides its augmentation."""
+    """One image to fetch: its index, and the seed that decides its augmentation."""
 
     index: int
     seed: int
     view: int = 0
-    """How many times the batch draws that picture before."""
+    """How many times the batch draws that image before."""
 
 
-class PictureSet(Protocol):
-    """Labelled pictures with background maps, fetched a batch at a time."""
+class ImageSet(Protocol):
+    """Labelled images with background maps, fetched a batch at a time."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -32,12 +32,12 @@ class PictureSet(Protocol):
 
     @property
     def num_skipped(self) -> int:
-        """Pictures found missing or corrupt and skipped so far."""
+        """Images found missing or corrupt and skipped so far."""
 
     def __len__(self) -> int: ...
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Return the pictures of `draws` in their order, less those that are skipped."""
+        """Return the images of `draws` in their order, less those that are skipped."""
 
     def digest(self) -> str:
         """Return 16 hex digits of the SHA-256 of what identifies content and labels."""
@@ -45,28 +45,28 @@ class PictureSet(Protocol):
 
 @runtime_checkable
 class Grouped(Protocol):
-    """A picture set that may say which of the groups in which classes and backgrounds meet each picture is of."""
+    """An image set that may say which of the groups in which classes and backgrounds meet each image is of."""
 
     @property
     def group_names(self) -> tuple[str, ...]:
         """Names by group number, the same in all sets of an experiment."""
 
     def groups(self) -> Tensor | None:
-        """Return each index's group, int64; None where this set's pictures have none."""
+        """Return each index's group, int64; None where this set's images have none."""
 
 
 @dataclass(frozen=True)
 class DataBundle:
     """The data sets of one experiment; all carry the labels of the training set."""
 
-    train: PictureSet
-    val: PictureSet
-    reference: PictureSet
-    """The training pictures as validation sees them, without augmentation."""
+    train: ImageSet
+    val: ImageSet
+    reference: ImageSet
+    """The training images as validation sees them, without augmentation."""
     class_names: tuple[str, ...]
-    shift: Mapping[str, PictureSet] = field(default_factory=dict)
+    shift: Mapping[str, ImageSet] = field(default_factory=dict)
     """Shifted test sets by name."""
     several_labels: bool = False
-    """Whether pictures may show several classes, so that their batches have targets."""
+    """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None
     """What the sets were built from; None where they were put together by hand."""

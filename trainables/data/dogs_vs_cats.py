@@ -1,13 +1,13 @@
-"""The Asirra photos of dogs and cats, without masks: a shifted test set of a cat/dog model."""
+"""The Asirra images of dogs and cats, without masks: a shifted test set of a cat/dog model."""
 
 import re
 from pathlib import Path
 
 from trainables.config import ConfigError, DogsVsCats
+from trainables.data.image_cache import ImageCache
+from trainables.data.image_file import ImageFile
+from trainables.data.image_files import ImageFiles
 from trainables.data.labels import training_labels
-from trainables.data.photo import Photo
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import PictureCache
 from trainables.data.transforms import evaluation_transform
 
 _CLASS_NAMES = ("cat", "dog")
@@ -21,8 +21,8 @@ def build_dogs_vs_cats(
     class_names: tuple[str, ...],
     image_size: int,
     section: str,
-    cache: PictureCache | None = None,
-) -> Photos:
+    cache: ImageCache | None = None,
+) -> ImageFiles:
     """Read `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`; `root` is where the section names none."""
     labels = training_labels(_CLASS_NAMES, class_names, section=section)
     folder = Path(config.root or root, "dogs-vs-cats", "train")
@@ -30,8 +30,8 @@ def build_dogs_vs_cats(
     if not matches:
         raise ConfigError(f"{section}: found no cat.N.jpg or dog.N.jpg in {folder}; set {section}.root")
     matches.sort(key=lambda match: (match[1], int(match[2])))
-    return Photos(
-        [Photo(folder / match[0], None, labels[match[1]], f"{match[1]}.{match[2]}") for match in matches],
+    return ImageFiles(
+        [ImageFile(folder / match[0], None, labels[match[1]], f"{match[1]}.{match[2]}") for match in matches],
         class_names=class_names,
         root=folder,
         image_size=image_size,

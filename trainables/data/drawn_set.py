@@ -1,6 +1,6 @@
-"""Pictures of noise and of bare texture, each drawn when it is fetched.
+"""Images of noise and of bare texture, each drawn when it is fetched.
 
-Shape letters: B batch, C channels, H W picture height and width.
+Shape letters: B batch, C channels, H W image height and width.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from trainables.data.textures import NUM_FAMILIES, SEEN, Array, Rng, draw_textur
 
 @dataclass(frozen=True)
 class DrawnSet:
-    """A `PictureSet` without classes or masks; picture i follows from (seed, i) alone, whatever a draw's own seed."""
+    """An `ImageSet` without classes or masks; image i follows from (seed, i) alone, whatever a draw's own seed."""
 
     name: str
     """What its ids begin with."""
@@ -25,7 +25,7 @@ class DrawnSet:
     image_size: int
     seed: int
     draw: Callable[[int, Rng], Array]
-    """From a side in pixels to a picture, CHW in [0, 1]."""
+    """From a side in pixels to an image, CHW in [0, 1]."""
     class_names: tuple[str, ...] = ()
     num_skipped: int = 0
 
@@ -33,12 +33,12 @@ class DrawnSet:
         return self.num
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Draw the pictures, in the 256 levels of a picture file."""
+        """Draw the images, in the 256 levels of an image file."""
         size = self.image_size
         images_BCHW = torch.empty(len(draws), 3, size, size)
-        for image_CHW, draw in zip(images_BCHW, draws, strict=True):
-            picture_CHW = self.draw(size, np.random.default_rng([self.seed, draw.index]))
-            image_CHW.copy_(torch.from_numpy(np.rint(picture_CHW * 255) / 255))
+        for place_CHW, draw in zip(images_BCHW, draws, strict=True):
+            image_CHW = self.draw(size, np.random.default_rng([self.seed, draw.index]))
+            place_CHW.copy_(torch.from_numpy(np.rint(image_CHW * 255) / 255))
         return Batch(
             images_BCHW=images_BCHW,
             labels_B=torch.full((len(draws),), NO_CLASS),
@@ -48,7 +48,7 @@ class DrawnSet:
         )
 
     def digest(self) -> str:
-        """Hash what the pictures follow from."""
+        """Hash what the images follow from."""
         identity = (self.name, self.num, self.image_size, self.seed)
         return hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from trainables.config import HardImageNet, ImageNetS
 from trainables.data.file_set import DataFiles, FileSet
 from trainables.data.folders import Folders, ListFolders, list_folders, modified_ns
-from trainables.data.photo import short_hash
+from trainables.data.image_file import short_hash
 
 logger = logging.getLogger(__name__)
 

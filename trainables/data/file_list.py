@@ -1,6 +1,6 @@
-"""Pictures by their names in one folder, held as text and not as objects: ImageNet has more than a million.
+"""Images by their names in one folder, held as text and not as objects: ImageNet has more than a million.
 
-Shape letter: N pictures.
+Shape letter: N images.
 """
 
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from trainables.data.file_set import NO_MASK, FileSet, MaskName
-from trainables.data.photo import Photo, photo_ids
+from trainables.data.image_file import ImageFile, image_ids
 
 
 class FileList:
-    """A `PhotoList` that makes each picture from its file's name as it is asked for.
+    """An `ImageFileList` that makes each image from its file's name as it is asked for.
 
     Args:
         folder: what the names are relative to.
-        files: the pictures, `.../<class>/<file>`.
+        files: the images, `.../<class>/<file>`.
         mask_name: a file's mask, relative to the folder too; None where it has none.
-        oversample_masked: how often a picture with a mask comes, each another copy of it.
+        oversample_masked: how often an image with a mask comes, each another copy of it.
     """
 
     def __init__(self, folder: Path, files: FileSet, *, mask_name: MaskName, oversample_masked: int = 1) -> None:
@@ -35,17 +35,17 @@ class FileList:
     def __len__(self) -> int:
         return len(self._rows_N)
 
-    def __getitem__(self, index: int, /) -> Photo:
+    def __getitem__(self, index: int, /) -> ImageFile:
         row, copy = int(self._rows_N[index]), int(self._copies_N[index])
         name = os.fsdecode(bytes(self._files.names_N[row]))
         mask = self._mask_name(name)
-        (id_,) = photo_ids([Path(*name.split("/")[-2:])])
-        return Photo(
+        (id_,) = image_ids([Path(*name.split("/")[-2:])])
+        return ImageFile(
             path=self._folder / name,
             mask_path=None if mask is None else self._folder / mask,
             label=int(self._files.labels_N[row]),
             id=f"{id_}-copy{copy}" if copy else id_,
         )
 
-    def __iter__(self) -> Iterator[Photo]:
+    def __iter__(self) -> Iterator[ImageFile]:
         return (self[index] for index in range(len(self)))

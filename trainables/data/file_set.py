@@ -1,6 +1,6 @@
 """The files of a data set as arrays: ImageNet has more than a million.
 
-Shape letter: N pictures.
+Shape letter: N images.
 """
 
 import os
@@ -12,24 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from trainables.data.folders import MISSING, Folders
-from trainables.data.photo import short_hash
+from trainables.data.image_file import short_hash
 
 MaskName = Callable[[str], str | None]
-"""From a picture to its mask, both as paths below the same folder; None where it has none."""
+"""From an image to its mask, both as paths below the same folder; None where it has none."""
 NO_MASK = -2
-"""The size of a mask that no picture has."""
+"""The size of a mask that no image has."""
 
 
 @dataclass(frozen=True, eq=False)
 class FileSet:
-    """Pictures by their paths below one folder, each once."""
+    """Images by their paths below one folder, each once."""
 
     names_N: npt.NDArray[np.bytes_]
     labels_N: npt.NDArray[np.int32]
     sizes_N: npt.NDArray[np.int64]
     """Bytes; MISSING where there is no such file."""
     mask_sizes_N: npt.NDArray[np.int64]
-    """The same; NO_MASK where the picture has no mask."""
+    """The same; NO_MASK where the image has no mask."""
     digest: str
 
     def __len__(self) -> int:
@@ -39,8 +39,8 @@ class FileSet:
         """Return the masks that are not there."""
         return [mask for name in self._names(self.mask_sizes_N) if (mask := mask_name(name))]
 
-    def missing_pictures(self) -> list[str]:
-        """Return the pictures that are not there."""
+    def missing_images(self) -> list[str]:
+        """Return the images that are not there."""
         return self._names(self.sizes_N)
 
     def _names(self, sizes_N: npt.NDArray[np.int64]) -> list[str]:
@@ -65,11 +65,11 @@ def file_set(
     mask_name: MaskName,
     oversample_masked: int = 1,
 ) -> FileSet:
-    """Return the pictures `names` below `root`, with their sizes and those of their masks.
+    """Return the images `names` below `root`, with their sizes and those of their masks.
 
     Args:
         folders: Lists the folders in which they lie.
-        oversample_masked: How often a picture with a mask counts in the digest.
+        oversample_masked: How often an image with a mask counts in the digest.
     """
     masks = [mask_name(name) for name in names]
     parents = {parent for name in (*names, *masks) if name for parent in [name.rpartition("/")[0]]}
@@ -101,5 +101,5 @@ def digest_part(name: str | None, size: int) -> str:
 
 
 def digest_of(lines: Sequence[str]) -> str:
-    """Return the digest of pictures, each a line of its file, its label and its mask, in any order."""
+    """Return the digest of images, each a line of its file, its label and its mask, in any order."""
     return short_hash(sorted(lines))

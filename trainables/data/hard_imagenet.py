@@ -1,7 +1,7 @@
 """Hard ImageNet: masks for 15 classes of ImageNet with strong spurious cues (Moayeri et al. 2022, NeurIPS).
 
-Layout below the root: `<images>/{train,val}/<wnid>/<picture>` as ImageNet has it, and `<masks>/{train,val}/
-<wnid>_<picture>`, where the object is what is not black.
+Layout below the root: `<images>/{train,val}/<wnid>/<image>` as ImageNet has it, and `<masks>/{train,val}/
+<wnid>_<image>`, where the object is what is not black.
 """
 
 from functools import partial
@@ -18,23 +18,23 @@ from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.file_list import FileList
 from trainables.data.file_set import DataFiles, FileSet, file_set
 from trainables.data.folders import Folders
+from trainables.data.image_cache import cache_of
+from trainables.data.image_files import ImageFiles
 from trainables.data.list_file import first_few
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 SPLITS = ("train", "val")
 
 
 def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Read the pictures that have a mask; the classes are those of the masks, by their sorted names."""
+    """Read the images that have a mask; the classes are those of the masks, by their sorted names."""
     root = Path(config.root)
     files = file_index.files(config, find_files)
     if config.on_error == "raise":
-        _check_pictures(root, files)
+        _check_images(root, files)
 
-    def photos(files_: FileSet, transform: Transform) -> Photos:
-        return Photos(
+    def image_files(files_: FileSet, transform: Transform) -> ImageFiles:
+        return ImageFiles(
             FileList(root, files_, mask_name=partial(_mask_name, config)),
             class_names=files.class_names,
             root=root,
@@ -47,16 +47,16 @@ def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) 
         )
 
     return DataBundle(
-        train=photos(files.train, training_transform(config.image_size, config.augmentation)),
-        val=photos(files.val, evaluation_transform(config.image_size)),
-        reference=photos(files.train, evaluation_transform(config.image_size)),
+        train=image_files(files.train, training_transform(config.image_size, config.augmentation)),
+        val=image_files(files.val, evaluation_transform(config.image_size)),
+        reference=image_files(files.train, evaluation_transform(config.image_size)),
         class_names=files.class_names,
         config=config,
     )
 
 
 def find_files(config: HardImageNet, folders: Folders) -> DataFiles:
-    """Look at the masks and at the pictures that they name; ConfigError where they are not as they should be."""
+    """Look at the masks and at the images that they name; ConfigError where they are not as they should be."""
     root = Path(config.root)
     masks = root / config.masks
     folders.read(masks / split for split in SPLITS)
@@ -71,23 +71,23 @@ def find_files(config: HardImageNet, folders: Folders) -> DataFiles:
     return DataFiles(tuple(class_names), files(train), files(val))
 
 
-def brightest_colour(picture: Image.Image) -> Pixels:
+def brightest_colour(image: Image.Image) -> Pixels:
     """Return the largest of red, green and blue, without the transparency that some masks have."""
-    red, green, blue = picture.convert("RGB").split()
+    red, green, blue = image.convert("RGB").split()
     values_HW: Pixels = np.array(ImageChops.lighter(ImageChops.lighter(red, green), blue), dtype=np.uint8)
     return values_HW
 
 
 def _names(config: HardImageNet, split: str, folders: Folders) -> list[str]:
-    """Return the pictures of the masks `<wnid>_<picture>`."""
+    """Return the images of the masks `<wnid>_<image>`."""
     folder = Path(config.root, config.masks, split)
-    expected = "expected masks <wnid>_<picture>, as in n02091244_n02091244_123.JPEG"
+    expected = "expected masks <wnid>_<image>, as in n02091244_n02091244_123.JPEG"
     try:
         files = [name for name in folders.names(folder) if not name.startswith(".")]
     except ConfigError as error:
         raise ConfigError(
             f"{error}; looked for {config.masks}/{{train,val}}/"
-            f"<wnid>_<picture> and {config.images}/{{train,val}}/<wnid>/<picture> in {config.root}; set data.root to "
+            f"<wnid>_<image> and {config.images}/{{train,val}}/<wnid>/<image> in {config.root}; set data.root to "
             "the folder that holds both, and data.masks and data.images to what they are called there"
         ) from error
     parts = [name.partition("_") for name in files]
@@ -102,10 +102,10 @@ def _mask_name(config: HardImageNet, name: str) -> str:
     return f"{config.masks}/{split}/{wnid}_{file}"
 
 
-def _check_pictures(root: Path, files: DataFiles) -> None:
-    missing = [*files.train.missing_pictures(), *files.val.missing_pictures()]
+def _check_images(root: Path, files: DataFiles) -> None:
+    missing = [*files.train.missing_images(), *files.val.missing_images()]
     if missing:
         raise ConfigError(
-            f"data.root: {len(missing)} of {len(files.train) + len(files.val)} pictures that have a mask are missing "
+            f"data.root: {len(missing)} of {len(files.train) + len(files.val)} images that have a mask are missing "
             f"in {root}: {first_few(missing)}; complete them, or set data.on_error=skip to go on without them"
         )

@@ -1,4 +1,4 @@
-"""Pictures in one folder a class, without masks."""
+"""Images in one folder a class, without masks."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_datas
 
 from trainables.config import ConfigError, ImageFolder, LabelledFolder
 from trainables.data.dataset import DataBundle
+from trainables.data.image_cache import ImageCache, cache_of
+from trainables.data.image_file import ImageFile, image_ids
+from trainables.data.image_files import ImageFiles
 from trainables.data.labels import training_labels
-from trainables.data.photo import Photo, photo_ids
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import PictureCache, cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 
@@ -25,9 +25,9 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
         )
     labels = {name: label for label, name in enumerate(names)}
 
-    def photos(folder: Path, transform: Transform) -> Photos:
-        return Photos(
-            _find_photos(folder, labels, section="data"),
+    def image_files(folder: Path, transform: Transform) -> ImageFiles:
+        return ImageFiles(
+            _find_images(folder, labels, section="data"),
             class_names=names,
             root=folder,
             image_size=config.image_size,
@@ -37,9 +37,9 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
         )
 
     return DataBundle(
-        train=photos(train_folder, training_transform(config.image_size, config.augmentation)),
-        val=photos(val_folder, evaluation_transform(config.image_size)),
-        reference=photos(train_folder, evaluation_transform(config.image_size)),
+        train=image_files(train_folder, training_transform(config.image_size, config.augmentation)),
+        val=image_files(val_folder, evaluation_transform(config.image_size)),
+        reference=image_files(train_folder, evaluation_transform(config.image_size)),
         class_names=names,
         config=config,
     )
@@ -51,13 +51,13 @@ def build_labelled_folder(
     class_names: tuple[str, ...],
     image_size: int,
     section: str,
-    cache: PictureCache | None = None,
-) -> Photos:
+    cache: ImageCache | None = None,
+) -> ImageFiles:
     """Read `<root>/<class>` as a shifted test set; each class must be one of `class_names`."""
     folder = Path(config.root)
     labels = training_labels(_class_names(folder, section=section), class_names, section=section)
-    return Photos(
-        _find_photos(folder, labels, section=section),
+    return ImageFiles(
+        _find_images(folder, labels, section=section),
         class_names=class_names,
         root=folder,
         image_size=image_size,
@@ -83,14 +83,14 @@ def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _find_photos(folder: Path, labels: dict[str, int], *, section: str) -> list[Photo]:
+def _find_images(folder: Path, labels: dict[str, int], *, section: str) -> list[ImageFile]:
     try:
         found = make_dataset(folder, labels, extensions=IMG_EXTENSIONS)
     except FileNotFoundError as error:
         raise ConfigError(f"{section}: {folder}: {error}") from error
     paths = [Path(path) for path, _ in found]
-    ids = photo_ids(path.relative_to(folder) for path in paths)
-    return [Photo(path, None, label, id_) for path, (_, label), id_ in zip(paths, found, ids, strict=True)]
+    ids = image_ids(path.relative_to(folder) for path in paths)
+    return [ImageFile(path, None, label, id_) for path, (_, label), id_ in zip(paths, found, ids, strict=True)]
 
 
 def _listing(names: tuple[str, ...], other: tuple[str, ...]) -> str:

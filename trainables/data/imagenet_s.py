@@ -1,4 +1,4 @@
-"""ImageNet-S: pictures of ImageNet, some with the class of every pixel (Gao et al. 2023, TPAMI 45, arXiv 2106.03149).
+"""ImageNet-S: images of ImageNet, some with the class of every pixel (Gao et al. 2023, TPAMI 45, arXiv 2106.03149).
 
 Layout `<root>/<folder>`: `{train,train-semi,validation}/<class>/*.JPEG`, and the masks of the last two in
 `{train-semi,validation}-segmentation/<class>/*.png`. A mask's pixel has the id R + 256 * G: 0 other, 1 to K the classes
@@ -16,16 +16,16 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.config import ConfigError, ImageNetS
-from trainables.data.class_folders import check_same_classes, class_folders, only_pictures
+from trainables.data.class_folders import check_same_classes, class_folders, only_images
 from trainables.data.dataset import DataBundle
 from trainables.data.decoding import IGNORED, OBJECT
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.file_list import FileList
 from trainables.data.file_set import NO_MASK, DataFiles, FileSet, file_set
 from trainables.data.folders import Folders
+from trainables.data.image_cache import cache_of
+from trainables.data.image_files import ImageFiles
 from trainables.data.list_file import check_once, first_few, read_lines
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 IGNORE_ID = 1000
@@ -39,8 +39,10 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
     if config.on_error == "raise":
         _check_masks(folder, files)
 
-    def photos(of: FileSet, transform: Transform, *, oversample_masked: int = 1, digest: str | None = None) -> Photos:
-        return Photos(
+    def image_files(
+        of: FileSet, transform: Transform, *, oversample_masked: int = 1, digest: str | None = None
+    ) -> ImageFiles:
+        return ImageFiles(
             FileList(folder, of, mask_name=mask_name, oversample_masked=oversample_masked),
             class_names=files.class_names,
             root=folder,
@@ -56,9 +58,9 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
     training = training_transform(config.image_size, config.augmentation)
     evaluation = evaluation_transform(config.image_size)
     return DataBundle(
-        train=photos(files.train, training, oversample_masked=config.oversample_masked, digest=files.train.digest),
-        val=photos(files.val, evaluation, digest=files.val.digest),
-        reference=photos(files.train, evaluation),
+        train=image_files(files.train, training, oversample_masked=config.oversample_masked, digest=files.train.digest),
+        val=image_files(files.val, evaluation, digest=files.val.digest),
+        reference=image_files(files.train, evaluation),
         class_names=files.class_names,
         config=config,
     )
@@ -88,26 +90,26 @@ def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
 
 
 def mask_name(name: str) -> str | None:
-    """Return the mask of a picture `<split>/<class>/<file>`; None for `train`, which has none."""
+    """Return the mask of an image `<split>/<class>/<file>`; None for `train`, which has none."""
     split, class_name, file = name.split("/")
     return None if split == "train" else f"{split}-segmentation/{class_name}/{file.rpartition('.')[0]}.png"
 
 
-def mask_ids(picture: Image.Image) -> npt.NDArray[np.int32]:
+def mask_ids(image: Image.Image) -> npt.NDArray[np.int32]:
     """Return the id of each pixel, R + 256 * G; raise ValueError for a file without these two."""
-    if picture.mode not in ("RGB", "RGBA"):
-        raise ValueError(f"it has no colours (mode {picture.mode}); a mask of ImageNet-S has ids of R + 256 * G")
-    values_HWC = np.array(picture)
+    if image.mode not in ("RGB", "RGBA"):
+        raise ValueError(f"it has no colours (mode {image.mode}); a mask of ImageNet-S has ids of R + 256 * G")
+    values_HWC = np.array(image)
     return values_HWC[..., 0].astype(np.int32) + 256 * values_HWC[..., 1].astype(np.int32)
 
 
 def own_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
-    """Return OBJECT on the picture's own class, IGNORED where nothing is known, BACKGROUND elsewhere, in 8 bits.
+    """Return OBJECT on the image's own class, IGNORED where nothing is known, BACKGROUND elsewhere, in 8 bits.
 
     Raises:
         ValueError: It holds an id that no class has.
     """
-    assert label is not None, "the folder says what a picture shows"
+    assert label is not None, "the folder says what an image shows"
     ignored_HW = ids_HW == IGNORE_ID
     others_HW = (ids_HW > num_classes) & ~ignored_HW
     if others_HW.any():
@@ -155,7 +157,7 @@ def _remedy(config: ImageNetS) -> str:
 
 
 def _training_names(folder: Path, splits: tuple[str, ...], class_names: tuple[str, ...], folders: Folders) -> list[str]:
-    """Return the pictures of the chosen folders; one that lies in both is that with a mask."""
+    """Return the images of the chosen folders; one that lies in both is that with a mask."""
     if len(splits) == 1:
         return _names(folder, *splits, class_names, folders)
     masked = _names(folder, _SEMI, class_names, folders)
@@ -167,12 +169,12 @@ def _names(folder: Path, split: str, class_names: tuple[str, ...], folders: Fold
     return [
         f"{split}/{name}/{file}"
         for name in class_names
-        for file in only_pictures(folder / split / name, folders.names(folder / split / name))
+        for file in only_images(folder / split / name, folders.names(folder / split / name))
     ]
 
 
 def _stem(name: str) -> str:
-    """Return `<class>/<file without ending>`, which tells a picture in all folders."""
+    """Return `<class>/<file without ending>`, which tells an image in all folders."""
     return name.partition("/")[2].rpartition(".")[0]
 
 
@@ -182,5 +184,5 @@ def _check_masks(folder: Path, files: DataFiles) -> None:
         num_masks = sum(int((each.mask_sizes_N != NO_MASK).sum()) for each in (files.train, files.val))
         raise ConfigError(
             f"data.root: {len(missing)} of {num_masks} masks are missing in {folder}: {first_few(missing)}; complete "
-            "them, or set data.on_error=skip to go on without those pictures"
+            "them, or set data.on_error=skip to go on without those images"
         )

@@ -1,4 +1,4 @@
-"""Text files that list the pictures of a set, one a line."""
+"""Text files that list the images of a set, one a line."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -30,24 +30,24 @@ def read_lines(path: Path, *, remedy: str) -> dict[str, str]:
         if line.strip() and not line.startswith("#")
     }
     if not lines:
-        raise ConfigError(f"data.root: {path} lists no pictures")
+        raise ConfigError(f"data.root: {path} lists no images")
     return lines
 
 
 def check_once(path: Path, names: Iterable[str]) -> None:
-    """Raise ConfigError where a list names a picture more than once."""
+    """Raise ConfigError where a list names an image more than once."""
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ConfigError(f"data.root: {path} lists more than once: {', '.join(twice)}")
 
 
 def check_apart(train: Path, train_names: Iterable[str], val: Path, val_names: Iterable[str]) -> None:
-    """Raise ConfigError where a picture is in both lists."""
+    """Raise ConfigError where an image is in both lists."""
     both = sorted(set(train_names) & set(val_names))
     if both:
         raise ConfigError(
-            f"data.root: {train} and {val} both list {len(both)} of the pictures: {first_few(both)}; "
-            "a picture must be in one of them alone"
+            f"data.root: {train} and {val} both list {len(both)} of the images: {first_few(both)}; "
+            "an image must be in one of them alone"
         )
 
 

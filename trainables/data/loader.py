@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.batch import Batch
-from trainables.data.dataset import Draw, PictureSet
-from trainables.data.decoding import PictureError
+from trainables.data.dataset import Draw, ImageSet
+from trainables.data.decoding import ImageError
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -28,7 +28,7 @@ class Batches(Protocol):
 
 
 def training_batches(
-    dataset: PictureSet,
+    dataset: ImageSet,
     *,
     batch_size: int,
     seed: int,
@@ -44,9 +44,9 @@ def training_batches(
     """Return rank `rank`'s part of the epoch's batches, shuffled and augmented.
 
     The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
-    of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. A picture's
+    of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. An image's
     augmentation follows from (seed, epoch, index), whatever the rank, the batch and the process. With several views
-    each batch holds all its pictures once, then all of them again under other seeds.
+    each batch holds all its images once, then all of them again under other seeds.
 
     Args:
         processes: How many processes decode; 0 decodes in this one.
@@ -55,7 +55,7 @@ def training_batches(
 
     Raises:
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
-        PictureError: while iterating, no picture of a batch could be read.
+        ImageError: while iterating, no image of a batch could be read.
     """
     _check_rank(rank, world_size)
     if batch_size % world_size:
@@ -63,8 +63,8 @@ def training_batches(
     num_batches = len(dataset) // batch_size
     if not num_batches:
         raise ValueError(
-            f"the training set has {len(dataset)} pictures, fewer than one batch of {batch_size}; "
-            f"lower training.batch_size or add pictures"
+            f"the training set has {len(dataset)} images, fewer than one batch of {batch_size}; "
+            f"lower training.batch_size or add images"
         )
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
     parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
@@ -73,7 +73,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    dataset: PictureSet,
+    dataset: ImageSet,
     *,
     batch_size: int,
     indices: Sequence[int] | None = None,
@@ -83,12 +83,12 @@ def evaluation_batches(
     prefetch: int = 2,
     pin_memory: bool = False,
 ) -> Batches:
-    """Return the pictures `rank::world_size` in order, without augmentation; the last batch may be short.
+    """Return the images `rank::world_size` in order, without augmentation; the last batch may be short.
 
-    A batch of which no picture could be read is left out.
+    A batch of which no image could be read is left out.
 
     Args:
-        indices: The pictures of which each rank takes its share; all of them by default.
+        indices: The images of which each rank takes its share; all of them by default.
     """
     _check_rank(rank, world_size)
     share = (range(len(dataset)) if indices is None else indices)[rank::world_size]
@@ -139,11 +139,11 @@ class _Batches:
             if len(batch):
                 yield batch
             elif not self.drop_empty:
-                raise PictureError("no picture of a training batch could be read; the log names the files skipped")
+                raise ImageError("no image of a training batch could be read; the log names the files skipped")
 
 
 def _loader(
-    dataset: PictureSet, draws: Iterable[list[Draw]], processes: int, prefetch: int, pin_memory: bool
+    dataset: ImageSet, draws: Iterable[list[Draw]], processes: int, prefetch: int, pin_memory: bool
 ) -> "DataLoader[Batch]":
     return DataLoader(
         cast("Dataset[Batch]", dataset),

@@ -1,4 +1,4 @@
-"""Sets of pictures that belong to no class of the training set, to see whether a network notices."""
+"""Sets of images that belong to no class of the training set, to see whether a network notices."""
 
 import os
 from pathlib import Path
@@ -17,10 +17,10 @@ from trainables.config import (
     TextureSet,
 )
 from trainables.data.chimeras import draw_chimeras
-from trainables.data.dataset import NO_CLASS, PictureSet
+from trainables.data.dataset import NO_CLASS, ImageSet
 from trainables.data.drawn_set import DrawnSet, bare_texture, normal_noise, uniform_noise
-from trainables.data.photo import Photo, photo_ids
-from trainables.data.photos import Photos
+from trainables.data.image_file import ImageFile, image_ids
+from trainables.data.image_files import ImageFiles
 from trainables.data.transforms import evaluation_transform
 
 
@@ -36,16 +36,16 @@ def default_ood_sets(config: DataConfig) -> dict[str, OodSet]:
     return {"noise": NoiseSet(role="far"), "textures": TextureSet(role="validation")}
 
 
-def build_ood_set(config: DataConfig, section: OodSet, *, name: str, num: int, seed: int) -> PictureSet:
+def build_ood_set(config: DataConfig, section: OodSet, *, name: str, num: int, seed: int) -> ImageSet:
     """Return the set `evaluation.suite.ood.sets.<name>` for a network trained on `config`.
 
-    Its pictures have the size of the training set's and the label -1, and it names no classes.
+    Its images have the size of the training set's and the label -1, and it names no classes.
 
     Args:
         config: What the network was trained on.
         section: The set.
         name: Its name, for messages.
-        num: How many pictures to draw, where they are drawn.
+        num: How many images to draw, where they are drawn.
         seed: Seed of the drawing.
 
     Raises:
@@ -68,18 +68,18 @@ def build_ood_set(config: DataConfig, section: OodSet, *, name: str, num: int, s
             assert_never(section)
 
 
-def _folder(config: DataConfig, section: FolderSet, where: str) -> Photos:
+def _folder(config: DataConfig, section: FolderSet, where: str) -> ImageFiles:
     folder = Path(_root(config, section, where), section.folder)
     folders = [folder] if section.classes is None else [folder / name for name in section.classes]
     missing = [str(path) for path in folders if not path.is_dir()]
     if missing:
         raise ConfigError(f"{where}: there is no folder {', '.join(missing)}; set {where}.root and {where}.folder")
-    paths = sorted({path for each in folders for path in _pictures_below(each)})
+    paths = sorted({path for each in folders for path in _images_below(each)})
     if not paths:
-        raise ConfigError(f"{where}: found no pictures below {', '.join(map(str, folders))}")
-    ids = photo_ids(path.relative_to(folder) for path in paths)
-    return Photos(
-        [Photo(path, None, NO_CLASS, id_) for path, id_ in zip(paths, ids, strict=True)],
+        raise ConfigError(f"{where}: found no images below {', '.join(map(str, folders))}")
+    ids = image_ids(path.relative_to(folder) for path in paths)
+    return ImageFiles(
+        [ImageFile(path, None, NO_CLASS, id_) for path, id_ in zip(paths, ids, strict=True)],
         class_names=(),
         root=folder,
         image_size=config.image_size,
@@ -97,7 +97,7 @@ def _root(config: DataConfig, section: FolderSet, where: str) -> str:
     return config.root
 
 
-def _pictures_below(folder: Path) -> list[Path]:
+def _images_below(folder: Path) -> list[Path]:
     walked = os.walk(folder, followlinks=True)
     return [
         Path(parent, name) for parent, _, names in walked for name in names if name.lower().endswith(IMG_EXTENSIONS)

@@ -1,4 +1,4 @@
-"""Oxford-IIIT Pet: photos of cats and dogs with trimaps (Parkhi et al., "Cats and Dogs", CVPR 2012).
+"""Oxford-IIIT Pet: images of cats and dogs with trimaps (Parkhi et al., "Cats and Dogs", CVPR 2012).
 
 Layout `<root>/oxford-iiit-pet`: `images/*.jpg`, `annotations/{trainval,test}.txt`, `annotations/trimaps/*.png`.
 """
@@ -12,10 +12,10 @@ from torchvision.datasets import OxfordIIITPet
 
 from trainables.config import ConfigError, OxfordPet
 from trainables.data.dataset import DataBundle
+from trainables.data.image_cache import cache_of
+from trainables.data.image_file import ImageFile
+from trainables.data.image_files import ImageFiles
 from trainables.data.list_file import check_apart, check_once, read_lines
-from trainables.data.photo import Photo
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 SPECIES = ("cat", "dog")
@@ -58,7 +58,7 @@ BREEDS = (
     "wheaten_terrier",
     "yorkshire_terrier",
 )
-"""Breeds by class id less one, as the pictures' file names spell them."""
+"""Breeds by class id less one, as the images' file names spell them."""
 
 _OBJECT, _BOUNDARY = 1, 3  # Of a trimap; 2 is background, and the boundary counts as background.
 
@@ -81,9 +81,9 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     check_apart(train_path, [line.stem for line in train_lines], val_path, [line.stem for line in val_lines])
     class_names, label_of = _labels(config, train_lines + val_lines)
 
-    def photos(lines: list[_Listed], transform: Transform) -> Photos:
-        return Photos(
-            [_photo(folder, line, label_of) for line in lines],
+    def image_files(lines: list[_Listed], transform: Transform) -> ImageFiles:
+        return ImageFiles(
+            [_image(folder, line, label_of) for line in lines],
             class_names=class_names,
             root=folder,
             image_size=config.image_size,
@@ -94,9 +94,9 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
         )
 
     return DataBundle(
-        train=photos(train_lines, training_transform(config.image_size, config.augmentation)),
-        val=photos(val_lines, evaluation_transform(config.image_size)),
-        reference=photos(train_lines, evaluation_transform(config.image_size)),
+        train=image_files(train_lines, training_transform(config.image_size, config.augmentation)),
+        val=image_files(val_lines, evaluation_transform(config.image_size)),
+        reference=image_files(train_lines, evaluation_transform(config.image_size)),
         class_names=class_names,
         config=config,
     )
@@ -132,8 +132,8 @@ def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], d
             return tuple(BREEDS[breed] for breed in present), {key: present.index(key[0]) for key in listed}
 
 
-def _photo(folder: Path, line: _Listed, label_of: dict[tuple[int, int], int]) -> Photo:
-    return Photo(
+def _image(folder: Path, line: _Listed, label_of: dict[tuple[int, int], int]) -> ImageFile:
+    return ImageFile(
         path=folder / "images" / f"{line.stem}.jpg",
         mask_path=folder / "annotations" / "trimaps" / f"{line.stem}.png",
         label=label_of[line.breed, line.species],

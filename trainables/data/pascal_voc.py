@@ -1,4 +1,4 @@
-"""PASCAL VOC segmentation: photos with one or several of 20 classes (Everingham et al. 2010, IJCV 88).
+"""PASCAL VOC segmentation: images with one or several of 20 classes (Everingham et al. 2010, IJCV 88).
 
 Layout `<root>/VOCdevkit/VOC<year>`: `JPEGImages/*.jpg`, `SegmentationClass/*.png`,
 `ImageSets/Segmentation/{train,val}.txt`.
@@ -14,10 +14,10 @@ from torchvision.datasets.voc import DATASET_YEAR_DICT
 from trainables.config import ConfigError, PascalVoc
 from trainables.data.class_map import check_class_map
 from trainables.data.dataset import DataBundle
+from trainables.data.image_cache import cache_of
+from trainables.data.image_file import ImageFile
+from trainables.data.image_files import ImageFiles
 from trainables.data.list_file import check_apart, check_once, first_few, read_lines
-from trainables.data.photo import Photo
-from trainables.data.photos import Photos
-from trainables.data.picture_cache import cache_of
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 CLASSES = (
@@ -51,13 +51,16 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
         _download(config)
     train, val = (_listed(config, name) for name in ("train", "val"))
     check_apart(
-        _list(config, "train"), [photo.id for photo in train], _list(config, "val"), [photo.id for photo in val]
+        _list(config, "train"),
+        [image_file.id for image_file in train],
+        _list(config, "val"),
+        [image_file.id for image_file in val],
     )
     if config.on_error == "raise":
         _check_files(config, train + val)
 
-    def photos(listed: list[Photo], transform: Transform) -> Photos:
-        return Photos(
+    def image_files(listed: list[ImageFile], transform: Transform) -> ImageFiles:
+        return ImageFiles(
             listed,
             class_names=CLASSES,
             root=_folder(config),
@@ -70,9 +73,9 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
         )
 
     return DataBundle(
-        train=photos(train, training_transform(config.image_size, config.augmentation)),
-        val=photos(val, evaluation_transform(config.image_size)),
-        reference=photos(train, evaluation_transform(config.image_size)),
+        train=image_files(train, training_transform(config.image_size, config.augmentation)),
+        val=image_files(val, evaluation_transform(config.image_size)),
+        reference=image_files(train, evaluation_transform(config.image_size)),
         class_names=CLASSES,
         several_labels=True,
         config=config,
@@ -91,7 +94,7 @@ def _list(config: PascalVoc, name: str) -> Path:
     return _folder(config) / "ImageSets" / "Segmentation" / f"{name}.txt"
 
 
-def _listed(config: PascalVoc, name: str) -> list[Photo]:
+def _listed(config: PascalVoc, name: str) -> list[ImageFile]:
     folder, path = _folder(config), _list(config, name)
     remedy = (
         f"looked for {folder}/JPEGImages/*.jpg, {folder}/SegmentationClass/*.png and {path.parent}/{{train,val}}.txt; "
@@ -101,7 +104,7 @@ def _listed(config: PascalVoc, name: str) -> list[Photo]:
     stems = [_stem(line, where=where) for where, line in read_lines(path, remedy=remedy).items()]
     check_once(path, stems)
     return [
-        Photo(folder / "JPEGImages" / f"{stem}.jpg", folder / "SegmentationClass" / f"{stem}.png", None, stem)
+        ImageFile(folder / "JPEGImages" / f"{stem}.jpg", folder / "SegmentationClass" / f"{stem}.png", None, stem)
         for stem in stems
     ]
 
@@ -109,23 +112,23 @@ def _listed(config: PascalVoc, name: str) -> list[Photo]:
 def _stem(line: str, *, where: str) -> str:
     stem = line.strip()
     if len(stem.split()) != 1 or Path(stem).name != stem:
-        raise ConfigError(f"{where}: found {line!r}; expected a picture's name without its ending, as in 2007_000032")
+        raise ConfigError(f"{where}: found {line!r}; expected an image's name without its ending, as in 2007_000032")
     return stem
 
 
-def _missing(photos: list[Photo]) -> list[Path]:
-    paths = [path for photo in photos for path in (photo.path, photo.mask_path) if path is not None]
+def _missing(image_files: list[ImageFile]) -> list[Path]:
+    paths = [path for image_file in image_files for path in (image_file.path, image_file.mask_path) if path is not None]
     return [path for path in paths if not path.is_file()]
 
 
-def _check_files(config: PascalVoc, photos: list[Photo]) -> None:
+def _check_files(config: PascalVoc, image_files: list[ImageFile]) -> None:
     folder = _folder(config)
-    missing = [path.relative_to(folder).as_posix() for path in _missing(photos)]
+    missing = [path.relative_to(folder).as_posix() for path in _missing(image_files)]
     if missing:
         raise ConfigError(
             f"data.root: {len(missing)} of the files that {folder}/ImageSets/Segmentation/{{train,val}}.txt list are "
             f"missing in {folder}: {first_few(missing)}; complete it, with data.download=true for example, or set "
-            "data.on_error=skip to go on without those pictures"
+            "data.on_error=skip to go on without those images"
         )
 
 

@@ -6,7 +6,7 @@ off from every texture, and counts as object.
 
 The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once a process and
 kept in memory.
-Shape letters: N pictures or digits, B batch, C channels, H W picture height and width.
+Shape letters: N images or digits, B batch, C channels, H W image height and width.
 """
 
 import functools
@@ -29,12 +29,12 @@ from trainables.data.textures import NUM_FAMILIES, SEEN, UNSEEN, Array, Ints, Rn
 CLASS_NAMES = tuple(map(str, range(10)))
 GROUP_NAMES = tuple(f"{name} on {texture} texture" for name in CLASS_NAMES for texture in ("its own", "another"))
 _NUM_TRAIN_DIGITS = 1200
-_GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the picture's side.
+_GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the image's side.
 _INK_THRESHOLD = 0.5
 _STROKE_COLOUR = (0.9, 1.0)  # Range of each channel.
 _OUTLINE_COLOUR = 0.06
-_OUTLINE_WIDTH = 2  # In 48ths of the picture's side.
-_CHUNK = 256  # Pictures drawn at once.
+_OUTLINE_WIDTH = 2  # In 48ths of the image's side.
+_CHUNK = 256  # Images drawn at once.
 
 
 class _Stream(IntEnum):
@@ -51,7 +51,7 @@ class _Stream(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class DigitSet:
-    """A `PictureSet` in memory; its pictures are already augmented by their drawing, so a draw's seed has no effect.
+    """An `ImageSet` in memory; its images are already augmented by their drawing, so a draw's seed has no effect.
 
     A further view is another drawing by the draw's seed: the same handwriting at another size and place, in another
     stroke colour, on another mosaic of the same family.
@@ -65,7 +65,7 @@ class DigitSet:
     labels_N: Tensor
     """int64."""
     families_N: Tensor
-    """int64: the texture family of each picture."""
+    """int64: the texture family of each image."""
     glyphs_N88: Array
     """The handwriting, in [0, 1]."""
     seen: bool = True
@@ -109,7 +109,7 @@ class DigitSet:
         return drawn.images_NCHW[0], drawn.ink_NHW[0]
 
     def digest(self) -> str:
-        """Hash pictures, masks and labels."""
+        """Hash images, masks and labels."""
         return self._digest
 
     @functools.cached_property
@@ -162,7 +162,7 @@ def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
 
 
 def held_out_glyphs(config: SpuriousDigits) -> tuple[Array, Ints]:
-    """Return the handwritten digits that no training picture of `config` shows, N88 in [0, 1], and their labels."""
+    """Return the handwritten digits that no training image of `config` shows, N88 in [0, 1], and their labels."""
     glyphs_N88, labels_N = _read_glyphs()
     _, indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
     return glyphs_N88[indices], labels_N[indices]
@@ -265,10 +265,10 @@ def _render(digits: _Digits, palette_KC: Array, families_N: Ints, rng: Rng, *, n
     images_NCHW = np.empty((num, 3, size, size), dtype=np.uint8)
     for start in range(0, num, _CHUNK):
         part = slice(start, start + _CHUNK)
-        pictures = draw_textures(palette_KC, families_N[part], size, rng)
-        pictures += (_OUTLINE_COLOUR - pictures) * digits.outline_NHW[part, None]
-        pictures += (_stroke_colours(len(pictures), rng) - pictures) * digits.stroke_NHW[part, None]
-        images_NCHW[part] = np.rint(pictures * 255)
+        images = draw_textures(palette_KC, families_N[part], size, rng)
+        images += (_OUTLINE_COLOUR - images) * digits.outline_NHW[part, None]
+        images += (_stroke_colours(len(images), rng) - images) * digits.stroke_NHW[part, None]
+        images_NCHW[part] = np.rint(images * 255)
     return DigitSet(
         name=name,
         images_NCHW=torch.from_numpy(images_NCHW),

@@ -1,7 +1,7 @@
-"""Mosaics of coloured tiles: no tile tells much of a picture's family, all of them together tell it.
+"""Mosaics of coloured tiles: no tile tells much of an image's family, all of them together tell it.
 
 Every tile's hue is one of a palette of ten; the family's own hue comes with probability `OWN_SHARE`.
-Shape letters: N pictures, K hues of a palette, C channels, H W picture height and width, T tiles along a side.
+Shape letters: N images, K hues of a palette, C channels, H W image height and width, T tiles along a side.
 """
 
 import colorsys
@@ -16,7 +16,7 @@ Rng = np.random.Generator
 NUM_FAMILIES = 10
 OWN_SHARE = 0.45
 LUMINANCE_NOISE = 0.04
-_TILE = 4 / 48  # Side, as a share of the picture's.
+_TILE = 4 / 48  # Side, as a share of the image's.
 
 
 def _palette(first_hue: float) -> Array:
@@ -28,7 +28,7 @@ SEEN = _palette(0.0)
 """KC in [0, 1]; family k's own hue is row k, and class k's own family is k."""
 
 UNSEEN = _palette(0.5 / NUM_FAMILIES)
-"""KC in [0, 1]; hues half a step between the seen ones, which no training picture has."""
+"""KC in [0, 1]; hues half a step between the seen ones, which no training image has."""
 
 
 def tile_side(image_size: int) -> int:

@@ -1,4 +1,4 @@
-"""Crops and flips that move a picture and its mask together."""
+"""Crops and flips that move an image and its mask together."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from torchvision.transforms.v2 import functional
 
 from trainables.config import Augmentation
 
-PictureAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
-Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], PictureAndMask]
-"""Pictures are resampled bilinearly with antialiasing, masks take the nearest pixel."""
+ImageAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
+Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], ImageAndMask]
+"""Images are resampled bilinearly with antialiasing, masks take the nearest pixel."""
 MAX_RATIO = 8
-"""How many times as long as wide a picture may be before it loses its far ends, which no crop shows."""
+"""How many times as long as wide an image may be before it loses its far ends, which no crop shows."""
 
 
 def training_transform(image_size: int, augmentation: Augmentation) -> Transform:
@@ -37,8 +37,8 @@ def _centre_crop(image_size: int) -> list[Transform]:
     return [_without_far_ends, v2.Resize(image_size, antialias=True), v2.CenterCrop(image_size)]
 
 
-def _without_far_ends(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> PictureAndMask:
-    """Cut a very long picture to its middle: enlarged as a whole, a line of pixels would fill the memory."""
+def _without_far_ends(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:
+    """Cut a very long image to its middle: enlarged as a whole, a line of pixels would fill the memory."""
     height, width = image_CHW.shape[-2:]
     longest = MAX_RATIO * min(height, width)
     if max(height, width) <= longest:

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.predictions import Predictions
-from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
+from trainables.evaluations.result import EvaluationResult, Metrics, by_image
 
 LARGEST_LOGIT_ERROR = 1e-4
 """Above it the maps are no longer called exact."""
@@ -53,7 +53,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     return EvaluationResult(
         metrics,
         settings={"num_pictures": len(predictions.labels_N)},
-        samples={"val/accuracy": by_picture(predictions.ids, predictions.correct)},
+        samples={"val/accuracy": by_image(predictions.ids, predictions.correct)},
     )
 
 

@@ -1,6 +1,6 @@
 """What an evaluation is: a name, what it needs, and a function from a trained network to a finding.
 
-N samples, B batch, K classes, C channels, H W picture.
+N samples, B batch, K classes, C channels, H W image.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from trainables.config import Suite
-from trainables.data import Batch, DataBundle, Draw, PictureSet, evaluation_batches
-from trainables.evaluations.predictions import Gather, NoPictureError, Predictions, predict
+from trainables.data import Batch, DataBundle, Draw, ImageSet, evaluation_batches
+from trainables.evaluations.predictions import Gather, NoImageError, Predictions, predict
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 from trainables.evaluations.seeds import generator
 from trainables.models import Classifier
 
-Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "pictures"]
+Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "images"]
 Direction = Literal["max", "min"]
-Need = Literal["masks", "pictures of several labels", "shift"]
+Need = Literal["masks", "images of several labels", "shift"]
 Tick = Callable[[int, int], None]
 """Called with how much of the evaluation that is running is done, and of how much."""
 
@@ -46,30 +46,30 @@ class EvaluationContext:
 
     @cached_property
     def validation(self) -> Predictions:
-        """The predictions on the validation set, made once for all evaluations; NoPictureError if none is readable."""
+        """The predictions on the validation set, made once for all evaluations; NoImageError if none is readable."""
         try:
             return self.predictions(self.data.val)
-        except NoPictureError as error:
-            raise NoPictureError(f"data: the validation set has {error}") from error
+        except NoImageError as error:
+            raise NoImageError(f"data: the validation set has {error}") from error
 
     @cached_property
     def sampled(self) -> Batch:
-        """The validation pictures that the parts of the suite look at, on the CPU."""
+        """The validation images that the parts of the suite look at, on the CPU."""
         return self.validation_sample()
 
     def validation_sample(self, size: int | None = None) -> Batch:
-        """Return `sample` of the validation pictures; NotPossibleError where none of those drawn can be read."""
+        """Return `sample` of the validation images; NotPossibleError where none of those drawn can be read."""
         batch = self.sample(self.data.val, size)
         if not len(batch):
             raise NotPossibleError(
-                f"none of the {min(len(self.data.val), size or self.settings.sample)} sampled pictures can be read"
+                f"none of the {min(len(self.data.val), size or self.settings.sample)} sampled images can be read"
             )
         return batch
 
-    def predictions(self, pictures: PictureSet) -> Predictions:
+    def predictions(self, images: ImageSet) -> Predictions:
         """Predict the whole set, this worker its share."""
         batches = evaluation_batches(
-            pictures,
+            images,
             batch_size=self.batch_size,
             rank=self.rank,
             world_size=self.world_size,
@@ -79,17 +79,17 @@ class EvaluationContext:
         )
         return predict(self.model, batches, device=self.device, gather=self.gather)
 
-    def sample(self, pictures: PictureSet, size: int | None = None) -> Batch:
-        """Return `size` pictures of the set without repetition, by default `settings.sample`; at most all there are.
+    def sample(self, images: ImageSet, size: int | None = None) -> Batch:
+        """Return `size` images of the set without repetition, by default `settings.sample`; at most all there are.
 
-        The choice depends on the suite's seed and on the number of pictures alone.
+        The choice depends on the suite's seed and on the number of images alone.
         """
-        return pictures.__getitems__(self.draws(pictures, size))
+        return images.__getitems__(self.draws(images, size))
 
-    def draws(self, pictures: PictureSet, size: int | None = None) -> list[Draw]:
-        """Return which pictures `sample` takes; a smaller sample is part of a larger one."""
+    def draws(self, images: ImageSet, size: int | None = None) -> list[Draw]:
+        """Return which images `sample` takes; a smaller sample is part of a larger one."""
         assert self.world_size == 1, "one process evaluates a sample"
-        order_N = torch.randperm(len(pictures), generator=self.generator("sample"))
+        order_N = torch.randperm(len(images), generator=self.generator("sample"))
         chosen = order_N[: size or self.settings.sample].sort().values
         return [Draw(int(index), 0) for index in chosen]
 
@@ -112,7 +112,7 @@ class EvaluationContext:
         match need:
             case "masks":
                 return bool(self.validation.has_mask_N.any())
-            case "pictures of several labels":
+            case "images of several labels":
                 return self.data.several_labels
             case "shift":
                 return bool(self.data.shift)
@@ -130,4 +130,4 @@ class EvalSpec:
     """Raises NotPossibleError where the subject lacks what it needs beyond `needs`."""
     needs: frozenset[Need] = frozenset()
     still_holds: Callable[[EvaluationContext, EvaluationResult], bool] = lambda context, kept: True  # noqa: ARG005
-    """Whether a finding that was kept is still of the pictures there are, besides those of the data sets."""
+    """Whether a finding that was kept is still of the images there are, besides those of the data sets."""

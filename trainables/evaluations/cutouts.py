@@ -1,7 +1,7 @@
 """Objects covered, cut out and pasted, by their masks.
 
 An object's map holds its share of each pixel, in [0, 1].
-B batch, C channels, H W picture.
+B batch, C channels, H W image.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Box(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index a picture with."""
+        """Rows and columns, to index an image with."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
@@ -37,9 +37,9 @@ def bounding_box(object_HW: Tensor) -> Box | None:
 
 
 def neighbour_box(box: Box, height: int, width: int) -> Box | None:
-    """Return the largest box of a picture beside `box`; None where `box` covers the picture.
+    """Return the largest box of an image beside `box`; None where `box` covers the image.
 
-    It is one of the four strips from edge to edge of the picture: above, below, left or right of `box`, of equal ones
+    It is one of the four strips from edge to edge of the image: above, below, left or right of `box`, of equal ones
     the first.
     """
     strips = (
@@ -53,7 +53,7 @@ def neighbour_box(box: Box, height: int, width: int) -> Box | None:
 
 
 def tile_over(image_CHW: Tensor, box: Box, tile: Box) -> Tensor:
-    """Return the picture with `tile` continued periodically over `box`.
+    """Return the image with `tile` continued periodically over `box`.
 
     Row y of `box` shows row `tile.top + (y - tile.top) mod height(tile)`, and columns likewise.
     """
@@ -71,13 +71,13 @@ def can_be_tiled(object_HW: Tensor) -> bool:
 
 
 def tiled_background(image_CHW: Tensor, object_HW: Tensor) -> Tensor:
-    """Return the picture with the object's bounding box tiled over by the largest box beside it.
+    """Return the image with the object's bounding box tiled over by the largest box beside it.
 
     This is the Only-BG-T of Xiao et al. 2021, "Noise or Signal", and the tiling of Moayeri et al. 2022, "Hard
-    ImageNet", with one box around all of the picture's objects.
+    ImageNet", with one box around all of the image's objects.
 
     Raises:
-        ValueError: If the picture has no object, or no box beside it; `can_be_tiled` says so beforehand.
+        ValueError: If the image has no object, or no box beside it; `can_be_tiled` says so beforehand.
     """
     box = bounding_box(object_HW)
     tile = neighbour_box(box, *object_HW.shape) if box else None
@@ -97,6 +97,6 @@ def box_masks(object_BHW: Tensor) -> Tensor:
 
 
 def blend(images_BCHW: Tensor, others_BCHW: Tensor | float, share_BHW: Tensor) -> Tensor:
-    """Return `(1 - share) * images + share * others`, the others being pictures or one grey value."""
+    """Return `(1 - share) * images + share * others`, the others being images or one grey value."""
     share_B1HW = share_BHW.unsqueeze(1)
     return (1 - share_B1HW) * images_BCHW + share_B1HW * others_BCHW

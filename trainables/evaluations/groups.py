@@ -1,4 +1,4 @@
-"""Accuracy by group of pictures, such as class by background: the worst, and the mean as the training set has them.
+"""Accuracy by group of images, such as class by background: the worst, and the mean as the training set has them.
 
 Source: Sagawa et al. 2020, "Distributionally Robust Neural Networks", where the groups of Waterbirds are weighted as
 the training set has them.
@@ -10,26 +10,26 @@ import math
 import torch
 from torch import Tensor
 
-from trainables.data import Grouped, PictureSet
+from trainables.data import Grouped, ImageSet
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 
 
 def group_accuracies(hits_N: Tensor, groups_N: Tensor, num_groups: int) -> Tensor:
-    """Return each group's share of hits in float64, nan where a group has no picture."""
+    """Return each group's share of hits in float64, nan where a group has no image."""
     return _count(groups_N[hits_N], num_groups) / _count(groups_N, num_groups)
 
 
 def worst_group(accuracies_G: Tensor) -> float:
-    """Return the lowest accuracy of the groups that have pictures."""
+    """Return the lowest accuracy of the groups that have images."""
     return accuracies_G[~accuracies_G.isnan()].min().item()
 
 
 def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
-    """Return `sum_g p_g * acc_g / sum_g p_g` over the groups that have pictures; nan where they have no share.
+    """Return `sum_g p_g * acc_g / sum_g p_g` over the groups that have images; nan where they have no share.
 
     Args:
-        accuracies_G: Accuracy by group, nan where a group has no picture.
+        accuracies_G: Accuracy by group, nan where a group has no image.
         proportions_G: Share p_g of each group in the training set.
     """
     known_G = ~accuracies_G.isnan()
@@ -38,7 +38,7 @@ def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    """Pool all sets that have groups: a group's pictures are alike in each, only their number differs."""
+    """Pool all sets that have groups: a group's images are alike in each, only their number differs."""
     training_N, names = _groups(context.data.train), _names(context.data.train)
     sets = _evaluated(context)
     grouped = {name: groups_N for name, set_ in sets.items() if (groups_N := _groups(set_)) is not None}
@@ -65,23 +65,23 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     )
 
 
-def _evaluated(context: EvaluationContext) -> dict[str, PictureSet]:
+def _evaluated(context: EvaluationContext) -> dict[str, ImageSet]:
     return {"val": context.data.val, **{f"shift/{name}": set_ for name, set_ in context.data.shift.items()}}
 
 
-def _groups(pictures: PictureSet) -> Tensor | None:
-    return pictures.groups() if isinstance(pictures, Grouped) else None
+def _groups(images: ImageSet) -> Tensor | None:
+    return images.groups() if isinstance(images, Grouped) else None
 
 
-def _names(pictures: PictureSet) -> tuple[str, ...]:
-    return pictures.group_names if isinstance(pictures, Grouped) else ()
+def _names(images: ImageSet) -> tuple[str, ...]:
+    return images.group_names if isinstance(images, Grouped) else ()
 
 
 def _hits(context: EvaluationContext, name: str, num_expected: int) -> Tensor:
     predictions = context.validation if name == "val" else context.predictions(_evaluated(context)[name])
     num_found = len(predictions.labels_N)
     if num_found != num_expected:
-        raise NotPossibleError(f"{num_expected - num_found} pictures of {name} were skipped, so groups do not line up")
+        raise NotPossibleError(f"{num_expected - num_found} images of {name} were skipped, so groups do not line up")
     return predictions.correct
 
 

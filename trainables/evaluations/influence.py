@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
+from trainables.evaluations.result import EvaluationResult, Metrics, by_image
 
 
 def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
@@ -14,7 +14,7 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
     A network whose maps are zero relies on nothing, so that its share is nan and not the best there is.
 
     Args:
-        foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each picture with a mask.
+        foreground_N: `sum_k sum_ij |CC_(c,k)|` on the object for each image with a mask.
         background_N: The same on the background.
     """
     foreground, background = foreground_N.mean().item(), background_N.mean().item()
@@ -33,8 +33,8 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N]),
         settings={"num_pictures": int(has_mask_N.sum()), "num_without_mask": int((~has_mask_N).sum())},
         samples={
-            "background/foreground_influence": by_picture(predictions.ids, predictions.foreground_N),
-            "background/background_influence": by_picture(predictions.ids, predictions.background_N),
+            "background/foreground_influence": by_image(predictions.ids, predictions.foreground_N),
+            "background/background_influence": by_image(predictions.ids, predictions.background_N),
         },
     )
 

@@ -1,8 +1,8 @@
 """Whether what speaks for the predicted class lies on the object: energy pointing game and overlap with the mask.
 
-The map of a picture is the ContrastiveCAM of its predicted class against one rival, the class with the next highest
+The map of an image is the ContrastiveCAM of its predicted class against one rival, the class with the next highest
 logit: the comparison that decided the prediction. Its positive part is enlarged bilinearly to the mask's size.
-N samples, B batch, K classes, T thresholds, H W map or picture.
+N samples, B batch, K classes, T thresholds, H W map or image.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.nn import functional
 from trainables.cams import contrastive_cams, hirescam
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.masked_sample import masked_sample
-from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_picture
+from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_image
 
 CURVE_THRESHOLDS = tuple(step / 20 for step in range(20))
 """Where the overlap's curve is measured: a map may be broad or peaked, and no single threshold suits both."""
@@ -75,7 +75,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     energy_N, overlap_TN = torch.cat(energies).double(), torch.cat(overlaps, 1).double()
     num_empty = int(energy_N.isnan().sum())
     if num_empty == len(sample):
-        raise NotPossibleError(f"none of the maps of {len(sample)} pictures has a positive part")
+        raise NotPossibleError(f"none of the maps of {len(sample)} images has a positive part")
     curve_T = overlap_TN[1:].nanmean(1)
     best = int(curve_T.argmax())
     return EvaluationResult(
@@ -95,9 +95,9 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "num_empty_maps": num_empty,
         },
         samples={
-            "localisation/energy_pointing_game": by_picture(sample.ids, energy_N),
-            "localisation/contrastive_iou": by_picture(sample.ids, overlap_TN[0]),
-            "localisation/contrastive_iou_best": by_picture(sample.ids, overlap_TN[1 + best]),
+            "localisation/energy_pointing_game": by_image(sample.ids, energy_N),
+            "localisation/contrastive_iou": by_image(sample.ids, overlap_TN[0]),
+            "localisation/contrastive_iou_best": by_image(sample.ids, overlap_TN[1 + best]),
         },
     )
 

@@ -1,6 +1,6 @@
-"""The sampled pictures whose object is known, and how a network does on changed versions of them.
+"""The sampled images whose object is known, and how a network does on changed versions of them.
 
-N samples, B batch, C channels, H W picture.
+N samples, B batch, C channels, H W image.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.result import EvaluationResult, NotPossibleError, by_picture
+from trainables.evaluations.result import EvaluationResult, NotPossibleError, by_image
 
 Change = Callable[[Tensor], Tensor]
-"""From indices_B of a sample to the pictures images_BCHW that the network is shown in their place."""
+"""From indices_B of a sample to the images images_BCHW that the network is shown in their place."""
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedSample:
-    """Pictures with an object, on the CPU."""
+    """Images with an object, on the CPU."""
 
     ids: tuple[str, ...]
     images_NCHW: Tensor
@@ -38,13 +38,13 @@ class MaskedSample:
 
 
 def masked_sample(context: EvaluationContext) -> MaskedSample:
-    """Return the sampled pictures that have a mask with an object; NotPossibleError where there is none."""
+    """Return the sampled images that have a mask with an object; NotPossibleError where there is none."""
     batch = context.sampled
     object_NHW = 1 - batch.background_BHW
     kept_N = batch.has_mask_B & object_NHW.flatten(1).any(1)
     num_kept = int(kept_N.sum())
     if not num_kept:
-        raise NotPossibleError(f"none of the {len(batch)} sampled pictures has a mask that shows an object")
+        raise NotPossibleError(f"none of the {len(batch)} sampled images has a mask that shows an object")
     return MaskedSample(
         ids=tuple(batch.ids[index] for index in kept_N.nonzero().flatten()),
         images_NCHW=batch.images_BCHW[kept_N],
@@ -61,22 +61,22 @@ def masked_sample(context: EvaluationContext) -> MaskedSample:
 def accuracies(
     context: EvaluationContext, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]
 ) -> EvaluationResult:
-    """Find by name the accuracy on changed pictures, nan where a change has none, and which of them are right.
+    """Find by name the accuracy on changed images, nan where a change has none, and which of them are right.
 
     Args:
-        changes: By the metric's name, the change and the indices_N of the pictures that it is shown on.
+        changes: By the metric's name, the change and the indices_N of the images that it is shown on.
     """
     metrics, samples = {}, {}
     for done, (name, (change, indices_N)) in enumerate(changes.items(), start=1):
         hits_N = hits(context, sample, change, indices_N)
         metrics[name] = hits_N.double().mean().item()
-        samples[name] = by_picture((sample.ids[index] for index in indices_N), hits_N)
+        samples[name] = by_image((sample.ids[index] for index in indices_N), hits_N)
         context.tick(done, len(changes))
     return EvaluationResult(metrics, settings=sample.settings, samples=samples)
 
 
 def hits(context: EvaluationContext, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:
-    """Return whether the network still finds each picture's label once changed, bool N.
+    """Return whether the network still finds each image's label once changed, bool N.
 
     `change` is called with consecutive parts of `indices_N`, of at most a batch.
     """

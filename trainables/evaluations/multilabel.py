@@ -1,4 +1,4 @@
-"""How well each class is found, and by what, where pictures show several of them.
+"""How well each class is found, and by what, where images show several of them.
 
 N samples, K classes, P pairs of a sample and a class that it shows.
 """
@@ -13,9 +13,9 @@ from trainables.evaluations.result import EvaluationResult
 
 
 def average_precisions(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
-    """Return `AP = sum_n (R_n - R_(n-1)) P_n` of each class, float64 K; nan of one that no picture shows.
+    """Return `AP = sum_n (R_n - R_(n-1)) P_n` of each class, float64 K; nan of one that no image shows.
 
-    P_n and R_n are precision and recall of the pictures whose logit is at least the n-th highest different one. It is
+    P_n and R_n are precision and recall of the images whose logit is at least the n-th highest different one. It is
     not interpolated, unlike that of the challenges of PASCAL VOC. A class with a logit that is not finite has none.
     """
     from sklearn.metrics import average_precision_score
@@ -34,7 +34,7 @@ def average_precisions(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
 def f1_scores(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
     """Return `F1 = 2 TP / (2 TP + FP + FN)` of each class at a probability above 0.5, float64 K.
 
-    It is nan of a class that no picture shows.
+    It is nan of a class that no image shows.
     """
     found_NK, there_NK = logits_NK > 0, targets_NK > 0
     hits_K = (found_NK & there_NK).sum(0).double()
@@ -42,10 +42,10 @@ def f1_scores(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
 
 
 def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
-    """Return the share of `sum |H_k|` that lies outside class k's own object, over pairs of a picture and a class.
+    """Return the share of `sum |H_k|` that lies outside class k's own object, over pairs of an image and a class.
 
     Args:
-        foreground_P: `sum_ij |H_k|` on the own object of a class k that the picture shows.
+        foreground_P: `sum_ij |H_k|` on the own object of a class k that the image shows.
         background_P: The same on everything else that is known.
     """
     outside, total = background_P.double().sum().item(), (foreground_P + background_P).double().sum().item()
@@ -54,7 +54,7 @@ def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
 
 def _run(context: EvaluationContext) -> EvaluationResult:
     logits_NK, by_class = context.validation.logits_NK, context.validation.by_class
-    assert by_class is not None, "pictures of several labels have targets"
+    assert by_class is not None, "images of several labels have targets"
     targets_NK, foreground_NK, background_NK = by_class
     is_there_NK = targets_NK > 0
     is_shown_K = is_there_NK.any(0)
@@ -90,5 +90,5 @@ MULTILABEL = EvalSpec(
         "background/class_influence_share": "min",
     },
     run=_run,
-    needs=frozenset({"pictures of several labels"}),
+    needs=frozenset({"images of several labels"}),
 )

@@ -2,7 +2,7 @@
 
 Source: Moayeri et al. 2022, "A Comprehensive Study of Image Classification Model Sensitivity to Foregrounds,
 Backgrounds, and Visual Attributes", and its protocol in "Hard ImageNet" (2022).
-N samples, B batch, C channels, H W picture.
+N samples, B batch, C channels, H W image.
 """
 
 import torch

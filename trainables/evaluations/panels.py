@@ -1,4 +1,4 @@
-"""CAM panels of a fixed choice of validation pictures."""
+"""CAM panels of a fixed choice of validation images."""
 
 from pathlib import Path
 
@@ -6,29 +6,29 @@ import torch
 from PIL.Image import Image
 
 from trainables.cams import contrastive_cams, draw_panel, hirescam
-from trainables.data import Batch, Draw, PictureSet
+from trainables.data import Batch, Draw, ImageSet
 from trainables.models import Classifier
 
 
 def draw_panels(
-    model: Classifier, pictures: PictureSet, *, num_images: int, num_rivals: int, folder: Path, device: torch.device
+    model: Classifier, images: ImageSet, *, num_images: int, num_rivals: int, folder: Path, device: torch.device
 ) -> None:
-    """Write a panel for each of `num_images` pictures, evenly spread over the set, to `folder/<id>.png`."""
+    """Write a panel for each of `num_images` images, evenly spread over the set, to `folder/<id>.png`."""
     if not num_images:
         return
-    positions = torch.linspace(0, len(pictures) - 1, min(num_images, len(pictures)))
-    batch = pictures.__getitems__([Draw(int(position), 0) for position in positions])
+    positions = torch.linspace(0, len(images) - 1, min(num_images, len(images)))
+    batch = images.__getitems__([Draw(int(position), 0) for position in positions])
     folder.mkdir(parents=True, exist_ok=True)
-    for picture, panel in zip(
-        batch.ids, panels_of(model, batch, pictures.class_names, num_rivals=num_rivals, device=device), strict=True
+    for image, panel in zip(
+        batch.ids, panels_of(model, batch, images.class_names, num_rivals=num_rivals, device=device), strict=True
     ):
-        panel.save(folder / f"{picture}.png")
+        panel.save(folder / f"{image}.png")
 
 
 def panels_of(
     model: Classifier, batch: Batch, class_names: tuple[str, ...], *, num_rivals: int, device: torch.device
 ) -> list[Image]:
-    """Draw each picture's label class against its `num_rivals` highest-scoring rivals."""
+    """Draw each image's label class against its `num_rivals` highest-scoring rivals."""
     was_training = model.training
     model.eval()
     try:
@@ -65,14 +65,14 @@ def _panel(
 
 
 def _shown(batch: Batch, index: int, class_names: tuple[str, ...]) -> str:
-    """Return the label, and after it what else a picture of several labels shows."""
+    """Return the label, and after it what else an image of several labels shows."""
     label = int(batch.labels_B[index])
     targets = [] if batch.targets_BK is None else batch.targets_BK[index].nonzero().flatten().tolist()
     return " + ".join(class_names[k] for k in [label, *(other for other in targets if other != label)])
 
 
 def _predicted(batch: Batch, logits_K: torch.Tensor, class_names: tuple[str, ...]) -> str:
-    """Return the likeliest class; with several labels a picture, all that are likelier there than not."""
+    """Return the likeliest class; with several labels an image, all that are likelier there than not."""
     ranking = logits_K.argsort(descending=True).tolist()
     if batch.targets_BK is None:
         found, probabilities_K = ranking[:1], logits_K.softmax(0)

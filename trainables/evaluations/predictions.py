@@ -1,4 +1,4 @@
-"""One pass of a network over a data set: what every evaluation on clean pictures needs.
+"""One pass of a network over a data set: what every evaluation on clean images needs.
 
 N samples, K classes, B batch, F features, H W map.
 """
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from trainables.cams import class_influence, contrastive_cams, hirescam, influence, reduce_background, reduce_classes
-from trainables.data import Batch, PictureError
+from trainables.data import Batch, ImageError
 from trainables.models import Classifier
 
 Gather = Callable[["Predictions"], list["Predictions"]]
 
 
 class ByClass(NamedTuple):
-    """What pictures of several labels have for each class, on the CPU."""
+    """What images of several labels have for each class, on the CPU."""
 
     targets_NK: Tensor
     """1 where the crop shows the class, else 0."""
@@ -45,7 +45,7 @@ class Predictions:
     logit_error_N: Tensor
     """`max_k |s_k - (sum_ij HiResCAM_k + b_k)|`."""
     by_class: ByClass | None = None
-    """None where every picture has one label."""
+    """None where every image has one label."""
 
     @property
     def correct(self) -> Tensor:
@@ -53,8 +53,8 @@ class Predictions:
         return self.logits_NK.argmax(1) == self.labels_N
 
 
-class NoPictureError(PictureError):
-    """A data set of which not one picture could be read."""
+class NoImageError(ImageError):
+    """A data set of which not one image could be read."""
 
 
 def predict(
@@ -63,7 +63,7 @@ def predict(
     """Run `model` in eval mode, in float32, over this worker's batches and join all workers' results.
 
     Raises:
-        NoPictureError: No worker has a picture.
+        NoImageError: No worker has an image.
     """
     was_training = model.training
     model.eval()
@@ -74,7 +74,7 @@ def predict(
         model.train(was_training)
     joined = _join(gather(_join(parts) if parts else _nothing(model.num_classes)))
     if not len(joined.labels_N):
-        raise NoPictureError("no picture to predict: the set is empty, or none could be read and the log names them")
+        raise NoImageError("no image to predict: the set is empty, or none could be read and the log names them")
     return joined
 
 
@@ -125,7 +125,7 @@ def _by_class(cams_BKHW: Tensor, batch: Batch) -> ByClass | None:
 
 def _join(parts: list[Predictions]) -> Predictions:
     tensors = [field.name for field in fields(Predictions) if field.name not in ("ids", "by_class")]
-    by_class = [part.by_class for part in parts if part.by_class is not None]  # A worker without a picture has none.
+    by_class = [part.by_class for part in parts if part.by_class is not None]  # A worker without an image has none.
     return Predictions(
         ids=tuple(chain.from_iterable(part.ids for part in parts)),
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},

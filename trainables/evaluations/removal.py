@@ -1,7 +1,7 @@
 """How often a network still names the class when the object is gone: it then knew it from the background.
 
-Source: Moayeri et al. 2022, "Hard ImageNet", section 4. One box covers all objects of a picture.
-B batch, C channels, H W picture.
+Source: Moayeri et al. 2022, "Hard ImageNet", section 4. One box covers all objects of an image.
+B batch, C channels, H W image.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures, curves, pictures, and under which settings.
+"""What an evaluation found: figures, curves, images, and under which settings.
 
 N samples.
 """
@@ -32,14 +32,14 @@ class EvaluationResult:
 
     metrics: Metrics
     curves: tuple[Curve, ...] = ()
-    pictures: Mapping[str, Image] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
     """By a name that is safe as a file name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """How many pictures, which seed, radii, thresholds, and what was left out, in JSON's types."""
+    """How many images, which seed, radii, thresholds, and what was left out, in JSON's types."""
     samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By metric, each picture's value by its id, so that two networks can be compared on the same pictures.
+    """By metric, each image's value by its id, so that two networks can be compared on the same images.
 
-    A picture without a value is left out. A part whose values say little of pictures that the network gets wrong adds
+    An image without a value is left out. A part whose values say little of images that the network gets wrong adds
     `correct`, 1 where it predicts the label and 0 elsewhere: networks are compared where both are right.
     """
 
@@ -48,7 +48,7 @@ class NotPossibleError(Exception):
     """An evaluation lacks what it needs; the message says what."""
 
 
-def by_picture(ids: Iterable[str], values_N: Tensor) -> dict[str, float]:
-    """Return each picture's value by its id, without those that are nan."""
+def by_image(ids: Iterable[str], values_N: Tensor) -> dict[str, float]:
+    """Return each image's value by its id, without those that are nan."""
     values = values_N.double().tolist()
-    return {picture: value for picture, value in zip(ids, values, strict=True) if not math.isnan(value)}
+    return {image: value for image, value in zip(ids, values, strict=True) if not math.isnan(value)}

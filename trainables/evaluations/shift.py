@@ -1,4 +1,4 @@
-"""How well, and how sure of itself, a network is on labelled pictures from elsewhere.
+"""How well, and how sure of itself, a network is on labelled images from elsewhere.
 
 N samples, K classes.
 """
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from trainables.evaluations.accuracy import calibration_error, top1
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.predictions import NoPictureError
-from trainables.evaluations.result import EvaluationResult, Metrics, by_picture
+from trainables.evaluations.predictions import NoImageError
+from trainables.evaluations.result import EvaluationResult, Metrics, by_image
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ def confidence(logits_NK: Tensor, labels_N: Tensor) -> Metrics:
 def _run(context: EvaluationContext) -> EvaluationResult:
     metrics: Metrics = {}
     sizes, samples = {}, {}
-    for name, pictures in context.data.shift.items():
+    for name, images in context.data.shift.items():
         try:
-            predictions = context.predictions(pictures)
-        except NoPictureError as error:
+            predictions = context.predictions(images)
+        except NoImageError as error:
             logger.warning("shift/%s is left out: data.shift.%s has %s", name, name, error)
             continue
         logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
@@ -46,9 +46,9 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         }
         metrics |= {f"shift/{name}/{key}": value for key, value in found.items()}
         sizes[name] = len(labels_N)
-        samples[f"shift/{name}/accuracy"] = by_picture(predictions.ids, predictions.correct)
-        if len(labels_N) < len(pictures):
-            metrics[f"shift/{name}/skipped_samples"] = float(len(pictures) - len(labels_N))
+        samples[f"shift/{name}/accuracy"] = by_image(predictions.ids, predictions.correct)
+        if len(labels_N) < len(images):
+            metrics[f"shift/{name}/skipped_samples"] = float(len(images) - len(labels_N))
     return EvaluationResult(metrics, settings={"num_pictures": sizes}, samples=samples)
 
 

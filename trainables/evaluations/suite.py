@@ -7,18 +7,18 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from trainables.config import ConfigError
-from trainables.data import PictureError
+from trainables.data import ImageError
 from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.groups import GROUPS
+from trainables.evaluations.images import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.influence import INFLUENCE
 from trainables.evaluations.localisation import LOCALISATION
 from trainables.evaluations.multilabel import MULTILABEL
 from trainables.evaluations.noise import NOISE
 from trainables.evaluations.ood import OOD
-from trainables.evaluations.pictures import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.removal import REMOVAL
 from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError
 from trainables.evaluations.shift import SHIFT
@@ -119,7 +119,7 @@ def run_suite(
         except NotPossibleError as reason:
             listener.on_skip(spec.name, str(reason))
             continue
-        except (ConfigError, PictureError):
+        except (ConfigError, ImageError):
             raise
         except Exception as error:
             if store is None:

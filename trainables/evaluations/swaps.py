@@ -1,8 +1,8 @@
-"""Objects without their background, backgrounds without their object, and objects on other pictures' backgrounds.
+"""Objects without their background, backgrounds without their object, and objects on other images' backgrounds.
 
 Source: Xiao et al. 2021, "Noise or Signal: The Role of Image Backgrounds in Object Recognition"; what is left out is
-black, and a background is the other picture with its object tiled over (Only-BG-T).
-N samples, B batch, C channels, H W picture.
+black, and a background is the other image with its object tiled over (Only-BG-T).
+N samples, B batch, C channels, H W image.
 """
 
 from collections import defaultdict
@@ -22,23 +22,23 @@ BLACK = 0.0
 
 @dataclass(frozen=True)
 class Partners:
-    """The pictures that lend each picture their background; -1 where none can."""
+    """The images that lend each image their background; -1 where none can."""
 
     same_N: Tensor
-    """Another picture of the same class."""
+    """Another image of the same class."""
     rand_N: Tensor
-    """Another picture of a class drawn uniformly from those that can lend one, the own class included."""
+    """Another image of a class drawn uniformly from those that can lend one, the own class included."""
     next_N: Tensor
-    """A picture of the next class that can lend one; the first follows the last."""
+    """An image of the next class that can lend one; the first follows the last."""
 
     @property
     def complete(self) -> Tensor:
-        """The indices of the pictures that have all three."""
+        """The indices of the images that have all three."""
         return torch.stack([self.same_N, self.rand_N, self.next_N]).ge(0).all(0).nonzero().flatten()
 
 
 def draw_partners(labels_N: Tensor, lends_N: Tensor, generator: torch.Generator) -> Partners:
-    """Draw each picture's partners among the pictures of `lends_N`, never itself."""
+    """Draw each image's partners among the images of `lends_N`, never itself."""
     pools: dict[int, list[int]] = defaultdict(list)
     for index in lends_N.nonzero().flatten().tolist():
         pools[int(labels_N[index])].append(index)
@@ -75,7 +75,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     sample = masked_sample(context)
     lends_N = torch.tensor([can_be_tiled(object_HW) for object_HW in sample.object_NHW])
     partners = draw_partners(sample.labels_N, lends_N, context.generator("swaps"))
-    # The mixed figures are of the same pictures, so that the gap is not between two samples.
+    # The mixed figures are of the same images, so that the gap is not between two samples.
     everything, complete_N = sample.indices, partners.complete
     found = accuracies(
         context,

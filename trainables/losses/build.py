@@ -100,7 +100,7 @@ def _binary_contrastive(
 
 
 def _targets(batch: "Batch", num_classes: int) -> Tensor:
-    """Return which classes each picture shows, of shape B,K: its label alone where it has one."""
+    """Return which classes each image shows, of shape B,K: its label alone where it has one."""
     return functional.one_hot(batch.labels_B, num_classes) if batch.targets_BK is None else batch.targets_BK
 
 

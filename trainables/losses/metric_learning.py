@@ -28,7 +28,7 @@ def supervised_contrastive(embeddings_BD: Tensor, labels_B: Tensor, *, temperatu
     float32 at least. Source: Khosla et al. 2020, eq. 2.
 
     Args:
-        embeddings_BD: Of any length; two views of a picture are two of them.
+        embeddings_BD: Of any length; two views of an image are two of them.
 
     Raises:
         ValueError: If shapes disagree or the temperature is not above 0.

@@ -18,7 +18,7 @@ class Backbone(NamedTuple):
     num_features: int
     edits: tuple[str, ...]
     mean: Sequence[float] = IMAGENET_MEAN
-    """Mean of each colour, which is taken from pictures in [0, 1]."""
+    """Mean of each colour, which is taken from images in [0, 1]."""
     std: Sequence[float] = IMAGENET_STD
     """Standard deviation of each colour, by which the rest is divided."""
     pretrained: Pretrained | None = None

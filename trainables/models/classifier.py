@@ -1,6 +1,6 @@
 """A network whose logits are a linear function of mean-pooled features.
 
-B batch, C channels, K classes, F features, H W picture or map.
+B batch, C channels, K classes, F features, H W image or map.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ class Classifier(nn.Module):
     head's own dtype, under autocast too, so that a half-precision trunk does not blur the logits.
 
     Args:
-        trunk: Maps normalised pictures B,3,H,W to features B,F,H,W.
+        trunk: Maps normalised images B,3,H,W to features B,F,H,W.
         head: Its `weight_KF` is all that the maps need.
-        mean: Of each colour, taken from the pictures.
+        mean: Of each colour, taken from the images.
         std: Of each colour, by which the rest is divided.
     """
 
@@ -48,7 +48,7 @@ class Classifier(nn.Module):
         return self.head.out_features
 
     def forward(self, images_BCHW: Tensor) -> Output:
-        """Classify pictures with values in [0, 1]."""
+        """Classify images with values in [0, 1]."""
         features_BFHW: Tensor = self.trunk((images_BCHW - self.mean) / self.std)
         with torch.autocast(features_BFHW.device.type, enabled=False):
             pooled_BF = features_BFHW.mean((2, 3), dtype=self.head.weight.dtype)

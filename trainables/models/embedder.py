@@ -1,6 +1,6 @@
-"""A network that turns pictures into embeddings.
+"""A network that turns images into embeddings.
 
-B batch, C channels, F features, D dimensions, H W picture.
+B batch, C channels, F features, D dimensions, H W image.
 """
 
 import torch
@@ -10,7 +10,7 @@ from trainables.models.classifier import Classifier
 
 
 class Embedder(nn.Module):
-    """Embeds a picture by `z = projection(mean_ij A)`, of the features A of a classifier whose head is left alone.
+    """Embeds an image by `z = projection(mean_ij A)`, of the features A of a classifier whose head is left alone.
 
     Pooling and projection run in float32, under autocast too.
 
@@ -26,7 +26,7 @@ class Embedder(nn.Module):
         self.projection = projection
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Embed pictures with values in [0, 1]; return embeddings_BD."""
+        """Embed images with values in [0, 1]; return embeddings_BD."""
         features_BFHW: Tensor = self.classifier(images_BCHW).features
         with torch.autocast(features_BFHW.device.type, enabled=False):
             embeddings_BD: Tensor = self.projection(features_BFHW.mean((2, 3), dtype=torch.float32))

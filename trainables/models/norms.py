@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 MAX_GROUPS = 32
 """As many groups as Wu & He 2018 take."""
-FEW_PICTURES = 16
+FEW_IMAGES = 16
 """Of fewer in a first batch, or of fewer than `FEW_VALUES` a channel, a channel's own variance is no estimate."""
 FEW_VALUES = 64
 ALPHA = 0.5
@@ -23,13 +23,13 @@ NOISE_SIZE = 128
 class StoredNorm(nn.Module):
     """Batch norm by stored statistics, in train mode too: `weight * (x - mean) / sqrt(var + eps) + bias`.
 
-    No picture then depends on the others of its batch, nor does a gradient pass through the statistics. Weight and bias
+    No image then depends on the others of its batch, nor does a gradient pass through the statistics. Weight and bias
     are trained.
 
     Args:
         momentum: Share of a training batch's own mean and unbiased variance in the statistics that the next batch is
             normalised by, without gradient. The very first batch, which has none before it, is normalised by its own,
-            or, if it is of few pictures or values, by the mean and variance of all its channels together. None never
+            or, if it is of few images or values, by the mean and variance of all its channels together. None never
             changes the statistics.
 
     Raises:
@@ -55,9 +55,9 @@ class StoredNorm(nn.Module):
         if self.training and self.momentum is not None:
             if x_BCHW.numel() == x_BCHW.shape[1]:
                 raise ValueError(
-                    "norm = running takes a variance over a training batch's pictures and cells, and found one value a "
-                    f"channel in a map {'x'.join(map(str, x_BCHW.shape))}; take two pictures or more at a time, larger "
-                    "pictures, a smaller cam_stride, or norm = group"
+                    "norm = running takes a variance over a training batch's images and cells, and found one value a "
+                    f"channel in a map {'x'.join(map(str, x_BCHW.shape))}; take two images or more at a time, larger "
+                    "images, a smaller cam_stride, or norm = group"
                 )
             mean_C, var_C = _follow(x_BCHW.detach(), mean_C, var_C, self.num_batches_tracked, self.momentum)
         return nn.functional.batch_norm(x_BCHW, mean_C, var_C, self.weight, self.bias, training=False, eps=self.eps)
@@ -72,7 +72,7 @@ def _follow(
     """Return copies of the statistics to normalise by, and move the stored ones towards the batch's."""
     var_C, mean_C = torch.var_mean(x_BCHW.to(stored_mean_C.dtype), (0, 2, 3))
     first_mean_C, first_var_C = mean_C, var_C
-    if len(x_BCHW) < FEW_PICTURES or x_BCHW.numel() < FEW_VALUES * x_BCHW.shape[1]:
+    if len(x_BCHW) < FEW_IMAGES or x_BCHW.numel() < FEW_VALUES * x_BCHW.shape[1]:
         first_mean_C, first_var_C = _of_all_channels(mean_C, var_C)
     is_first = num_batches == 0
     used_mean_C = torch.where(is_first, first_mean_C, stored_mean_C)
@@ -92,7 +92,7 @@ def _(_x_BCHW: Tensor, stored_mean_C: Tensor, stored_var_C: Tensor, *_: object) 
 def _of_all_channels(mean_C: Tensor, var_C: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean of all channels' values, and their mean variance plus that of their means.
 
-    A few pictures agree in some channels by chance. Divided by the root of a variance near 0, other pictures would grow
+    A few images agree in some channels by chance. Divided by the root of a variance near 0, other images would grow
     from layer to layer, to logits of 1e23 in an EfficientNetV2.
     """
     mean = mean_C.mean()
@@ -120,7 +120,7 @@ def scale_to_noise(trunk: nn.Module) -> None:
     """Divide each alpha of the dynamic tanhs by the standard deviation of what it is multiplied with, for white noise.
 
     A tanh, unlike a norm, does not restore a scale that is lost before it. Without this a signal fades from layer to
-    layer: an EfficientNetV2's features would be below 1e-10, whatever the picture, and no gradient would move them.
+    layer: an EfficientNetV2's features would be below 1e-10, whatever the image, and no gradient would move them.
     Zhu et al. 2025 find that alpha follows that quotient in training. Nothing is drawn from torch's global generator.
     """
     tanhs = [part for part in trunk.modules() if isinstance(part, DynamicTanh)]

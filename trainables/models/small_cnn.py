@@ -1,4 +1,4 @@
-"""A plain convolutional network for small pictures."""
+"""A plain convolutional network for small images."""
 
 import math
 from collections import OrderedDict

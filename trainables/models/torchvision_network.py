@@ -95,8 +95,8 @@ def _read(config: Torchvision, network: nn.Module, head_name: str) -> WeightsFil
 
 
 def _colours(config: Torchvision) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and standard deviation of the pictures that the weights were trained on."""
+    """Return the mean and standard deviation of the images that the weights were trained on."""
     if config.weights is None:
         return IMAGENET_MEAN, IMAGENET_STD
-    pictures = find_weights(config.kind, config.weights).transforms()
-    return tuple(pictures.mean), tuple(pictures.std)
+    images = find_weights(config.kind, config.weights).transforms()
+    return tuple(images.mean), tuple(images.std)

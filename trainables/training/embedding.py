@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from trainables.classifiers import FittedClassifier, embed_pictures, fit_classifier
+from trainables.classifiers import FittedClassifier, embed_images, fit_classifier
 from trainables.config import ExperimentConfig, ObjectiveConfig, SupCon, Triplet
 from trainables.data import DataBundle, evaluation_batches
 from trainables.losses import EmbeddingLoss, Objective, build_embedding_loss, build_objective
@@ -32,7 +32,7 @@ def build_task(config: ObjectiveConfig, model: Classifier) -> Objective | Embedd
 
 
 def num_views(config: ObjectiveConfig) -> int:
-    """Return how often each training picture is drawn for a batch, augmented anew each time."""
+    """Return how often each training image is drawn for a batch, augmented anew each time."""
     return 2 if isinstance(config, SupCon) else 1
 
 
@@ -46,7 +46,7 @@ def fit_is_due(config: ExperimentConfig, epoch: int) -> bool:
 def fit_to_embeddings(
     config: ExperimentConfig, context: RunContext, data: DataBundle, model: Classifier
 ) -> FittedClassifier:
-    """Fit the objective's classifier to the embeddings of the training pictures, seen as validation sees pictures.
+    """Fit the objective's classifier to the embeddings of the training images, seen as validation sees images.
 
     All workers call it together: each embeds its share, and all of them fit to the whole.
     """
@@ -61,12 +61,12 @@ def fit_to_embeddings(
         pin_memory=context.device.type == "cuda",
         indices=_fit_indices(config, len(data.reference)),
     )
-    embeddings_NF, labels_N = embed_pictures(model, batches, device=context.device, gather=context.gather)
+    embeddings_NF, labels_N = embed_images(model, batches, device=context.device, gather=context.gather)
     return fit_classifier(config.objective.classifier, model, embeddings_NF, labels_N)
 
 
 def _fit_indices(config: ExperimentConfig, num: int) -> list[int]:
-    """Return which training pictures the classifier is fitted to: the same ones after every epoch."""
+    """Return which training images the classifier is fitted to: the same ones after every epoch."""
     assert isinstance(config.objective, SupCon | Triplet)
     order_N = np.random.default_rng(config.seed).permutation(num)
     return sorted(order_N[: config.objective.fit_sample].tolist())

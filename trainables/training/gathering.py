@@ -21,7 +21,7 @@ def gather_embeddings(
     whose mean over the workers, which DistributedDataParallel takes, is the gradient of the loss of the whole batch.
 
     Args:
-        size: Rows of the largest share; one from which pictures were skipped is shorter.
+        size: Rows of the largest share; one from which images were skipped is shorter.
     """
     if world_size == 1:
         return embeddings_BD, labels_B

@@ -67,7 +67,7 @@ class Learner:
         self._network.train()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update the weights once; return sums over this share's pictures, on the device.
+        """Update the weights once; return sums over this share's images, on the device.
 
         They are those of `loss`, of `accuracy`, which counts hits, and of each term where the loss has several.
         """
@@ -76,7 +76,7 @@ class Learner:
         sums = []
         for position, part in enumerate(parts):
             with self._without_sync(last=position == len(parts) - 1):
-                # Of a full share, also where pictures were skipped: every picture then weighs the same on all workers.
+                # Of a full share, also where images were skipped: every image then weighs the same on all workers.
                 sums.append(self._backward(part.to(self._device), share=len(part) / self._share))
         if self._training.clip_norm is not None:
             clip_grad_norm_(self._model.parameters(), self._training.clip_norm)
@@ -87,7 +87,7 @@ class Learner:
         return {name: torch.stack([of_part[name] for of_part in sums]).sum() for name in sums[0]}
 
     def align_workers(self) -> None:
-        """Give every worker the buffers of rank 0; batch statistics otherwise follow each worker's own pictures."""
+        """Give every worker the buffers of rank 0; batch statistics otherwise follow each worker's own images."""
         if self._world_size > 1:
             self.load_buffers(self._gather(self.buffers())[0])
 

@@ -39,7 +39,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
-        ConfigError: The objective needs masks, and no picture of the first epoch had one; or triplets, and none of its
+        ConfigError: The objective needs masks, and no image of the first epoch had one; or triplets, and none of its
             batches had one.
         FloatingPointError: The training or validation loss of an epoch is not finite.
         RuntimeError: The workers do not see the same checkpoint.
@@ -196,7 +196,7 @@ def _refuse_without_masks(config: ExperimentConfig, num_images: int) -> None:
     if needs := mask_needs(config.objective):
         raise ConfigError(
             f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and not one of the {num_images} "
-            "training pictures of epoch 1 showed an object in its mask; check the mask files, or set "
+            "training images of epoch 1 showed an object in its mask; check the mask files, or set "
             f"{' and '.join(needs.values())}"
         )
 
@@ -205,7 +205,7 @@ def _refuse_without_triplets(config: ExperimentConfig) -> None:
     if isinstance(config.objective, Triplet):
         raise ConfigError(
             "objective.kind = triplet found no semi-hard triplet in any batch of epoch 1, so that nothing was learnt; "
-            f"raise training.batch_size = {config.training.batch_size}, for a batch to hold several pictures of a "
+            f"raise training.batch_size = {config.training.batch_size}, for a batch to hold several images of a "
             f"class, or objective.margin = {config.objective.margin}"
         )
 

@@ -1,9 +1,9 @@
-"""What is done to a batch of training pictures beyond crop and flip: noise on backgrounds, CutMix that knows masks.
+"""What is done to a batch of training images beyond crop and flip: noise on backgrounds, CutMix that knows masks.
 
 Random numbers come from torch's global generators, which the loop seeds: noise from the one of the batch's device,
 boxes from the CPU's, so that nothing waits for an accelerator.
 
-B batch, C channels, H W picture.
+B batch, C channels, H W image.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +18,12 @@ from trainables.data import Batch
 
 
 class MixedBatch(NamedTuple):
-    """Pictures with one of the labels that each of them carries."""
+    """Images with one of the labels that each of them carries."""
 
     batch: Batch
     """Its background is all that shows no object of that label."""
     share_B: Tensor
-    """How much the label counts; over the views of a batch, which share its pictures, it sums to 1."""
+    """How much the label counts; over the views of a batch, which share its images, it sums to 1."""
 
 
 Mixing = Callable[[Batch], list[MixedBatch]]
@@ -54,14 +54,14 @@ def build_mixing(objective: ObjectiveConfig) -> Mixing:
 
 
 def single_view(batch: Batch) -> list[MixedBatch]:
-    """Return a batch of which every picture carries its own label alone."""
+    """Return a batch of which every image carries its own label alone."""
     return [MixedBatch(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
 
 
 def add_background_noise(batch: Batch, sigma: float) -> Batch:
-    """Return the batch with pictures `clamp(x + z * (1 - h), 0, 1)`, z ~ N(0, sigma^2) for each pixel and channel.
+    """Return the batch with images `clamp(x + z * (1 - h), 0, 1)`, z ~ N(0, sigma^2) for each pixel and channel.
 
-    `1 - h` is the background, so that a picture without a mask stays as it is.
+    `1 - h` is the background, so that an image without a mask stays as it is.
     Source: Core risk minimisation, Singla et al. 2022.
     """
     noise_BCHW = sigma * torch.randn_like(batch.images_BCHW)
@@ -70,7 +70,7 @@ def add_background_noise(batch: Batch, sigma: float) -> Batch:
 
 
 def draw_box(height: int, width: int, *, alpha: float) -> Box:
-    """Draw a box whose share of the picture is Beta(alpha, alpha), around a uniform centre, cut off at the edges.
+    """Draw a box whose share of the image is Beta(alpha, alpha), around a uniform centre, cut off at the edges.
 
     Source: CutMix, Yun et al. 2019, eq. 2.
     """
@@ -87,11 +87,11 @@ def _draw_side(length: int, share: float) -> tuple[int, int]:
 
 
 def paste(batch: Batch, box: Box) -> list[MixedBatch]:
-    """Return two views of the batch in which each picture has the box of the one before it pasted in.
+    """Return two views of the batch in which each image has the box of the one before it pasted in.
 
     A view's label counts by how much of its own object shows, `v = object pixels in sight / object pixels`: by
-    `v / (v + v')` beside the other's. Without a mask the whole picture is the object, so that two such pictures count
-    by area, as in CutMix. Where neither object would show, nothing is pasted. In a view, the other picture's object is
+    `v / (v + v')` beside the other's. Without a mask the whole image is the object, so that two such images count
+    by area, as in CutMix. Where neither object would show, nothing is pasted. In a view, the other image's object is
     background, unless it is of the same class; a view without a mask, or in which no object shows, has no background.
     """
     assert batch.targets_BK is None, "a view has one label"
@@ -129,7 +129,7 @@ def _previous(batch: Batch) -> Batch:
 
 
 def _in_sight(background_BHW: Tensor, shows_HW: Tensor) -> Tensor:
-    """Return the share of each picture's object that shows."""
+    """Return the share of each image's object that shows."""
     object_BHW = 1 - background_BHW
     visible_B = (object_BHW * shows_HW).sum((1, 2))
     return visible_B / object_BHW.sum((1, 2)).clamp(min=torch.finfo(visible_B.dtype).tiny)
@@ -145,6 +145,6 @@ def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[M
 
 
 def main_labels(views: Sequence[MixedBatch]) -> Tensor:
-    """Return the label that counts most in each picture, of shape B."""
+    """Return the label that counts most in each image, of shape B."""
     most_B = torch.stack([view.share_B for view in views]).argmax(0)
     return torch.stack([view.batch.labels_B for view in views]).gather(0, most_B.unsqueeze(0)).squeeze(0)

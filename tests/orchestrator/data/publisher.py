@@ -1,4 +1,4 @@
-"""ImageNet and the masks of ImageNet-S as their publishers give them out, with pictures of a few bytes."""
+"""ImageNet and the masks of ImageNet-S as their publishers give them out, with images of a few bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ WNIDS = ("n01", "n02", "n03")
 
 
 def write_imagenet(root: Path, wnids: Sequence[str] = WNIDS, *, flat_val: bool, num_train: int = 3) -> Path:
-    """Write `num_train` training pictures and two for validation a class, each with bytes of its own."""
+    """Write `num_train` training images and two for validation a class, each with bytes of its own."""
     for number, wnid in enumerate(wnids):
         train, val = root / "train" / wnid, root / "val" if flat_val else root / "val" / wnid
         for folder in (train, val):
@@ -24,7 +24,7 @@ def val_name(number: int, index: int) -> str:
 
 
 def write_masks(annotations: Path, folder: str, classes: Sequence[str], wnids: Sequence[str] = WNIDS) -> Path:
-    """Write masks of the first training picture and of both validation pictures of each class."""
+    """Write masks of the first training image and of both validation images of each class."""
     for name in classes:
         semi, val = (annotations / folder / f"{split}-segmentation" / name for split in ("train-semi", "validation"))
         for place in (semi, val):

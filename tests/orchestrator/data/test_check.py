@@ -33,8 +33,8 @@ def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
         "config": "imagenet-s",
         "kind": "imagenet_s",
         "sets": {
-            "train": {"pictures": 12, "with_mask": 3, "without_mask": 9, "classes": {"n01": 4, "n02": 4, "n03": 4}},
-            "val": {"pictures": 6, "with_mask": 6, "without_mask": 0, "classes": {"n01": 2, "n02": 2, "n03": 2}},
+            "train": {"images": 12, "with_mask": 3, "without_mask": 9, "classes": {"n01": 4, "n02": 4, "n03": 4}},
+            "val": {"images": 6, "with_mask": 6, "without_mask": 0, "classes": {"n01": 2, "n02": 2, "n03": 2}},
         },
         "findings": [],
         "ok": True,
@@ -43,8 +43,8 @@ def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
     assert (said.code, said.out.splitlines()) == (
         0,
         [
-            "train: 12 pictures, 3 with masks, 9 without; 3 classes of 4 to 4",
-            "val: 6 pictures, 6 with masks, 0 without; 3 classes of 2 to 2",
+            "train: 12 images, 3 with masks, 9 without; 3 classes of 4 to 4",
+            "val: 6 images, 6 with masks, 0 without; 3 classes of 2 to 2",
             "nothing to change",
         ],
     )
@@ -52,7 +52,7 @@ def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
 
 def test_repeats_are_counted_once(cli: Cli, arguments: tuple[Any, ...]) -> None:
     ran = cli(*arguments, "--set", "data.oversample_masked=5", "--json")
-    assert json.loads(ran.out)["sets"]["train"]["pictures"] == 12
+    assert json.loads(ran.out)["sets"]["train"]["images"] == 12
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
@@ -74,7 +74,7 @@ def test_every_broken_file_is_found_at_once(
         ("train", ("1 files are empty: ", "n01_2.JPEG; bring")),
         ("train", ("n02_3.JPEG cannot be read (cannot identify image file", "bring it back")),
         ("val", ("ILSVRC2012_val_21.png has the ids 7, 1001; with 3 classes an id is 0 (other), 1 to 3",)),
-        ("val", ("ILSVRC2012_val_00.png has shape (10, 10), but its picture",)),
+        ("val", ("ILSVRC2012_val_00.png has shape (10, 10), but its image",)),
     ):
         assert any(name == place and all(word in message for word in words) for place, message in found), words
     without = cli(*arguments)
@@ -84,7 +84,7 @@ def test_every_broken_file_is_found_at_once(
 def test_many_findings_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
     folder = tmp_path / "ImageNetS3" / "train" / "n01"
     for number in range(30):
-        (folder / f"n01_broken{number}.JPEG").write_text("no picture")
+        (folder / f"n01_broken{number}.JPEG").write_text("no image")
     ran = cli(*arguments, "--decode", "--processes", "0")
     lines = ran.out.splitlines()
     assert (ran.code, lines[-1], len(lines)) == (2, "30 findings", 24)
@@ -97,9 +97,9 @@ def test_published_counts_are_held_against_what_is_there(tmp_path: Path) -> None
     (tmp_path / "categories" / "ImageNetS_categories_im3.txt").write_text("n01\nn02\nn03\n")
     config = ImageNetS(root=str(tmp_path))
     assert [(finding.set, finding.message.partition(";")[0]) for finding in check_data_set(config).findings] == [
-        ("train", "12 pictures, 64419 fewer than the 64431 published"),
-        ("train", "3 pictures with masks, 497 fewer than the 500 published"),
-        ("val", "6 pictures, 746 fewer than the 752 published"),
+        ("train", "12 images, 64419 fewer than the 64431 published"),
+        ("train", "3 images with masks, 497 fewer than the 500 published"),
+        ("val", "6 images, 746 fewer than the 752 published"),
     ]
     assert "data prepare imagenet-s adds what is not there" in check_data_set(config).findings[0].message
     assert check_data_set(config, published=False).findings == []
@@ -127,10 +127,10 @@ def test_sets_of_ones_own_have_no_published_counts() -> None:
     }
 
 
-def test_drawn_pictures_are_counted() -> None:
+def test_drawn_images_are_counted() -> None:
     checked = check_data_set(SpuriousDigits(num_train=50, num_test=20))
     assert checked.findings == []
-    assert {name: (count.pictures, count.with_mask) for name, count in checked.sets.items()} == {
+    assert {name: (count.images, count.with_mask) for name, count in checked.sets.items()} == {
         "train": (50, 50),
         "val": (20, 20),
         "shift.random_background": (20, 20),
@@ -144,7 +144,7 @@ def test_classes_that_masks_tell_need_decoding(tmp_path: Path) -> None:
     assert check_data_set(config, published=False).sets["train"].classes is None
     classes = check_data_set(config, published=False, processes=0).sets["train"].classes
     assert classes is not None
-    assert sum(classes.values()) == check_data_set(config, published=False).sets["train"].pictures
+    assert sum(classes.values()) == check_data_set(config, published=False).sets["train"].images
 
 
 def test_hard_imagenet_and_shifted_sets_are_looked_at_too(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_hard_imagenet_and_shifted_sets_are_looked_at_too(tmp_path: Path) -> Non
     (folder / "b.png").write_bytes(b"")
     shift = {"mine": {"kind": "image_folder", "root": str(tmp_path / "elsewhere")}}
     checked = check_data_set(HardImageNet.model_validate({"root": str(tmp_path), "shift": shift}), processes=0)
-    assert (checked.sets["train"].pictures, checked.sets["shift.mine"].pictures) == (6, 2)
+    assert (checked.sets["train"].images, checked.sets["shift.mine"].images) == (6, 2)
     assert [(finding.set, "b.png" in finding.message) for finding in checked.findings] == [("shift.mine", True)]
 
 

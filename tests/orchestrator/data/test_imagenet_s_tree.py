@@ -20,7 +20,7 @@ from trainables.config import ConfigError, ImageNetS
 from trainables.data import build_data
 
 Cli = Callable[..., Any]
-PICTURES = {
+IMAGES = {
     "train/n01": ["n01_0.JPEG", "n01_1.JPEG", "n01_2.JPEG"],
     "train/n03": ["n03_0.JPEG", "n03_1.JPEG", "n03_2.JPEG"],
     "train-semi/n01": ["n01_0.JPEG"],
@@ -64,7 +64,7 @@ def test_tree_has_the_layout_that_is_read(cli: Cli, tmp_path: Path, kind: str, f
     ran = cli("data", "prepare", "imagenet-s", *arguments)
     assert ran.code == 0, ran.err
     assert f"{out}/ImageNetS2/train: 6 linked, 0 there before" in ran.out
-    assert tree(out / "ImageNetS2") == PICTURES
+    assert tree(out / "ImageNetS2") == IMAGES
     made, source = out / "ImageNetS2" / "train-semi" / "n03" / "n03_0.JPEG", imagenet / "train" / "n03" / "n03_0.JPEG"
     assert made.read_text() == "train n03 0"
     assert (made.is_symlink(), made.samefile(source)) == (kind == "symlink", kind != "copy")
@@ -86,10 +86,10 @@ def test_again_changes_nothing_and_goes_on_where_it_was_cut_off(cli: Cli, places
         "validation-segmentation": {"linked": 0, "there": 4},
     }
     assert (document["folder"], document["classes"], document["missing"]) == ("ImageNetS2", 2, [])
-    assert tree(folder) == PICTURES
+    assert tree(folder) == IMAGES
 
 
-def test_a_copy_that_breaks_off_leaves_no_picture_behind(
+def test_a_copy_that_breaks_off_leaves_no_image_behind(
     cli: Cli, places: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = links.shutil.copyfile
@@ -107,7 +107,7 @@ def test_a_copy_that_breaks_off_leaves_no_picture_behind(
     assert not (folder / "train" / "n03" / "n03_1.JPEG").exists()
     monkeypatch.undo()
     assert cli("data", "prepare", "imagenet-s", *places, "--link", "copy").code == 0
-    assert tree(folder) == PICTURES
+    assert tree(folder) == IMAGES
     assert (folder / "train" / "n03" / "n03_1.JPEG").read_text() == "train n03 1"
 
 
@@ -117,13 +117,13 @@ def test_dry_run_counts_and_writes_nothing(cli: Cli, places: tuple[Any, ...]) ->
     assert "train: 6 to be linked, 0 there before" in ran.out
 
 
-def test_missing_pictures_are_named_before_anything_is_made(cli: Cli, places: tuple[Any, ...]) -> None:
+def test_missing_images_are_named_before_anything_is_made(cli: Cli, places: tuple[Any, ...]) -> None:
     imagenet, out = places[1], places[-1]
     (imagenet / "train" / "n01" / "n01_0.JPEG").unlink()
     (imagenet / "val" / val_name(2, 1)).unlink()
     ran = cli("data", "prepare", "imagenet-s", *places)
     assert (ran.code, ran.out, out.exists()) == (2, "", False)
-    assert "--imagenet: ImageNetS2: 2 pictures that have masks are not in" in ran.err
+    assert "--imagenet: ImageNetS2: 2 images that have masks are not in" in ran.err
     assert "train-semi/n01/n01_0, validation/n03/ILSVRC2012_val_00000201; add them, or" in ran.err
     ran = cli("data", "prepare", "imagenet-s", *places, "--skip-missing", "--json")
     assert ran.code == 0
@@ -138,11 +138,11 @@ def test_masks_may_lie_where_the_set_is_made(cli: Cli, places: tuple[Any, ...]) 
     masks = places[3]
     ran = cli("data", "prepare", "imagenet-s", *places[:-1], masks, "--json")
     assert json.loads(ran.out)["sets"][0]["parts"].keys() == {"train", "train-semi", "validation"}
-    assert tree(masks / "ImageNetS2") == PICTURES
+    assert tree(masks / "ImageNetS2") == IMAGES
 
 
 def test_919_classes_take_in_those_merged_into_them(tmp_path: Path) -> None:
-    """Pictures of a merged class have its name in theirs, and lie with the class that took it in."""
+    """Images of a merged class have its name in theirs, and lie with the class that took it in."""
     kept = [f"n{number:08}" for number in range(914)] + list(MERGED.values())
     wnids = kept + list(MERGED)
     imagenet = write_imagenet(tmp_path / "imagenet", wnids, flat_val=True, num_train=1)
@@ -221,7 +221,7 @@ def test_hard_links_to_another_file_system_are_refused(places: tuple[Any, ...]) 
         with pytest.raises(ConfigError, match=r"--link hard: .* hard links stay within a file system: take --link sym"):
             list(link_all(plan.jobs, "hard"))
         list(link_all(plan.jobs, "symlink"))
-        assert tree(root / "ImageNetS2") == PICTURES
+        assert tree(root / "ImageNetS2") == IMAGES
     finally:
         shutil.rmtree(root)
 

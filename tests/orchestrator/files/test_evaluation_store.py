@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.files.evaluation_store import EvaluationFiles
-from tests.trainables.evaluations.conftest import RED_OR_GREEN, Pictures, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, four_images, linear_classifier, subject_of
 from trainables.config import Suite
 from trainables.data import Batch, Draw
 from trainables.evaluations import Curve, EvalSpec, EvaluationContext, EvaluationResult, ProgressListener, run_suite
@@ -103,51 +103,51 @@ def test_what_is_not_a_number_stays_so(files: Callable[..., EvaluationFiles]) ->
     assert found.settings == {"at": None}
 
 
-def test_pictures_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) -> None:
-    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red(2), "second": red(3)}), 1)
+def test_images_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red(2), "second": red(3)}), 1)
     folder = files().folder / "part"
     assert {path.name for path in folder.iterdir()} == {"first.png", "second.png"}
-    with Image.open(folder / "second.png") as picture:
-        assert picture.size == (3, 1)
+    with Image.open(folder / "second.png") as image:
+        assert image.size == (3, 1)
     assert files().load(SPEC) == EvaluationResult({"one": 1.0})
 
 
-def test_pictures_of_an_earlier_finding_are_gone(files: Callable[..., EvaluationFiles]) -> None:
-    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red(), "second": red()}), 1)
-    files(seed=1).save(SPEC, EvaluationResult({"one": 1.0}, pictures={"third": red()}), 1)
+def test_images_of_an_earlier_finding_are_gone(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red(), "second": red()}), 1)
+    files(seed=1).save(SPEC, EvaluationResult({"one": 1.0}, images={"third": red()}), 1)
     assert [path.name for path in (files().folder / "part").iterdir()] == ["third.png"]
     files(seed=2).save(SPEC, EvaluationResult({"one": 1.0}), 1)
     assert not (files().folder / "part").exists()
 
 
 class Torn(Image.Image):
-    """A picture at which writing stops."""
+    """An image at which writing stops."""
 
     def save(self, *arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt(arguments, options)
 
 
 def test_a_part_cut_off_while_it_is_written_counts_as_missing(files: Callable[..., EvaluationFiles]) -> None:
-    torn = EvaluationResult({"one": 1.0}, pictures={"first": red(), "second": Torn()})
+    torn = EvaluationResult({"one": 1.0}, images={"first": red(), "second": Torn()})
     with pytest.raises(KeyboardInterrupt):
         files().save(SPEC, torn, 1)
     assert (files().folder / "part" / "first.png").exists()
     assert files().load(SPEC) is None
-    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"second": red()}), 1)
+    files().save(SPEC, EvaluationResult({"one": 1.0}, images={"second": red()}), 1)
     assert [path.name for path in (files().folder / "part").iterdir()] == ["second.png"]
     assert files().load(SPEC) is not None
 
 
-def test_figures_are_not_kept_beside_another_finding_s_pictures(files: Callable[..., EvaluationFiles]) -> None:
+def test_figures_are_not_kept_beside_another_finding_s_images(files: Callable[..., EvaluationFiles]) -> None:
     """The earlier figures must not come back once the settings are as they were."""
-    files().save(SPEC, EvaluationResult({"one": 1.0}, pictures={"first": red()}), 1)
+    files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red()}), 1)
     with pytest.raises(KeyboardInterrupt):
-        files(seed=1).save(SPEC, EvaluationResult({"one": 2.0}, pictures={"first": red(), "second": Torn()}), 1)
+        files(seed=1).save(SPEC, EvaluationResult({"one": 2.0}, images={"first": red(), "second": Torn()}), 1)
     assert files().load(SPEC) is None
 
 
-class Cut(Pictures):
-    """Pictures at which the evaluation is killed."""
+class Cut(Images):
+    """Images at which the evaluation is killed."""
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         raise KeyboardInterrupt(draws)
@@ -166,12 +166,12 @@ def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
     files: Callable[..., EvaluationFiles],
 ) -> None:
     red_or_green = linear_classifier(RED_OR_GREEN)
-    names, whole = ["accuracy", "influence", "shift"], four_pictures()
+    names, whole = ["accuracy", "influence", "shift"], four_images()
     cut = Cut(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
     with pytest.raises(KeyboardInterrupt):
         run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), store=files())
-    # The validation pictures are not looked at again: they would kill this one too.
-    said, context = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_pictures()})
+    # The validation images are not looked at again: they would kill this one too.
+    said, context = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_images()})
     metrics = run_suite(names, context, listener=said, store=files())
     assert said.ended == [("accuracy", True), ("influence", True), ("shift", False)]
     assert metrics == run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": whole}))

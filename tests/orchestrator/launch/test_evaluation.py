@@ -105,7 +105,7 @@ def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Cal
     _, said = evaluated(EvaluationOrder(run, {}))
     assert said.ended == {"accuracy": True, "multilabel": True, "influence": True}
     _, said = evaluated(order())
-    assert said.skipped == {"multilabel": "the data have no pictures of several labels"}
+    assert said.skipped == {"multilabel": "the data have no images of several labels"}
 
 
 def test_again_runs_them_once_more_to_the_same_figures(order: Callable[..., EvaluationOrder]) -> None:
@@ -166,9 +166,9 @@ def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationOrder]
 
     for part in ("train", "val"):
         for name in ("cat", "dog"):
-            picture = tmp_path / "pictures" / part / name / "one.png"
-            picture.parent.mkdir(parents=True)
-            Image.new("RGB", (40, 40)).save(picture)
+            image = tmp_path / "pictures" / part / name / "one.png"
+            image.parent.mkdir(parents=True)
+            Image.new("RGB", (40, 40)).save(image)
     tree = {"kind": "image_folder", "root": str(tmp_path / "pictures"), "image_size": 32}
     with pytest.raises(ConfigError, match=r"a network of 10 classes, and the data have 2: cat, dog"):
         evaluate_run(order({"data": tree}))
@@ -228,12 +228,12 @@ def test_one_part_that_fails_leaves_the_others(
     folder: TrialFolder, order: Callable[..., EvaluationOrder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(subject: EvaluationContext) -> EvaluationResult:
-        raise RuntimeError(f"no more than {len(subject.data.val)} pictures")
+        raise RuntimeError(f"no more than {len(subject.data.val)} images")
 
     monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))
     with pytest.raises(PartsFailedError) as caught:
         evaluate_run(order())
-    assert str(caught.value) == "influence failed with RuntimeError: no more than 32 pictures"
+    assert str(caught.value) == "influence failed with RuntimeError: no more than 32 images"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     kept = read_json(folder.evaluation_path)
     assert "background/influence_share" not in kept
@@ -250,7 +250,7 @@ def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationO
     assert second == first
 
 
-def test_outside_pictures_that_are_new_are_measured(folder: TrialFolder, tmp_path: Path) -> None:
+def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path: Path) -> None:
     sets = {
         "static": {"kind": "noise", "role": "far"},
         "photos": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},

@@ -78,21 +78,21 @@ def trained(tmp_path: Path) -> TrialFolder:
     return folder
 
 
-def test_pictures_of_one_name_have_a_panel_each(trained: TrialFolder, tmp_path: Path) -> None:
-    pictures = [tmp_path / folder / "one.png" for folder in ("a", "b")]
-    for shade, picture in enumerate(pictures):
-        picture.parent.mkdir()
-        Image.new("RGB", (64, 64), (250 * shade, 0, 0)).save(picture)
-    found = explain_images(trained, pictures, output=tmp_path / "panels", label="dog", num_rivals=3)
+def test_images_of_one_name_have_a_panel_each(trained: TrialFolder, tmp_path: Path) -> None:
+    images = [tmp_path / folder / "one.png" for folder in ("a", "b")]
+    for shade, image in enumerate(images):
+        image.parent.mkdir()
+        Image.new("RGB", (64, 64), (250 * shade, 0, 0)).save(image)
+    found = explain_images(trained, images, output=tmp_path / "panels", label="dog", num_rivals=3)
     assert [Path(one.panel).name for one in found] == ["one-dog.png", "one-dog-2.png"]
     assert Path(found[0].panel).read_bytes() != Path(found[1].panel).read_bytes()
-    assert [one.image for one in found] == list(map(str, pictures))
+    assert [one.image for one in found] == list(map(str, images))
 
 
 def test_probabilities_are_those_of_the_network(trained: TrialFolder, tmp_path: Path) -> None:
-    picture = tmp_path / "one.png"
-    Image.new("RGB", (64, 64), (90, 0, 0)).save(picture)
-    (one,) = explain_images(trained, [picture], output=tmp_path, label=None, num_rivals=1)
+    image = tmp_path / "one.png"
+    Image.new("RGB", (64, 64), (90, 0, 0)).save(image)
+    (one,) = explain_images(trained, [image], output=tmp_path, label=None, num_rivals=1)
     assert list(one.probabilities) == sorted(one.probabilities, key=lambda name: -one.probabilities[name])
     assert one.predicted == next(iter(one.probabilities))
     assert sum(one.probabilities.values()) == pytest.approx(1)

@@ -69,7 +69,7 @@ def test_unknown_rule_is_named_with_the_valid_ones() -> None:
 
 
 @pytest.fixture
-def picture() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def image() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features of a 3 x 3 map, head weights, labels, background."""
     generator = torch.Generator().manual_seed(0)
     features_BFHW = torch.randn(4, 6, 3, 3, generator=generator, dtype=torch.float64)
@@ -84,8 +84,8 @@ def finer(tensor: Tensor) -> Tensor:
     return tensor.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
-def on_both_grids(term: Loss, picture: tuple[Tensor, ...], coarse: dict[str, Any], fine: dict[str, Any]) -> None:
-    features_BFHW, weight_KF, labels_B, background_BHW = picture
+def on_both_grids(term: Loss, image: tuple[Tensor, ...], coarse: dict[str, Any], fine: dict[str, Any]) -> None:
+    features_BFHW, weight_KF, labels_B, background_BHW = image
 
     def loss(features_BFHW: Tensor, background_BHW: Tensor, weight: float = 1.0, **settings: Any) -> Tensor:
         torch.manual_seed(0)
@@ -97,8 +97,8 @@ def on_both_grids(term: Loss, picture: tuple[Tensor, ...], coarse: dict[str, Any
     assert not torch.allclose(loss(finer(features_BFHW), finer(background_BHW), **coarse), expected_B)
 
 
-def test_background_weight_needs_no_rule(picture: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-    features_BFHW, weight_KF, labels_B, background_BHW = picture
+def test_background_weight_needs_no_rule(image: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    features_BFHW, weight_KF, labels_B, background_BHW = image
     torch.testing.assert_close(
         contrastive_cross_entropy(
             finer(features_BFHW), weight_KF, labels_B, finer(background_BHW), background_weight=0.7
@@ -123,20 +123,20 @@ def test_background_weight_is_the_pull_on_the_background_against_that_on_the_obj
     assert on_background / on_object == pytest.approx(-0.3)
 
 
-def test_divergence_is_the_same_on_a_finer_grid(picture: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+def test_divergence_is_the_same_on_a_finer_grid(image: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     part = {"objective__divergence": {"weight": 1.0, "map_scale": 10.0}}
     old, new = (config(**part, model__cam_stride=stride) for stride in (8, 4))
     changes = transfer(["divergence_with_grid"], scales(old, new))
     assert changes == {"objective.divergence.map_scale": 40.0}
-    on_both_grids(mask_divergence, picture, {"map_scale": 10.0}, {"map_scale": 40.0})
+    on_both_grids(mask_divergence, image, {"map_scale": 10.0}, {"map_scale": 40.0})
 
 
-def test_wasserstein_is_the_same_on_a_finer_grid(picture: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+def test_wasserstein_is_the_same_on_a_finer_grid(image: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     part = {"objective__sliced_wasserstein": {"weight": 2.0}}
     old, new = (config(**part, model__cam_stride=stride) for stride in (8, 4))
     changes = transfer(["wasserstein_with_grid_and_classes"], scales(old, new))
     assert changes == {"objective.sliced_wasserstein.weight": 32.0}
-    on_both_grids(sliced_wasserstein, picture, {"weight": 2.0}, {"weight": 32.0})
+    on_both_grids(sliced_wasserstein, image, {"weight": 2.0}, {"weight": 32.0})
 
 
 def test_wasserstein_pulls_as_hard_among_more_classes() -> None:

@@ -1,4 +1,4 @@
-"""The panels of several trials in one picture."""
+"""The panels of several trials in one image."""
 
 from pathlib import Path
 

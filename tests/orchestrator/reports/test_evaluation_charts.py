@@ -1,4 +1,4 @@
-"""Charts and pictures of evaluations hold what the parts hold, each beside its like."""
+"""Charts and images of evaluations hold what the parts hold, each beside its like."""
 
 import base64
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.reports.evaluation_charts import charts, pictures
+from orchestrator.reports.evaluation_charts import charts, images
 from orchestrator.reports.line_styles import line_styles
 from orchestrator.reports.theme import LIGHT
 
@@ -77,30 +77,30 @@ def test_names_are_escaped(sweep: Builder) -> None:
     assert all("&lt;a href=x&gt;" in text and "<a" not in text for text in texts)
 
 
-def test_pictures_of_one_name_stand_beside_each_other(sweep: Builder) -> None:
-    sweep.part("a", "gallery", pictures={"cat": "red", "own": "green"})
-    sweep.part("b", "gallery", pictures={"cat": "blue"})
-    ((shown,),) = pictures([sweep.run("a"), sweep.run("b")]).values()
+def test_images_of_one_name_stand_beside_each_other(sweep: Builder) -> None:
+    sweep.part("a", "gallery", images={"cat": "red", "own": "green"})
+    sweep.part("b", "gallery", images={"cat": "blue"})
+    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
     (row,) = shown.rows
     expected = [sweep.folder.trial(trial).path / "evaluation/gallery/cat.png" for trial in "ab"]
-    assert row.picture == "cat"
+    assert row.image == "cat"
     assert row.uris == tuple(map(uri, expected))
     assert shown.num_left_out == 1
 
 
-def test_pictures_that_no_two_share_are_all_shown(sweep: Builder) -> None:
-    sweep.part("a", "gallery", pictures={"cat": "red"})
-    sweep.part("b", "gallery", pictures={"dog": "blue"})
-    ((shown,),) = pictures([sweep.run("a"), sweep.run("b")]).values()
-    assert [(row.picture, [found is None for found in row.uris]) for row in shown.rows] == [
+def test_images_that_no_two_share_are_all_shown(sweep: Builder) -> None:
+    sweep.part("a", "gallery", images={"cat": "red"})
+    sweep.part("b", "gallery", images={"dog": "blue"})
+    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
+    assert [(row.image, [found is None for found in row.uris]) for row in shown.rows] == [
         ("cat", [False, True]),
         ("dog", [True, False]),
     ]
 
 
-def test_the_most_pictures_of_a_part(sweep: Builder) -> None:
-    sweep.part("a", "gallery", pictures={f"{number:02d}": "red" for number in range(11)})
-    ((shown,),) = pictures([sweep.run("a"), sweep.run("b")]).values()
+def test_the_most_images_of_a_part(sweep: Builder) -> None:
+    sweep.part("a", "gallery", images={f"{number:02d}": "red" for number in range(11)})
+    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
     assert (len(shown.rows), shown.num_left_out) == (8, 3)
 
 

@@ -47,9 +47,9 @@ def test_a_line_says_what_each_run_has_and_how_they_differ(sweep: Builder) -> No
 
 def test_a_paired_difference_is_worded_with_its_interval(sweep: Builder) -> None:
     runs = pair(sweep, {SHARE: 0.75}, {SHARE: 0.25})
-    pictures = [str(number) for number in range(10)]
+    images = [str(number) for number in range(10)]
     for trial, share in (("a", 0.75), ("b", 0.25)):
-        samples = {"correct": dict.fromkeys(pictures, 1), SHARE: dict.fromkeys(pictures, share)}
+        samples = {"correct": dict.fromkeys(images, 1), SHARE: dict.fromkeys(images, share)}
         sweep.part(trial, "influence", samples=samples)
     runs = [sweep.run("a"), sweep.run("b")]
     table = tables(runs, run_differences(runs))["background"]

@@ -91,7 +91,7 @@ def test_leaderboard_sorts_by_values_and_not_by_what_is_shown(sweep: Builder, re
     assert page.attributes("th", "aria-sort") == ["ascending"]
 
 
-def test_panels_stand_beside_those_of_the_same_picture(sweep: Builder, read: Callable[[], Page]) -> None:
+def test_panels_stand_beside_those_of_the_same_image(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
     sweep.trial("0001", contrastive(1.0), metrics(0.9))
     sweep.panel("0001", "old", epoch=1)
@@ -100,7 +100,7 @@ def test_panels_stand_beside_those_of_the_same_picture(sweep: Builder, read: Cal
     page = read()
     expected = [base64.b64encode(path.read_bytes()).decode() for path in (*both, only_best)]
     assert page.attributes("img", "src") == [f"data:image/png;base64,{data}" for data in expected]
-    assert "no panel of this picture" in page.text
+    assert "no panel of this image" in page.text
 
 
 def test_page_needs_nothing_else(sweep: Builder, read: Callable[[], Page]) -> None:
@@ -234,7 +234,7 @@ def test_evaluations_of_the_pair_stand_side_by_side(sweep: Builder, read: Callab
     sweep.trial("0001", contrastive(1.0), metrics(0.9, 0.25))
     assert "What the evaluation found" not in read().text
     for trial, colour in (("0000", "red"), ("0001", "blue")):
-        sweep.part(trial, "gallery", pictures={"cat": colour})
+        sweep.part(trial, "gallery", images={"cat": colour})
     page = read()
     assert "What the evaluation found" in page.text
     assert "Best cross-entropy trial: first/0000, cross-entropy" in page.text
@@ -246,7 +246,7 @@ def test_evaluations_of_the_pair_stand_side_by_side(sweep: Builder, read: Callab
 
 def test_an_evaluation_of_one_trial_alone_is_shown(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
-    sweep.part("0000", "gallery", pictures={"cat": "red"})
+    sweep.part("0000", "gallery", images={"cat": "red"})
     page = read()
     assert "What the evaluation found" in page.text
     assert len(page.attributes("img", "src")) == 1

@@ -16,7 +16,7 @@ Builder = Any
 SHARE = "background/influence_share"
 CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
 CONTRASTIVE = {"objective.kind": "contrastive", "objective.background_weight": 0.25}
-PICTURES = [f"p{number}" for number in range(10)]
+IMAGES = [f"p{number}" for number in range(10)]
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def read(sweep: Builder, tmp_path: Path) -> Callable[..., Page]:
 
 def whole_evaluation(sweep: Builder, trial: str, point: dict[str, Any], share: float) -> None:
     sweep.trial(trial, point, {"val/accuracy": 1 - share, SHARE: share})
-    samples = {"correct": dict.fromkeys(PICTURES, 1), SHARE: dict.fromkeys(PICTURES, share)}
+    samples = {"correct": dict.fromkeys(IMAGES, 1), SHARE: dict.fromkeys(IMAGES, share)}
     curve = {"chart": "flipping", "name": "one", "x_label": "x", "y_label": "y", "x": [0, 1], "y": [1, share]}
     sweep.part(trial, "influence", settings={"num_pictures": 10, "num_empty": 2}, samples=samples)
     sweep.part(trial, "attribution-one", curves=[curve], settings={"seed": 3})
-    sweep.part(trial, "gallery", pictures={"cat": "red"})
+    sweep.part(trial, "gallery", images={"cat": "red"})
 
 
 def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
@@ -48,7 +48,7 @@ def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
         "first/b: contrastive, background weight 0.25",
         "objective.background_weight–0.25",  # noqa: RUF001
         "Object and background",
-        "−0.500 (−0.500 to −0.500)10 pictures",  # noqa: RUF001
+        "−0.500 (−0.500 to −0.500)10 images",  # noqa: RUF001
         "How each part was measured",
         "num_empty",
         "campaign compare",
@@ -127,7 +127,7 @@ def test_hostile_text_stays_text(sweep: Builder, read: Callable[..., Page]) -> N
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {f"{hostile}/x": 0.5, "val/accuracy": 0.5})
         curve = {"chart": hostile, "name": hostile, "x_label": hostile, "y_label": hostile, "x": [0], "y": [1]}
-        sweep.part(trial, "pgd", settings={hostile: hostile}, curves=[curve], pictures={'"onload="alert(3)': "red"})
+        sweep.part(trial, "pgd", settings={hostile: hostile}, curves=[curve], images={'"onload="alert(3)': "red"})
     write_json(sweep.folder.trial("a").path / "data.json", {"name": hostile, "class_names": []})
     page = read("a", "b")
     assert hostile in page.text

@@ -34,11 +34,11 @@ def test_equal_evaluations_compare(sweep: Builder) -> None:
     assert warnings(pair(sweep)) == []
 
 
-def test_other_pictures_are_said(sweep: Builder) -> None:
+def test_other_images_are_said(sweep: Builder) -> None:
     describe_data(sweep, "a")
     describe_data(sweep, "b", val_digest="bb")
     assert warnings(pair(sweep)) == [
-        "The validation pictures have the digest bb in first/b and aa in first/a: their figures are of different "
+        "The validation images have the digest bb in first/b and aa in first/a: their figures are of different "
         "pictures."
     ]
 

@@ -1,4 +1,4 @@
-"""Intervals over seeds and pictures: worked by hand, and how often they hold the truth when the truth is known."""
+"""Intervals over seeds and images: worked by hand, and how often they hold the truth when the truth is known."""
 
 import itertools
 import math
@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from orchestrator.results.seed_interval import difference_of_pictures, difference_of_values
+from orchestrator.results.seed_interval import difference_of_images, difference_of_values
 
 STUDENT_2 = 4.302652729749462
 """97.5 % quantile of Student's t with two degrees of freedom."""
 NUM_SIMULATED = 300
-NUM_SEEDS, NUM_PICTURES = 3, 60
+NUM_SEEDS, NUM_IMAGES = 3, 60
 
 
-def by_picture(rows_SN: np.ndarray) -> list[Mapping[str, float]]:
+def by_image(rows_SN: np.ndarray) -> list[Mapping[str, float]]:
     return [{f"{number:03d}": float(value) for number, value in enumerate(row)} for row in rows_SN]
 
 
@@ -46,73 +46,73 @@ def test_one_seed_has_a_difference_and_no_interval() -> None:
     assert not found.is_apart_from_zero
 
 
-def test_without_spread_over_pictures_the_interval_is_students() -> None:
-    found = difference_of_pictures(by_picture(np.tile([[1.0], [2.0], [3.0]], 20)))
+def test_without_spread_over_images_the_interval_is_students() -> None:
+    found = difference_of_images(by_image(np.tile([[1.0], [2.0], [3.0]], 20)))
     half = STUDENT_2 / math.sqrt(3)
     assert found is not None
     assert found.mean == 2.0
     assert found.low == pytest.approx(2 - half, rel=0.01)
     assert found.high == pytest.approx(2 + half, rel=0.01)
-    assert (found.covers, found.num_seeds, found.num_pictures) == ("seeds and pictures", 3, 20)
+    assert (found.covers, found.num_seeds, found.num_pictures) == ("seeds and images", 3, 20)
 
 
 @pytest.mark.parametrize("num_seeds", [1, 3])
-def test_without_spread_over_seeds_the_interval_is_that_of_the_pictures(num_seeds: int) -> None:
-    # Half the pictures 0, half 1: the standard error of the mean of 400 is 0.5 / 20.
+def test_without_spread_over_seeds_the_interval_is_that_of_the_images(num_seeds: int) -> None:
+    # Half the images 0, half 1: the standard error of the mean of 400 is 0.5 / 20.
     row = np.repeat([0.0, 1.0], 200)
-    found = difference_of_pictures(by_picture(np.tile(row, (num_seeds, 1))))
+    found = difference_of_images(by_image(np.tile(row, (num_seeds, 1))))
     assert found is not None
     assert found.mean == 0.5
     assert found.low == pytest.approx(0.5 - 1.96 * 0.025, abs=0.005)
     assert found.high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.005)
-    assert found.covers == ("seeds and pictures" if num_seeds > 1 else "pictures")
+    assert found.covers == ("seeds and images" if num_seeds > 1 else "images")
 
 
-def test_pictures_are_resampled_for_all_seeds_at_once() -> None:
-    # Where the seeds' pictures cancel out, so do their resamples; drawn seed by seed, they would not.
+def test_images_are_resampled_for_all_seeds_at_once() -> None:
+    # Where the seeds' images cancel out, so do their resamples; drawn seed by seed, they would not.
     row = np.linspace(-1, 1, 50)
-    found = difference_of_pictures(by_picture(np.stack([row, -row])))
+    found = difference_of_images(by_image(np.stack([row, -row])))
     assert found is not None
     assert (found.low, found.high) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
 
 
-def test_mean_is_over_the_pictures_that_a_seed_has() -> None:
+def test_mean_is_over_the_images_that_a_seed_has() -> None:
     one = {f"{number:02d}": 1.0 for number in range(20)}
     other = {f"{number:02d}": 4.0 for number in range(10)}
-    found = difference_of_pictures([one, other])
+    found = difference_of_images([one, other])
     assert found is not None
     assert (found.mean, found.num_pictures) == (2.5, 20)
 
 
-def test_too_few_pictures_in_one_seed_are_refused() -> None:
+def test_too_few_images_in_one_seed_are_refused() -> None:
     many, few = {str(number): 1.0 for number in range(20)}, {str(number): 1.0 for number in range(9)}
-    assert difference_of_pictures([many, few]) is None
-    assert difference_of_pictures([many, {}]) is None
-    assert difference_of_pictures([]) is None
+    assert difference_of_images([many, few]) is None
+    assert difference_of_images([many, {}]) is None
+    assert difference_of_images([]) is None
 
 
 def test_same_values_give_the_same_interval_in_any_order() -> None:
-    rows = by_picture(np.random.default_rng(0).normal(size=(3, 40)))
-    assert difference_of_pictures(rows) == difference_of_pictures([dict(reversed(row.items())) for row in rows])
+    rows = by_image(np.random.default_rng(0).normal(size=(3, 40)))
+    assert difference_of_images(rows) == difference_of_images([dict(reversed(row.items())) for row in rows])
 
 
 def test_large_sets_are_resampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = by_picture(np.random.default_rng(0).normal(size=(2, 40)))
-    whole = difference_of_pictures(rows)
+    rows = by_image(np.random.default_rng(0).normal(size=(2, 40)))
+    whole = difference_of_images(rows)
     monkeypatch.setattr("orchestrator.results.seed_interval.LARGEST_DRAW", 100)
-    parts = difference_of_pictures(rows)
+    parts = difference_of_images(rows)
     assert whole is not None
     assert parts is not None
     assert (parts.low, parts.high) == (pytest.approx(whole.low), pytest.approx(whole.high))
 
 
 def simulated(
-    truth: float, of_seed: float, of_picture: float, of_noise: float, generator: np.random.Generator
+    truth: float, of_seed: float, of_image: float, of_noise: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Return `truth + a_s + b_n + e_sn` with normal a, b, e of the given standard deviations."""
     seeds_S1 = generator.normal(scale=of_seed, size=(NUM_SEEDS, 1))
-    pictures_1N = generator.normal(scale=of_picture, size=(1, NUM_PICTURES))
-    return truth + seeds_S1 + pictures_1N + generator.normal(scale=of_noise, size=(NUM_SEEDS, NUM_PICTURES))
+    images_1N = generator.normal(scale=of_image, size=(1, NUM_IMAGES))
+    return truth + seeds_S1 + images_1N + generator.normal(scale=of_noise, size=(NUM_SEEDS, NUM_IMAGES))
 
 
 def coverage(interval: Callable[[np.ndarray], tuple[float, float]], *spreads: float) -> float:
@@ -124,8 +124,8 @@ def coverage(interval: Callable[[np.ndarray], tuple[float, float]], *spreads: fl
     return held / NUM_SIMULATED
 
 
-def over_seeds_and_pictures(rows_SN: np.ndarray) -> tuple[float, float]:
-    found = difference_of_pictures(by_picture(rows_SN), num_resamples=200)
+def over_seeds_and_images(rows_SN: np.ndarray) -> tuple[float, float]:
+    found = difference_of_images(by_image(rows_SN), num_resamples=200)
     assert found is not None
     assert found.low is not None
     assert found.high is not None
@@ -149,18 +149,18 @@ def by_resampled_seeds(rows_SN: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize(
     "spreads",
     [(0.1, 0.0, 0.3), (0.05, 1.0, 0.3), (0.2, 0.5, 0.5), (0.0, 1.0, 0.1), (0.0, 0.3, 1.0)],
-    ids=["seeds", "pictures", "both", "pictures alone", "noise"],
+    ids=["seeds", "images", "both", "images alone", "noise"],
 )
 def test_interval_holds_the_truth_as_often_as_it_says(spreads: tuple[float, ...]) -> None:
     # 0.95 less 2.4 standard deviations of a share of 300.
-    assert coverage(over_seeds_and_pictures, *spreads) >= 0.92
+    assert coverage(over_seeds_and_images, *spreads) >= 0.92
 
 
-def test_interval_over_seeds_holds_the_truth_where_pictures_are_each_seeds_own() -> None:
+def test_interval_over_seeds_holds_the_truth_where_images_are_each_seeds_own() -> None:
     assert 0.92 <= coverage(over_seeds, 0.2, 0.0, 1.0) <= 0.98
 
 
-def test_interval_over_seeds_alone_forgets_the_pictures() -> None:
+def test_interval_over_seeds_alone_forgets_the_images() -> None:
     assert coverage(over_seeds, 0.02, 1.0, 0.1) < 0.6
 
 

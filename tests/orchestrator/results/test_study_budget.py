@@ -39,14 +39,16 @@ def test_each_difference_is_said_with_both_values(overrides: dict[str, Any], sai
     )
 
 
-def test_mixing_of_pictures_is_augmentation() -> None:
+def test_mixing_of_images_is_augmentation() -> None:
     sentence = budget_sentence({"plain": arm(), "mixed": arm(objective__cutmix={"alpha": 0.5})}, "plain")
     assert "mixed has objective.cutmix.probability 0.5 (not –), objective.cutmix.alpha 0.5 (not –)." in sentence  # noqa: RUF001
 
 
-def test_augmentation_of_photos_is_stated() -> None:
-    photos = arm(data={"kind": "image_folder", "root": "x"})
-    assert "data.augmentation.crop_scale_min 0.5, data.augmentation.flip true" in budget_sentence({"a": photos}, "a")
+def test_augmentation_of_images_is_stated() -> None:
+    image_files = arm(data={"kind": "image_folder", "root": "x"})
+    assert "data.augmentation.crop_scale_min 0.5, data.augmentation.flip true" in budget_sentence(
+        {"a": image_files}, "a"
+    )
 
 
 def test_changes_name_what_the_arm_has_and_the_reference_has() -> None:

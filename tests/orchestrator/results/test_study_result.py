@@ -20,7 +20,7 @@ STUDENT_1 = math.tan(0.475 * math.pi)
 
 
 def halves(mean: float) -> dict[str, dict[str, float]]:
-    """Return values of 20 pictures with that mean: the first ten above it, the others below."""
+    """Return values of 20 images with that mean: the first ten above it, the others below."""
     return {"val/accuracy": {f"{i:02d}": mean + (0.1 if i < 10 else -0.1) for i in range(20)}}
 
 
@@ -45,16 +45,16 @@ def test_difference_is_paired_by_seed(tmp_path: Path) -> None:
     assert (difference["covers"], difference["num_pictures"]) == ("seeds", None)
 
 
-def test_pictures_count_where_the_figure_is_their_mean(tmp_path: Path) -> None:
+def test_images_count_where_the_figure_is_their_mean(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value))
     difference = study.figure("contrastive")["difference"]
     assert difference["mean"] == pytest.approx(0.2)
-    assert (difference["covers"], difference["num_pictures"]) == ("seeds and pictures", 20)
+    assert (difference["covers"], difference["num_pictures"]) == ("seeds and images", 20)
 
 
-def test_pictures_do_not_count_where_the_figure_is_something_else_of_them(tmp_path: Path) -> None:
+def test_images_do_not_count_where_the_figure_is_something_else_of_them(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value - 0.2))
@@ -62,7 +62,7 @@ def test_pictures_do_not_count_where_the_figure_is_something_else_of_them(tmp_pa
 
 
 def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
-    # Of pictures 0 to 14 both are right, and there the arm is 0.3 above; over all pictures it is 0.05 below.
+    # Of images 0 to 14 both are right, and there the arm is 0.3 above; over all images it is 0.05 below.
     metric = "attribution/gradcam/continuity"
     study = StudyOnDisk(tmp_path, metrics=[metric], evaluations=["attribution-gradcam"])
     correct = {f"{i:02d}": float(i < 15) for i in range(20)}
@@ -81,13 +81,13 @@ def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("digests", "covers"),
     [
-        ({"plain-s0": "a", "contrastive-s0": "a", "plain-s1": "b", "contrastive-s1": "b"}, "seeds and pictures"),
+        ({"plain-s0": "a", "contrastive-s0": "a", "plain-s1": "b", "contrastive-s1": "b"}, "seeds and images"),
         ({"plain-s0": "a", "contrastive-s0": "b", "plain-s1": "a", "contrastive-s1": "b"}, "seeds"),
         ({"plain-s0": "a", "contrastive-s0": "b", "plain-s1": "c", "contrastive-s1": "d"}, "seeds"),
     ],
     ids=["each seed its own", "each arm its own", "each trial its own"],
 )
-def test_pictures_of_other_sets_are_not_paired(tmp_path: Path, digests: Mapping[str, str], covers: str) -> None:
+def test_images_of_other_sets_are_not_paired(tmp_path: Path, digests: Mapping[str, str], covers: str) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value), digest=digests[trial_id])
@@ -98,13 +98,13 @@ def test_pictures_of_other_sets_are_not_paired(tmp_path: Path, digests: Mapping[
     assert bool(warnings) == (covers == "seeds")
 
 
-def test_one_seed_has_an_interval_over_pictures_alone(tmp_path: Path) -> None:
+def test_one_seed_has_an_interval_over_images_alone(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path, seeds=[4])
     study.trial("plain-s4", {"val/accuracy": 0.5}, samples=halves(0.5))
     study.trial("contrastive-s4", {"val/accuracy": 0.6}, samples=halves(0.6))
     figure = study.figure("contrastive")
-    assert (figure["std"], figure["difference"]["covers"]) == (None, "pictures")
-    assert "Covers other pictures, and not other seeds" in study_markdown(study_document(study.folder))
+    assert (figure["std"], figure["difference"]["covers"]) == (None, "images")
+    assert "Covers other images, and not other seeds" in study_markdown(study_document(study.folder))
 
 
 def test_trial_that_failed_does_not_count_and_is_said_so(tmp_path: Path) -> None:

@@ -38,11 +38,11 @@ class Trial:
     def write_json(self, name: str, /, **values: Any) -> None:
         (self.folder / name).write_text(json.dumps(values))
 
-    def draw_panels(self, epoch: int, pictures: tuple[str, ...] = ("a", "b")) -> None:
+    def draw_panels(self, epoch: int, images: tuple[str, ...] = ("a", "b")) -> None:
         folder = self.folder / "panels" / f"epoch-{epoch}"
         folder.mkdir(parents=True)
-        for picture in pictures:
-            Image.new("RGB", (40, 10), (epoch, 0, 0)).save(folder / f"{picture}.png")
+        for image in images:
+            Image.new("RGB", (40, 10), (epoch, 0, 0)).save(folder / f"{image}.png")
 
 
 def row(epoch: int) -> dict[str, float]:

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 CURVE = {"chart": "under attack", "name": "PGD", "x_label": "radius", "y_label": "accuracy", "x": [0, 1], "y": [0.9, 0]}
 
 
-def write_part(trial: Any, name: str, *, pictures: tuple[str, ...] = (), **fields: Any) -> None:
+def write_part(trial: Any, name: str, *, images: tuple[str, ...] = (), **fields: Any) -> None:
     folder = trial.folder / "evaluation"
     folder.mkdir(exist_ok=True)
-    for picture in pictures:
+    for image in images:
         (folder / name).mkdir(exist_ok=True)
-        Image.new("RGB", (20, 10), "red").save(folder / name / f"{picture}.png")
+        Image.new("RGB", (20, 10), "red").save(folder / name / f"{image}.png")
     trial.write_json(f"evaluation/{name}.json", part=name, **fields)
 
 
@@ -30,12 +30,12 @@ def artifacts(store: Store, run_id: str | None, folder: str) -> list[str]:
     return sorted(Path(file.path).name for file in connect(store).list_artifacts(run_id, folder))
 
 
-def test_parts_arrive_with_their_pictures_and_charts(
+def test_parts_arrive_with_their_images_and_charts(
     store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]
 ) -> None:
     trial.write_rows(3)
     write_part(trial, "pgd", curves=[CURVE])
-    write_part(trial, "gallery", pictures=("cat", "dog"))
+    write_part(trial, "gallery", images=("cat", "dog"))
     trial_run = make_trial_run(trial)
     trial_run.push()
     assert artifacts(store, trial_run.run_id, "evaluation") == ["charts.html", "gallery.json", "pgd.json"]
@@ -45,17 +45,17 @@ def test_parts_arrive_with_their_pictures_and_charts(
 
 def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]) -> None:
     trial.write_rows(1)
-    write_part(trial, "gallery", pictures=("cat",))
-    write_part(trial, "mean", pictures=("map",))
+    write_part(trial, "gallery", images=("cat",))
+    write_part(trial, "mean", images=("map",))
     trial_run = make_trial_run(trial)
     trial_run.push()
     before = artifacts(store, trial_run.run_id, "images")
     make_trial_run(trial).push()
     assert artifacts(store, trial_run.run_id, "images") == before
-    write_part(trial, "mean", pictures=("map",), seconds=2)
+    write_part(trial, "mean", images=("map",), seconds=2)
     make_trial_run(trial).push()
     assert artifacts(store, trial_run.run_id, "images") == before
-    write_part(trial, "mean", pictures=("map",), metrics={"val/loss": 2})
+    write_part(trial, "mean", images=("map",), metrics={"val/loss": 2})
     make_trial_run(trial).push()
     news = set(artifacts(store, trial_run.run_id, "images")) - set(before)
     assert news

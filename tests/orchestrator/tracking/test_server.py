@@ -129,7 +129,7 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     run = connect(store).get_run(run_id)
     assert run.info.status == "FINISHED"
     assert len(connect(store).search_runs([experiment_id])) == 1
-    assert len(connect(store).list_artifacts(run_id, "images")) == 8  # 4 pictures and their compressed copies
+    assert len(connect(store).list_artifacts(run_id, "images")) == 8  # 4 images and their compressed copies
     assert capsys.readouterr().out == ""  # it belongs to the commands' JSON
 
 

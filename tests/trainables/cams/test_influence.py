@@ -12,7 +12,7 @@ def test_by_hand() -> None:
     )
     background = torch.tensor([[[1.0, 0.25]], [[0.0, 0.0]]])
     foreground_B, background_B = influence(contrastive, background)
-    # First picture: cell sums 4 and 6, of which all and a quarter are background.
+    # First image: cell sums 4 and 6, of which all and a quarter are background.
     assert foreground_B.tolist() == [4.5, 4.0]
     assert background_B.tolist() == [5.5, 0.0]
 

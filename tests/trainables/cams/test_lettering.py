@@ -12,9 +12,9 @@ MISSING = "\U0010ffff"
 
 
 def look(text: str) -> bytes:
-    picture = Image.new("L", (80, 40))
-    ImageDraw.Draw(picture).text((4, 4), text, font=font(20), fill=255)
-    return picture.tobytes()
+    image = Image.new("L", (80, 40))
+    ImageDraw.Draw(image).text((4, 4), text, font=font(20), fill=255)
+    return image.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ def panel(image: Tensor = IMAGE, background: Tensor | None = None, maps: Tensor 
     return draw_panel(image, background, maps, title="a title", rivals=[(k, f"0 vs {k}") for k in range(1, rivals + 1)])
 
 
-def cells(picture: Image.Image, num_cells: int, *, width: int = MIN_CELL, height: int = MIN_CELL) -> list[Tensor]:
+def cells(image: Image.Image, num_cells: int, *, width: int = MIN_CELL, height: int = MIN_CELL) -> list[Tensor]:
     """Cut the cells out of a panel, as height, width, colour in [0, 1]."""
-    top = picture.height - MARGIN - height
-    pixels = torch.from_numpy(np.array(picture)) / 255
+    top = image.height - MARGIN - height
+    pixels = torch.from_numpy(np.array(image)) / 255
     lefts = [MARGIN + position * (width + GAP) for position in range(num_cells)]
     return [pixels[top : top + height, left : left + width] for left in lefts]
 
@@ -73,7 +73,7 @@ def test_without_a_mask_the_second_cell_holds_words_only() -> None:
     ("size", "cell"),
     [((48, 48), (192, 192)), ((224, 224), (224, 224)), ((100, 150), (200, 300)), ((672, 336), (336, 168))],
 )
-def test_small_pictures_are_enlarged_by_whole_numbers_and_large_ones_reduced(
+def test_small_images_are_enlarged_by_whole_numbers_and_large_ones_reduced(
     size: tuple[int, int], cell: tuple[int, int]
 ) -> None:
     drawn = panel(torch.rand(3, *size))

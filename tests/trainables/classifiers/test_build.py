@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.cams import hirescam
-from trainables.classifiers import embed_pictures, fit_classifier, restore_classifier
+from trainables.classifiers import embed_images, fit_classifier, restore_classifier
 from trainables.config import (
     CrossEntropy,
     EmbeddingClassifier,
@@ -17,7 +17,7 @@ from trainables.config import (
     SmallCnn,
     SpuriousDigits,
 )
-from trainables.data import Batch, PictureError, build_data, evaluation_batches
+from trainables.data import Batch, ImageError, build_data, evaluation_batches
 from trainables.models import Classifier, build_model
 
 CONFIGS: dict[str, EmbeddingClassifier] = {
@@ -39,10 +39,10 @@ def reference_batches(batch_size: int = 16) -> Iterable[Batch]:
 
 
 def fitted(name: str, model: Classifier) -> Classifier:
-    return fit_classifier(CONFIGS[name], model, *embed_pictures(model, reference_batches(), device=CPU)).model
+    return fit_classifier(CONFIGS[name], model, *embed_images(model, reference_batches(), device=CPU)).model
 
 
-def pictures() -> Batch:
+def make_images() -> Batch:
     (batch,) = evaluation_batches(DATA.val, batch_size=20)
     return batch
 
@@ -52,7 +52,7 @@ def pictures() -> Batch:
 def test_the_maps_sum_to_the_logits(name: str, head_bias: bool) -> None:
     model = fitted(name, network(head_bias=head_bias))
     with torch.no_grad():
-        output = model(pictures().images_BCHW)
+        output = model(make_images().images_BCHW)
         sums = hirescam(output.features, model.head.weight).sum((2, 3))
     bias = 0 if model.head.bias is None else model.head.bias
     assert (output.logits - sums - bias).abs().max() < 1e-5
@@ -63,9 +63,9 @@ def test_the_maps_sum_to_the_logits(name: str, head_bias: bool) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_head_takes_no_gradient_and_the_pictures_do(name: str) -> None:
+def test_the_head_takes_no_gradient_and_the_images_do(name: str) -> None:
     model = fitted(name, network())
-    images = pictures().images_BCHW.requires_grad_()
+    images = make_images().images_BCHW.requires_grad_()
     model(images).logits.sum().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
@@ -75,7 +75,7 @@ def test_the_head_takes_no_gradient_and_the_pictures_do(name: str) -> None:
 @pytest.mark.parametrize("name", ["linear_probe", "nearest_centroid"])
 def test_it_is_evaluated_on_the_features_that_it_was_fitted_to(name: str) -> None:
     model = network()
-    embeddings, labels = embed_pictures(model, reference_batches(), device=CPU)
+    embeddings, labels = embed_images(model, reference_batches(), device=CPU)
     found = fit_classifier(CONFIGS[name], model, embeddings, labels)
     with torch.no_grad():
         hits = [found.model(batch.images_BCHW).logits.argmax(1) == batch.labels_B for batch in reference_batches()]
@@ -85,13 +85,13 @@ def test_it_is_evaluated_on_the_features_that_it_was_fitted_to(name: str) -> Non
 
 def test_embeddings_have_length_1_and_follow_the_ids() -> None:
     model = network()
-    embeddings, labels = embed_pictures(model, reference_batches(), device=CPU)
+    embeddings, labels = embed_images(model, reference_batches(), device=CPU)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(60))
     shares = [evaluation_batches(DATA.reference, batch_size=7, rank=rank, world_size=2) for rank in range(2)]
     parts: list[list[object]] = []
     for share in shares:
-        embed_pictures(model, share, device=CPU, gather=lambda part: parts.append(part) or [part])  # type: ignore[func-returns-value,list-item]
-    joined, labels_of_both = embed_pictures(model, [], device=CPU, gather=lambda _: parts)  # type: ignore[arg-type,return-value]
+        embed_images(model, share, device=CPU, gather=lambda part: parts.append(part) or [part])  # type: ignore[func-returns-value,list-item]
+    joined, labels_of_both = embed_images(model, [], device=CPU, gather=lambda _: parts)  # type: ignore[arg-type,return-value]
     torch.testing.assert_close(joined, embeddings)
     assert torch.equal(labels_of_both, labels)
 
@@ -99,19 +99,19 @@ def test_embeddings_have_length_1_and_follow_the_ids() -> None:
 def test_the_network_s_mode_is_left_as_it_was() -> None:
     model = network().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    embed_pictures(model, reference_batches(), device=CPU)
+    embed_images(model, reference_batches(), device=CPU)
     assert model.training
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_no_picture_and_no_number_are_refused() -> None:
-    with pytest.raises(PictureError, match="not one training picture could be read"):
-        embed_pictures(network(), [], device=CPU)
+def test_no_image_and_no_number_are_refused() -> None:
+    with pytest.raises(ImageError, match="not one training image could be read"):
+        embed_images(network(), [], device=CPU)
     model = network()
     with torch.no_grad():
         next(iter(model.trunk.parameters())).fill_(torch.nan)
-    with pytest.raises(FloatingPointError, match="the features of the training pictures are not all finite"):
-        embed_pictures(model, reference_batches(), device=CPU)
+    with pytest.raises(FloatingPointError, match="the features of the training images are not all finite"):
+        embed_images(model, reference_batches(), device=CPU)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -120,18 +120,18 @@ def test_config_and_state_make_the_classifier_again(name: str) -> None:
     state = {key: value.clone() for key, value in model.state_dict().items()}
     restored = restore_classifier(CONFIGS[name], network(seed=1), state)
     with torch.no_grad():
-        found, expected = (each(pictures().images_BCHW) for each in (restored, model))
+        found, expected = (each(make_images().images_BCHW) for each in (restored, model))
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_it_normalises_pictures_as_the_network_does(name: str) -> None:
+def test_it_normalises_images_as_the_network_does(name: str) -> None:
     model = network()
     model.mean, model.std = torch.full((1, 3, 1, 1), 0.5), torch.full((1, 3, 1, 1), 0.25)
     changed = fitted(name, model)
     seen: list[Tensor] = []
     changed.trunk.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
-    images = pictures().images_BCHW
+    images = make_images().images_BCHW
     changed(images)
     torch.testing.assert_close(seen[0], (images - 0.5) / 0.25)
 

@@ -35,10 +35,10 @@ def test_the_nearest_mean_is_chosen(temperature: float) -> None:
     torch.testing.assert_close(logits.softmax(1), expected)
 
 
-def test_a_class_without_a_picture_is_never_chosen(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_class_without_a_image_is_never_chosen(caplog: pytest.LogCaptureFixture) -> None:
     embeddings = torch.eye(3)[:2]
     with caplog.at_level(logging.WARNING):
         weight, bias = nearest_centroid(embeddings, torch.tensor([0, 2]), num_classes=4, temperature=1.0)
     queries = functional.normalize(torch.randn(500, 3, dtype=torch.float64), dim=1)
     assert set(functional.linear(queries, weight, bias).argmax(1).tolist()) == {0, 2}
-    assert "2 of 4 classes have no picture to fit the nearest centroid to" in caplog.text
+    assert "2 of 4 classes have no image to fit the nearest centroid to" in caplog.text

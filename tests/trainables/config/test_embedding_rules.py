@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trainables.config import ConfigError, config_hash, experiment_from_tree, override, pictures_to_fit
+from trainables.config import ConfigError, config_hash, experiment_from_tree, images_to_fit, override
 
 PHOTOS: dict[str, Any] = {"kind": "image_folder", "root": "/p"}
 SAME_VIEWS: dict[str, Any] = {**PHOTOS, "augmentation": {"crop_scale_min": 1, "flip": False}}
@@ -20,14 +20,14 @@ CASES = [
     pytest.param(
         {"objective": objective("supcon"), "training": {"accumulate": 2}},
         {"objective": objective("supcon"), "resources": {"workers": 2}},
-        "training.accumulate = 2 is another loss with objective.kind = supcon, which compares all pictures of a batch "
+        "training.accumulate = 2 is another loss with objective.kind = supcon, which compares all images of a batch "
         "with each other: set it to 1, and spread a large batch over resources.workers",
         id="a batch in parts",
     ),
     pytest.param(
         {"objective": objective("supcon"), "data": SAME_VIEWS},
         {"objective": objective("triplet"), "data": SAME_VIEWS},
-        "objective.kind = supcon learns from two views of each picture, and with data.augmentation.crop_scale_min = "
+        "objective.kind = supcon learns from two views of each image, and with data.augmentation.crop_scale_min = "
         "1.0 and data.augmentation.flip = false both are the same; lower the first or set the second to true",
         id="two views",
     ),
@@ -41,19 +41,19 @@ CASES = [
     pytest.param(
         {"objective": objective("triplet", fit_sample=65), "data": DIGITS},
         {"objective": objective("triplet", fit_sample=64), "data": DIGITS},
-        "objective.fit_sample = 65 is more than the data.num_train = 64 pictures",
+        "objective.fit_sample = 65 is more than the data.num_train = 64 images",
         id="sample of a training set",
     ),
     pytest.param(
         {"objective": objective("triplet", classifier={**NEIGHBOURS, "num_neighbours": 65}), "data": DIGITS},
         {"objective": objective("triplet", classifier={**NEIGHBOURS, "num_neighbours": 64}), "data": DIGITS},
-        "objective.classifier.num_neighbours = 65 is more than the data.num_train = 64 pictures",
+        "objective.classifier.num_neighbours = 65 is more than the data.num_train = 64 images",
         id="neighbours of a training set",
     ),
     pytest.param(
         {"objective": objective("triplet", fit_sample=19, classifier=NEIGHBOURS), "data": PHOTOS},
         {"objective": objective("triplet", fit_sample=20, classifier=NEIGHBOURS), "data": PHOTOS},
-        "objective.classifier.num_neighbours = 20 is more than the objective.fit_sample = 19 pictures",
+        "objective.classifier.num_neighbours = 20 is more than the objective.fit_sample = 19 images",
         id="neighbours of a sample",
     ),
     pytest.param(
@@ -124,7 +124,7 @@ def test_every_field_makes_another_config(changes: dict[str, Any]) -> None:
 
 def test_what_a_fit_asks_for() -> None:
     def needs(**fields: Any) -> dict[str, int]:
-        return pictures_to_fit(experiment_from_tree({"objective": fields}).objective)
+        return images_to_fit(experiment_from_tree({"objective": fields}).objective)
 
     assert needs(kind="cross_entropy") == needs(kind="supcon") == {}
     assert needs(kind="triplet", fit_sample=30, classifier=NEIGHBOURS) == {

@@ -11,7 +11,7 @@ SHIFT = {"kind": "image_folder", "root": "/q"}
 WITH_MASKS = "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits"
 NO_MASKS = f"masks, and data.kind = image_folder has none; {WITH_MASKS}"
 VOC = {"kind": "pascal_voc", "root": "/p"}
-SEVERAL = "one label a picture, and data.kind = pascal_voc has several; set"
+SEVERAL = "one label an image, and data.kind = pascal_voc has several; set"
 
 CASES = [
     pytest.param(
@@ -105,7 +105,7 @@ CASES = [
     pytest.param(
         {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 4}, "resources": {"workers": 2}},
         {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 2}, "resources": {"workers": 2}},
-        "objective.cutmix needs two pictures to mix, and training.batch_size = 8 leaves one in each part, of which "
+        "objective.cutmix needs two images to mix, and training.batch_size = 8 leaves one in each part, of which "
         "there are resources.workers = 2 (at least 1) times training.accumulate = 4",
         id="a partner for CutMix",
     ),
@@ -113,7 +113,7 @@ CASES = [
         {"data": {"image_size": 63}, "model": {"kind": "resnet18"}},
         {"data": {"image_size": 64}, "model": {"kind": "resnet18"}},
         "data.image_size = 63 leaves a map of less than 2 x 2 cells at model.cam_stride = 32; "
-        "lower the stride or enlarge the pictures",
+        "lower the stride or enlarge the images",
         id="map size",
     ),
     pytest.param(
@@ -133,8 +133,8 @@ CASES = [
         {"evaluation": {"panel_every_epochs": 1, "panel_images": 0}},
         {"evaluation": {"panel_every_epochs": 1, "panel_images": 1}},
         "evaluation.panel_every_epochs = 1 has no effect with evaluation.panel_images = 0; "
-        "set it to null, or draw a picture or more",
-        id="panels of no picture",
+        "set it to null, or draw an image or more",
+        id="panels of no image",
     ),
     pytest.param(
         {"evaluation": {"panel_every_epochs": 3}, "training": {"epochs": 3}},
@@ -165,7 +165,7 @@ def test_rule(broken: dict[str, Any], kept: dict[str, Any], message: str) -> Non
         ({"kind": "spurious_digits"}, {"gpus": 1, "cpus": 8}, 0),
     ],
 )
-def test_pictures_keep_up_with_a_gpu_unless_told_otherwise(
+def test_images_keep_up_with_a_gpu_unless_told_otherwise(
     data: dict[str, Any], resources: dict[str, Any], processes: int
 ) -> None:
     assert experiment_from_tree({"data": data, "resources": resources}).loader_processes == processes

@@ -69,7 +69,7 @@ def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def refused(config: ExperimentConfig) -> set[str]:
-    """Return the fields that could have another value if the data had masks, or one label a picture."""
+    """Return the fields that could have another value if the data had masks, or one label an image."""
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
         return NEED_ONE_LABEL
     return set() if config.data.kind in KINDS_WITH_MASKS else NEED_MASKS

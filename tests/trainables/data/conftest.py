@@ -21,7 +21,7 @@ PETS["test"] = ["Abyssinian_3 1 1 1", "beagle_2 5 2 4", "samoyed_7 30 2 21"]
 
 
 def paint(path: Path, size: tuple[int, int] = (60, 48), seed: int = 0) -> None:
-    """Write a picture of random pixels, width and height as given."""
+    """Write an image of random pixels, width and height as given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = size
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

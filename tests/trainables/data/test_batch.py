@@ -35,7 +35,7 @@ def test_split_into_equal_consecutive_parts() -> None:
 
 
 @pytest.mark.parametrize(("num", "parts", "lengths"), [(5, 2, [3, 2]), (7, 3, [3, 2, 2]), (2, 4, [1, 1]), (0, 2, [])])
-def test_split_of_a_batch_that_lost_pictures_has_no_empty_part(num: int, parts: int, lengths: list[int]) -> None:
+def test_split_of_a_batch_that_lost_images_has_no_empty_part(num: int, parts: int, lengths: list[int]) -> None:
     split = batch_of(num).split(parts)
     assert [len(part) for part in split] == lengths
     assert sum((part.ids for part in split), ()) == batch_of(num).ids

@@ -62,7 +62,7 @@ def test_a_batch_by_hand() -> None:
     assert batch.classes_BHW is classes_BHW
 
 
-def test_a_batch_of_no_picture_has_the_form_of_any() -> None:
+def test_a_batch_of_no_image_has_the_form_of_any() -> None:
     nothing = torch.empty(0, dtype=torch.int64)
     batch = batch_of_classes(
         torch.empty(0, 3, 2, 2), torch.empty(0, 2, 2, dtype=torch.uint8), nothing, (), num_classes=4

@@ -8,18 +8,18 @@ import torch
 
 from trainables.config import DataConfig
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
-from trainables.data import Batch, DataBundle, Draw, PictureSet
+from trainables.data import Batch, DataBundle, Draw, ImageSet
 from trainables.data.build import BUILDERS
 
 KINDS = sorted(BUILDERS)
 Build = Callable[[str], DataBundle]
 
 
-def sets(bundle: DataBundle) -> list[PictureSet]:
+def sets(bundle: DataBundle) -> list[ImageSet]:
     return [bundle.train, bundle.val, *bundle.shift.values()]
 
 
-def fetch(dataset: PictureSet, seed: int = 0) -> Batch:
+def fetch(dataset: ImageSet, seed: int = 0) -> Batch:
     return dataset.__getitems__([Draw(index, seed + index) for index in range(len(dataset))])
 
 
@@ -97,7 +97,7 @@ class TestContract:
             assert len(set(ids)) == len(dataset)
             assert not any("/" in id_ for id_ in ids)
 
-    def test_a_draw_decides_its_picture(self, bundle_of: Build, kind: str) -> None:
+    def test_a_draw_decides_its_image(self, bundle_of: Build, kind: str) -> None:
         for dataset in sets(bundle_of(kind)):
             whole = fetch(dataset, seed=7)
             alone = dataset.__getitems__([Draw(2, 9), Draw(0, 7)])
@@ -105,14 +105,14 @@ class TestContract:
             assert torch.equal(alone.images_BCHW, whole.images_BCHW[[2, 0]])
             assert torch.equal(alone.background_BHW, whole.background_BHW[[2, 0]])
 
-    def test_only_photos_of_the_training_set_are_augmented(self, bundle_of: Build, kind: str) -> None:
+    def test_only_images_of_the_training_set_are_augmented(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)
         changed = not torch.equal(fetch(bundle.train, seed=1).images_BCHW, fetch(bundle.train, seed=2).images_BCHW)
         assert changed == (kind != "spurious_digits")
         for dataset in (bundle.val, *bundle.shift.values()):
             assert_equal(fetch(dataset, seed=1), fetch(dataset, seed=2))
 
-    def test_the_reference_shows_the_training_pictures_as_validation_would(self, bundle_of: Build, kind: str) -> None:
+    def test_the_reference_shows_the_training_images_as_validation_would(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)
         shown, trained = fetch(bundle.reference), fetch(bundle.train)
         assert shown.ids == trained.ids

@@ -18,7 +18,7 @@ def drawn(draw: Kind, *, num: int = 5, seed: int = 7, image_size: int = 32) -> D
 
 
 @pytest.mark.parametrize("draw", KINDS)
-def test_a_picture_follows_from_seed_and_index_alone(draw: Kind) -> None:
+def test_a_image_follows_from_seed_and_index_alone(draw: Kind) -> None:
     before = torch.random.get_rng_state()
     whole = drawn(draw).__getitems__([Draw(index, 0) for index in range(5)])
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -66,7 +66,7 @@ def test_a_bare_texture_shows_the_hues_of_training_and_nothing_else() -> None:
     assert distances.max() < 5 * LUMINANCE_NOISE
 
 
-def test_digest_covers_what_the_pictures_follow_from() -> None:
+def test_digest_covers_what_the_images_follow_from() -> None:
     digests = [
         drawn(normal_noise).digest(),
         drawn(normal_noise, num=6).digest(),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s, write_picture
+from tests.trainables.imagenet_tree import write_hard_imagenet, write_image, write_imagenet_s
 from trainables.config import ConfigError, DataConfig, HardImageNet, ImageNetS
 from trainables.data import DataBundle, FileIndex, build_data
 from trainables.data.folders import Listing, list_folders
@@ -47,8 +47,8 @@ def imagenet_s(root: Path, **fields: object) -> ImageNetS:
 
 def described(bundle: DataBundle) -> list[object]:
     sets = (bundle.train, bundle.val, bundle.reference)
-    entries = [list(pictures.entries) for pictures in sets]  # type: ignore[attr-defined]
-    return [bundle.class_names, entries, [pictures.digest() for pictures in sets]]
+    entries = [list(images.entries) for images in sets]  # type: ignore[attr-defined]
+    return [bundle.class_names, entries, [images.digest() for images in sets]]
 
 
 def configs(root: Path) -> list[DataConfig]:
@@ -74,11 +74,11 @@ def test_a_kept_list_gives_the_same_data_without_listing_a_folder(root: Path, tm
 def test_digest_is_that_of_files_looked_at_one_by_one(root: Path) -> None:
     for config in configs(root):
         bundle = build_data(config)
-        for pictures in (bundle.train, bundle.val):
-            given = pictures.digest()
-            pictures._given_digest = None  # type: ignore[attr-defined]
-            del pictures.__dict__["_digest"]
-            assert pictures.digest() == given
+        for images in (bundle.train, bundle.val):
+            given = images.digest()
+            images._given_digest = None  # type: ignore[attr-defined]
+            del images.__dict__["_digest"]
+            assert images.digest() == given
 
 
 def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
     before = build_data(config, kept)
     match change:
         case "added":
-            write_picture(folder / "train" / "n01" / "n01_9.JPEG")
+            write_image(folder / "train" / "n01" / "n01_9.JPEG")
         case "removed":
             (folder / "train" / "n02" / "n02_3.JPEG").unlink()
         case "mask removed":
@@ -135,7 +135,7 @@ def test_missing_masks_are_named_from_the_list_too(root: Path, tmp_path: Path) -
 
 
 def test_a_list_of_folders_that_may_still_change_is_not_kept(root: Path, tmp_path: Path) -> None:
-    write_picture(root / "ImageNetS3" / "train" / "n01" / "n01_9.JPEG")
+    write_image(root / "ImageNetS3" / "train" / "n01" / "n01_9.JPEG")
     assert len(build_data(imagenet_s(root), FileIndex(tmp_path / "manifests")).train) == 13
     assert not (tmp_path / "manifests").exists()
 

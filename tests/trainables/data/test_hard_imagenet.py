@@ -7,14 +7,14 @@ from PIL import Image
 
 from tests.trainables.imagenet_tree import CLASSES, OWN, SIZE, write_hard_imagenet
 from trainables.config import ConfigError, HardImageNet
-from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 
 
 def bundle(root: Path, **fields: object) -> DataBundle:
     return build_data(HardImageNet.model_validate({"root": str(root), "image_size": 48, **fields}))
 
 
-def fetch(dataset: PictureSet) -> Batch:
+def fetch(dataset: ImageSet) -> Batch:
     return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
 
 
@@ -25,14 +25,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def write_mask(root: Path, mode: str) -> None:
-    """Write the mask of the first validation picture in another mode, where it has one at full transparency."""
+    """Write the mask of the first validation image in another mode, where it has one at full transparency."""
     mask_HW = np.zeros(SIZE, dtype=np.uint8)
     mask_HW[OWN] = 1
     mask = Image.fromarray(mask_HW).convert("RGB").convert(mode)
     mask.save(root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG", format="PNG")
 
 
-def test_pictures_with_a_mask_and_their_objects(root: Path) -> None:
+def test_images_with_a_mask_and_their_objects(root: Path) -> None:
     data = bundle(root)
     train, val = fetch(data.train), fetch(data.val)
     expected_HW = torch.ones(*SIZE)
@@ -53,7 +53,7 @@ def test_object_is_what_is_not_black(root: Path, mode: str) -> None:
 
 def test_a_mask_of_another_size_is_named(root: Path) -> None:
     Image.new("L", (10, 10)).save(root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG", format="PNG")
-    with pytest.raises(PictureError, match=r"n01_ILSVRC2012_val_n01\.JPEG has shape \(10, 10\), but its picture"):
+    with pytest.raises(ImageError, match=r"n01_ILSVRC2012_val_n01\.JPEG has shape \(10, 10\), but its image"):
         fetch(bundle(root).val)
 
 
@@ -66,14 +66,14 @@ def test_other_folders(root: Path) -> None:
 def test_a_missing_folder_tells_the_layout(root: Path) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"elsewhere/train cannot be read .*looked for elsewhere/{train,val}/<wnid>_<picture> and imag",
+        match=r"elsewhere/train cannot be read .*looked for elsewhere/{train,val}/<wnid>_<image> and imag",
     ):
         bundle(root, masks="elsewhere")
 
 
 def test_a_name_that_is_no_mask_is_named(root: Path) -> None:
     (root / "hardImageNet" / "val" / "readme.txt").write_text("hello")
-    with pytest.raises(ConfigError, match=r"hardImageNet/val has readme\.txt; expected masks <wnid>_<picture>"):
+    with pytest.raises(ConfigError, match=r"hardImageNet/val has readme\.txt; expected masks <wnid>_<image>"):
         bundle(root)
 
 
@@ -83,11 +83,11 @@ def test_classes_that_differ_are_named(root: Path) -> None:
         bundle(root)
 
 
-def test_a_missing_picture_is_named(root: Path) -> None:
+def test_a_missing_image_is_named(root: Path) -> None:
     (root / "imagenet" / "train" / "n02" / "n02_1.JPEG").unlink()
     with pytest.raises(
         ConfigError,
-        match=r"1 of 9 pictures that have a mask are missing in .*: imagenet/train/n02/n02_1\.JPEG; .*ski",
+        match=r"1 of 9 images that have a mask are missing in .*: imagenet/train/n02/n02_1\.JPEG; .*ski",
     ):
         bundle(root)
     data = bundle(root, on_error="skip")

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from trainables.config import ConfigError, DogsVsCats, ImageFolder, LabelledFolder, OxfordPet, ShiftSet
-from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 
 
-def fetch(dataset: PictureSet) -> Batch:
+def fetch(dataset: ImageSet) -> Batch:
     return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
 
 
@@ -41,7 +41,7 @@ def test_classes_are_sorted_folders(folder_root: Path) -> None:
 
 def test_nested_folders_belong_to_their_class(folder_root: Path) -> None:
     paint(folder_root / "val" / "dog" / "puppies" / "0.png")
-    (folder_root / "val" / "dog" / "notes.txt").write_text("no picture")
+    (folder_root / "val" / "dog" / "notes.txt").write_text("no image")
     batch = fetch(folders(folder_root).val)
     assert batch.ids[2:5] == ("dog__0", "dog__1", "dog__puppies__0")
     assert batch.labels_B.tolist() == [0, 0, 1, 1, 1, 2, 2]
@@ -53,7 +53,7 @@ def test_train_and_val_must_agree(folder_root: Path) -> None:
         folders(folder_root)
 
 
-def test_a_class_without_pictures_is_named(folder_root: Path) -> None:
+def test_a_class_without_images_is_named(folder_root: Path) -> None:
     shutil.rmtree(folder_root / "train" / "fox")
     (folder_root / "train" / "fox").mkdir()
     with pytest.raises(ConfigError, match=r"data: .*train: Found no valid file for the classes fox"):
@@ -122,10 +122,10 @@ def test_dogs_vs_cats_missing(folder_root: Path) -> None:
         folders(folder_root, {"asirra": DogsVsCats()})
 
 
-def test_a_corrupt_shifted_picture_names_its_own_setting(folder_root: Path, asirra: Path) -> None:
+def test_a_corrupt_shifted_image_names_its_own_setting(folder_root: Path, asirra: Path) -> None:
     (asirra / "dogs-vs-cats" / "train" / "cat.3.jpg").write_bytes(b"")
     shift = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra))}).shift["asirra"]
-    with pytest.raises(PictureError, match=r"cat\.3\.jpg .*set data\.shift\.asirra\.on_error=skip"):
+    with pytest.raises(ImageError, match=r"cat\.3\.jpg .*set data\.shift\.asirra\.on_error=skip"):
         fetch(shift)
     skipping = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra), on_error="skip")}).shift["asirra"]
     assert fetch(skipping).ids == ("cat.20", "dog.2", "dog.10")
@@ -133,9 +133,12 @@ def test_a_corrupt_shifted_picture_names_its_own_setting(folder_root: Path, asir
 
 
 @pytest.mark.data
-def test_real_folders(photos_root: str) -> None:
+def test_real_folders(real_images_root: str) -> None:
     config = ImageFolder(
-        root=f"{photos_root}/cifar10", val="test", image_size=32, shift={"asirra": DogsVsCats(root=photos_root)}
+        root=f"{real_images_root}/cifar10",
+        val="test",
+        image_size=32,
+        shift={"asirra": DogsVsCats(root=real_images_root)},
     )
     bundle = build_data(config)
     assert (len(bundle.train), len(bundle.val)) == (10000, 2000)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.imagenet_tree import CLASSES, IGNORED, OWN, id_map, write_ids, write_imagenet_s, write_picture
+from tests.trainables.imagenet_tree import CLASSES, IGNORED, OWN, id_map, write_ids, write_image, write_imagenet_s
 from trainables.config import ConfigError, ImageNetS
-from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data, training_batches
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, training_batches
 from trainables.data.imagenet_s import mask_ids, own_class
 
 
@@ -17,7 +17,7 @@ def bundle(root: Path, **fields: object) -> DataBundle:
     return build_data(ImageNetS.model_validate(settings))
 
 
-def fetch(dataset: PictureSet) -> Batch:
+def fetch(dataset: ImageSet) -> Batch:
     return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_object_background_and_ignored_by_hand(folder: Path) -> None:
-    """The central 48 columns of the 60 x 48 pictures are columns 6 to 53; other classes' pixels are background."""
+    """The central 48 columns of the 60 x 48 images are columns 6 to 53; other classes' pixels are background."""
     data = bundle(folder.parent)
     batch = fetch(data.val)
     expected_HW = torch.ones(48, 60)
@@ -64,14 +64,14 @@ def test_masked_repeats_are_crops_of_their_own_in_every_epoch(folder: Path) -> N
 
 
 @pytest.mark.parametrize("train", ["train", "train-semi"])
-def test_repeats_need_both_sorts_of_pictures(train: str) -> None:
+def test_repeats_need_both_sorts_of_images(train: str) -> None:
     with pytest.raises(
         ValueError, match=rf"data\.oversample_masked = 2 mixes .*data\.train = {train} has one sort alone"
     ):
         ImageNetS.model_validate({"root": "/p", "train": train, "oversample_masked": 2})
 
 
-def test_a_picture_that_is_in_train_semi_alone_counts_too(folder: Path) -> None:
+def test_a_image_that_is_in_train_semi_alone_counts_too(folder: Path) -> None:
     for name in CLASSES:
         (folder / "train" / name / f"{name}_1.JPEG").unlink()
     assert len(bundle(folder.parent).train) == 12
@@ -88,18 +88,18 @@ def test_classes_may_be_links_as_the_publishers_script_makes_them(folder: Path, 
 @pytest.mark.parametrize("id_", [1, 2, 255, 256, 257, 512, 768, 919])
 def test_ids_are_read_as_red_plus_256_green(tmp_path: Path, id_: int) -> None:
     write_ids(tmp_path / "mask.png", id_map({id_: (0, 0), 1000: (0, 1)}, (1, 3)))
-    with Image.open(tmp_path / "mask.png") as picture:
-        ids_HW = mask_ids(picture)
+    with Image.open(tmp_path / "mask.png") as image:
+        ids_HW = mask_ids(image)
     assert ids_HW.tolist() == [[id_, 1000, 0]]
     assert own_class(torch.from_numpy(ids_HW), id_ - 1, num_classes=919).tolist() == [[1, 2, 0]]
     assert own_class(torch.from_numpy(ids_HW), id_ % 919, num_classes=919).tolist() == [[0, 2, 0]]
 
 
 def test_919_classes_load_with_all_their_ids(tmp_path: Path) -> None:
-    """Each picture of class k shows k at its left, another class beside it, and an ignored stripe at its right."""
+    """Each image of class k shows k at its left, another class beside it, and an ignored stripe at its right."""
     folder, names, size = tmp_path / "ImageNetS919", [f"n{number:08}" for number in range(919)], (32, 32)
     own, other, ignored = (slice(None), slice(0, 8)), (slice(None), slice(8, 16)), (slice(None), slice(24, 32))
-    write_picture(tmp_path / "one.JPEG", size=size)
+    write_image(tmp_path / "one.JPEG", size=size)
     for label, name in enumerate(names):
         for split, stem in (("train-semi", "a"), ("validation", "b")):
             (folder / split / name).mkdir(parents=True)
@@ -117,8 +117,8 @@ def test_919_classes_load_with_all_their_ids(tmp_path: Path) -> None:
         assert batch.labels_B.tolist() == list(range(919))
         assert batch.has_mask_B.all()
         assert torch.equal(batch.background_BHW, expected_HW.expand(919, 32, 32))
-    with Image.open(folder / "validation-segmentation" / names[511] / "b.png") as picture:
-        assert set(np.unique(mask_ids(picture)).tolist()) == {0, 512, 768, 1000}
+    with Image.open(folder / "validation-segmentation" / names[511] / "b.png") as image:
+        assert set(np.unique(mask_ids(image)).tolist()) == {0, 512, 768, 1000}
 
 
 @pytest.mark.parametrize("ids", [[4], [4, 5, 999, 1001]])
@@ -126,7 +126,7 @@ def test_an_id_of_no_class_is_named_with_its_file(folder: Path, ids: list[int]) 
     path = folder / "validation-segmentation" / "n02" / "ILSVRC2012_val_10.png"
     write_ids(path, id_map({2: OWN, **{id_: (0, column) for column, id_ in enumerate(ids)}}))
     with pytest.raises(
-        PictureError,
+        ImageError,
         match=rf"{path} has the ids {', '.join(map(str, ids))}; with 3 classes an id is 0 \(other\), 1 to 3 \(clas"
         r"ses\) or 1000 \(ignored\); .*set data\.on_error=skip",
     ):
@@ -136,7 +136,7 @@ def test_an_id_of_no_class_is_named_with_its_file(folder: Path, ids: list[int]) 
 def test_a_mask_without_colours_is_named(folder: Path) -> None:
     path = folder / "validation-segmentation" / "n02" / "ILSVRC2012_val_10.png"
     Image.new("L", (60, 48)).save(path)
-    with pytest.raises(PictureError, match=r"val_10\.png cannot be read \(it has no colours \(mode L\); a mask of"):
+    with pytest.raises(ImageError, match=r"val_10\.png cannot be read \(it has no colours \(mode L\); a mask of"):
         fetch(bundle(folder.parent).val)
 
 
@@ -179,13 +179,13 @@ def test_other_classes_in_another_folder_are_named(folder: Path) -> None:
 def test_an_empty_class_is_named(folder: Path) -> None:
     for path in (folder / "validation" / "n02").iterdir():
         path.unlink()
-    with pytest.raises(ConfigError, match=r"validation/n02 holds no picture"):
+    with pytest.raises(ConfigError, match=r"validation/n02 holds no image"):
         bundle(folder.parent)
 
 
-def test_pictures_that_share_a_mask_are_named(folder: Path) -> None:
-    write_picture(folder / "validation" / "n02" / "ILSVRC2012_val_10.jpg")
-    with pytest.raises(ConfigError, match=r"validation/n02 has pictures that differ in their ending alone: ILSVRC2"):
+def test_images_that_share_a_mask_are_named(folder: Path) -> None:
+    write_image(folder / "validation" / "n02" / "ILSVRC2012_val_10.jpg")
+    with pytest.raises(ConfigError, match=r"validation/n02 has images that differ in their ending alone: ILSVRC2"):
         bundle(folder.parent)
 
 
@@ -217,8 +217,8 @@ def test_the_folder_lies_below_the_root(folder: str) -> None:
 
 
 @pytest.mark.data
-def test_real_pictures(photos_root: str) -> None:
-    data = bundle(Path(photos_root), folder="ImageNetS-mini", image_size=32, oversample_masked=2)
+def test_real_images(real_images_root: str) -> None:
+    data = bundle(Path(real_images_root), folder="ImageNetS-mini", image_size=32, oversample_masked=2)
     assert (len(data.class_names), len(data.train), len(data.reference), len(data.val)) == (6, 410 + 60, 410, 178)
     val = fetch(data.val)
     assert val.has_mask_B.float().mean() > 0.95

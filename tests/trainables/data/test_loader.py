@@ -9,8 +9,8 @@ from trainables.config import OxfordPet, SpuriousDigits
 from trainables.data import (
     Batch,
     DataBundle,
-    PictureError,
-    PictureSet,
+    ImageError,
+    ImageSet,
     build_data,
     evaluation_batches,
     training_batches,
@@ -19,7 +19,7 @@ from trainables.data.loader import augmentation_seeds
 
 
 @pytest.fixture
-def digits() -> PictureSet:
+def digits() -> ImageSet:
     return build_data(SpuriousDigits(num_train=50, num_test=23, image_size=32)).train
 
 
@@ -36,7 +36,7 @@ def assert_same(first: Iterable[Batch], second: Iterable[Batch]) -> None:
         assert one.classes_BHW is None or torch.equal(one.classes_BHW, other.classes_BHW)
 
 
-def test_an_epoch_visits_each_picture_once_and_drops_the_incomplete_batch(digits: PictureSet) -> None:
+def test_an_epoch_visits_each_image_once_and_drops_the_incomplete_batch(digits: ImageSet) -> None:
     batches = training_batches(digits, batch_size=8, seed=0, epoch=0)
     seen = ids(batches)
     assert len(batches) == len(seen) == 6
@@ -44,7 +44,7 @@ def test_an_epoch_visits_each_picture_once_and_drops_the_incomplete_batch(digits
     assert len({id_ for batch in seen for id_ in batch}) == 48
 
 
-def test_order_follows_from_seed_and_epoch(digits: PictureSet) -> None:
+def test_order_follows_from_seed_and_epoch(digits: ImageSet) -> None:
     def order(seed: int, epoch: int) -> list[tuple[str, ...]]:
         return ids(training_batches(digits, batch_size=8, seed=seed, epoch=epoch))
 
@@ -53,7 +53,7 @@ def test_order_follows_from_seed_and_epoch(digits: PictureSet) -> None:
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 4])
-def test_rank_slices_make_up_the_global_batch(digits: PictureSet, world_size: int) -> None:
+def test_rank_slices_make_up_the_global_batch(digits: ImageSet, world_size: int) -> None:
     whole = ids(training_batches(digits, batch_size=8, seed=3, epoch=2))
     ranks = [
         ids(training_batches(digits, batch_size=8, seed=3, epoch=2, rank=rank, world_size=world_size))
@@ -63,7 +63,7 @@ def test_rank_slices_make_up_the_global_batch(digits: PictureSet, world_size: in
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_evaluation_ranks_take_every_nth_picture_in_order(world_size: int) -> None:
+def test_evaluation_ranks_take_every_nth_image_in_order(world_size: int) -> None:
     val = build_data(SpuriousDigits(num_train=50, num_test=23, image_size=32)).val
     for rank in range(world_size):
         batches = evaluation_batches(val, batch_size=4, rank=rank, world_size=world_size)
@@ -72,7 +72,7 @@ def test_evaluation_ranks_take_every_nth_picture_in_order(world_size: int) -> No
         assert len(batches) == len(ids(batches)) == -(-len(expected) // 4)
 
 
-def test_a_rank_without_pictures_has_no_batches() -> None:
+def test_a_rank_without_images_has_no_batches() -> None:
     val = build_data(SpuriousDigits(num_train=10, num_test=10, image_size=32)).val
     assert ids(evaluation_batches(val, batch_size=4, rank=11, world_size=12)) == []
 
@@ -80,13 +80,13 @@ def test_a_rank_without_pictures_has_no_batches() -> None:
 def test_augmentation_is_independent_of_rank_and_batch(bundle_of: Callable[[str], DataBundle]) -> None:
     train = bundle_of("image_folder").train
 
-    def pictures(**options: int) -> dict[str, torch.Tensor]:
+    def images(**options: int) -> dict[str, torch.Tensor]:
         batches = training_batches(train, seed=1, epoch=4, **options)
         return {id_: batch.images_BCHW[k] for batch in batches for k, id_ in enumerate(batch.ids)}
 
-    whole = pictures(batch_size=12)
-    small = pictures(batch_size=2)
-    ranks = pictures(batch_size=6, rank=0, world_size=2) | pictures(batch_size=6, rank=1, world_size=2)
+    whole = images(batch_size=12)
+    small = images(batch_size=2)
+    ranks = images(batch_size=6, rank=0, world_size=2) | images(batch_size=6, rank=1, world_size=2)
     assert whole.keys() == small.keys() == ranks.keys()
     for id_, image_CHW in whole.items():
         assert torch.equal(image_CHW, small[id_])
@@ -94,7 +94,7 @@ def test_augmentation_is_independent_of_rank_and_batch(bundle_of: Callable[[str]
 
 
 @pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "image_folder", "spurious_digits"])
-def test_a_second_view_is_the_same_pictures_augmented_anew(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
+def test_a_second_view_is_the_same_images_augmented_anew(bundle_of: Callable[[str], DataBundle], kind: str) -> None:
     train = bundle_of(kind).train
     (batch, *_) = training_batches(train, batch_size=4, seed=2, epoch=3, num_views=2)
     (plain, *_) = training_batches(train, batch_size=4, seed=2, epoch=3)
@@ -119,7 +119,7 @@ def test_views_are_independent_of_rank(bundle_of: Callable[[str], DataBundle], k
     assert all(torch.equal(whole[id_], ranks[id_]) for id_ in whole)
 
 
-def test_evaluation_ranks_share_the_pictures_that_are_asked_for(digits: PictureSet) -> None:
+def test_evaluation_ranks_share_the_images_that_are_asked_for(digits: ImageSet) -> None:
     chosen = [3, 8, 9, 20, 49]
     shares = [ids(evaluation_batches(digits, batch_size=2, indices=chosen, rank=r, world_size=2)) for r in range(2)]
     assert shares == [[("train-00003", "train-00009"), ("train-00049",)], [("train-00008", "train-00020")]]
@@ -156,18 +156,18 @@ def test_loading_leaves_the_global_generator_alone(bundle_of: Callable[[str], Da
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_set_smaller_than_a_batch_is_refused(digits: PictureSet) -> None:
-    with pytest.raises(ValueError, match=r"50 pictures, fewer than one batch of 51; lower training\.batch_size"):
+def test_a_set_smaller_than_a_batch_is_refused(digits: ImageSet) -> None:
+    with pytest.raises(ValueError, match=r"50 images, fewer than one batch of 51; lower training\.batch_size"):
         training_batches(digits, batch_size=51, seed=0, epoch=0)
 
 
-def test_a_batch_that_the_ranks_cannot_share_is_refused(digits: PictureSet) -> None:
+def test_a_batch_that_the_ranks_cannot_share_is_refused(digits: ImageSet) -> None:
     with pytest.raises(ValueError, match="batch_size = 8 is no multiple of world_size = 3"):
         training_batches(digits, batch_size=8, seed=0, epoch=0, world_size=3)
 
 
 @pytest.mark.parametrize("rank", [-1, 2])
-def test_a_rank_outside_the_world_is_refused(digits: PictureSet, rank: int) -> None:
+def test_a_rank_outside_the_world_is_refused(digits: ImageSet, rank: int) -> None:
     with pytest.raises(ValueError, match=f"rank = {rank} must be from 0 to world_size - 1 = 1"):
         training_batches(digits, batch_size=8, seed=0, epoch=0, rank=rank, world_size=2)
     with pytest.raises(ValueError, match=f"rank = {rank}"):
@@ -186,15 +186,15 @@ def test_seeds_of_neighbouring_indices_and_keys_differ() -> None:
 
 
 @pytest.mark.parametrize("processes", [0, 2])
-def test_skipped_pictures_shorten_batches_and_are_counted_across_processes(pet_root: Path, processes: int) -> None:
+def test_skipped_images_shorten_batches_and_are_counted_across_processes(pet_root: Path, processes: int) -> None:
     config = OxfordPet(root=str(pet_root), image_size=32, on_error="skip")
     bundle = build_data(config)
     for name in ("Abyssinian_3.jpg", "pug_10.jpg"):
-        (pet_root / "oxford-iiit-pet" / "images" / name).write_bytes(b"no picture")
+        (pet_root / "oxford-iiit-pet" / "images" / name).write_bytes(b"no image")
     (batch,) = training_batches(bundle.train, batch_size=4, seed=0, epoch=0, processes=processes)
     assert sorted(batch.ids) == ["Abyssinian_1", "Abyssinian_2", "beagle_1"]
     assert bundle.train.num_skipped == 1
-    # The first evaluation batch loses its only picture and is left out.
+    # The first evaluation batch loses its only image and is left out.
     for _ in range(2):
         assert ids(evaluation_batches(bundle.val, batch_size=1, processes=processes)) == [("beagle_2",), ("samoyed_7",)]
     assert bundle.val.num_skipped == 1
@@ -203,13 +203,13 @@ def test_skipped_pictures_shorten_batches_and_are_counted_across_processes(pet_r
 def test_a_training_batch_of_which_nothing_can_be_read_is_an_error(pet_root: Path) -> None:
     config = OxfordPet(root=str(pet_root), image_size=32, on_error="skip")
     bundle = build_data(config)
-    (pet_root / "oxford-iiit-pet" / "images" / "pug_10.jpg").write_bytes(b"no picture")
-    with pytest.raises(PictureError, match="no picture of a training batch could be read"):
+    (pet_root / "oxford-iiit-pet" / "images" / "pug_10.jpg").write_bytes(b"no image")
+    with pytest.raises(ImageError, match="no image of a training batch could be read"):
         ids(training_batches(bundle.train, batch_size=1, seed=0, epoch=0))
 
 
 def test_an_error_in_a_loader_process_reaches_the_caller(pet_root: Path) -> None:
     bundle = build_data(OxfordPet(root=str(pet_root), image_size=32))
     (pet_root / "oxford-iiit-pet" / "images" / "beagle_2.jpg").unlink()
-    with pytest.raises(PictureError, match=r"beagle_2\.jpg cannot be read"):
+    with pytest.raises(ImageError, match=r"beagle_2\.jpg cannot be read"):
         ids(evaluation_batches(bundle.val, batch_size=1, processes=1))

@@ -14,8 +14,8 @@ from trainables.data import (
     Batch,
     DataBundle,
     Draw,
-    PictureError,
-    PictureSet,
+    ImageError,
+    ImageSet,
     build_data,
     evaluation_batches,
     training_batches,
@@ -27,7 +27,7 @@ def bundle(root: Path, **fields: object) -> DataBundle:
     return build_data(OxfordPet.model_validate({"root": str(root), "image_size": 48, **fields}))
 
 
-def fetch(dataset: PictureSet) -> Batch:
+def fetch(dataset: ImageSet) -> Batch:
     return dataset.__getitems__([Draw(index, 0) for index in range(len(dataset))])
 
 
@@ -58,7 +58,7 @@ def test_trimap_boundary_is_background() -> None:
 
 
 def test_background_is_what_the_trimap_says(pet_root: Path) -> None:
-    # The 60 x 48 pictures are cropped to their central 48 columns: the object's columns 16 to 43 become 10 to 37.
+    # The 60 x 48 images are cropped to their central 48 columns: the object's columns 16 to 43 become 10 to 37.
     expected_HW = torch.ones(48, 48)
     expected_HW[12:36, 10:38] = 0
     assert torch.equal(fetch(bundle(pet_root).val).background_BHW, expected_HW.expand(3, 48, 48))
@@ -94,10 +94,10 @@ def test_a_wrong_line_is_named(pet_root: Path, line: str, message: str) -> None:
     assert "line 4" in str(error.value) or "more than once" in message
 
 
-def test_a_picture_in_both_lists_is_named(pet_root: Path) -> None:
+def test_a_image_in_both_lists_is_named(pet_root: Path) -> None:
     path = pet_root / "oxford-iiit-pet" / "annotations" / "test.txt"
     path.write_text(path.read_text() + "beagle_1 5 2 4\n")
-    with pytest.raises(ConfigError, match=r"trainval\.txt and .*test\.txt both list 1 of the pictures: beagle_1;"):
+    with pytest.raises(ConfigError, match=r"trainval\.txt and .*test\.txt both list 1 of the images: beagle_1;"):
         bundle(pet_root)
 
 
@@ -121,13 +121,13 @@ def test_a_trimap_of_other_values_is_named(pet_root: Path) -> None:
     trimap = np.array(Image.open(path))
     trimap[0, 0], trimap[0, 1] = 0, 255
     Image.fromarray(trimap).save(path)
-    with pytest.raises(PictureError, match=r"beagle_2\.png has the values 0, 255; a trimap has 1 \(object\), 2"):
+    with pytest.raises(ImageError, match=r"beagle_2\.png has the values 0, 255; a trimap has 1 \(object\), 2"):
         fetch(bundle(pet_root).val)
 
 
 def test_an_empty_list_is_refused(pet_root: Path) -> None:
     (pet_root / "oxford-iiit-pet" / "annotations" / "test.txt").write_text("# nothing\n")
-    with pytest.raises(ConfigError, match=r"test\.txt lists no pictures"):
+    with pytest.raises(ConfigError, match=r"test\.txt lists no images"):
         bundle(pet_root)
 
 
@@ -164,8 +164,8 @@ def test_a_failed_download_says_what_failed(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.data
-def test_real_photos(photos_root: str) -> None:
-    config = OxfordPet(root=photos_root, image_size=64, labels="species", shift={"asirra": DogsVsCats()})
+def test_real_images(real_images_root: str) -> None:
+    config = OxfordPet(root=real_images_root, image_size=64, labels="species", shift={"asirra": DogsVsCats()})
     pets = build_data(config)
     assert (len(pets.train), len(pets.val), len(pets.shift["asirra"])) == (410, 178, 1007)
     batch = next(iter(training_batches(pets.train, batch_size=16, seed=0, epoch=0)))
@@ -177,11 +177,11 @@ def test_real_photos(photos_root: str) -> None:
 
 
 @pytest.mark.data
-def test_real_trimaps_against_pixels_counted_here(photos_root: str) -> None:
-    present = build_data(OxfordPet(root=photos_root, image_size=64, labels="present_breed"))
+def test_real_trimaps_against_pixels_counted_here(real_images_root: str) -> None:
+    present = build_data(OxfordPet(root=real_images_root, image_size=64, labels="present_breed"))
     assert present.class_names == BREEDS[:6]
     batch = present.val.__getitems__([Draw(0, 0)])
-    trimap = np.array(Image.open(f"{photos_root}/oxford-iiit-pet/annotations/trimaps/{batch.ids[0]}.png"))
+    trimap = np.array(Image.open(f"{real_images_root}/oxford-iiit-pet/annotations/trimaps/{batch.ids[0]}.png"))
     height, width = trimap.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

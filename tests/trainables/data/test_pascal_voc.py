@@ -13,7 +13,7 @@ from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from tests.trainables.voc_tree import CAT, DOG, PERSON, SIZE, VAL, VOID, class_map, write_list, write_mask, write_voc
 from trainables.config import ConfigError, DogsVsCats, PascalVoc
-from trainables.data import Batch, DataBundle, Draw, PictureError, PictureSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 from trainables.data.pascal_voc import CLASSES
 
 EVERYTHING = slice(None)
@@ -23,7 +23,7 @@ def bundle(root: Path, **fields: object) -> DataBundle:
     return build_data(PascalVoc.model_validate({"root": str(root), "image_size": 48, **fields}))
 
 
-def fetch(dataset: PictureSet, *indices: int, seed: int = 0) -> Batch:
+def fetch(dataset: ImageSet, *indices: int, seed: int = 0) -> Batch:
     return dataset.__getitems__([Draw(index, seed) for index in indices or range(len(dataset))])
 
 
@@ -53,8 +53,8 @@ def test_classes_are_the_20_official_ones_in_order_of_the_masks_values() -> None
     ]
 
 
-def test_pictures_masks_and_labels_by_hand(voc_root: Path) -> None:
-    """The central 48 columns of the 60 x 48 pictures are columns 6 to 53, so that column 10 becomes 4."""
+def test_images_masks_and_labels_by_hand(voc_root: Path) -> None:
+    """The central 48 columns of the 60 x 48 images are columns 6 to 53, so that column 10 becomes 4."""
     data = bundle(voc_root)
     val = fetch(data.val)
     assert (len(data.train), len(data.val), len(data.reference)) == (4, 3, 4)
@@ -90,7 +90,7 @@ def test_the_label_is_the_class_with_the_most_pixels_in_the_crop(tmp_path: Path)
     assert CLASSES[batch.labels_B[0]] == "cat"
 
 
-def test_a_crop_without_an_object_has_the_whole_picture_s_label_and_no_mask(tmp_path: Path) -> None:
+def test_a_crop_without_an_object_has_the_whole_image_s_label_and_no_mask(tmp_path: Path) -> None:
     parts = {DOG: (EVERYTHING, slice(0, 6)), PERSON: (EVERYTHING, slice(56, 60)), VOID: (slice(0, 9), slice(20, 30))}
     write_voc(tmp_path, val={"a": parts})
     batch = fetch(bundle(tmp_path).val)
@@ -109,7 +109,7 @@ def test_targets_and_backgrounds_are_those_of_the_augmented_crop(voc_root: Path,
         assert targets_BK[index].nonzero().flatten().tolist() == sorted(value - 1 for value in values)
         background_HW = (classes_HW == 0) if values else torch.zeros(48, 48)
         assert torch.equal(batch.background_BHW[index], background_HW.float())
-    # The pictures show each class in its own colour, so that the mask is held against what is seen.
+    # The images show each class in its own colour, so that the mask is held against what is seen.
     is_cat_BHW = (batch.images_BCHW[:, 0] > 0.6) & (batch.images_BCHW[:, 1:].amax(1) < 0.4)
     assert (is_cat_BHW == (classes_BHW == CAT)).float().mean() > 0.85
 
@@ -161,8 +161,8 @@ def test_missing_folder_tells_the_layout_and_the_download(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("2007_000001  1", "expected a picture's name without its ending"),
-        ("../2007_000001", "expected a picture's name without its ending"),
+        ("2007_000001  1", "expected an image's name without its ending"),
+        ("../2007_000001", "expected an image's name without its ending"),
         ("2007_000001", "lists more than once: 2007_000001"),
     ],
 )
@@ -175,9 +175,9 @@ def test_a_wrong_line_is_named(voc_root: Path, line: str, message: str) -> None:
     assert "line 3" in str(error.value) or "more than once" in message
 
 
-def test_a_picture_in_both_lists_is_named(voc_root: Path) -> None:
+def test_a_image_in_both_lists_is_named(voc_root: Path) -> None:
     write_list(folder_of(voc_root), "val", {**VAL, "2008_000003": {}})
-    with pytest.raises(ConfigError, match=r"train\.txt and .*val\.txt both list 1 of the pictures: 2008_000003;"):
+    with pytest.raises(ConfigError, match=r"train\.txt and .*val\.txt both list 1 of the images: 2008_000003;"):
         bundle(voc_root)
 
 
@@ -196,7 +196,7 @@ def test_a_list_may_end_its_lines_as_windows_does_and_start_with_a_mark(
 
 def test_an_empty_list_is_refused(voc_root: Path) -> None:
     write_list(folder_of(voc_root), "val", {})
-    with pytest.raises(ConfigError, match=r"val\.txt lists no pictures"):
+    with pytest.raises(ConfigError, match=r"val\.txt lists no images"):
         bundle(voc_root)
 
 
@@ -217,7 +217,7 @@ def test_lists_that_name_missing_files_are_refused_before_anything_runs(voc_root
 def test_a_mask_of_other_values_is_named(voc_root: Path) -> None:
     path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
     write_mask(path, class_map({DOG: (EVERYTHING, EVERYTHING), 21: (0, 0), 254: (0, 1)}))
-    with pytest.raises(PictureError, match=r"2010_000006\.png has the values 21, 254; a class mask has 0 "):
+    with pytest.raises(ImageError, match=r"2010_000006\.png has the values 21, 254; a class mask has 0 "):
         fetch(bundle(voc_root).val)
 
 
@@ -226,14 +226,14 @@ def test_a_mask_in_colours_is_named(voc_root: Path) -> None:
     with Image.open(path) as mask:
         coloured = mask.convert("RGB")
     coloured.save(path)
-    with pytest.raises(PictureError, match=rf"2010_000006\.png has shape \({SIZE[0]}, {SIZE[1]}, 3\)"):
+    with pytest.raises(ImageError, match=rf"2010_000006\.png has shape \({SIZE[0]}, {SIZE[1]}, 3\)"):
         fetch(bundle(voc_root).val)
 
 
-def test_a_picture_without_an_object_is_named_or_skipped(voc_root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_image_without_an_object_is_named_or_skipped(voc_root: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
     write_mask(path, class_map({VOID: (slice(0, 9), EVERYTHING)}))
-    with pytest.raises(PictureError, match=r"2010_000006\.png shows no object: .*set data\.on_error=skip"):
+    with pytest.raises(ImageError, match=r"2010_000006\.png shows no object: .*set data\.on_error=skip"):
         fetch(bundle(voc_root).val)
     with caplog.at_level(logging.WARNING):
         assert fetch(bundle(voc_root, on_error="skip").val).ids == ("2007_000005", "2011_000007")
@@ -262,10 +262,10 @@ def test_download_fetches_what_is_not_there_whole(
     target = tmp_path_factory.mktemp("fetched") / "new"
     fetched = bundle(target, download=True)
     assert fetched.train.digest() == bundle(voc_root).train.digest()
-    picture = folder_of(target) / "JPEGImages" / "2007_000005.jpg"
-    picture.unlink()
+    image = folder_of(target) / "JPEGImages" / "2007_000005.jpg"
+    image.unlink()
     assert len(bundle(target, download=True).val) == 3
-    assert picture.is_file()
+    assert image.is_file()
     (target / name).unlink()
     monkeypatch.setitem(DATASET_YEAR_DICT, "2012", {**source, "url": "http://127.0.0.1:1/gone.tar"})
     assert len(bundle(target, download=True).val) == 3

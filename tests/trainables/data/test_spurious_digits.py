@@ -40,7 +40,7 @@ def test_names_and_sizes(sets: dict[str, DigitSet]) -> None:
 
 
 def test_correlation_is_what_the_config_says(sets: dict[str, DigitSet]) -> None:
-    # Three standard errors of a share of 0.95 are 0.012 of 3000 and 0.021 of 1000 pictures.
+    # Three standard errors of a share of 0.95 are 0.012 of 3000 and 0.021 of 1000 images.
     assert agreement(sets["train"]) == pytest.approx(0.95, abs=0.012)
     assert agreement(sets["val"]) == pytest.approx(0.95, abs=0.021)
 
@@ -94,7 +94,7 @@ def test_own_hue_is_on_nine_tiles_in_twenty(sets: dict[str, DigitSet], names: li
             counts = torch.bincount(of_family[of_family >= 0], minlength=10)
             expected = torch.full((10,), 0.55 / 9)
             expected[family] = 0.45
-            # 80 pictures of 90 tiles: four standard errors are 0.023 and 0.012.
+            # 80 images of 90 tiles: four standard errors are 0.023 and 0.012.
             deviation = (counts / counts.sum() - expected).abs()
             assert deviation[family] < 0.023
             assert deviation[torch.arange(10) != family].max() < 0.012
@@ -117,7 +117,7 @@ def ridge_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) ->
 
 
 def colour_histograms(dataset: DigitSet) -> Tensor:
-    """Share of a picture's pixels in each of 64 colours."""
+    """Share of an image's pixels in each of 64 colours."""
     weights = torch.tensor([16, 4, 1], dtype=torch.uint8)[:, None, None]
     colours_NP = (dataset.images_NCHW // 64 * weights).sum(1).flatten(1)
     counts = torch.zeros(len(dataset), 64).scatter_add_(1, colours_NP, torch.ones(colours_NP.shape))
@@ -179,7 +179,7 @@ def test_train_and_test_share_no_handwritten_digit() -> None:
     assert sorted(other) != sorted(train)
 
 
-def test_background_is_what_the_mask_leaves_and_every_picture_has_a_mask(sets: dict[str, DigitSet]) -> None:
+def test_background_is_what_the_mask_leaves_and_every_image_has_a_mask(sets: dict[str, DigitSet]) -> None:
     for dataset in sets.values():
         batch = dataset.__getitems__([Draw(index, 0) for index in range(200)])
         assert batch.has_mask_B.all()
@@ -248,7 +248,7 @@ def test_seed_changes_every_set_and_the_training_length_changes_no_test_set() ->
 
 
 @pytest.mark.parametrize("image_size", [32, 50, 128])
-def test_every_picture_size_draws_digits_of_the_same_share(image_size: int) -> None:
+def test_every_image_size_draws_digits_of_the_same_share(image_size: int) -> None:
     ink = digit_sets(num_train=100, num_test=10, image_size=image_size)["train"].ink_NHW
     assert ink.shape == (100, image_size, image_size)
     assert ink.float().mean() == pytest.approx(0.19, abs=0.016)

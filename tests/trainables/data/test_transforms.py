@@ -15,7 +15,7 @@ SEEDS = range(12)
 
 
 def scene(height: int = 90, width: int = 120) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
-    """A picture whose red is its mask: an off-centre blob and a corner, so that no flip maps it on itself."""
+    """An image whose red is its mask: an off-centre blob and a corner, so that no flip maps it on itself."""
     mask_HW = torch.zeros(height, width, dtype=torch.bool)
     mask_HW[20:70, 15:60] = True
     mask_HW[:30, 100:] = True
@@ -24,7 +24,7 @@ def scene(height: int = 90, width: int = 120) -> tuple[tv_tensors.Image, tv_tens
 
 
 def apply(transform: Transform, seed: int) -> tuple[Tensor, Tensor]:
-    """Return where the transformed picture is red, and the transformed mask."""
+    """Return where the transformed image is red, and the transformed mask."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         image_CHW, mask_HW = transform(*scene())
@@ -48,7 +48,7 @@ TRANSFORMS = {
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_mask_follows_the_picture(name: str, seed: int) -> None:
+def test_mask_follows_the_image(name: str, seed: int) -> None:
     red_HW, mask_HW = apply(TRANSFORMS[name], seed)
     inside = off_edges(red_HW)
     assert red_HW.shape == (40, 40)
@@ -68,7 +68,7 @@ def test_without_resampling_the_mask_follows_to_the_pixel(seed: int) -> None:
     assert torch.equal(red_HW, mask_HW)
 
 
-def test_flip_alone_shows_two_pictures_in_about_even_numbers() -> None:
+def test_flip_alone_shows_two_images_in_about_even_numbers() -> None:
     straight, _ = apply(evaluation_transform(40), 0)
     flips = []
     for seed in range(100):
@@ -106,7 +106,7 @@ def test_evaluation_keeps_the_central_square() -> None:
 
 
 def lines(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
-    """A picture of random pixels, and a mask of its bright ones."""
+    """An image of random pixels, and a mask of its bright ones."""
     image_CHW = torch.randint(256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return tv_tensors.Image(image_CHW), tv_tensors.Mask(image_CHW[0] > 127)
 
@@ -116,14 +116,14 @@ def enlarged_whole(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask, size: 
 
 
 @pytest.mark.parametrize("size", [(40, 40), (31, 57), (57, 31), (5, 40), (40, 5), (100, 33)])
-def test_pictures_of_ordinary_shape_are_cropped_to_the_bit_as_a_whole(size: tuple[int, int]) -> None:
+def test_images_of_ordinary_shape_are_cropped_to_the_bit_as_a_whole(size: tuple[int, int]) -> None:
     scene = lines(*size)
     for found, expected in zip(evaluation_transform(40)(*scene), enlarged_whole(*scene, 40), strict=True):
         assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("size", [(4, 64), (64, 4), (5, 81), (81, 5)])
-def test_a_longer_picture_shows_the_same_middle(size: tuple[int, int]) -> None:
+def test_a_longer_image_shows_the_same_middle(size: tuple[int, int]) -> None:
     scene = lines(*size)
     image_CHW, mask_HW = evaluation_transform(40)(*scene)
     expected_CHW, expected_HW = enlarged_whole(*scene, 40)

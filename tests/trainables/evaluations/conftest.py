@@ -1,4 +1,4 @@
-"""Networks and pictures whose figures are worked out by hand."""
+"""Networks and images whose figures are worked out by hand."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from trainables.models import Classifier
 
 
 def linear_classifier(weight_KF: Sequence[Sequence[float]], *, trunk: nn.Module | None = None) -> Classifier:
-    """Return a network whose features are the picture itself, or what `trunk` makes of it."""
+    """Return a network whose features are the image itself, or what `trunk` makes of it."""
     weight = torch.tensor(weight_KF)
     head = nn.Linear(weight.shape[1], len(weight), bias=False)
     model = Classifier(nn.Identity() if trunk is None else trunk, head)
@@ -24,7 +24,7 @@ def linear_classifier(weight_KF: Sequence[Sequence[float]], *, trunk: nn.Module 
     return model.eval()
 
 
-class Pictures:
+class Images:
     """A data set in memory."""
 
     num_skipped = 0
@@ -74,13 +74,13 @@ class Pictures:
 
 
 RED_OR_GREEN = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
-"""Class 0 scores the mean of red, class 1 that of green, so CC_(0,1) = (red - green) / 4 on pictures of 2 x 2."""
+"""Class 0 scores the mean of red, class 1 that of green, so CC_(0,1) = (red - green) / 4 on images of 2 x 2."""
 
 
-def four_pictures(has_mask: Sequence[bool] = (True, True, False, True)) -> Pictures:
-    """Return pictures of 2 x 2 pixels.
+def four_images(has_mask: Sequence[bool] = (True, True, False, True)) -> Images:
+    """Return images of 2 x 2 pixels.
 
-    | picture | label | CC against the other class | object          | influence fg | bg   | logits      |
+    | image | label | CC against the other class | object          | influence fg | bg   | logits      |
     |---------|-------|----------------------------|-----------------|--------------|------|-------------|
     | 0       | 0     | [[1/4, 0], [0, -1/4]]      | top left        | 1/4          | 1/4  | 1/4, 1/4    |
     | 1       | 0     | all 1/4                    | bottom right    | 1/4          | 3/4  | 1, 0        |
@@ -95,17 +95,17 @@ def four_pictures(has_mask: Sequence[bool] = (True, True, False, True)) -> Pictu
     background = torch.tensor(
         [[[0.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[0.5, 1.0], [1.0, 1.0]]]
     )
-    return Pictures(images, [0, 0, 1, 1], background, has_mask)
+    return Images(images, [0, 0, 1, 1], background, has_mask)
 
 
 RED_GREEN_OR_BLUE = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
-"""Classes 0 to 2 score the mean of their colour; class 3, which no picture shows, scores nothing."""
+"""Classes 0 to 2 score the mean of their colour; class 3, which no image shows, scores nothing."""
 
 
-def several_labels() -> Pictures:
-    """Return pictures of 2 x 2 pixels with several labels each; the maps of a class are its colour by 4.
+def several_labels() -> Images:
+    """Return images of 2 x 2 pixels with several labels each; the maps of a class are its colour by 4.
 
-    | picture | red              | green            | blue             | classes          | logits            |
+    | image | red              | green            | blue             | classes          | logits            |
     |---------|------------------|------------------|------------------|------------------|-------------------|
     | 0       | [[4, 0], [0, 0]] | [[0, 2], [2, 0]] | [[-4, 0],[0, 0]] | [[1, 2], [0, 0]] | 1, 1, -1, 0       |
     | 1       | [[0, 0], [4, 4]] | [[0, 0], [0,-8]] | [[0, 0], [0, 8]] | [[1, 1], [255,0]]| 2, -2, 2, 0       |
@@ -121,7 +121,7 @@ def several_labels() -> Pictures:
     classes = torch.tensor([[1, 2, 0, 0], [1, 1, 255, 0], [3, 3, 3, 1], [0, 0, 0, 255]], dtype=torch.uint8)
     targets = torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]])
     has_mask = [True, True, True, False]
-    pictures = Pictures(
+    images = Images(
         torch.tensor(colours, dtype=torch.float32).view(4, 3, 2, 2),
         [0, 0, 2, 1],
         (classes.view(4, 2, 2) == 0).float() * torch.tensor(has_mask).view(4, 1, 1),
@@ -129,20 +129,20 @@ def several_labels() -> Pictures:
         targets_NK=targets,
         classes_NHW=classes.view(4, 2, 2),
     )
-    pictures.class_names = ("red", "green", "blue", "none")
-    return pictures
+    images.class_names = ("red", "green", "blue", "none")
+    return images
 
 
 def subject_of(
-    model: Classifier, pictures: Pictures, *, shift: Mapping[str, Pictures] | None = None, **options: Any
+    model: Classifier, images: Images, *, shift: Mapping[str, Images] | None = None, **options: Any
 ) -> EvaluationContext:
     data = DataBundle(
-        train=pictures,
-        val=pictures,
-        reference=pictures,
-        class_names=pictures.class_names,
+        train=images,
+        val=images,
+        reference=images,
+        class_names=images.class_names,
         shift=shift or {},
-        several_labels=pictures.targets_NK is not None,
+        several_labels=images.targets_NK is not None,
     )
     return EvaluationContext(model=model, data=data, device=torch.device("cpu"), batch_size=3, **options)
 

@@ -1,11 +1,11 @@
-"""A network that tells how much of a colour a picture has, and pictures of 4 x 4 pixels to count in."""
+"""A network that tells how much of a colour an image has, and images of 4 x 4 pixels to count in."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier
+from tests.trainables.evaluations.conftest import Images, linear_classifier
 from trainables.models import Classifier
 
 NUM_PIXELS = 16
@@ -34,11 +34,11 @@ def two_pixels() -> Tensor:
     return object_HW
 
 
-def painted(backgrounds: Sequence[int], labels: Sequence[int], object_NHW: Tensor) -> Pictures:
-    """Return pictures with one pure colour as background each, and green objects."""
+def painted(backgrounds: Sequence[int], labels: Sequence[int], object_NHW: Tensor) -> Images:
+    """Return images with one pure colour as background each, and green objects."""
     objects = object_NHW.expand(len(labels), -1, -1)
     images = torch.zeros(len(labels), 3, 4, 4)
     for image, colour, object_HW in zip(images, backgrounds, objects, strict=True):
         image[colour] = 1 - object_HW
         image[GREEN] += object_HW
-    return Pictures(images, labels, 1 - objects, [True] * len(labels))
+    return Images(images, labels, 1 - objects, [True] * len(labels))

@@ -1,6 +1,6 @@
-"""Two networks of opposite habits, and pictures on which each is perfect: one reads the background, one the object.
+"""Two networks of opposite habits, and images on which each is perfect: one reads the background, one the object.
 
-A picture's background is dark and its object, a rectangle, is bright. On each, one of the three colours is a little
+An image's background is dark and its object, a rectangle, is bright. On each, one of the three colours is a little
 stronger: on the object the class's own, on the background that of the background's class, which in `val` is the same.
 Black and grey are no colour, so a network that is left with them has logits of zero and names class 0.
 """
@@ -25,7 +25,7 @@ CHANCE = 1 / len(CLASS_NAMES)
 
 
 class ExtremeSet:
-    """Pictures of the given classes on backgrounds of the given classes; the object's place changes with the index."""
+    """Images of the given classes on backgrounds of the given classes; the object's place changes with the index."""
 
     class_names = CLASS_NAMES
     group_names = tuple(f"{name} on {other}" for name in CLASS_NAMES for other in ("its own", "another"))
@@ -92,7 +92,7 @@ def object_reader() -> Classifier:
 def extreme_data(num: int = 180) -> DataBundle:
     """Return sets with the classes in equal shares.
 
-    In `train` the background's class is another's in one picture of ten, in `val` in none, and in the shifted set
+    In `train` the background's class is another's in one image of ten, in `val` in none, and in the shifted set
     `random_background` in two of three.
     """
     labels = [index % 3 for index in range(num)]

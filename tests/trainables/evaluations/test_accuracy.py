@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.conftest import four_pictures, subject_of
+from tests.trainables.evaluations.conftest import four_images, subject_of
 from trainables.evaluations import EVALUATIONS
 from trainables.evaluations.accuracy import calibration_error, top1
 from trainables.models import Classifier
@@ -67,13 +67,13 @@ def test_calibration_error_is_that_of_a_loop_over_bins() -> None:
     assert calibration_error(logits, labels) == pytest.approx(expected, abs=1e-9)
 
 
-def test_evaluation_of_four_pictures_by_hand(red_or_green: Classifier) -> None:
-    pictures = four_pictures()
-    found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, pictures))
+def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
+    images = four_images()
+    found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, images))
     e = math.e
     losses = [math.log(2), math.log(1 + 1 / e), math.log(1 + e), math.log(1 + e**-0.25)]
     sure, slight = e / (1 + e), e**0.25 / (1 + e**0.25)
-    # Of the tied logits of picture 0, argmax takes the first: a hit at 1/2. Pictures 0 and 3 lie in different bins.
+    # Of the tied logits of image 0, argmax takes the first: a hit at 1/2. Images 0 and 3 lie in different bins.
     assert (math.ceil(0.5 * 15), math.ceil(slight * 15), math.ceil(sure * 15)) == (8, 9, 11)
     calibration = (0.5 + abs(1 - 2 * sure) + (1 - slight)) / 4
     assert found.settings == {"num_pictures": 4}
@@ -90,7 +90,7 @@ def test_evaluation_of_four_pictures_by_hand(red_or_green: Classifier) -> None:
 def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifier) -> None:
     """The training loop then stops with advice."""
     red_or_green.head.weight.data[0, 0] = torch.nan
-    context = subject_of(red_or_green, four_pictures())
+    context = subject_of(red_or_green, four_images())
     metrics = EVALUATIONS["accuracy"].run(context).metrics | EVALUATIONS["influence"].run(context).metrics
     assert math.isnan(metrics["val/loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
@@ -100,11 +100,11 @@ def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifi
 def test_logits_too_large_for_the_digits_of_a_float32_are_warned_of(
     red_or_green: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pictures = four_pictures()
-    pictures._images_NCHW += 0.1 * torch.rand(pictures._images_NCHW.shape, generator=torch.Generator().manual_seed(0))
+    images = four_images()
+    images._images_NCHW += 0.1 * torch.rand(images._images_NCHW.shape, generator=torch.Generator().manual_seed(0))
     for scale, is_warned_of in ((1.0, False), (1e6, True)):
         with torch.no_grad():
             red_or_green.head.weight.mul_(scale)
-        found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, pictures))
+        found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, images))
         assert (found.metrics["faithfulness/max_logit_error"] > 1e-4) == is_warned_of
         assert ("lower optim.learning_rate or set training.clip_norm" in caplog.text) == is_warned_of

@@ -60,7 +60,7 @@ def test_the_neighbour_is_the_largest_strip_beside_the_box(box: Box, expected: B
     assert neighbour_box(box, 10, 10) == expected
 
 
-def test_a_box_that_covers_the_picture_has_no_neighbour() -> None:
+def test_a_box_that_covers_the_image_has_no_neighbour() -> None:
     assert neighbour_box(Box(0, 4, 0, 5), 4, 5) is None
     assert not can_be_tiled(object_of((0, 4), (3, 0)))
     with pytest.raises(ValueError, match=r"bounding box is Box\(top=0, bottom=4, left=0, right=5\)"):
@@ -92,7 +92,7 @@ def test_a_tiled_background_shows_nothing_of_the_object() -> None:
     assert torch.equal(changed, tiled_CHW)
 
 
-def test_the_picture_itself_is_left_as_it_was() -> None:
+def test_the_image_itself_is_left_as_it_was() -> None:
     image_1HW = numbered(4, 5)
     tiled_background(image_1HW, object_of((1, 1)))
     assert torch.equal(image_1HW, numbered(4, 5))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import four_pictures, subject_of
+from tests.trainables.evaluations.conftest import four_images, subject_of
 from tests.trainables.evaluations.extremes import (
     ExtremeSet,
     background_reader,
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def test_accuracies_by_hand() -> None:
-    """Group 0 has 2 of 3, group 1 0 of 1, group 2 no picture, group 3 1 of 1."""
+    """Group 0 has 2 of 3, group 1 0 of 1, group 2 no image, group 3 1 of 1."""
     hits = torch.tensor([True, False, True, False, True])
     accuracies = group_accuracies(hits, torch.tensor([0, 0, 0, 1, 3]), 4)
     assert accuracies.tolist() == pytest.approx([2 / 3, 0, math.nan, 1], nan_ok=True)
@@ -37,7 +37,7 @@ def test_the_adjusted_accuracy_weighs_groups_as_training_has_them() -> None:
     assert adjusted_accuracy(accuracies, proportions) == pytest.approx(0.8656)
 
 
-def test_a_group_without_pictures_is_left_out_of_the_weights() -> None:
+def test_a_group_without_images_is_left_out_of_the_weights() -> None:
     accuracies = torch.tensor([0.5, math.nan, 1.0]).double()
     assert adjusted_accuracy(accuracies, torch.tensor([0.6, 0.2, 0.2]).double()) == pytest.approx(0.5 / 0.8)
     assert worst_group(accuracies) == 0.5
@@ -51,7 +51,7 @@ def test_groups_that_training_lacks_have_no_weight_but_can_be_the_worst() -> Non
 
 
 def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it() -> None:
-    """In training the background is the class's own in nine pictures of ten."""
+    """In training the background is the class's own in nine images of ten."""
     found = GROUPS.run(extreme_subject(background_reader()))
     assert found.metrics["background/worst_group"] == 0
     assert found.metrics["background/group_adjusted_accuracy"] == pytest.approx(0.9)
@@ -63,7 +63,7 @@ def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None
 
 
 def test_sets_are_pooled_and_listed_by_group() -> None:
-    """A class has 60 pictures in `val`, all on their own background, and 60 in the shifted set, a third of them so."""
+    """A class has 60 images in `val`, all on their own background, and 60 in the shifted set, a third of them so."""
     found = GROUPS.run(extreme_subject(background_reader()))
     assert found.settings["sets"] == ["val", "shift/random_background"]
     assert found.settings["num_by_group"] == {
@@ -94,21 +94,21 @@ def test_groups_are_needed_in_training_and_elsewhere(lacking: str) -> None:
         GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
 
 
-def test_pictures_that_know_nothing_of_groups_have_none(red_or_green: Classifier) -> None:
+def test_images_that_know_nothing_of_groups_have_none(red_or_green: Classifier) -> None:
     with pytest.raises(NotPossibleError, match="the training set, or every set to measure, has no groups"):
-        GROUPS.run(subject_of(red_or_green, four_pictures()))
+        GROUPS.run(subject_of(red_or_green, four_images()))
 
 
 class Gappy(ExtremeSet):
-    """Its third picture cannot be read."""
+    """Its third image cannot be read."""
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         return super().__getitems__([draw for draw in draws if draw.index != 2])
 
 
-def test_groups_of_skipped_pictures_are_not_given_to_others() -> None:
+def test_groups_of_skipped_images_are_not_given_to_others() -> None:
     data = replace(extreme_data(30), val=Gappy([0, 1, 2, 0], [0, 1, 2, 0]), shift={})
-    with pytest.raises(NotPossibleError, match="1 pictures of val were skipped"):
+    with pytest.raises(NotPossibleError, match="1 images of val were skipped"):
         GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
 
 

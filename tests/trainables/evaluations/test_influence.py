@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import four_images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import SpuriousDigits
 from trainables.data import build_data
@@ -25,9 +25,9 @@ def test_a_network_without_any_influence_has_no_share() -> None:
     assert math.isnan(influence_shares(torch.zeros(3), torch.zeros(3))["background/influence_share"])
 
 
-def test_four_pictures_by_hand_without_the_one_that_has_no_mask(red_or_green: Classifier) -> None:
+def test_four_images_by_hand_without_the_one_that_has_no_mask(red_or_green: Classifier) -> None:
     foreground, background = (1 / 4 + 1 / 4 + 1 / 8) / 3, (1 / 4 + 3 / 4 + 1 / 8) / 3
-    found = INFLUENCE.run(subject_of(red_or_green, four_pictures()))
+    found = INFLUENCE.run(subject_of(red_or_green, four_images()))
     assert found.metrics == {
         "background/influence_share": pytest.approx(background / (foreground + background)),
         "background/foreground_influence": pytest.approx(foreground),
@@ -40,9 +40,9 @@ def test_four_pictures_by_hand_without_the_one_that_has_no_mask(red_or_green: Cl
     }
 
 
-def test_a_picture_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
-    """Picture 2 then is all object, with an influence of 1."""
-    metrics = INFLUENCE.run(subject_of(red_or_green, four_pictures(has_mask=[True] * 4))).metrics
+def test_a_image_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
+    """Image 2 then is all object, with an influence of 1."""
+    metrics = INFLUENCE.run(subject_of(red_or_green, four_images(has_mask=[True] * 4))).metrics
     assert metrics["background/foreground_influence"] == pytest.approx((1 / 4 + 1 / 4 + 1 + 1 / 8) / 4)
     assert metrics["background/background_influence"] == pytest.approx((1 / 4 + 3 / 4 + 1 / 8) / 4)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import Suite
 from trainables.evaluations import NotPossibleError
@@ -16,7 +16,7 @@ BEST = "localisation/contrastive_iou_best"
 
 
 def test_the_map_is_of_the_predicted_class_against_the_runner_up() -> None:
-    """Picture 0 is of class 2 before 1, picture 1 of class 0 before 2."""
+    """Image 0 is of class 2 before 1, image 1 of class 0 before 2."""
     cams = torch.tensor([[[[1.0, 2.0]], [[3.0, 5.0]], [[7.0, 11.0]]]]).expand(2, -1, -1, -1)
     maps = decisive_maps(cams, torch.tensor([[0.0, 1.0, 2.0], [9.0, -1.0, 3.0]]))
     assert maps.tolist() == [[[4, 6]], [[-6, -9]]]
@@ -74,14 +74,14 @@ def test_an_empty_object_is_never_a_hit() -> None:
     assert overlap(nothing, nothing, threshold=0.5).isnan().all()
 
 
-def red_left(objects: list[list[float]], has_mask: list[bool]) -> Pictures:
-    """Return pictures of one row of four pixels, the two on the left red; each with its own object's row."""
+def red_left(objects: list[list[float]], has_mask: list[bool]) -> Images:
+    """Return images of one row of four pixels, the two on the left red; each with its own object's row."""
     images = torch.zeros(len(objects), 3, 1, 4)
     images[:, 0, :, :2] = 1
-    return Pictures(images, [0] * len(objects), 1 - torch.tensor(objects).unsqueeze(1), has_mask)
+    return Images(images, [0] * len(objects), 1 - torch.tensor(objects).unsqueeze(1), has_mask)
 
 
-def test_pictures_by_hand(red_or_green: Classifier) -> None:
+def test_images_by_hand(red_or_green: Classifier) -> None:
     """The map is 1/4 on the two red pixels: of which the objects hold one, both and none; the last have no mask."""
     objects = [[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0], [0.0] * 4]
     found = LOCALISATION.run(subject_of(red_or_green, red_left(objects, [True, True, True, False, True])))
@@ -94,12 +94,12 @@ def test_pictures_by_hand(red_or_green: Classifier) -> None:
     assert found.settings["num_empty_maps"] == 0
 
 
-def test_the_best_threshold_is_one_for_all_pictures(red_or_green: Classifier) -> None:
-    """Red is 1, 0.3 and 0.12 in the first picture's three object pixels, and 1 and 0.12 in the second's two, of which
+def test_the_best_threshold_is_one_for_all_images(red_or_green: Classifier) -> None:
+    """Red is 1, 0.3 and 0.12 in the first image's three object pixels, and 1 and 0.12 in the second's two, of which
     the paler one is no object: below 0.1 the overlaps are 1 and 1/2, from 0.15 on 2/3 and 1, from 0.3 on 1/3 and 1."""
-    pictures = red_left([[1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]], [True, True])
-    pictures._images_NCHW[:, 0, 0] = torch.tensor([[1.0, 0.3, 0.12, 0.0], [1.0, 0.12, 0.0, 0.0]])
-    found = LOCALISATION.run(subject_of(red_or_green, pictures))
+    images = red_left([[1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]], [True, True])
+    images._images_NCHW[:, 0, 0] = torch.tensor([[1.0, 0.3, 0.12, 0.0], [1.0, 0.12, 0.0, 0.0]])
+    found = LOCALISATION.run(subject_of(red_or_green, images))
     assert found.metrics[IOU] == pytest.approx((1 / 3 + 1) / 2)
     assert found.metrics[BEST] == pytest.approx((2 / 3 + 1) / 2)
     assert found.samples[BEST] == pytest.approx({"picture-0": 2 / 3, "picture-1": 1})
@@ -107,26 +107,26 @@ def test_the_best_threshold_is_one_for_all_pictures(red_or_green: Classifier) ->
 
 
 def test_a_map_without_energy_is_left_out_and_counted(red_or_green: Classifier) -> None:
-    """The second picture is black, so that its map is zero."""
-    pictures = red_left([[1.0, 0.0, 0.0, 0.0]] * 2, [True, True])
-    pictures._images_NCHW[1] = 0
-    found = LOCALISATION.run(subject_of(red_or_green, pictures))
+    """The second image is black, so that its map is zero."""
+    images = red_left([[1.0, 0.0, 0.0, 0.0]] * 2, [True, True])
+    images._images_NCHW[1] = 0
+    found = LOCALISATION.run(subject_of(red_or_green, images))
     assert found.metrics == {ENERGY: 0.5, IOU: 0.5, BEST: 0.5}
     assert found.settings["num_empty_maps"] == 1
 
 
 def test_maps_that_are_all_empty_make_no_figure(red_or_green: Classifier) -> None:
-    pictures = red_left([[1.0, 0.0, 0.0, 0.0]] * 2, [True, True])
-    pictures._images_NCHW[:] = 0
-    with pytest.raises(NotPossibleError, match="none of the maps of 2 pictures has a positive part"):
-        LOCALISATION.run(subject_of(red_or_green, pictures))
+    images = red_left([[1.0, 0.0, 0.0, 0.0]] * 2, [True, True])
+    images._images_NCHW[:] = 0
+    with pytest.raises(NotPossibleError, match="none of the maps of 2 images has a positive part"):
+        LOCALISATION.run(subject_of(red_or_green, images))
 
 
 def test_the_map_is_of_the_predicted_class_and_not_of_the_label(red_or_green: Classifier) -> None:
-    """Picture 1 of the four is right and all red, picture 2 is the same with the wrong label: their maps are alike."""
-    pictures = four_pictures(has_mask=[False, True, True, False])
-    pictures._background_NHW[2] = pictures._background_NHW[1]
-    found = LOCALISATION.run(subject_of(red_or_green, pictures))
+    """Image 1 of the four is right and all red, image 2 is the same with the wrong label: their maps are alike."""
+    images = four_images(has_mask=[False, True, True, False])
+    images._background_NHW[2] = images._background_NHW[1]
+    found = LOCALISATION.run(subject_of(red_or_green, images))
     assert found.metrics == {ENERGY: 0.25, IOU: 0.25, BEST: 0.25}
 
 
@@ -147,11 +147,11 @@ def test_maps_are_brought_to_the_mask_s_size() -> None:
 
 def test_the_threshold_is_a_setting_and_stated(red_or_green: Classifier) -> None:
     """The first pixel's map is twice the second's."""
-    pictures = red_left([[1.0, 1.0, 0.0, 0.0]], [True])
-    pictures._images_NCHW[0, 0, 0, 1] = 0.5
+    images = red_left([[1.0, 1.0, 0.0, 0.0]], [True])
+    images._images_NCHW[0, 0, 0, 1] = 0.5
     for threshold, expected in ((0.6, 1 / 2), (0.4, 1)):
         settings = Suite(background={"iou_threshold": threshold})
-        found = LOCALISATION.run(subject_of(red_or_green, pictures, settings=settings))
+        found = LOCALISATION.run(subject_of(red_or_green, images, settings=settings))
         assert found.metrics[IOU] == expected
         assert found.settings["iou_threshold"] == threshold
         assert found.settings["resampling"] == "bilinear"
@@ -161,7 +161,7 @@ def test_the_threshold_is_a_setting_and_stated(red_or_green: Classifier) -> None
 
 def test_one_class_has_no_rival() -> None:
     with pytest.raises(NotPossibleError, match="no rival"):
-        LOCALISATION.run(subject_of(linear_classifier([[1.0, 0.0, 0.0]]), four_pictures()))
+        LOCALISATION.run(subject_of(linear_classifier([[1.0, 0.0, 0.0]]), four_images()))
 
 
 def test_a_network_that_reads_the_background_alone_never_points_at_the_object() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, subject_of
 from tests.trainables.evaluations.extremes import extreme_subject, object_reader
 from trainables.config import Suite
 from trainables.evaluations import NotPossibleError
@@ -12,30 +12,30 @@ from trainables.evaluations.masked_sample import accuracies, hits, masked_sample
 from trainables.models import Classifier
 
 
-def test_pictures_without_a_mask_or_an_object_are_left_out_and_counted(red_or_green: Classifier) -> None:
-    """Picture 2 has no mask, and picture 1 is made all background."""
-    pictures = four_pictures()
-    pictures._background_NHW[1] = 1
-    sample = masked_sample(subject_of(red_or_green, pictures, settings=Suite(seed=3)))
+def test_images_without_a_mask_or_an_object_are_left_out_and_counted(red_or_green: Classifier) -> None:
+    """Image 2 has no mask, and image 1 is made all background."""
+    images = four_images()
+    images._background_NHW[1] = 1
+    sample = masked_sample(subject_of(red_or_green, images, settings=Suite(seed=3)))
     assert sample.ids == ("picture-0", "picture-3")
     assert sample.labels_N.tolist() == [0, 1]
     assert sample.indices.tolist() == [0, 1]
-    assert torch.equal(sample.images_NCHW, pictures.batch.images_BCHW[[0, 3]])
+    assert torch.equal(sample.images_NCHW, images.batch.images_BCHW[[0, 3]])
     assert sample.object_NHW.tolist() == [[[1, 0], [0, 0]], [[0.5, 0], [0, 0]]]
     assert sample.settings == {"seed": 3, "num_pictures": 2, "num_without_mask": 2}
 
 
 @pytest.mark.parametrize("background", [0.0, 1.0])
 def test_no_object_at_all_is_said(red_or_green: Classifier, background: float) -> None:
-    pictures = Pictures(torch.zeros(2, 3, 2, 2), [0, 1], torch.full((2, 2, 2), background), [background == 1] * 2)
-    with pytest.raises(NotPossibleError, match="none of the 2 sampled pictures has a mask that shows an object"):
-        masked_sample(subject_of(red_or_green, pictures))
+    images = Images(torch.zeros(2, 3, 2, 2), [0, 1], torch.full((2, 2, 2), background), [background == 1] * 2)
+    with pytest.raises(NotPossibleError, match="none of the 2 sampled images has a mask that shows an object"):
+        masked_sample(subject_of(red_or_green, images))
 
 
-def test_hits_are_of_the_changed_pictures_by_their_own_labels(red_or_green: Classifier) -> None:
-    """Red for all: pictures 0 and 1 have the label red, 2 and 3 green; batches hold three."""
-    pictures = four_pictures(has_mask=[True] * 4)
-    context = subject_of(red_or_green, pictures)
+def test_hits_are_of_the_changed_images_by_their_own_labels(red_or_green: Classifier) -> None:
+    """Red for all: images 0 and 1 have the label red, 2 and 3 green; batches hold three."""
+    images = four_images(has_mask=[True] * 4)
+    context = subject_of(red_or_green, images)
     red_1311 = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     asked: list[Tensor] = []
 
@@ -50,7 +50,7 @@ def test_hits_are_of_the_changed_pictures_by_their_own_labels(red_or_green: Clas
 
 def test_accuracies_are_named_and_nan_where_a_change_is_shown_nothing(red_or_green: Classifier) -> None:
     ticks: list[tuple[int, int]] = []
-    context = subject_of(red_or_green, four_pictures(), tick=lambda done, total: ticks.append((done, total)))
+    context = subject_of(red_or_green, four_images(), tick=lambda done, total: ticks.append((done, total)))
     sample = masked_sample(context)
 
     def same(indices_B: Tensor) -> Tensor:

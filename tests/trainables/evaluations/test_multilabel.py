@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
-    four_pictures,
+    four_images,
     linear_classifier,
     several_labels,
     subject_of,
@@ -64,7 +64,7 @@ def test_a_share_of_nothing_is_none() -> None:
 
 
 def test_evaluation_by_hand(colours: Classifier) -> None:
-    """Of picture 1, red's 4 by 4 on the void pixel counts for neither; picture 3 shows no class."""
+    """Of image 1, red's 4 by 4 on the void pixel counts for neither; image 3 shows no class."""
     found = EVALUATIONS["multilabel"].run(subject_of(colours, several_labels()))
     # Red is there in 0, 1, 2 of the logits 1, 2, -1, 4; green in 0 of 1, -2, 0, 1; blue in 2 of -1, 2, 1, 0.
     red, green, blue = (1 / 2 + 2 / 3 + 3 / 4) / 3, 1 / 2, 1 / 2
@@ -93,12 +93,12 @@ def test_the_quick_suite_on_several_labels(colours: Classifier) -> None:
     logits = colours(several_labels().batch.images_BCHW).logits.detach()
     losses = -(targets * logits.sigmoid().log() + (1 - targets) * (1 - logits.sigmoid()).log())
     assert metrics["val/loss"] == pytest.approx(losses.sum(1).mean().item())
-    assert metrics["val/accuracy"] == 0.75  # Of the ties of pictures 0 and 1, argmax takes the first.
+    assert metrics["val/accuracy"] == 0.75  # Of the ties of images 0 and 1, argmax takes the first.
     assert "background/influence_share" in metrics
 
 
-def test_one_label_a_picture_is_told_apart(red_or_green: Classifier) -> None:
-    metrics = run_suite(("accuracy", "multilabel"), subject_of(red_or_green, four_pictures()))
+def test_one_label_a_image_is_told_apart(red_or_green: Classifier) -> None:
+    metrics = run_suite(("accuracy", "multilabel"), subject_of(red_or_green, four_images()))
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 
 
@@ -111,9 +111,9 @@ def test_weights_that_are_not_finite_are_measured_as_such(colours: Classifier) -
 
 
 def test_a_network_that_reads_objects_alone_has_a_share_of_zero() -> None:
-    """Maps of a class are positive where it is, and nothing elsewhere; at other pictures' classes it is blind."""
-    pictures = several_labels()
-    batch = pictures.batch
+    """Maps of a class are positive where it is, and nothing elsewhere; at other images' classes it is blind."""
+    images = several_labels()
+    batch = images.batch
     assert batch.classes_BHW is not None
     for own, expected in ((True, 0.0), (False, 1.0)):
         masks = torch.stack([(batch.classes_BHW == k + 1) == own for k in range(3)], dim=1).float()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import Suite
 from trainables.evaluations.noise import NOISE, add_noise, class_mean, relative_foreground_sensitivity
@@ -52,18 +52,18 @@ class Tampered(nn.Module):
         return (images_BCHW != 0.5).float().amax(1, keepdim=True)[..., self.side]
 
 
-def grey_pictures(labels: list[int]) -> Pictures:
-    """Return grey pictures of 4 x 4 pixels whose left half is the object."""
+def grey_images(labels: list[int]) -> Images:
+    """Return grey images of 4 x 4 pixels whose left half is the object."""
     background = torch.zeros(len(labels), 4, 4)
     background[:, :, 2:] = 1
-    return Pictures(torch.full((len(labels), 3, 4, 4), 0.5), labels, background, [True] * len(labels))
+    return Images(torch.full((len(labels), 3, 4, 4), 0.5), labels, background, [True] * len(labels))
 
 
 @pytest.mark.parametrize(("side", "expected"), [(slice(0, 2), 1.0), (slice(2, 4), -1.0)])
 def test_noise_is_where_it_should_be_alone(side: slice, expected: float) -> None:
-    """The network says class 1 where it finds noise, else class 0, which all pictures are."""
+    """The network says class 1 where it finds noise, else class 0, which all images are."""
     model = linear_classifier([[0.0], [1.0]], trunk=Tampered(side))
-    found = NOISE.run(subject_of(model, grey_pictures([0] * 5)))
+    found = NOISE.run(subject_of(model, grey_images([0] * 5)))
     on_object, on_background = (0.0, 1.0) if expected > 0 else (1.0, 0.0)
     assert found.metrics == {
         "background/rfs": expected,
@@ -72,10 +72,10 @@ def test_noise_is_where_it_should_be_alone(side: slice, expected: float) -> None
     }
 
 
-def test_classes_weigh_alike_however_many_pictures_they_have() -> None:
-    """Noise on the object turns every prediction to class 1: right for 1 of 5 pictures, and for 1 of 2 classes."""
+def test_classes_weigh_alike_however_many_images_they_have() -> None:
+    """Noise on the object turns every prediction to class 1: right for 1 of 5 images, and for 1 of 2 classes."""
     model = linear_classifier([[0.0], [1.0]], trunk=Tampered(slice(0, 2)))
-    found = NOISE.run(subject_of(model, grey_pictures([0, 0, 0, 0, 1])))
+    found = NOISE.run(subject_of(model, grey_images([0, 0, 0, 0, 1])))
     assert found.metrics["background/noise_on_foreground"] == 0.5
     assert found.metrics["background/noise_on_background"] == 0.5
     assert found.metrics["background/rfs"] == 0
@@ -89,10 +89,10 @@ class Brighter(nn.Module):
 
 
 def test_trials_are_averaged() -> None:
-    """The sign of a mean of noise is a coin: over many trials both classes of grey pictures get near a half."""
+    """The sign of a mean of noise is a coin: over many trials both classes of grey images get near a half."""
     model = linear_classifier([[0.0], [1.0]], trunk=Brighter())
     settings = Suite(background={"noise_trials": 200})
-    found = NOISE.run(subject_of(model, grey_pictures([0, 1]), settings=settings))
+    found = NOISE.run(subject_of(model, grey_images([0, 1]), settings=settings))
     assert found.metrics["background/noise_on_foreground"] == pytest.approx(0.5, abs=4 * 0.5 / 400**0.5)
     assert found.metrics["background/noise_on_background"] == 0.5
     assert (found.metrics["background/noise_on_foreground"] * 400) % 1 == pytest.approx(0, abs=1e-9)
@@ -133,12 +133,12 @@ def test_figures_follow_the_seed_and_neither_the_batches_nor_what_was_drawn_befo
     assert NOISE.run(extreme_subject(object_reader(), num=30, seed=1)).metrics != first.metrics
 
 
-def test_a_picture_s_noise_is_its_own_whatever_the_batch() -> None:
-    """Torch draws normal numbers in blocks of 16, so that of 75 to a picture each batch would else have its own."""
+def test_a_image_s_noise_is_its_own_whatever_the_batch() -> None:
+    """Torch draws normal numbers in blocks of 16, so that of 75 to an image each batch would else have its own."""
     background = torch.zeros(40, 5, 5)
     background[..., 2:] = 1
-    pictures = Pictures(torch.full((40, 3, 5, 5), 0.5), [0] * 40, background, [True] * 40)
-    context = subject_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), pictures)
+    images = Images(torch.full((40, 3, 5, 5), 0.5), [0] * 40, background, [True] * 40)
+    context = subject_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), images)
     found = [NOISE.run(replace(context, batch_size=batch_size)).metrics for batch_size in (1, 3, 40)]
     assert 0 < found[0]["background/noise_on_foreground"] < 1
     assert found[0] == found[1] == found[2]

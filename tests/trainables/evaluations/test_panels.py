@@ -7,8 +7,8 @@ from PIL import Image
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
-    Pictures,
-    four_pictures,
+    Images,
+    four_images,
     linear_classifier,
     several_labels,
 )
@@ -23,11 +23,11 @@ NAMES = ("red", "green")
 @pytest.mark.parametrize(
     ("num_images", "expected"), [(0, []), (1, [0]), (2, [0, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3])]
 )
-def test_pictures_are_spread_over_the_set(
+def test_images_are_spread_over_the_set(
     red_or_green: Classifier, tmp_path: Path, num_images: int, expected: list[int]
 ) -> None:
     folder = tmp_path / "epoch-1"
-    draw_panels(red_or_green, four_pictures(), num_images=num_images, num_rivals=1, folder=folder, device=CPU)
+    draw_panels(red_or_green, four_images(), num_images=num_images, num_rivals=1, folder=folder, device=CPU)
     drawn = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     assert drawn == [f"picture-{index}.png" for index in expected]
     for name in drawn:
@@ -37,11 +37,11 @@ def test_pictures_are_spread_over_the_set(
 
 @pytest.mark.parametrize("num_pictures", [1, 2, 4])
 @pytest.mark.parametrize("training", [True, False])
-def test_any_number_of_pictures_is_drawn_in_eval_mode(
+def test_any_number_of_images_is_drawn_in_eval_mode(
     red_or_green: Classifier, num_pictures: int, training: bool
 ) -> None:
     red_or_green.train(training)
-    panels = panels_of(red_or_green, four_pictures()[0:num_pictures], NAMES, num_rivals=1, device=CPU)
+    panels = panels_of(red_or_green, four_images()[0:num_pictures], NAMES, num_rivals=1, device=CPU)
     assert len(panels) == num_pictures
     assert red_or_green.training == training
     assert red_or_green.head.weight.grad is None
@@ -49,15 +49,15 @@ def test_any_number_of_pictures_is_drawn_in_eval_mode(
 
 def test_there_are_as_many_maps_as_rivals_or_other_classes(red_or_green: Classifier) -> None:
     wide, narrow = (
-        panels_of(red_or_green, four_pictures()[0:1], NAMES, num_rivals=num_rivals, device=CPU)[0]
+        panels_of(red_or_green, four_images()[0:1], NAMES, num_rivals=num_rivals, device=CPU)[0]
         for num_rivals in (5, 1)
     )
     assert wide.size == narrow.size
 
 
-def test_the_map_is_red_where_the_picture_speaks_for_its_class(red_or_green: Classifier) -> None:
-    """Picture 1 is all red with the label red; picture 2 is the same with the label green."""
-    for_own, for_rival = panels_of(red_or_green, four_pictures()[1:3], NAMES, num_rivals=1, device=CPU)
+def test_the_map_is_red_where_the_image_speaks_for_its_class(red_or_green: Classifier) -> None:
+    """Image 1 is all red with the label red; image 2 is the same with the label green."""
+    for_own, for_rival = panels_of(red_or_green, four_images()[1:3], NAMES, num_rivals=1, device=CPU)
     # The third of the cells, which have 160 pixels, 12 between them and a margin of 20.
     centre = (20 + 2 * 172 + 80, for_own.height - 20 - 80)
     (red, _, blue), (other_red, _, other_blue) = (panel.getpixel(centre) for panel in (for_own, for_rival))
@@ -69,12 +69,12 @@ def test_the_same_network_draws_the_same_bytes(red_or_green: Classifier, tmp_pat
     contents = []
     for name in ("one", "two"):
         folder = tmp_path / name
-        draw_panels(red_or_green, four_pictures(), num_images=2, num_rivals=1, folder=folder, device=CPU)
+        draw_panels(red_or_green, four_images(), num_images=2, num_rivals=1, folder=folder, device=CPU)
         contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert contents[0] == contents[1]
 
 
-def titles(monkeypatch: pytest.MonkeyPatch, model: Classifier, pictures: Pictures) -> list[str]:
+def titles(monkeypatch: pytest.MonkeyPatch, model: Classifier, images: Images) -> list[str]:
     drawn: list[str] = []
     original = panels_module.draw_panel
 
@@ -83,14 +83,14 @@ def titles(monkeypatch: pytest.MonkeyPatch, model: Classifier, pictures: Picture
         return original(*arguments, title=title, **options)
 
     monkeypatch.setattr(panels_module, "draw_panel", listening)
-    panels_of(model, pictures.batch, pictures.class_names, num_rivals=1, device=CPU)
+    panels_of(model, images.batch, images.class_names, num_rivals=1, device=CPU)
     return drawn
 
 
 def test_a_title_names_the_label_and_the_likeliest_class(
     monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
 ) -> None:
-    assert titles(monkeypatch, red_or_green, four_pictures()) == [
+    assert titles(monkeypatch, red_or_green, four_images()) == [
         "red, predicted red (50%)",
         "red, predicted red (73%)",
         "green, predicted red (73%)",
@@ -99,8 +99,8 @@ def test_a_title_names_the_label_and_the_likeliest_class(
 
 
 def test_a_title_names_all_labels_and_all_classes_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = several_labels()
-    found = titles(monkeypatch, linear_classifier(RED_GREEN_OR_BLUE), pictures)
+    images = several_labels()
+    found = titles(monkeypatch, linear_classifier(RED_GREEN_OR_BLUE), images)
     assert [title.split(", predicted ")[0] for title in found] == ["red + green", "red", "blue + red", "green"]
     assert [sorted(title.split(", predicted ")[1].split(", ")) for title in found] == [
         ["green (73%)", "red (73%)"],

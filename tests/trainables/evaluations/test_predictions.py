@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
     RED_OR_GREEN,
-    four_pictures,
+    four_images,
     linear_classifier,
     several_labels,
     subject_of,
 )
 from trainables.config import SmallCnn, SpuriousDigits
-from trainables.data import PictureError, build_data
+from trainables.data import ImageError, build_data
 from trainables.evaluations import EvaluationContext, Predictions, predict, run_suite
 from trainables.evaluations.predictions import Gather
 from trainables.models import Classifier, Output, build_model
@@ -22,9 +22,9 @@ CPU = torch.device("cpu")
 TENSORS = [field.name for field in fields(Predictions) if field.name not in ("ids", "by_class")]
 
 
-def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
-    pictures = four_pictures()
-    found = predict(red_or_green, [pictures[0:3], pictures[3:4]], device=CPU)
+def test_four_images_by_hand(red_or_green: Classifier) -> None:
+    images = four_images()
+    found = predict(red_or_green, [images[0:3], images[3:4]], device=CPU)
     torch.testing.assert_close(found.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
     assert found.ids == ("picture-0", "picture-1", "picture-2", "picture-3")
     assert found.labels_N.tolist() == [0, 0, 1, 1]
@@ -37,9 +37,9 @@ def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
 
 
 def test_several_labels_by_hand_and_joined(red_or_green: Classifier) -> None:
-    pictures, nan = several_labels(), torch.nan
+    images, nan = several_labels(), torch.nan
     model = linear_classifier(RED_GREEN_OR_BLUE)
-    found = predict(model, [pictures[0:3], pictures[3:4]], device=CPU)
+    found = predict(model, [images[0:3], images[3:4]], device=CPU)
     assert found.by_class is not None
     targets_NK, foreground_NK, background_NK = found.by_class
     assert torch.equal(targets_NK, torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]))
@@ -50,13 +50,13 @@ def test_several_labels_by_hand_and_joined(red_or_green: Classifier) -> None:
     alone = predict(model, [], device=CPU, gather=lambda own: [own, found])
     assert alone.by_class is not None
     assert torch.equal(alone.by_class.targets_NK, targets_NK)
-    assert predict(red_or_green, [four_pictures().batch], device=CPU).by_class is None
+    assert predict(red_or_green, [four_images().batch], device=CPU).by_class is None
 
 
 def test_influence_is_summed_over_all_rivals() -> None:
     """Blue is 0.7 everywhere: against the third class CC is (red - 0.7) / 4, and (red - green) / 4 against green."""
     model = linear_classifier([*RED_OR_GREEN, [0.0, 0.0, 1.0]])
-    found = predict(model, [four_pictures()[0:1]], device=CPU)
+    found = predict(model, [four_images()[0:1]], device=CPU)
     torch.testing.assert_close(found.foreground_N, torch.tensor([(1 + 0.3) / 4]))
     torch.testing.assert_close(found.background_N, torch.tensor([(1 + 3 * 0.7) / 4]))
 
@@ -69,10 +69,10 @@ class Shrink(nn.Module):
 
 
 def test_the_mask_is_brought_onto_the_map_s_grid() -> None:
-    """The map has one cell, of which picture 1 has 3/4 background, and picture 3 has 7/8."""
-    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_pictures()[1:2]], device=CPU)
+    """The map has one cell, of which image 1 has 3/4 background, and image 3 has 7/8."""
+    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[1:2]], device=CPU)
     torch.testing.assert_close((found.foreground_N, found.background_N), (torch.tensor([0.25]), torch.tensor([0.75])))
-    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_pictures()[3:4]], device=CPU)
+    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[3:4]], device=CPU)
     expected = (torch.tensor([0.25 / 8]), torch.tensor([0.25 * 7 / 8]))
     torch.testing.assert_close((found.foreground_N, found.background_N), expected)
 
@@ -88,7 +88,7 @@ class Unfaithful(Classifier):
 def test_a_head_s_own_bias_is_part_of_the_certificate(red_or_green: Classifier) -> None:
     model = Classifier(nn.Identity(), nn.Linear(3, 2))
     model.load_state_dict({**red_or_green.state_dict(), "head.bias": torch.tensor([3.0, -2.0])})
-    found = predict(model.eval(), [four_pictures().batch], device=CPU)
+    found = predict(model.eval(), [four_images().batch], device=CPU)
     assert found.logit_error_N.max() == 0
     torch.testing.assert_close(found.logits_NK[0], torch.tensor([3.25, -1.75]))
 
@@ -96,9 +96,9 @@ def test_a_head_s_own_bias_is_part_of_the_certificate(red_or_green: Classifier) 
 def test_logits_that_the_maps_do_not_sum_to_are_caught(red_or_green: Classifier) -> None:
     model = Unfaithful(red_or_green.trunk, red_or_green.head)
     model.load_state_dict(red_or_green.state_dict())
-    pictures = four_pictures()
-    torch.testing.assert_close(predict(model, [pictures.batch], device=CPU).logit_error_N, torch.full((4,), 0.5))
-    assert run_suite(["accuracy"], subject_of(model, pictures))["faithfulness/max_logit_error"] == 0.5
+    images = four_images()
+    torch.testing.assert_close(predict(model, [images.batch], device=CPU).logit_error_N, torch.full((4,), 0.5))
+    assert run_suite(["accuracy"], subject_of(model, images))["faithfulness/max_logit_error"] == 0.5
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -111,7 +111,7 @@ def test_the_network_is_in_eval_mode_and_its_own_mode_is_restored(training: bool
             return images_BCHW
 
     model = linear_classifier(RED_OR_GREEN, trunk=Spy()).train(training)
-    predict(model, [four_pictures().batch], device=CPU)
+    predict(model, [four_images().batch], device=CPU)
     assert seen == [(False, True)]
     assert model.training == model.trunk.training == training
 
@@ -119,17 +119,17 @@ def test_the_network_is_in_eval_mode_and_its_own_mode_is_restored(training: bool
 def test_the_mode_is_restored_after_an_error() -> None:
     model = linear_classifier(RED_OR_GREEN, trunk=nn.Conv2d(5, 3, 1)).train()
     with pytest.raises(RuntimeError):
-        predict(model, [four_pictures().batch], device=CPU)
+        predict(model, [four_images().batch], device=CPU)
     assert model.training
 
 
-def test_no_picture_is_an_error(red_or_green: Classifier) -> None:
-    with pytest.raises(PictureError, match="no picture to predict"):
+def test_no_image_is_an_error(red_or_green: Classifier) -> None:
+    with pytest.raises(ImageError, match="no image to predict"):
         predict(red_or_green, [], device=CPU)
 
 
-def test_a_worker_without_a_picture_takes_part(red_or_green: Classifier) -> None:
-    whole = predict(red_or_green, [four_pictures().batch], device=CPU)
+def test_a_worker_without_a_image_takes_part(red_or_green: Classifier) -> None:
+    whole = predict(red_or_green, [four_images().batch], device=CPU)
     found = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
     assert found.ids == whole.ids
     for name in TENSORS:
@@ -138,7 +138,7 @@ def test_a_worker_without_a_picture_takes_part(red_or_green: Classifier) -> None
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_shards_make_up_the_whole(world_size: int) -> None:
-    """With 23 pictures and batches of 5, ranks have shares of unequal length."""
+    """With 23 images and batches of 5, ranks have shares of unequal length."""
     data = build_data(SpuriousDigits(num_train=10, num_test=23, image_size=32))
     torch.manual_seed(0)
     model = build_model(SmallCnn(width=4), num_classes=10).model

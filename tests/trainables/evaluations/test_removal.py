@@ -14,8 +14,8 @@ from trainables.evaluations.removal import REMOVAL
 )
 def test_red_that_is_left_by_hand(limit: float, expected: tuple[int, int, int]) -> None:
     """Of 16 pixels 14 are red: 14 + 2/2 with the object grey, 12 + 4/2 with its box grey, 16 with its box tiled."""
-    pictures = painted([RED, RED, RED], [0, 0, 0], two_pixels())
-    metrics = REMOVAL.run(subject_of(more_than(limit, RED), pictures)).metrics
+    images = painted([RED, RED, RED], [0, 0, 0], two_pixels())
+    metrics = REMOVAL.run(subject_of(more_than(limit, RED), images)).metrics
     names = ("background/object_grey", "background/object_box_grey", "background/object_tiled")
     assert tuple(metrics[name] for name in names) == expected
 
@@ -24,15 +24,15 @@ def test_red_that_is_left_by_hand(limit: float, expected: tuple[int, int, int]) 
 def test_a_pixel_that_is_object_in_half_turns_grey_in_half(limit: float, expected: int) -> None:
     """Half of it is green and half red: 14 + 0.5 and, of the half, 0.5 / 2."""
     object_HW = two_pixels()
-    pictures = painted([RED], [0], object_HW)
-    pictures._background_NHW[0, 2, 2] = 0.5
-    assert REMOVAL.run(subject_of(more_than(limit, RED), pictures)).metrics["background/object_grey"] == expected
+    images = painted([RED], [0], object_HW)
+    images._background_NHW[0, 2, 2] = 0.5
+    assert REMOVAL.run(subject_of(more_than(limit, RED), images)).metrics["background/object_grey"] == expected
 
 
-def test_every_picture_counts() -> None:
-    """Two of three pictures have the red that the network looks for, one of them with the label of the other kind."""
-    pictures = painted([RED, BLUE, RED], [0, 0, 1], two_pixels())
-    metrics = REMOVAL.run(subject_of(more_than(8, RED), pictures)).metrics
+def test_every_image_counts() -> None:
+    """Two of three images have the red that the network looks for, one of them with the label of the other kind."""
+    images = painted([RED, BLUE, RED], [0, 0, 1], two_pixels())
+    metrics = REMOVAL.run(subject_of(more_than(8, RED), images)).metrics
     assert metrics == pytest.approx(dict.fromkeys(REMOVAL.directions, 1 / 3))
 
 
@@ -42,11 +42,11 @@ def test_an_object_that_reaches_all_edges_cannot_be_tiled_over_and_is_counted() 
     assert found.metrics["background/object_grey"] == 0.5
     assert found.metrics["background/object_tiled"] == 1
     assert found.settings["num_not_tiled"] == 1
-    right = {name: sum(by_picture.values()) / len(by_picture) for name, by_picture in found.samples.items()}
+    right = {name: sum(by_image.values()) / len(by_image) for name, by_image in found.samples.items()}
     assert right == found.metrics
 
 
-def test_without_any_picture_to_tile_the_figure_is_not_a_number() -> None:
+def test_without_any_image_to_tile_the_figure_is_not_a_number() -> None:
     found = REMOVAL.run(subject_of(more_than(8, RED), painted([RED], [0], torch.eye(4).unsqueeze(0))))
     assert found.metrics["background/object_grey"] == 1
     assert math.isnan(found.metrics["background/object_tiled"])

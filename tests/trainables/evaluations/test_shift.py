@@ -3,17 +3,17 @@ import math
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, subject_of
 from trainables.evaluations.shift import SHIFT, confidence
 from trainables.models import Classifier
 
 SURE, SLIGHT = math.e / (1 + math.e), math.e**0.25 / (1 + math.e**0.25)
 
 
-def relabelled(labels: list[int]) -> Pictures:
-    pictures = four_pictures()
-    pictures._labels_N = torch.tensor(labels)
-    return pictures
+def relabelled(labels: list[int]) -> Images:
+    images = four_images()
+    images._labels_N = torch.tensor(labels)
+    return images
 
 
 def test_confidence_is_the_mean_of_the_highest_probability() -> None:
@@ -31,9 +31,9 @@ def test_without_a_mistake_there_is_no_confidence_on_mistakes() -> None:
     assert math.isnan(found["confidence_on_mistakes"])
 
 
-def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
+def test_four_images_by_hand(red_or_green: Classifier) -> None:
     """The network is a half sure of class 0, sure of it twice, and slightly of class 1; the third is wrong."""
-    found = SHIFT.run(subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()}))
+    found = SHIFT.run(subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()}))
     assert found.metrics == {
         "shift/elsewhere/accuracy": 0.75,
         "shift/elsewhere/confidence": pytest.approx((0.5 + 2 * SURE + SLIGHT) / 4),
@@ -43,10 +43,10 @@ def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
 
 
 def test_each_set_is_measured_under_its_name(red_or_green: Classifier) -> None:
-    """Flipped, only picture 2 is right: the tie of picture 0 goes to class 0."""
-    shift = {"same": four_pictures(), "flipped": relabelled([1, 1, 0, 0]), "few": four_pictures()}
+    """Flipped, only image 2 is right: the tie of image 0 goes to class 0."""
+    shift = {"same": four_images(), "flipped": relabelled([1, 1, 0, 0]), "few": four_images()}
     shift["few"]._labels_N = shift["few"]._labels_N[:2]
-    found = SHIFT.run(subject_of(red_or_green, four_pictures(), shift=shift))
+    found = SHIFT.run(subject_of(red_or_green, four_images(), shift=shift))
     accuracies = {name: value for name, value in found.metrics.items() if name.endswith("/accuracy")}
     assert accuracies == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25, "shift/few/accuracy": 1.0}
     assert found.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}

@@ -5,7 +5,7 @@ import pytest
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
-    four_pictures,
+    four_images,
     linear_classifier,
     several_labels,
     subject_of,
@@ -66,7 +66,7 @@ class Memory:
 
 def test_an_unknown_name_lists_the_valid_ones(red_or_green: Classifier) -> None:
     with pytest.raises(ValueError, match=r"no evaluation 'acuracy'; valid names: .*accuracy, .*influence.*, shift"):
-        run_suite(["acuracy"], subject_of(red_or_green, four_pictures()))
+        run_suite(["acuracy"], subject_of(red_or_green, four_images()))
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
@@ -86,7 +86,7 @@ def test_no_two_evaluations_report_the_same_metric() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
     spec = evaluation(name)
-    context = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
+    context = subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     if name == "multilabel":
         context = subject_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
     found = spec.run(context)
@@ -152,13 +152,13 @@ class TestSelect:
 
 def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier) -> None:
     said = Said()
-    context = subject_of(red_or_green, four_pictures(has_mask=[False] * 4))
+    context = subject_of(red_or_green, four_images(has_mask=[False] * 4))
     metrics = run_suite(QUICK, context, listener=said)
     assert said.lines == [
         "start accuracy",
         "end accuracy",
         "start multilabel",
-        "skip multilabel: the data have no pictures of several labels",
+        "skip multilabel: the data have no images of several labels",
         "start influence",
         "skip influence: the data have no masks",
         "start shift",
@@ -179,12 +179,12 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
     monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
 ) -> None:
     def run(context: EvaluationContext) -> EvaluationResult:
-        raise NotPossibleError(f"{len(context.data.val)} pictures are too few")
+        raise NotPossibleError(f"{len(context.data.val)} images are too few")
 
     said, memory = Said(), Memory()
     name = registered(monkeypatch, run)
-    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), listener=said, store=memory)
-    assert said.lines == ["start extra", "skip extra: 4 pictures are too few", "start accuracy", "end accuracy"]
+    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_images()), listener=said, store=memory)
+    assert said.lines == ["start extra", "skip extra: 4 images are too few", "start accuracy", "end accuracy"]
     assert metrics["val/accuracy"] == 0.75
     assert set(memory.held) == {"accuracy"}
 
@@ -192,7 +192,7 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
     said = Said()
     name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
-    run_suite([name], subject_of(red_or_green, four_pictures(has_mask=[False] * 4)), listener=said)
+    run_suite([name], subject_of(red_or_green, four_images(has_mask=[False] * 4)), listener=said)
     assert said.lines == ["start extra", "skip extra: the data have no masks and no shift"]
 
 
@@ -202,20 +202,20 @@ def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatc
 
     name = registered(monkeypatch, run)
     with pytest.raises(RuntimeError):
-        run_suite([name], subject_of(red_or_green, four_pictures()))
+        run_suite([name], subject_of(red_or_green, four_images()))
 
 
 def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
     said = Said()
-    context = subject_of(red_or_green, four_pictures(), shift={"elsewhere": four_pictures()})
+    context = subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     metrics = run_suite(QUICK, context, listener=said)
     skipped = [line for line in said.lines if line.startswith("skip")]
-    assert skipped == ["skip multilabel: the data have no pictures of several labels"]
+    assert skipped == ["skip multilabel: the data have no images of several labels"]
     assert len(metrics) == 4 + 3 + 4
 
 
 def test_names_run_in_the_order_given_and_alone(red_or_green: Classifier) -> None:
-    metrics = run_suite(["influence", "accuracy"], subject_of(red_or_green, four_pictures()))
+    metrics = run_suite(["influence", "accuracy"], subject_of(red_or_green, four_images()))
     assert [name.split("/")[0] for name in metrics] == ["background"] * 3 + ["val"] * 3 + ["faithfulness"]
 
 
@@ -227,7 +227,7 @@ def test_a_part_that_is_kept_is_not_run_again(
 
     name = registered(monkeypatch, run)
     said, memory = Said(), Memory(extra=EvaluationResult({"background/extra": 0.5}))
-    context = subject_of(red_or_green, four_pictures())
+    context = subject_of(red_or_green, four_images())
     metrics = run_suite([name, "accuracy"], context, listener=said, store=memory)
     assert metrics["background/extra"] == 0.5
     assert said.lines == ["start extra", "end extra, kept", "start accuracy", "end accuracy"]
@@ -235,7 +235,7 @@ def test_a_part_that_is_kept_is_not_run_again(
     assert memory.held["accuracy"].metrics == {
         key: value for key, value in metrics.items() if key != "background/extra"
     }
-    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_pictures()), store=memory)
+    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_images()), store=memory)
     assert again == metrics
     assert count_passes() == 1
 
@@ -245,9 +245,9 @@ def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     passes: list[object] = []
     original = EvaluationContext.predictions
 
-    def counting(self: EvaluationContext, pictures: object) -> object:
-        passes.append(pictures)
-        return original(self, pictures)  # type: ignore[arg-type]
+    def counting(self: EvaluationContext, images: object) -> object:
+        passes.append(images)
+        return original(self, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EvaluationContext, "predictions", counting)
     return lambda: len(passes)
@@ -257,6 +257,6 @@ def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 def test_each_set_is_predicted_once_and_only_where_needed(
     names: list[str], expected: int, red_or_green: Classifier, count_passes: Callable[[], int]
 ) -> None:
-    shift = {"one": four_pictures(), "two": four_pictures()}
-    run_suite(names, subject_of(red_or_green, four_pictures(), shift=shift))
+    shift = {"one": four_images(), "two": four_images()}
+    run_suite(names, subject_of(red_or_green, four_images(), shift=shift))
     assert count_passes() == expected

@@ -17,7 +17,7 @@ def draw(labels: list[int], lends: list[bool] | None = None, *, seed: int = 0) -
 
 class TestPartners:
     def test_the_only_ones_possible(self) -> None:
-        """With two pictures a class, `same` is the class's other; the class after the last is the first."""
+        """With two images a class, `same` is the class's other; the class after the last is the first."""
         partners = draw([0, 0, 5, 5])
         assert partners.same_N.tolist() == [1, 0, 3, 2]
         assert {int(index) for index in partners.next_N[:2]} <= {2, 3}
@@ -27,7 +27,7 @@ class TestPartners:
     def test_the_next_class_is_the_next_number_that_occurs(self) -> None:
         assert draw([7, 2, 4]).next_N.tolist() == [1, 2, 0]
 
-    def test_a_class_with_one_picture_has_no_other(self) -> None:
+    def test_a_class_with_one_image_has_no_other(self) -> None:
         partners = draw([0, 0, 1])
         assert partners.same_N.tolist() == [1, 0, -1]
         assert (partners.rand_N >= 0).all()
@@ -39,12 +39,12 @@ class TestPartners:
         assert partners.next_N.tolist() == [-1, -1]
         assert not len(partners.complete)
 
-    def test_one_picture_has_none_at_all(self) -> None:
+    def test_one_image_has_none_at_all(self) -> None:
         partners = draw([3])
         assert [partners.same_N.tolist(), partners.rand_N.tolist(), partners.next_N.tolist()] == [[-1], [-1], [-1]]
 
     def test_only_those_that_can_lend_a_background_do(self) -> None:
-        """Picture 2 borrows from 3, and nothing borrows from 2, nor from 4, all there is of class 2."""
+        """Image 2 borrows from 3, and nothing borrows from 2, nor from 4, all there is of class 2."""
         for seed in range(20):
             partners = draw([0, 0, 1, 1, 2], [True, True, False, True, False], seed=seed)
             assert partners.same_N.tolist() == [1, 0, 3, -1, -1]
@@ -59,13 +59,13 @@ class TestPartners:
             for drawn in (partners.same_N, partners.rand_N, partners.next_N):
                 assert not (drawn == indices).any()
 
-    def test_the_random_class_is_uniform_however_many_pictures_it_has(self) -> None:
-        """900 pictures of class 0 and 100 of each other: every class lends a third, within four standard deviations."""
+    def test_the_random_class_is_uniform_however_many_images_it_has(self) -> None:
+        """900 images of class 0 and 100 of each other: every class lends a third, within four standard deviations."""
         labels = [0] * 900 + [1] * 100 + [2] * 100
         lent = torch.tensor(labels)[draw(labels).rand_N].bincount() / len(labels)
         assert lent.tolist() == pytest.approx([1 / 3] * 3, abs=4 * (2 / 9 / len(labels)) ** 0.5)
 
-    def test_all_other_pictures_of_a_class_are_drawn(self) -> None:
+    def test_all_other_images_of_a_class_are_drawn(self) -> None:
         seen = {int(draw([0] * 10 + [1] * 10, seed=seed).same_N[0]) for seed in range(200)}
         assert seen == set(range(1, 10))
 
@@ -80,7 +80,7 @@ class TestPartners:
     [(RED, 0.5, 0, 1), (RED, 13.5, 0, 1), (RED, 14.5, 0, 0), (GREEN, 1.5, 1, 0), (GREEN, 2.5, 0, 0), (BLUE, 0.5, 0, 0)],
 )
 def test_what_is_left_out_is_black(colour: int, limit: float, only_fg: int, no_fg: int) -> None:
-    """A picture has 14 pixels of red background and 2 of green object."""
+    """An image has 14 pixels of red background and 2 of green object."""
     metrics = SWAPS.run(subject_of(more_than(limit, colour), painted([RED], [0], two_pixels()))).metrics
     assert (metrics["background/only_fg"], metrics["background/no_fg"]) == (only_fg, no_fg)
 
@@ -88,29 +88,29 @@ def test_what_is_left_out_is_black(colour: int, limit: float, only_fg: int, no_f
 @pytest.mark.parametrize(
     ("colour", "limit", "same", "following"),
     [
-        (RED, 13.5, 1, 0),  # On its own class's background each picture is said to be of its class, on the next none.
+        (RED, 13.5, 1, 0),  # On its own class's background each image is said to be of its class, on the next none.
         (RED, 14.5, 2 / 5, 2 / 5),  # Nothing has so much red: all are said to be of class 1.
         (BLUE, 13.5, 0, 1),
         (BLUE, 14.5, 2 / 5, 2 / 5),
         (GREEN, 1.5, 3 / 5, 3 / 5),  # All have their own two pixels of object, and are said to be of class 0.
-        (GREEN, 2.5, 2 / 5, 2 / 5),  # None shows the other picture's object besides.
+        (GREEN, 2.5, 2 / 5, 2 / 5),  # None shows the other image's object besides.
     ],
 )
 def test_objects_lie_on_the_backgrounds_of_others(colour: int, limit: float, same: float, following: float) -> None:
-    """Class 0 has three pictures on red, class 1 two on blue; of a background 14 pixels show around the object."""
-    pictures = painted([RED, RED, RED, BLUE, BLUE], [0, 0, 0, 1, 1], two_pixels())
-    metrics = SWAPS.run(subject_of(more_than(limit, colour), pictures)).metrics
+    """Class 0 has three images on red, class 1 two on blue; of a background 14 pixels show around the object."""
+    images = painted([RED, RED, RED, BLUE, BLUE], [0, 0, 0, 1, 1], two_pixels())
+    metrics = SWAPS.run(subject_of(more_than(limit, colour), images)).metrics
     assert metrics["background/mixed_same"] == pytest.approx(same)
     assert metrics["background/mixed_next"] == pytest.approx(following)
 
 
-def test_the_gap_is_between_same_and_random_on_the_same_pictures() -> None:
-    """Class 2 has one picture, which is left out of all mixed figures, but not of the others."""
-    pictures = painted([RED, RED, BLUE, BLUE, RED], [0, 0, 1, 1, 2], two_pixels())
-    found = SWAPS.run(subject_of(more_than(8, RED), pictures))
+def test_the_gap_is_between_same_and_random_on_the_same_images() -> None:
+    """Class 2 has one image, which is left out of all mixed figures, but not of the others."""
+    images = painted([RED, RED, BLUE, BLUE, RED], [0, 0, 1, 1, 2], two_pixels())
+    found = SWAPS.run(subject_of(more_than(8, RED), images))
     assert found.settings["num_mixed"] == 4
     assert found.settings["num_without_partner"] == 1
-    assert {name: len(by_picture) for name, by_picture in found.samples.items()} == {
+    assert {name: len(by_image) for name, by_image in found.samples.items()} == {
         "background/only_fg": 5,
         "background/no_fg": 5,
         "background/mixed_same": 4,
@@ -130,11 +130,11 @@ def test_without_partners_mixed_figures_are_not_numbers() -> None:
     assert found.metrics["background/no_fg"] == 0.5
 
 
-def test_a_picture_whose_object_reaches_all_edges_lends_no_background() -> None:
+def test_a_image_whose_object_reaches_all_edges_lends_no_background() -> None:
     object_NHW = torch.stack([two_pixels(), two_pixels(), torch.eye(4), two_pixels()])
     found = SWAPS.run(subject_of(more_than(8, RED), painted([RED, RED, BLUE, RED], [0, 0, 1, 1], object_NHW)))
     assert found.settings["num_not_tiled"] == 1
-    assert found.settings["num_without_partner"] == 1  # Picture 3, of whose class only picture 2 is left.
+    assert found.settings["num_without_partner"] == 1  # Image 3, of whose class only image 2 is left.
 
 
 def test_a_network_that_reads_the_background_alone_follows_the_background() -> None:

@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
     "training": {"batch_size": 16},
     "resources": {"workers": 2},
 }
-SKIPPING = "all together, with three unreadable pictures on one worker"
+SKIPPING = "all together, with three unreadable images on one worker"
 PARTS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"objective.kind": "cross_entropy"},
     "contrastive": {"objective.kind": "contrastive"},
@@ -72,7 +72,7 @@ def config_of(overrides: dict[str, Any]) -> ExperimentConfig:
 
 
 def share_of_batch(config: ExperimentConfig, rank: int, world_size: int) -> Batch:
-    """Return this worker's pictures of 16, among which classes are absent; every third class has no masks."""
+    """Return this worker's images of 16, among which classes are absent; every third class has no masks."""
     batches = training_batches(
         build_data(config.data).train, batch_size=16, seed=0, epoch=1, rank=rank, world_size=world_size
     )
@@ -82,9 +82,9 @@ def share_of_batch(config: ExperimentConfig, rank: int, world_size: int) -> Batc
 
 
 def without_skipped(batch: Batch, config: ExperimentConfig) -> Batch:
-    """Return the batch less three pictures of the first of two workers, as if they could not be read."""
+    """Return the batch less three images of the first of two workers, as if they could not be read."""
     skipped = share_of_batch(config, 0, 2).ids[:3]
-    kept = [index for index, picture in enumerate(batch.ids) if picture not in skipped]
+    kept = [index for index, image in enumerate(batch.ids) if image not in skipped]
     return Batch(
         batch.images_BCHW[kept],
         batch.labels_B[kept],

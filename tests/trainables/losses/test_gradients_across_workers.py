@@ -1,4 +1,4 @@
-"""Each loss gives two data-parallel workers the gradient that one process gets from their pictures together."""
+"""Each loss gives two data-parallel workers the gradient that one process gets from their images together."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_every_part_has_a_gradient_of_its_own(of_two_workers: list[dict[str, Gra
             assert (of_two_workers[0][name]["head.weight"] - plain).abs().max() > 1e-3
 
 
-def test_the_pictures_are_of_few_classes_with_and_without_masks() -> None:
+def test_the_images_are_of_few_classes_with_and_without_masks() -> None:
     batch = share_of_batch(config_of({}), 0, 1)
     assert len(batch.labels_B.unique()) < 10
     assert 0 < batch.has_mask_B.sum() < 16

@@ -65,13 +65,13 @@ def test_the_triplet_loss_is_its_definition(batch: tuple[Tensor, Tensor], margin
 
 
 def test_supcon_by_hand() -> None:
-    """Two views each of two pictures, at right angles: each has one positive at cosine 1 and two others at 0."""
+    """Two views each of two images, at right angles: each has one positive at cosine 1 and two others at 0."""
     embeddings = torch.tensor([[2.0, 0.0], [0.0, 3.0], [5.0, 0.0], [0.0, 1.0]])
     found = supervised_contrastive(embeddings, torch.tensor([4, 7, 4, 7]), temperature=0.5)
     assert float(found) == pytest.approx(math.log(1 + 2 * math.exp(-2)), rel=1e-6)
 
 
-def test_supcon_of_one_class_alone_still_spreads_its_pictures() -> None:
+def test_supcon_of_one_class_alone_still_spreads_its_images() -> None:
     """The library's own loss is 0 there."""
     from pytorch_metric_learning.losses import SupConLoss
 
@@ -131,7 +131,7 @@ def test_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("labels", [[0, 0], [0, 1], [0]], ids=["one class", "strangers", "one picture"])
+@pytest.mark.parametrize("labels", [[0, 0], [0, 1], [0]], ids=["one class", "strangers", "one image"])
 def test_batches_without_pairs_have_a_gradient_of_numbers(name: str, labels: list[int]) -> None:
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0]])[: len(labels)].requires_grad_()
     LOSSES[name](embeddings, torch.tensor(labels)).backward()

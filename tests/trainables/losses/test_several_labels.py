@@ -1,4 +1,4 @@
-"""The binary objectives on pictures that show several classes, each with a mask of its own."""
+"""The binary objectives on images that show several classes, each with a mask of its own."""
 
 import math
 from dataclasses import replace
@@ -19,7 +19,7 @@ VOID = 255
 
 
 def random_batch(*, size: int = 12, seed: int = 0) -> Batch:
-    """Return pictures with blocks of classes, background and void; the last shows no object."""
+    """Return images with blocks of classes, background and void; the last shows no object."""
     generator = torch.Generator().manual_seed(seed)
     blocks = torch.tensor([0, 1, 2, 3, VOID], dtype=torch.uint8)[torch.randint(5, (4, 4, 4), generator=generator)]
     blocks[0, 0, 0], blocks[3] = 1, torch.where(blocks[3] == VOID, VOID, 0)
@@ -53,10 +53,10 @@ def loop(output: Output, head: nn.Linear, classes_BHW: Tensor, background_weight
     grid, size = output.features.shape[-1], classes_BHW.shape[-1]
     side = size // grid
     biases, losses = head.bias.tolist(), []
-    for values, of_picture in zip(classes_BHW.tolist(), cams, strict=True):
+    for values, of_image in zip(classes_BHW.tolist(), cams, strict=True):
         there = {value - 1 for row in values for value in row} & set(range(CLASSES))
         loss = 0.0
-        for k, cam in enumerate(of_picture):
+        for k, cam in enumerate(of_image):
             inside = outside = everywhere = 0.0
             for i in range(grid):
                 for j in range(grid):

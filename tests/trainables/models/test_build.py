@@ -37,7 +37,7 @@ def test_group_norm_fits_any_width(width: int) -> None:
     assert model(torch.rand(1, 3, 48, 48)).logits.shape == (1, 5)
 
 
-def test_group_norm_does_not_couple_the_pictures_of_a_batch() -> None:
+def test_group_norm_does_not_couple_the_images_of_a_batch() -> None:
     model = fresh_model("small_cnn", norm="group").train()
     images = torch.rand(4, 3, 48, 48)
     torch.testing.assert_close(model(images).logits[:1], model(images[:1]).logits)

@@ -1,4 +1,4 @@
-"""The network that embeds pictures."""
+"""The network that embeds images."""
 
 import pytest
 import torch

@@ -32,7 +32,7 @@ STORING = [kind for kind in SMALLEST[1:] if family_of(kind) != "convnext"]
 NORMS = ("own", "batch", "running", "group", "dynamic_tanh")
 STRIDES = (32, 4)
 TINY_BATCHES = ((2, 32), (1, 64))
-"""Pictures and pixels of a side; at stride 32 the first has two values a channel, fewer than which have no variance."""
+"""Images and pixels of a side; at stride 32 the first has two values a channel, fewer than which have no variance."""
 
 
 def with_norms(kinds: Sequence[str]) -> list[tuple[str, str]]:
@@ -57,12 +57,12 @@ def gap(model: Classifier, images: Tensor) -> float:
 def check_after_a_tiny_batch(model: Classifier, *, batch: int, size: int) -> None:
     assert gap(model.eval(), other_images(size)) < 1e-4, "new"
     assert gap(model.train(), images_of(size, batch=batch)) < 1e-4, "the tiny batch"
-    assert gap(model.eval(), other_images(size)) < 1e-4, "other pictures after the tiny batch"
+    assert gap(model.eval(), other_images(size)) < 1e-4, "other images after the tiny batch"
 
 
 @pytest.mark.parametrize("norm", ["running", "dynamic_tanh"])
 @pytest.mark.parametrize("kind", ["small_cnn", *SMALLEST])
-def test_the_identity_holds_after_two_pictures_of_one_cell(kind: str, norm: str) -> None:
+def test_the_identity_holds_after_two_images_of_one_cell(kind: str, norm: str) -> None:
     check_after_a_tiny_batch(fresh_model(kind, cam_stride=32, norm=norm), batch=2, size=32)
 
 

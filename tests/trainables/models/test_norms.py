@@ -55,7 +55,7 @@ def test_frozen_never_changes_its_statistics_and_trains_scale_and_shift() -> Non
     assert {name for name, parameter in norm.named_parameters() if parameter.grad is not None} == {"weight", "bias"}
 
 
-@pytest.mark.parametrize("batch", [3, 16], ids=["few pictures", "enough pictures"])
+@pytest.mark.parametrize("batch", [3, 16], ids=["few images", "enough images"])
 def test_running_follows_the_batches_before(batch: int) -> None:
     num_values = batch * 30
     norm = make_norm("running", 4, momentum=0.1).train()
@@ -92,7 +92,7 @@ def of_all_channels(means: list[float], variances: list[float]) -> tuple[list[fl
 @pytest.mark.parametrize(
     ("batch", "side", "is_own"), [(16, 2, True), (15, 9, False), (21, 1, False), (63, 1, False), (64, 1, True)]
 )
-def test_a_channel_has_its_own_first_statistics_from_sixteen_pictures_and_sixty_four_values_on(
+def test_a_channel_has_its_own_first_statistics_from_sixteen_images_and_sixty_four_values_on(
     batch: int, side: int, is_own: bool
 ) -> None:
     norm = make_norm("running", 2, momentum=0.5).train()
@@ -103,7 +103,7 @@ def test_a_channel_has_its_own_first_statistics_from_sixteen_pictures_and_sixty_
     assert (means.abs().max() < 1e-5) == is_own
 
 
-def test_running_gives_a_new_picture_the_scale_of_a_first_batch_whose_pictures_agree() -> None:
+def test_running_gives_a_new_image_the_scale_of_a_first_batch_whose_images_agree() -> None:
     norm = make_norm("running", 4).train()
     agreeing_BCHW = maps(batch=1).expand(2, 4, 5, 6)[..., :1, :1]
     norm(agreeing_BCHW)
@@ -112,7 +112,7 @@ def test_running_gives_a_new_picture_the_scale_of_a_first_batch_whose_pictures_a
 
 def test_running_refuses_one_value_a_channel_and_leaves_its_statistics() -> None:
     norm = make_norm("running", 4).train()
-    with pytest.raises(ValueError, match=r"norm = running .* one value a channel in a map 1x4x1x1; take two pictures"):
+    with pytest.raises(ValueError, match=r"norm = running .* one value a channel in a map 1x4x1x1; take two images"):
         norm(torch.ones(1, 4, 1, 1))
     assert norm.running_mean.tolist() == [0] * 4
     assert norm.running_var.tolist() == [1] * 4
@@ -134,7 +134,7 @@ def test_gradients_in_eval_mode(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["frozen", "running", "group", "dynamic_tanh"])
-def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
+def test_a_image_does_not_depend_on_its_batch(kind: str) -> None:
     norm = make_norm(kind, 4).train()
     norm(maps(seed=1))
     alone, beside = (norm(maps(seed=2)[:num])[0] for num in (1, 3)) if kind != "running" else running_twice(norm)
@@ -142,7 +142,7 @@ def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
 
 
 def running_twice(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return a picture normalised alone and beside others, each by the statistics that `norm` has now."""
+    """Return an image normalised alone and beside others, each by the statistics that `norm` has now."""
     state = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
     alone = norm(maps(seed=2)[:1])[0]
     norm.load_state_dict(state)
@@ -150,7 +150,7 @@ def running_twice(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("kind", "is_coupled"), [("batch", True), ("running", False), ("group", False)])
-def test_pixels_of_another_picture_have_a_gradient_with_batch_norm_alone(kind: str, is_coupled: bool) -> None:
+def test_pixels_of_another_image_have_a_gradient_with_batch_norm_alone(kind: str, is_coupled: bool) -> None:
     model = fresh_model("resnet18", cam_stride=8, norm=kind).train()
     images = images_of(32).requires_grad_()
     (gradient,) = torch.autograd.grad(model(images).features[0].square().sum(), images)

@@ -313,7 +313,7 @@ def test_networks_without_weights_pass_the_check() -> None:
 
 
 @pytest.mark.parametrize(("kind", "mean"), [("efficientnet_v2_l", [0.5] * 3), ("resnet18", [0.485, 0.456, 0.406])])
-def test_pictures_are_normalised_as_those_of_the_weights(kind: str, mean: list[float]) -> None:
+def test_images_are_normalised_as_those_of_the_weights(kind: str, mean: list[float]) -> None:
     config = Torchvision.model_validate({"kind": kind, "weights": "DEFAULT"})
     with OnMeta():
         model = build_model(config, num_classes=3, pretrained=False).model

@@ -15,7 +15,7 @@ from trainables.trial_folder import Row, read_json
 
 @pytest.fixture
 def overrides(tmp_path: Path) -> dict[str, Any]:
-    """A ResNet-18 that begins with a file of weights, one epoch of 16 pictures."""
+    """A ResNet-18 that begins with a file of weights, one epoch of 16 images."""
     torch.manual_seed(7)
     torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "weights.pth")
     return {

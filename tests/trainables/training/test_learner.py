@@ -67,8 +67,8 @@ def test_two_parts_make_the_step_of_the_whole_batch(
     torch.testing.assert_close(two, one, rtol=0, atol=1e-6)
 
 
-def test_parts_of_unequal_length_count_by_their_pictures(make_config: MakeConfig, folder: TrialFolder) -> None:
-    """Skipped pictures may leave a batch that the number of parts does not divide."""
+def test_parts_of_unequal_length_count_by_their_images(make_config: MakeConfig, folder: TrialFolder) -> None:
+    """Skipped images may leave a batch that the number of parts does not divide."""
     found = []
     for accumulate in (1, 2):
         config = make_config({"optim.kind": "sgd", "training.accumulate": accumulate})

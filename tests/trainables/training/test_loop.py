@@ -10,7 +10,7 @@ import torch
 
 from tests.trainables.conftest import CPU, MakeConfig
 from trainables.config import ConfigError, ExperimentConfig
-from trainables.data import Batch, DataBundle, Draw, PictureSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageSet, build_data
 from trainables.models import Classifier
 from trainables.training import LocalContext, fit
 from trainables.training.loop import Fitted
@@ -35,20 +35,20 @@ def fit_in(
 
 
 class Masking:
-    """A data set of which every `every`-th picture has no mask."""
+    """A data set of which every `every`-th image has no mask."""
 
     num_skipped = 0
 
-    def __init__(self, pictures: PictureSet, *, every: int) -> None:
-        self._pictures = pictures
+    def __init__(self, images: ImageSet, *, every: int) -> None:
+        self._images = images
         self._every = every
-        self.class_names = pictures.class_names
+        self.class_names = images.class_names
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        batch = self._pictures.__getitems__(draws)
+        batch = self._images.__getitems__(draws)
         has_mask_B = torch.tensor([draw.index % self._every != 0 for draw in draws])
         return Batch(
             batch.images_BCHW,
@@ -59,7 +59,7 @@ class Masking:
         )
 
     def digest(self) -> str:
-        return self._pictures.digest()
+        return self._images.digest()
 
 
 def test_every_epoch_is_committed_before_it_is_reported(make_config: MakeConfig, context: LocalContext) -> None:
@@ -92,7 +92,7 @@ def test_validation_sees_the_network_that_is_returned(make_config: MakeConfig, c
 
 
 def test_the_row_is_worked_out_over_the_whole_epoch(make_config: MakeConfig, context: LocalContext) -> None:
-    """At a rate of nearly nothing the weights stay, so that one pass over the pictures gives the same figures."""
+    """At a rate of nearly nothing the weights stay, so that one pass over the images gives the same figures."""
     config = make_config({"optim.learning_rate": 1e-30, "optim.weight_decay": 0, "training.epochs": 2})
     data = build_data(config.data)
     fitted = fit_in(context, config, data=data)
@@ -185,7 +185,7 @@ def test_an_objective_of_masks_that_saw_none_is_refused(make_config: MakeConfig,
     config = make_config({"objective.kind": "contrastive"})
     data = build_data(config.data)
     data = replace(data, train=Masking(data.train, every=1))
-    with pytest.raises(ConfigError, match="not one of the 64 training pictures of epoch 1 showed an object"):
+    with pytest.raises(ConfigError, match="not one of the 64 training images of epoch 1 showed an object"):
         fit_in(context, config, data=data)
     assert_commits_nothing(context, reports)
     fit_in(context, make_config(), data=data)

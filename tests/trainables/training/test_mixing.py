@@ -1,4 +1,4 @@
-"""Noise on backgrounds and mask-aware CutMix: what they change, what they leave, and how labels share a picture."""
+"""Noise on backgrounds and mask-aware CutMix: what they change, what they leave, and how labels share an image."""
 
 from typing import Any
 
@@ -36,11 +36,11 @@ from trainables.training.mixing import (
 from trainables.trial_folder import Row, TrialFolder
 
 LEFT = Box(top=0, bottom=4, left=0, right=2)
-"""Half of a picture of 4 x 4."""
+"""Half of an image of 4 x 4."""
 
 
 def batch_of(*backgrounds: Tensor | None, labels: tuple[int, ...] = (0, 1, 2, 3), size: int = 4) -> Batch:
-    """Return a picture for each background, of which None is no mask; picture i is (i + 1) / 10 all over."""
+    """Return an image for each background, of which None is no mask; image i is (i + 1) / 10 all over."""
     num = len(backgrounds)
     value_B = (torch.arange(num) + 1) / 10
     return Batch(
@@ -84,7 +84,7 @@ def assert_equal(one: Batch, other: Batch) -> None:
     assert all(torch.equal(*pair) for pair in zip(tensors_of(one), tensors_of(other), strict=True))
 
 
-def test_noise_leaves_the_object_and_pictures_without_a_mask_as_they_are() -> None:
+def test_noise_leaves_the_object_and_images_without_a_mask_as_they_are() -> None:
     batch = batch_of(TOP, None, CORNER)
     before = copy_of(batch)
     noisy = add_background_noise(batch, 0.3)
@@ -137,7 +137,7 @@ def test_the_pasted_box_is_all_that_changes() -> None:
 
 
 def test_labels_count_by_what_shows_of_their_own_object() -> None:
-    """Picture 0 gets the box of picture 2, 1 that of 0, and 2 that of 1."""
+    """Image 0 gets the box of image 2, 1 that of 0, and 2 that of 1."""
     own, pasted = paste(batch_of(TOP, CORNER, RIGHT), LEFT)
     # 0: half of TOP and nothing of RIGHT. 1: nothing of CORNER and half of TOP. 2: all of RIGHT and all of CORNER.
     assert shares([own, pasted]) == [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]
@@ -157,7 +157,7 @@ def test_without_masks_labels_count_by_area_as_in_cutmix() -> None:
 
 def test_a_mask_beside_none_counts_by_shares_of_objects() -> None:
     own, pasted = paste(batch_of(CORNER, None), Box(0, 4, 0, 1))
-    # 0: half of CORNER, a quarter of the other picture. 1: three quarters of the picture, half of CORNER.
+    # 0: half of CORNER, a quarter of the other image. 1: three quarters of the image, half of CORNER.
     torch.testing.assert_close(own.share_B, torch.tensor([2 / 3, 0.6]))
     assert own.batch.has_mask_B.tolist() == [True, False]
     assert pasted.batch.has_mask_B.tolist() == [False, True]
@@ -165,7 +165,7 @@ def test_a_mask_beside_none_counts_by_shares_of_objects() -> None:
 
 def test_the_other_object_is_background_in_each_view() -> None:
     own, pasted = paste(batch_of(RIGHT, TOP), LEFT)
-    # Picture 0 is RIGHT outside the box; in it shows the left half of TOP.
+    # Image 0 is RIGHT outside the box; in it shows the left half of TOP.
     assert own.batch.background_BHW[0].tolist() == [[1, 1, 0, 0]] * 4
     assert pasted.batch.background_BHW[0].tolist() == [[0, 0, 1, 1]] * 2 + [[1, 1, 1, 1]] * 2
 
@@ -204,7 +204,7 @@ def test_an_empty_box_and_a_batch_of_one_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 5.0])
-def test_boxes_lie_in_the_picture_and_have_the_share_that_is_drawn(alpha: float) -> None:
+def test_boxes_lie_in_the_image_and_have_the_share_that_is_drawn(alpha: float) -> None:
     torch.manual_seed(0)
     areas, interior = [], 0
     for _ in range(400):
@@ -254,7 +254,7 @@ def test_batches_are_mixed_with_their_probability() -> None:
     assert num_mixed == pytest.approx(100, abs=25)
 
 
-def test_noise_is_pasted_with_its_picture() -> None:
+def test_noise_is_pasted_with_its_image() -> None:
     objective = Contrastive(background_noise=0.2, cutmix=CutMix(probability=1.0))
     batch = batch_of(RIGHT, CORNER)
     torch.manual_seed(0)

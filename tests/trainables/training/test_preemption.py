@@ -16,7 +16,7 @@ from trainables.training.preemption import PartialEpoch, save_on_preemption
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
 
-STEPS = 4  # of an epoch: 64 pictures in batches of 16
+STEPS = 4  # of an epoch: 64 images in batches of 16
 
 
 class TakenAwayError(Exception):

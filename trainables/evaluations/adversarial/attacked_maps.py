@@ -1,6 +1,6 @@
-"""How ContrastiveCAMs move when PGD moves the picture.
+"""How ContrastiveCAMs move when PGD moves the image.
 
-N samples, B batch, C channels, K classes, H W picture or map.
+N samples, B batch, C channels, K classes, H W image or map.
 """
 
 from dataclasses import dataclass, fields
@@ -14,20 +14,20 @@ from trainables.evaluations.adversarial.attacked_panels import Duel, attacked_pa
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import attack_all, share, stage_tick
-from trainables.evaluations.attribution.maps import at_picture_resolution
+from trainables.evaluations.attribution.maps import at_image_resolution
 from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
 from trainables.evaluations.attribution.targets import of_class, strongest_rivals
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.influence import influence_shares
-from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, by_picture
+from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, by_image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What the network makes of pictures, on the CPU."""
+    """What the network makes of images, on the CPU."""
 
     maps_NHW: Tensor
-    """The duel's ContrastiveCAM `H_own - H_rival` at the picture's size."""
+    """The duel's ContrastiveCAM `H_own - H_rival` at the image's size."""
     foreground_N: Tensor
     background_N: Tensor
     """Influence of the label's ContrastiveCAMs on object and background."""
@@ -46,17 +46,17 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     similarity_N = structural_similarities(before.maps_NHW, after.maps_NHW)
     return EvaluationResult(
         {"adversarial/maps/ssim": similarity_N.nanmean().item(), **_shares(batch, before, after)},
-        pictures=attacked_panels(context, batch, attacked, duel),
+        images=attacked_panels(context, batch, attacked, duel),
         settings={**_settings(context, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
         samples={
-            "correct": by_picture(batch.ids, own_N == batch.labels_B),
-            "adversarial/maps/ssim": by_picture(batch.ids, similarity_N),
+            "correct": by_image(batch.ids, own_N == batch.labels_B),
+            "adversarial/maps/ssim": by_image(batch.ids, similarity_N),
         },
     )
 
 
 def _attack(context: EvaluationContext, batch: Batch, ball: Ball) -> Attacked:
-    """Climb from one random start by all steps: where a picture that is fooled would rest, maps have hardly moved."""
+    """Climb from one random start by all steps: where an image that is fooled would rest, maps have hardly moved."""
     generator = context.generator(f"adversarial/maps/{ball.name}")
     step, steps = ball.eps / STEPS_TO_RADIUS, context.settings.adversarial.steps
     with attackable(context.model) as logits_of:
@@ -93,7 +93,7 @@ def _look_at(
     size = [max(side, MIN_SIDE) for side in images_BCHW.shape[-2:]]
     on_grid_BHW = reduce_background(background_BHW, cams_BKHW.shape[-2:])
     foreground_B, background_B = influence(contrastive_cams(cams_BKHW, labels_B), on_grid_BHW)
-    return _Seen(at_picture_resolution(duels_BHW, size).cpu(), foreground_B.cpu(), background_B.cpu())
+    return _Seen(at_image_resolution(duels_BHW, size).cpu(), foreground_B.cpu(), background_B.cpu())
 
 
 def _shares(batch: Batch, before: _Seen, after: _Seen) -> Metrics:
@@ -114,14 +114,14 @@ def _settings(context: EvaluationContext, batch: Batch, attacked: Attacked) -> d
     return {
         "num_pictures": len(batch),
         "num_without_mask": int((~batch.has_mask_B).sum()),
-        "influence_shares": "of pictures with a mask" if batch.has_mask_B.any() else "left out: no picture has a mask",
+        "influence_shares": "of images with a mask" if batch.has_mask_B.any() else "left out: no image has a mask",
         "seed": context.settings.seed,
         "linf": settings.linf,
         "steps": settings.steps,
         "step": f"eps/{STEPS_TO_RADIUS}",
         "restarts": 1,
         "accuracy_attacked": share(~attacked.fooled_B),
-        "similarity": "SSIM of maps at the picture's size, stretched to [0, 1]",
+        "similarity": "SSIM of maps at the image's size, stretched to [0, 1]",
     }
 
 

@@ -1,6 +1,6 @@
-"""A picture and its map, above the same picture attacked and its map.
+"""An image and its map, above the same image attacked and its map.
 
-N samples, C channels, K classes, H W picture or map.
+N samples, C channels, K classes, H W image or map.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ NUM_PANELS = 3
 
 @dataclass(frozen=True, eq=False)
 class Duel:
-    """Two classes of each picture: the one that the network predicts without an attack, and the runner-up."""
+    """Two classes of each image: the one that the network predicts without an attack, and the runner-up."""
 
     own_N: Tensor
     rivals_N: Tensor
 
 
 def attacked_panels(context: EvaluationContext, batch: Batch, attacked: Attacked, duel: Duel) -> dict[str, Image.Image]:
-    """Draw some of the pictures that the attack turns, or of all where it turns none."""
+    """Draw some of the images that the attack turns, or of all where it turns none."""
     turned_N = attacked.fooled_B & (duel.own_N == batch.labels_B)
     candidates = turned_N.nonzero().squeeze(1) if turned_N.any() else torch.arange(len(batch))
     positions = torch.linspace(0, len(candidates) - 1, min(NUM_PANELS, len(candidates))).long()

@@ -1,10 +1,10 @@
 """FGSM and PGD on pixels in [0, 1].
 
-Not by adversarial-robustness-toolbox, whose figures these share (a test compares them): it carries every picture
+Not by adversarial-robustness-toolbox, whose figures these share (a test compares them): it carries every image
 through all steps, on a gradient that it leaves in the weights, draws from NumPy's global generator, and its import
 closes the handlers of Python's logging.
 
-B batch, A the part of it that still climbs, C channels, H W picture, K classes.
+B batch, A the part of it that still climbs, C channels, H W image, K classes.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from trainables.evaluations.attribution.plain_logits import frozen
 from trainables.models import Classifier
 
 LogitsOf = Callable[[Tensor], Tensor]
-"""From pictures to logits, differentiable in the pictures."""
+"""From images to logits, differentiable in the images."""
 
 STEPS_TO_RADIUS = 4
 """A step of PGD is eps/4, which is the usual 2/255 at 8/255."""
@@ -28,11 +28,11 @@ STEPS_TO_RADIUS = 4
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """What an attack made of pictures."""
+    """What an attack made of images."""
 
     images_BCHW: Tensor
     fooled_B: Tensor
-    """Where the network is wrong: on the picture as it was, or on what the attack found."""
+    """Where the network is wrong: on the image as it was, or on what the attack found."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def attackable(model: Classifier) -> Iterator[LogitsOf]:
 
 
 def fgsm(logits_of: LogitsOf, images_BCHW: Tensor, labels_B: Tensor, ball: Ball) -> Attacked:
-    """Take one step of eps up the cross-entropy (Goodfellow et al. 2015); a picture that is wrong already stays."""
+    """Take one step of eps up the cross-entropy (Goodfellow et al. 2015); an image that is wrong already stays."""
     return climb(logits_of, images_BCHW, images_BCHW, labels_B, ball, step=ball.eps, steps=1)
 
 
@@ -64,8 +64,8 @@ def pgd(
 ) -> Attacked:
     """Climb the cross-entropy by `steps` projected steps of eps/4 from random starts (Madry et al. 2018).
 
-    A picture counts as fooled when it is wrong as it is, or at any point of any climb, which then ends for it: a new
-    start can only fool more. At eps 0 the pictures come back as they are.
+    An image counts as fooled when it is wrong as it is, or at any point of any climb, which then ends for it: a new
+    start can only fool more. At eps 0 the images come back as they are.
     """
     points_BCHW = images_BCHW.clone()
     fooled_B = wrong(logits_of, images_BCHW, labels_B)
@@ -92,9 +92,9 @@ def climb(
     steps: int,
     stop: bool = True,
 ) -> Attacked:
-    """Take `steps` steepest steps up the cross-entropy from `start`, each projected into the ball around the picture.
+    """Take `steps` steepest steps up the cross-entropy from `start`, each projected into the ball around the image.
 
-    With `stop` a picture rests where it is first misclassified; without, only the last point counts.
+    With `stop` an image rests where it is first misclassified; without, only the last point counts.
     """
     points_BCHW = start_BCHW.clone()
     fooled_B = torch.zeros_like(labels_B, dtype=torch.bool)
@@ -122,7 +122,7 @@ def wrong(logits_of: LogitsOf, images_BCHW: Tensor, labels_B: Tensor) -> Tensor:
 
 
 def slope(logits_of: LogitsOf, images_BCHW: Tensor, labels_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits and the gradient of each picture's cross-entropy in its pixels."""
+    """Return the logits and the gradient of each image's cross-entropy in its pixels."""
     leaf_BCHW = images_BCHW.detach().requires_grad_()
     with torch.enable_grad():
         logits_BK = logits_of(leaf_BCHW)

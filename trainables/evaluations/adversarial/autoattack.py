@@ -18,7 +18,7 @@ from trainables.evaluations.adversarial.robustness import (
 )
 from trainables.evaluations.adversarial.standard_four import FOUR, STANDARD_QUERIES, left_out, one_of_four
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.result import EvaluationResult, by_picture
+from trainables.evaluations.result import EvaluationResult, by_image
 
 _STAGES = ("pgd", *FOUR)
 
@@ -48,7 +48,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "square_queries": settings.square_queries,
             "standard_square_queries": STANDARD_QUERIES,
         },
-        samples={name: by_picture(batch.ids, standing_N) for name, standing_N in final.items()},
+        samples={name: by_image(batch.ids, standing_N) for name, standing_N in final.items()},
     )
 
 
@@ -61,9 +61,9 @@ def _standing_after(
     *,
     first_stage: int,
 ) -> dict[str, Tensor]:
-    """Return which pictures stand after each attack, each of which is shown only what stands before it.
+    """Return which images stand after each attack, each of which is shown only what stands before it.
 
-    PGD goes first, for unlike the four it is done with a picture at its first mistake.
+    PGD goes first, for unlike the four it is done with an image at its first mistake.
     """
     ticks = [stage_tick(context, first_stage + stage, 2 * len(_STAGES), len(batch)) for stage in range(len(_STAGES))]
     standing_N = ~attack_by_pgd(context, logits_of, batch.images_BCHW, batch.labels_B, ball, tick=ticks[0]).fooled_B

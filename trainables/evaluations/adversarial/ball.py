@@ -1,6 +1,6 @@
-"""What an attack may make of a picture: the ball around it, cut to pixels in [0, 1].
+"""What an attack may make of an image: the ball around it, cut to pixels in [0, 1].
 
-B batch, C channels, H W picture, P = C*H*W.
+B batch, C channels, H W image, P = C*H*W.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Norm = Literal["linf", "l2"]
 
 @dataclass(frozen=True)
 class Ball:
-    """Pictures whose distance from a given one is at most `eps`, in the maximum or the Euclidean norm."""
+    """Images whose distance from a given one is at most `eps`, in the maximum or the Euclidean norm."""
 
     norm: Norm
     eps: float
@@ -27,7 +27,7 @@ class Ball:
     def project(self, points_BCHW: Tensor, centres_BCHW: Tensor) -> Tensor:
         """Bring points into the ball by clamping (maximum norm) or scaling (Euclidean), and then into [0, 1].
 
-        The second step leaves no ball whose centre is a picture, since it moves no pixel away from the centre's.
+        The second step leaves no ball whose centre is an image, since it moves no pixel away from the centre's.
         """
         change_BCHW = points_BCHW - centres_BCHW
         if self.norm == "linf":
@@ -38,9 +38,9 @@ class Ball:
         return (centres_BCHW + change_BCHW).clamp(0, 1)
 
     def random(self, centres_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw a point uniformly from each picture's ball and bring it into [0, 1].
+        """Draw a point uniformly from each image's ball and bring it into [0, 1].
 
-        Pictures are drawn one after the other, so that the draws do not depend on the size of the batch.
+        Images are drawn one after the other, so that the draws do not depend on the size of the batch.
         """
         changes = [self._draw(centre_CHW.shape, generator) for centre_CHW in centres_BCHW]
         return (centres_BCHW + torch.stack(changes).to(centres_BCHW)).clamp(0, 1)

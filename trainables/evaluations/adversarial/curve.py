@@ -10,7 +10,7 @@ from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, attackab
 from trainables.evaluations.adversarial.ball import Ball, Norm
 from trainables.evaluations.adversarial.robustness import attack_by_pgd, share, stage_tick
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.result import Curve, EvaluationResult, by_picture
+from trainables.evaluations.result import Curve, EvaluationResult, by_image
 
 NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
@@ -39,9 +39,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         {f"adversarial/pgd/{ball.name}": value for ball, value in accuracy.items()},
         curves=tuple(_curve(norm, accuracy) for norm in NORMS),
         settings=_settings(context, len(batch)),
-        samples={
-            f"adversarial/pgd/{ball.name}": by_picture(batch.ids, chosen_N) for ball, chosen_N in standing.items()
-        },
+        samples={f"adversarial/pgd/{ball.name}": by_image(batch.ids, chosen_N) for ball, chosen_N in standing.items()},
     )
 
 

@@ -4,7 +4,7 @@ from trainables.evaluations.adversarial.attacks import attackable, fgsm
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import attack_all, clean_accuracy, share, stage_tick
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.result import EvaluationResult, by_picture
+from trainables.evaluations.result import EvaluationResult, by_image
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -25,7 +25,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "linf": ball.eps,
             "clean_accuracy": clean_accuracy(context, batch),
         },
-        samples={f"adversarial/fgsm/{ball.name}": by_picture(batch.ids, ~found.fooled_B)},
+        samples={f"adversarial/fgsm/{ball.name}": by_image(batch.ids, ~found.fooled_B)},
     )
 
 

@@ -2,7 +2,7 @@
 
 The symptoms are those of Athalye et al. 2018 (section 3.1) and Carlini et al. 2019 (section 5).
 
-N samples, S those that PGD leaves standing, B batch, C channels, H W picture.
+N samples, S those that PGD leaves standing, B batch, C channels, H W image.
 """
 
 import math
@@ -21,14 +21,14 @@ from trainables.evaluations.result import EvaluationResult
 
 NOISE_DRAWS = 10
 EVERYTHING = Ball("linf", 1.0)
-"""Holds every picture there is, so that PGD must find one of another class."""
+"""Holds every image there is, so that PGD must find one of another class."""
 
 _SENTENCES = {
-    "square_beats_pgd": "Square, which sees no gradient, fools {count} of {total} pictures that PGD does not",
-    "fgsm_beats_pgd": "one step fools {count} of {total} pictures that many do not",
-    "noise_beats_pgd": "random noise fools {count} of {total} pictures that PGD does not",
-    "zero_gradient": "the gradient is exactly 0 on {count} of {total} pictures that PGD does not fool",
-    "accuracy_at_eps_1": "at eps = 1, where all pictures are allowed, {count} of {total} still stand",
+    "square_beats_pgd": "Square, which sees no gradient, fools {count} of {total} images that PGD does not",
+    "fgsm_beats_pgd": "one step fools {count} of {total} images that many do not",
+    "noise_beats_pgd": "random noise fools {count} of {total} images that PGD does not",
+    "zero_gradient": "the gradient is exactly 0 on {count} of {total} images that PGD does not fool",
+    "accuracy_at_eps_1": "at eps = 1, where all images are allowed, {count} of {total} still stand",
 }
 
 
@@ -39,7 +39,7 @@ def beyond_noise(count: int, total: int) -> bool:
 
 
 def reasons(counts: Mapping[str, int], total: int) -> list[str]:
-    """Say in words which symptoms there are; PGD's defeats count beyond noise, pictures standing at eps 1 at once."""
+    """Say in words which symptoms there are; PGD's defeats count beyond noise, images standing at eps 1 at once."""
     return [
         sentence.format(count=counts[name], total=total)
         for name, sentence in _SENTENCES.items()
@@ -70,7 +70,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
 
 
 def _counts(context: EvaluationContext, logits_of: LogitsOf, batch: Batch, ball: Ball) -> dict[str, int]:
-    """Count the pictures with each symptom."""
+    """Count the images with each symptom."""
     generator = context.generator(f"adversarial/noise/{ball.name}")
     rivals: dict[str, Attack] = {
         "square_beats_pgd": one_of_four("square", context, logits_of, ball),
@@ -79,14 +79,14 @@ def _counts(context: EvaluationContext, logits_of: LogitsOf, batch: Batch, ball:
         "zero_gradient": lambda images_BCHW, labels_B: _flat(logits_of, images_BCHW, labels_B),
     }
     ticks = [stage_tick(context, stage, 2 + len(rivals), len(batch)) for stage in range(2 + len(rivals))]
-    pictures = batch.images_BCHW, batch.labels_B
-    standing_N = ~attack_by_pgd(context, logits_of, *pictures, ball, tick=ticks[0]).fooled_B
+    images = batch.images_BCHW, batch.labels_B
+    standing_N = ~attack_by_pgd(context, logits_of, *images, ball, tick=ticks[0]).fooled_B
     images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
     counts = {
         name: int(attack_all(context, images_SCHW, labels_S, rival, tick=tick).fooled_B.sum())
         for (name, rival), tick in zip(rivals.items(), ticks[1:], strict=False)
     }
-    left_N = ~attack_by_pgd(context, logits_of, *pictures, EVERYTHING, tick=ticks[-1]).fooled_B
+    left_N = ~attack_by_pgd(context, logits_of, *images, EVERYTHING, tick=ticks[-1]).fooled_B
     return {**counts, "accuracy_at_eps_1": int(left_N.sum())}
 
 
@@ -100,7 +100,7 @@ def _noise(
 
 
 def _flat(logits_of: LogitsOf, images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
-    """Mark the pictures from which no step leads anywhere."""
+    """Mark the images from which no step leads anywhere."""
     _, gradient_BCHW = slope(logits_of, images_BCHW, labels_B)
     return Attacked(images_BCHW, gradient_BCHW.flatten(1).eq(0).all(1))
 

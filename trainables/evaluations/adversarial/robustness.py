@@ -1,6 +1,6 @@
 """What share of a sample an attack leaves correctly classified, batch by batch.
 
-N samples, B batch, C channels, H W picture.
+N samples, B batch, C channels, H W image.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.base import EvaluationContext
 
 Attack = Callable[[Tensor, Tensor], Attacked]
-"""From a batch's pictures and labels, on the network's device."""
+"""From a batch's images and labels, on the network's device."""
 Tick = Callable[[int], None]
-"""Called with the number of pictures that are done."""
+"""Called with the number of images that are done."""
 
 
 def stage_tick(context: EvaluationContext, stage: int, num_stages: int, num_pictures: int) -> Tick:
-    """Return the tick of one of `num_stages` attacks on the same pictures."""
+    """Return the tick of one of `num_stages` attacks on the same images."""
     return lambda done: context.tick(stage * num_pictures + done, num_stages * num_pictures)
 
 
 def costly_sample(context: EvaluationContext) -> Batch:
-    """Return the pictures for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
+    """Return the images for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
     suite = context.settings
     return context.validation_sample(min(suite.sample, suite.adversarial.sample))
 
@@ -38,7 +38,7 @@ def attack_all(
     *,
     tick: Tick,
 ) -> Attacked:
-    """Attack pictures, if any, a batch at a time; the result is on the CPU."""
+    """Attack images, if any, a batch at a time; the result is on the CPU."""
     images, fooled = [images_NCHW[:0]], [torch.zeros(0, dtype=torch.bool)]
     done = 0
     if not len(labels_N):
@@ -80,10 +80,10 @@ def attack_by_pgd(
 
 
 def share(chosen_N: Tensor) -> float:
-    """Return the share of pictures that are chosen."""
+    """Return the share of images that are chosen."""
     return int(chosen_N.sum()) / len(chosen_N)
 
 
 def clean_accuracy(context: EvaluationContext, batch: Batch) -> float:
-    """Return the accuracy on the pictures as they are."""
+    """Return the accuracy on the images as they are."""
     return share(context.logits(batch.images_BCHW).argmax(1) == batch.labels_B)

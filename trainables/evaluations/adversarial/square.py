@@ -11,7 +11,7 @@ from trainables.evaluations.adversarial.robustness import (
 )
 from trainables.evaluations.adversarial.standard_four import STANDARD_QUERIES, one_of_four
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.result import EvaluationResult, by_picture
+from trainables.evaluations.result import EvaluationResult, by_image
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -35,7 +35,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "standard_square_queries": STANDARD_QUERIES,
             "clean_accuracy": clean_accuracy(context, batch),
         },
-        samples={f"adversarial/square/{ball.name}": by_picture(batch.ids, ~found.fooled_B)},
+        samples={f"adversarial/square/{ball.name}": by_image(batch.ids, ~found.fooled_B)},
     )
 
 

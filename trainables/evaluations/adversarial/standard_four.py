@@ -2,7 +2,7 @@
 
 By their authors' package, since adversarial-robustness-toolbox has neither FAB nor a targeted APGD.
 
-B batch, C channels, H W picture.
+B batch, C channels, H W image.
 """
 
 import logging
@@ -27,21 +27,21 @@ _NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
 
 def left_out(norm: Norm, *, num_classes: int, side: int) -> dict[str, str]:
-    """Return which of the four cannot run on `num_classes` and pictures whose shorter side is `side`, and why."""
+    """Return which of the four cannot run on `num_classes` and images whose shorter side is `side`, and why."""
     reasons = {}
     if num_classes < 4:
         reasons["apgd-t"] = f"its loss compares 4 classes, and there are {num_classes}"
     if num_classes < 2:
         reasons["fab-t"] = "it aims at another class, and there is none"
     if norm == "l2" and side < 5:
-        reasons["square"] = f"its start in L2 needs pictures of 5 pixels, and these have {side}"
+        reasons["square"] = f"its start in L2 needs images of 5 pixels, and these have {side}"
     return reasons
 
 
 def one_of_four(name: str, context: EvaluationContext, logits_of: LogitsOf, ball: Ball) -> Attack:
     """Return an attack with its authors' standard settings, but for Square's queries, which the suite sets.
 
-    A picture that is wrong already stays as it is. The random numbers depend on the suite's seed, the ball and the
+    An image that is wrong already stays as it is. The random numbers depend on the suite's seed, the ball and the
     batch alone, and the global generators are left as they were.
     """
     with _kept_to_itself():

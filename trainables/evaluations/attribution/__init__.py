@@ -1,7 +1,7 @@
 """How good a network's explanations are: kinds of maps, and what is measured on each."""
 
-from trainables.evaluations.attribution.maps import MAPS, at_picture_resolution
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
 from trainables.evaluations.attribution.similarity import structural_similarities
 from trainables.evaluations.attribution.specs import ATTRIBUTION
 
-__all__ = ["ATTRIBUTION", "MAPS", "at_picture_resolution", "structural_similarities"]
+__all__ = ["ATTRIBUTION", "MAPS", "at_image_resolution", "structural_similarities"]

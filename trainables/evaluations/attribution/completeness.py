@@ -1,6 +1,6 @@
 """What the cells of a map must add up to, and by how much they miss it.
 
-B batch, K classes, C channels, H W picture or map.
+B batch, K classes, C channels, H W image or map.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from trainables.evaluations.attribution.targets import of_class, strongest_rival
 from trainables.models import Classifier
 
 Baseline = Callable[[Classifier, torch.Size], Tensor]
-"""From a network and a picture's C,H,W to the logits_K for which no cell accounts."""
+"""From a network and an image's C,H,W to the logits_K for which no cell accounts."""
 
 Total = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From logits_BK less their baseline, targets_B and rivals_B to the sum that each picture's map must have."""
+"""From logits_BK less their baseline, targets_B and rivals_B to the sum that each image's map must have."""
 
 
 def completeness_gaps(name: MapName, model: Classifier, logits_BK: Tensor, map_BHW: Tensor, size: torch.Size) -> Tensor:
@@ -26,7 +26,7 @@ def completeness_gaps(name: MapName, model: Classifier, logits_BK: Tensor, map_B
     Args:
         name: One of COMPLETE.
         map_BHW: Maps on their own grid, for interpolation does not keep sums.
-        size: A picture's C,H,W.
+        size: An image's C,H,W.
     """
     baseline, total = COMPLETE[name]
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """On how few pixels a map lies.
 
-B batch, H W picture.
+B batch, H W image.
 """
 
 from torch import Tensor

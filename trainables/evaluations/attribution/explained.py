@@ -1,6 +1,6 @@
-"""Pictures and their maps of one kind.
+"""Images and their maps of one kind.
 
-B batch, C channels, H W picture or map, K classes.
+B batch, C channels, H W image or map, K classes.
 """
 
 from dataclasses import dataclass, fields
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from trainables.config.suite import MapName
 from trainables.data import Batch
-from trainables.evaluations.attribution.maps import MAPS, at_picture_resolution
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
 from trainables.evaluations.attribution.targets import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Pictures, what the network makes of them, and the map of the class that it predicts; all on the CPU."""
+    """Images, what the network makes of them, and the map of the class that it predicts; all on the CPU."""
 
     ids: tuple[str, ...]
     images_BCHW: Tensor
@@ -29,12 +29,12 @@ class Explained:
     own_grid_BHW: Tensor
     """The map as it comes."""
     map_BHW: Tensor
-    """The map at the picture's resolution."""
+    """The map at the image's resolution."""
 
     def pick(self, chosen_B: Tensor) -> "Explained":
-        """Return the pictures for which the bool `chosen` is set."""
+        """Return the images for which the bool `chosen` is set."""
         tensors = {field.name: getattr(self, field.name)[chosen_B] for field in fields(Explained)[1:]}
-        ids = tuple(picture for picture, chosen in zip(self.ids, chosen_B.tolist(), strict=True) if chosen)
+        ids = tuple(image for image, chosen in zip(self.ids, chosen_B.tolist(), strict=True) if chosen)
         return Explained(ids, **tensors)
 
 
@@ -46,8 +46,8 @@ class Explainer:
     context: EvaluationContext
 
     def __call__(self, images_BCHW: Tensor, targets_B: Tensor) -> Tensor:
-        """Return map_BHW at the pictures' resolution; all tensors are on the CPU."""
-        return at_picture_resolution(self.on_own_grid(images_BCHW, targets_B), images_BCHW.shape[-2:])
+        """Return map_BHW at the images' resolution; all tensors are on the CPU."""
+        return at_image_resolution(self.on_own_grid(images_BCHW, targets_B), images_BCHW.shape[-2:])
 
     def on_own_grid(self, images_BCHW: Tensor, targets_B: Tensor) -> Tensor:
         """Return map_BHW as it comes."""
@@ -66,9 +66,9 @@ class Explainer:
             targets_B=targets_B,
             rivals_B=strongest_rivals(logits_BK, targets_B),
             own_grid_BHW=own_grid_BHW,
-            map_BHW=at_picture_resolution(own_grid_BHW, batch.images_BCHW.shape[-2:]),
+            map_BHW=at_image_resolution(own_grid_BHW, batch.images_BCHW.shape[-2:]),
         )
 
-    def generators(self, purpose: str, pictures: Explained) -> list[torch.Generator]:
-        """Return a generator for each picture, the same for every kind of map and whatever else is in the batch."""
-        return [self.context.generator(f"attribution/{purpose}/{picture}") for picture in pictures.ids]
+    def generators(self, purpose: str, images: Explained) -> list[torch.Generator]:
+        """Return a generator for each image, the same for every kind of map and whatever else is in the batch."""
+        return [self.context.generator(f"attribution/{purpose}/{image}") for image in images.ids]

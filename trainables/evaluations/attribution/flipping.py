@@ -1,6 +1,6 @@
 """How fast the probability of the predicted class falls as the pixels that a map ranks highest turn black.
 
-B batch, C channels, H W picture, K classes, S steps.
+B batch, C channels, H W image, K classes, S steps.
 """
 
 import torch
@@ -12,7 +12,7 @@ from trainables.models import Classifier
 
 
 class Unveiled(nn.Module):
-    """Classifies fixed pictures of which only some pixels are kept, each with all its channels, the rest black."""
+    """Classifies fixed images of which only some pixels are kept, each with all its channels, the rest black."""
 
     def __init__(self, model: Classifier, images_BCHW: Tensor) -> None:
         super().__init__()
@@ -46,9 +46,9 @@ def flipping_curves(
     together.
 
     Args:
-        images_BCHW: Pictures in [0, 1] on the network's device.
-        logits_BK: Those of the whole pictures, on the CPU as all that follows.
-        map_BHW: Maps at the pictures' resolution.
+        images_BCHW: Images in [0, 1] on the network's device.
+        logits_BK: Those of the whole images, on the CPU as all that follows.
+        map_BHW: Maps at the images' resolution.
         num_steps: A divisor of H*W.
 
     Returns:
@@ -72,8 +72,8 @@ def area_under(curve_BS: Tensor) -> Tensor:
 def _flip(module: Unveiled, targets_B: Tensor, map_BHW: Tensor, num_steps: int) -> Tensor:
     """Return the curves without their step 0.
 
-    Quantus flips what is kept instead of the picture: there a pixel is one number for all channels, black is 0
-    instead of the picture's lowest value, and every flip is a change.
+    Quantus flips what is kept instead of the image: there a pixel is one number for all channels, black is 0
+    instead of the image's lowest value, and every flip is a change.
     """
     from quantus import PixelFlipping
     from quantus.helpers.model.pytorch_model import PyTorchModel
@@ -99,6 +99,6 @@ def _flip(module: Unveiled, targets_B: Tensor, map_BHW: Tensor, num_steps: int) 
                 batch_size=len(map_BHW),
             )
     finally:
-        # A cache of the library would hold every network and picture that it ever saw.
+        # A cache of the library would hold every network and image that it ever saw.
         PyTorchModel._get_last_softmax_layer_index.cache_clear()
     return torch.tensor(curves, dtype=torch.float64)

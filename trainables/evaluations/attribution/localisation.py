@@ -1,6 +1,6 @@
 """How well a map finds the object.
 
-B batch, H W picture.
+B batch, H W image.
 """
 
 from torch import Tensor
@@ -12,12 +12,12 @@ OBJECT_THRESHOLD = 0.5
 
 
 def objects_of(background_BHW: Tensor, has_mask_B: Tensor) -> Tensor:
-    """Return where a picture with a mask is less than half background, bool BHW; nowhere without a mask."""
+    """Return where an image with a mask is less than half background, bool BHW; nowhere without a mask."""
     return (background_BHW < OBJECT_THRESHOLD) & has_mask_B.view(-1, 1, 1)
 
 
 def has_object(object_BHW: Tensor) -> Tensor:
-    """Return which pictures have a pixel of object, bool B."""
+    """Return which images have a pixel of object, bool B."""
     return object_BHW.flatten(1).any(1)
 
 

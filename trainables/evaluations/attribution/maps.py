@@ -1,6 +1,6 @@
 """The maps that are judged.
 
-B batch, K classes, C channels, F features, H W picture or map.
+B batch, K classes, C channels, F features, H W image or map.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ BLACK = 0.0
 """The pixel from which integrated gradients start."""
 
 
-def at_picture_resolution(map_BHW: Tensor, size: Sequence[int]) -> Tensor:
+def at_image_resolution(map_BHW: Tensor, size: Sequence[int]) -> Tensor:
     """Return maps interpolated bilinearly between the centres of their cells; maps of that size as they are."""
     if map_BHW.shape[1:] == tuple(size):
         return map_BHW
@@ -84,7 +84,7 @@ MAPS: dict[MapName, MapFunction] = {
     "eigencam": _eigencam,
     "integrated_gradients": _integrated_gradients,
 }
-"""All but Eigen-CAM explain a logit; `contrastive` explains its lead over the highest other logit of that picture."""
+"""All but Eigen-CAM explain a logit; `contrastive` explains its lead over the highest other logit of that image."""
 
 COSTLY: frozenset[MapName] = frozenset({"integrated_gradients"})
 """Maps that take many passes through the network."""

@@ -1,6 +1,6 @@
-"""The network as libraries for attribution expect it: a module from pictures to logits.
+"""The network as libraries for attribution expect it: a module from images to logits.
 
-B batch, C channels, K classes, H W picture.
+B batch, C channels, K classes, H W image.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class PlainLogits(nn.Module):
         self.train(model.training)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Return logits_BK of pictures in [0, 1]."""
+        """Return logits_BK of images in [0, 1]."""
         logits_BK: Tensor = self.model(images_BCHW).logits
         return logits_BK.float()
 
@@ -30,7 +30,7 @@ class PlainLogits(nn.Module):
 def frozen(model: Classifier) -> Iterator[None]:
     """Let weights gather no gradient and convolutions be deterministic, and put both back afterwards.
 
-    Gradients in pictures and features then cost no more than they must.
+    Gradients in images and features then cost no more than they must.
     """
     assert not model.training, "a network is explained as it is evaluated"
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -1,6 +1,6 @@
 """Quantus' metrics of maps alone, one value a map.
 
-B batch, H W picture.
+B batch, H W image.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def with_witnesses(map_BHW: Tensor) -> Tensor:
     """Append maps of zeros with a one, whose figures the caller drops.
 
     Quantus refuses a batch in which all maps together are zero, equal or negative, and AttributionLocalisation takes
-    the size of a picture from the third of the batch on.
+    the size of an image from the third of the batch on.
     """
     witness_HW = torch.zeros_like(map_BHW[0])
     witness_HW[0, 0] = 1

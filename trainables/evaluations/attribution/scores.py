@@ -1,6 +1,6 @@
-"""All figures of one kind of map, picture by picture.
+"""All figures of one kind of map, image by image.
 
-N samples, B batch, H W picture or map, S steps.
+N samples, B batch, H W image or map, S steps.
 """
 
 import math
@@ -23,12 +23,12 @@ from trainables.evaluations.attribution.maps import COSTLY
 from trainables.evaluations.base import EvaluationContext
 
 CHUNK = 32
-"""Pictures judged at once, between two reports of progress."""
+"""Images judged at once, between two reports of progress."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Figures of pictures in their order, on the CPU; nan where one is not defined or not asked for."""
+    """Figures of images in their order, on the CPU; nan where one is not defined or not asked for."""
 
     values_N: Mapping[str, Tensor]
     """By metric."""
@@ -45,7 +45,7 @@ def scores_of(
 
     Args:
         flip_steps: A divisor of H*W.
-        costly: Ids of the pictures on which the costliest is measured.
+        costly: Ids of the images on which the costliest is measured.
     """
     explainer = Explainer(name, context)
     parts: list[Scores] = []
@@ -63,13 +63,13 @@ def scores_of(
 
 
 def _judge(explainer: Explainer, batch: Batch, flip_steps: int, costly: frozenset[str]) -> Scores:
-    pictures = explainer.explained(batch)
-    map_BHW, object_BHW = pictures.map_BHW, objects_of(batch.background_BHW, batch.has_mask_B)
-    curve_BS = _curves(explainer, pictures, flip_steps)
+    images = explainer.explained(batch)
+    map_BHW, object_BHW = images.map_BHW, objects_of(batch.background_BHW, batch.has_mask_B)
+    curve_BS = _curves(explainer, images, flip_steps)
     values_B = {
         "pixel_flipping": area_under(curve_BS),
         "pixel_flipping_normalised": area_under(curve_BS / curve_BS[:, :1]),
-        **_against_further_maps(explainer, pictures, costly),
+        **_against_further_maps(explainer, images, costly),
         "complexity": complexities(map_BHW),
         "sparseness": sparsenesses(map_BHW),
         "localisation": localisations(map_BHW, object_BHW),
@@ -79,38 +79,38 @@ def _judge(explainer: Explainer, batch: Batch, flip_steps: int, costly: frozense
         values_B["completeness"] = completeness_gaps(
             explainer.name,
             explainer.context.model,
-            pictures.logits_BK,
-            pictures.own_grid_BHW,
+            images.logits_BK,
+            images.own_grid_BHW,
             batch.images_BCHW.shape[1:],
         )
-    return Scores(values_B, curve_BS, pictures.targets_B == batch.labels_B, is_empty(map_BHW), is_flat(map_BHW))
+    return Scores(values_B, curve_BS, images.targets_B == batch.labels_B, is_empty(map_BHW), is_flat(map_BHW))
 
 
-def _curves(explainer: Explainer, pictures: Explained, flip_steps: int) -> Tensor:
+def _curves(explainer: Explainer, images: Explained, flip_steps: int) -> Tensor:
     return flipping_curves(
         explainer.context.model,
-        pictures.images_BCHW.to(explainer.context.device),
-        pictures.logits_BK,
-        pictures.map_BHW,
+        images.images_BCHW.to(explainer.context.device),
+        images.logits_BK,
+        images.map_BHW,
         num_steps=flip_steps,
     )
 
 
-def _against_further_maps(explainer: Explainer, pictures: Explained, costly: frozenset[str]) -> dict[str, Tensor]:
-    few_B = torch.tensor([picture in costly for picture in pictures.ids])
+def _against_further_maps(explainer: Explainer, images: Explained, costly: frozenset[str]) -> dict[str, Tensor]:
+    few_B = torch.tensor([image in costly for image in images.ids])
     many_B = few_B if explainer.name in COSTLY else torch.ones_like(few_B)
     return {
-        "continuity": _where(many_B, continuity, explainer, pictures),
-        "max_sensitivity": _where(few_B, max_sensitivity, explainer, pictures),
-        "contrastivity": _where(many_B, contrastivity, explainer, pictures),
+        "continuity": _where(many_B, continuity, explainer, images),
+        "max_sensitivity": _where(few_B, max_sensitivity, explainer, images),
+        "contrastivity": _where(many_B, contrastivity, explainer, images),
     }
 
 
 def _where(
-    chosen_B: Tensor, metric: Callable[[Explainer, Explained], Tensor], explainer: Explainer, pictures: Explained
+    chosen_B: Tensor, metric: Callable[[Explainer, Explained], Tensor], explainer: Explainer, images: Explained
 ) -> Tensor:
-    """Return the metric of the chosen pictures and nan of the others."""
+    """Return the metric of the chosen images and nan of the others."""
     values_B = torch.full(chosen_B.shape, torch.nan, dtype=torch.float64)
     if chosen_B.any():
-        values_B[chosen_B] = metric(explainer, pictures.pick(chosen_B)).double()
+        values_B[chosen_B] = metric(explainer, images.pick(chosen_B)).double()
     return values_B

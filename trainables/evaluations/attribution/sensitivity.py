@@ -1,6 +1,6 @@
-"""How far a map moves when the picture hardly does.
+"""How far a map moves when the image hardly does.
 
-B batch, C channels, H W picture, P = C*H*W.
+B batch, C channels, H W image, P = C*H*W.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from trainables.evaluations.attribution.degenerate import is_empty
 from trainables.evaluations.attribution.quantus_scores import NUM_WITNESSES, with_witnesses
 
 Explain = Callable[[Tensor, Tensor], Tensor]
-"""From images_BCHW and targets_B to map_BHW at the pictures' resolution, all on the CPU."""
+"""From images_BCHW and targets_B to map_BHW at the images' resolution, all on the CPU."""
 
 
 def max_sensitivities(
@@ -31,8 +31,8 @@ def max_sensitivities(
     The target stays, even where the noise makes the network predict another class. Source: Yeh et al. 2019, eq. 3.
 
     Args:
-        map_BHW: The map `a(x)` of each picture.
-        generators: One for each picture, so that its noise does not depend on its batch.
+        map_BHW: The map `a(x)` of each image.
+        generators: One for each image, so that its noise does not depend on its batch.
     """
     from quantus import MaxSensitivity
 
@@ -75,13 +75,13 @@ def _as_quantus_calls(explain: Explain) -> Callable[..., Any]:
 
 
 def _noise_of(generators: Sequence[Generator]) -> Callable[..., Any]:
-    """Return what adds noise to pictures of shape B,P; Quantus' own draws from NumPy's global generator."""
+    """Return what adds noise to images of shape B,P; Quantus' own draws from NumPy's global generator."""
 
     def add_noise(*, arr: Any, lower_bound: float, **_: object) -> Any:
         flat_BP = torch.from_numpy(arr).clone()
         for flat_P, generator in zip(flat_BP[:-NUM_WITNESSES], generators, strict=True):
             flat_P += lower_bound * (2 * torch.rand(flat_P.shape, generator=generator) - 1)
-        # Quantus warns of pictures that stay as they are.
+        # Quantus warns of images that stay as they are.
         flat_BP[-NUM_WITNESSES:] += lower_bound
         return flat_BP.numpy()
 

@@ -1,6 +1,6 @@
 """How alike two maps look.
 
-B batch, H W picture.
+B batch, H W image.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from trainables.evaluations.attribution.degenerate import is_flat
 
 MIN_SIDE = 6
-"""SSIM's window of 11 pixels is mirrored at the border, which a smaller picture cannot."""
+"""SSIM's window of 11 pixels is mirrored at the border, which a smaller image cannot."""
 DATA_RANGE = 1.0
 
 

@@ -19,7 +19,7 @@ from trainables.evaluations.attribution.plain_logits import frozen
 from trainables.evaluations.attribution.scores import Scores, scores_of
 from trainables.evaluations.attribution.similarity import MIN_SIDE
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
-from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_picture
+from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_image
 
 DIRECTIONS: dict[str, Direction] = {
     "pixel_flipping": "min",
@@ -37,14 +37,14 @@ NEED_OBJECTS = ("localisation", "pointing_game")
 
 
 def judge_map(name: MapName, context: EvaluationContext) -> EvaluationResult:
-    """Judge one kind of map on the suite's sample, on the class that the network predicts for each picture."""
+    """Judge one kind of map on the suite's sample, on the class that the network predicts for each image."""
     settings = context.settings.attribution
     if name not in settings.maps:
         raise NotPossibleError(f"{name} is not in evaluation.suite.attribution.maps")
     batch = context.sampled
     height, width = batch.images_BCHW.shape[-2:]
     if min(height, width) < MIN_SIDE:
-        raise NotPossibleError(f"pictures of {height} x {width} pixels; SSIM needs {MIN_SIDE} x {MIN_SIDE} or more")
+        raise NotPossibleError(f"images of {height} x {width} pixels; SSIM needs {MIN_SIDE} x {MIN_SIDE} or more")
     flip_steps = even_steps(height * width, settings.flip_steps)
     costly = _spread(batch, settings.costly_sample)
     with frozen(context.model):
@@ -55,19 +55,19 @@ def judge_map(name: MapName, context: EvaluationContext) -> EvaluationResult:
         metrics={f"attribution/{name}/{metric}": _summary(metric, scores.values_N[metric]) for metric in kept},
         curves=(_mean_curve(name, scores.curve_NS),),
         settings=_settings(name, context, scores, flip_steps, kept) | _masks(batch, shows_object_N),
-        samples={"correct": by_picture(batch.ids, scores.correct_N)}
-        | {f"attribution/{name}/{metric}": by_picture(batch.ids, scores.values_N[metric]) for metric in kept},
+        samples={"correct": by_image(batch.ids, scores.correct_N)}
+        | {f"attribution/{name}/{metric}": by_image(batch.ids, scores.values_N[metric]) for metric in kept},
     )
 
 
 def _spread(batch: Batch, size: int) -> frozenset[str]:
-    """Return the ids of `size` pictures, evenly spread over the sample."""
+    """Return the ids of `size` images, evenly spread over the sample."""
     positions = torch.linspace(0, len(batch) - 1, min(size, len(batch)))
     return frozenset(batch.ids[int(position)] for position in positions)
 
 
 def _summary(metric: str, value_N: Tensor) -> float:
-    """Return the mean over the pictures that have a value, and of completeness the worst; nan without any."""
+    """Return the mean over the images that have a value, and of completeness the worst; nan without any."""
     if metric == "completeness":
         return value_N.max().item()
     return value_N.double().nanmean().item()
@@ -116,7 +116,7 @@ def _masks(batch: Batch, shows_object_N: Tensor) -> dict[str, Any]:
         "num_empty_masks": int((batch.has_mask_B & ~shows_object_N).sum()),
     }
     if not shows_object_N.any():
-        counts["left_out"] = dict.fromkeys(NEED_OBJECTS, "no sampled picture has a mask that shows an object")
+        counts["left_out"] = dict.fromkeys(NEED_OBJECTS, "no sampled image has a mask that shows an object")
     return counts
 
 

@@ -13,5 +13,5 @@ def strongest_rivals(logits_BK: Tensor, targets_B: Tensor) -> Tensor:
 
 
 def of_class(tensor_BK: Tensor, classes_B: Tensor) -> Tensor:
-    """Pick one class of each picture; dimensions after K stay."""
+    """Pick one class of each image; dimensions after K stay."""
     return tensor_BK[torch.arange(len(classes_B), device=classes_B.device), classes_B]

@@ -1,4 +1,4 @@
-"""Detection of pictures that belong to no class of the training set."""
+"""Detection of images that belong to no class of the training set."""
 
 from trainables.evaluations.ood.ood import OOD
 

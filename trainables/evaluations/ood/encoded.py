@@ -1,6 +1,6 @@
-"""Pictures with what a network makes of them, computed once for all scores.
+"""Images with what a network makes of them, computed once for all scores.
 
-N pictures, B batch, C channels, F features, K classes, H W picture.
+N images, B batch, C channels, F features, K classes, H W image.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from trainables.evaluations.result import NotPossibleError
 
 @dataclass(frozen=True)
 class Encoded:
-    """Pictures, features and logits on the CPU."""
+    """Images, features and logits on the CPU."""
 
     images_NCHW: Tensor
     features_NF: Tensor
@@ -24,7 +24,7 @@ class Encoded:
 
 
 def encode(context: EvaluationContext, images_NCHW: Tensor) -> Encoded:
-    """Run the network on pictures; raise NotPossibleError where it returns what is no finite number."""
+    """Run the network on images; raise NotPossibleError where it returns what is no finite number."""
     parts = [_encode_batch(context, part_BCHW) for part_BCHW in context.chunks(images_NCHW)]
     features_NF, logits_NK = (torch.cat(column) for column in zip(*parts, strict=True))
     if not (features_NF.isfinite().all() and logits_NK.isfinite().all()):

@@ -1,6 +1,6 @@
-"""Detection of pictures that belong to no class, by the conventions of OpenOOD (Yang et al. 2022).
+"""Detection of images that belong to no class, by the conventions of OpenOOD (Yang et al. 2022).
 
-M pictures outside.
+M images outside.
 """
 
 import logging
@@ -23,7 +23,7 @@ from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotP
 logger = logging.getLogger(__name__)
 
 _VALIDATION_SAMPLE = 100
-"""Pictures of each set on which hyper-parameters are chosen: ODIN's eight candidates cost more than all the rest."""
+"""Images of each set on which hyper-parameters are chosen: ODIN's eight candidates cost more than all the rest."""
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -79,7 +79,7 @@ def _trained(context: EvaluationContext) -> Trained:
 
 
 def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation | None, str]:
-    """Return the validation sets against pictures inside that are not measured, where there are enough of these."""
+    """Return the validation sets against images inside that are not measured, where there are enough of these."""
     size = min(_VALIDATION_SAMPLE, context.settings.sample)
     outside = sets.validation(size)
     if not outside:
@@ -90,7 +90,7 @@ def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation |
     enough = len(others) == size
     batch = val.__getitems__(others if enough else context.draws(val, size))
     inside = Validation(encode(context, batch.images_BCHW), outside)
-    return inside, f"{len(batch)} inside pictures that are {'not ' * enough}measured"
+    return inside, f"{len(batch)} inside images that are {'not ' * enough}measured"
 
 
 def _choose(
@@ -131,8 +131,8 @@ def _curve(set_name: str, score: str, points: Roc) -> Curve:
     return Curve(
         chart=f"ood-{set_name}",
         name=score,
-        x_label="share of inside pictures called outside",
-        y_label="share of outside pictures found",
+        x_label="share of inside images called outside",
+        y_label="share of outside images found",
         x=tuple(thin.fpr.tolist()),
         y=tuple(thin.tpr.tolist()),
     )

@@ -1,8 +1,8 @@
-"""Scores that say how far a network is at home with a picture, by pytorch-ood.
+"""Scores that say how far a network is at home with an image, by pytorch-ood.
 
 Every score here is a confidence, high = in distribution, as the papers have it. pytorch-ood's are larger for
 what is out of distribution: each is its negative.
-N pictures, C channels, F features, K classes, H W picture.
+N images, C channels, F features, K classes, H W image.
 """
 
 import math
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Setting = Mapping[str, float]
 """Hyper-parameters by name."""
 Score = Callable[[Encoded], Tensor]
-"""From N pictures to N confidences in float64, high = in distribution."""
+"""From N images to N confidences in float64, high = in distribution."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, and what it makes of a sample of its training pictures."""
+    """A network, and what it makes of a sample of its training images."""
 
     model: Classifier
     device: torch.device
@@ -67,7 +67,7 @@ def odin(trained: Trained, setting: Setting) -> Score:
     """Return `max_k softmax(s / T)_k` of `x - eps sign(grad)` (Liang et al. 2018, eq. 1 and 2), high = in distribution.
 
     `grad` is that of the cross-entropy of `s / T` with the predicted class. The paper divides it by the standard
-    deviations of the normalisation since its network takes normalised pictures: `eps` is a step of pixels in [0, 1].
+    deviations of the normalisation since its network takes normalised images: `eps` is a step of pixels in [0, 1].
     This network normalises inside and takes those pixels, so nothing is left to divide by.
     """
     from pytorch_ood.detector import ODIN
@@ -82,7 +82,7 @@ def odin(trained: Trained, setting: Setting) -> Score:
 
 
 def knn(trained: Trained, setting: Setting) -> Score:
-    """Return minus the distance to the k-th nearest training picture (Sun et al. 2022), high = in distribution.
+    """Return minus the distance to the k-th nearest training image (Sun et al. 2022), high = in distribution.
 
     Distances are Euclidean between pooled features of length 1.
     """
@@ -114,7 +114,7 @@ def vim(trained: Trained, setting: Setting) -> Score:
     detector = _vim_detector(trained.model.head, int(setting["d"]))
     detector.fit_features(trained.features_NF, trained.labels_N)
     if not math.isfinite(detector.alpha):
-        raise NotPossibleError("the training pictures have no residual to scale the virtual logit by")
+        raise NotPossibleError("the training images have no residual to scale the virtual logit by")
     return lambda seen: _confidence(detector.predict_features(seen.features_NF))
 
 
@@ -143,7 +143,7 @@ def principal_dimensions(trained: Trained) -> list[Setting]:
 
 
 def neighbours(trained: Trained) -> list[Setting]:
-    """Return KNN's k: 50, then OpenOOD's grid, as far as there are training pictures."""
+    """Return KNN's k: 50, then OpenOOD's grid, as far as there are training images."""
     from pytorch_ood.detector import KNN
 
     num = len(trained.features_NF)

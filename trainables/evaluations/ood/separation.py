@@ -1,7 +1,7 @@
-"""How well a score tells pictures of the training set's kind from others.
+"""How well a score tells images of the training set's kind from others.
 
 Scores are confidences, high = in distribution. Out of distribution is the positive class, found where the score is low.
-N pictures inside, M outside.
+N images inside, M outside.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Roc:
     """A point for each value of the score, from (0, 0) to (1, 1)."""
 
     fpr: Floats
-    """Share of the inside pictures that a threshold calls outside."""
+    """Share of the inside images that a threshold calls outside."""
     tpr: Floats
-    """Share of the outside pictures that it finds."""
+    """Share of the outside images that it finds."""
 
     def thinned(self) -> "Roc":
         """Return the curve with at most 200 of its points, its ends among them."""
@@ -36,12 +36,12 @@ class Roc:
 
 
 def auroc(inside_N: Tensor, outside_M: Tensor) -> float:
-    """Return the probability that an outside picture scores below an inside one, where a tie counts half."""
+    """Return the probability that an outside image scores below an inside one, where a tie counts half."""
     return float(roc_auc_score(*_outside_first(inside_N, outside_M)))
 
 
 def roc(inside_N: Tensor, outside_M: Tensor) -> Roc:
-    """Return the curve over all thresholds; pictures that tie pass a threshold together."""
+    """Return the curve over all thresholds; images that tie pass a threshold together."""
     # Without the points that scikit-learn drops as collinear a tied curve would jump over 95 %.
     fpr, tpr, _ = roc_curve(*_outside_first(inside_N, outside_M), drop_intermediate=False)
     return Roc(fpr, tpr)
@@ -50,9 +50,9 @@ def roc(inside_N: Tensor, outside_M: Tensor) -> Roc:
 def separation(inside_N: Tensor, outside_M: Tensor) -> Metrics:
     """Return AUROC, FPR at 95 % TPR and the areas under both precision-recall curves.
 
-    `fpr95` is the share of inside pictures that score no higher than the lowest threshold at or below which 95 % of the
+    `fpr95` is the share of inside images that score no higher than the lowest threshold at or below which 95 % of the
     outside ones lie. `aupr_in` and `aupr_out` are average precisions `sum_i (R_i - R_(i-1)) P_i` with the inside or the
-    outside pictures as the positive class; they depend on N / M, and a score without information gets N / (N + M) or
+    outside images as the positive class; they depend on N / M, and a score without information gets N / (N + M) or
     M / (N + M). The trapezoidal rule that OpenOOD and pytorch-ood use would give a constant score 3/4 at N = M.
     """
     outside, lowness = _outside_first(inside_N, outside_M)
@@ -66,6 +66,6 @@ def separation(inside_N: Tensor, outside_M: Tensor) -> Metrics:
 
 
 def _outside_first(inside_N: Tensor, outside_M: Tensor) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Return which of M + N pictures are outside, and their scores turned round: larger = outside."""
+    """Return which of M + N images are outside, and their scores turned round: larger = outside."""
     scores = np.concatenate([outside_M.double().numpy(), inside_N.double().numpy()])
     return np.arange(len(scores)) < len(outside_M), -scores

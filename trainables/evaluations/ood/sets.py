@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainables.config import ConfigError, DataConfig, OodSet
-from trainables.data import Batch, PictureSet, build_ood_set, default_ood_sets
+from trainables.data import Batch, ImageSet, build_ood_set, default_ood_sets
 from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.ood.encoded import Encoded, encode
 from trainables.evaluations.result import NotPossibleError
@@ -51,7 +51,7 @@ class OodSets:
         return self._encoded([name for name, role in self.roles.items() if role != "validation"], None)
 
     def validation(self, size: int) -> list[Encoded]:
-        """Return `size` pictures of each validation set that can be read; log and note the others."""
+        """Return `size` images of each validation set that can be read; log and note the others."""
         names = [name for name, role in self.roles.items() if role == "validation"]
         return [encoded for _, encoded in self._encoded(names, size)]
 
@@ -69,20 +69,20 @@ class OodSets:
             yield name, encode(self.context, batch.images_BCHW)
 
     def digest(self, name: str) -> str | None:
-        """Return the digest of the set's pictures, or None where it cannot be read."""
+        """Return the digest of the set's images, or None where it cannot be read."""
         try:
             return self._build(name).digest()
         except ConfigError:
             return None
 
-    def _build(self, name: str) -> PictureSet:
+    def _build(self, name: str) -> ImageSet:
         settings = self.context.settings
         seed = seed_of(settings.seed, f"outside {name}")
         return build_ood_set(self.config, self.sections[name], name=name, num=settings.sample, seed=seed)
 
     def _sample(self, name: str, size: int | None) -> tuple[Batch, str]:
-        pictures = self._build(name)
-        batch = self.context.sample(pictures, size)
+        images = self._build(name)
+        batch = self.context.sample(images, size)
         if not len(batch):
-            raise ConfigError(f"evaluation.suite.ood.sets.{name}: none of its pictures could be read")
-        return batch, pictures.digest()
+            raise ConfigError(f"evaluation.suite.ood.sets.{name}: none of its images could be read")
+        return batch, images.digest()

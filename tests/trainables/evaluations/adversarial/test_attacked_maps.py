@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.adversarial.linear_pictures import convolutional
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.adversarial.linear_images import convolutional
+from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult, NotPossibleError
 from trainables.evaluations.adversarial import ATTACKED_MAPS
@@ -14,9 +14,9 @@ from trainables.models import Classifier
 SIZE = 12
 
 
-def run(model: Classifier, pictures: Pictures, *, linf: float) -> EvaluationResult:
+def run(model: Classifier, images: Images, *, linf: float) -> EvaluationResult:
     settings = Suite.model_validate({"adversarial": {"linf": linf}})
-    return ATTACKED_MAPS.run(subject_of(model, pictures, settings=settings))
+    return ATTACKED_MAPS.run(subject_of(model, images, settings=settings))
 
 
 class _Weighted(nn.Module):
@@ -30,8 +30,8 @@ class _Weighted(nn.Module):
         return images_BCHW * self.weight_HW
 
 
-def half_and_half(*, has_mask: bool = True) -> tuple[Classifier, Pictures]:
-    """Return red pictures whose left half is the object, and a network for which a pixel on the right counts half.
+def half_and_half(*, has_mask: bool = True) -> tuple[Classifier, Images]:
+    """Return red images whose left half is the object, and a network for which a pixel on the right counts half.
 
     Class 0 scores red and class 1 green, so `|CC| = w |red - green|` on each cell.
     """
@@ -43,7 +43,7 @@ def half_and_half(*, has_mask: bool = True) -> tuple[Classifier, Pictures]:
     images[:, 0, :, SIZE // 2 :] = 0.5
     background = torch.zeros(2, SIZE, SIZE)
     background[:, :, SIZE // 2 :] = 1
-    return model, Pictures(images, [0, 0], background if has_mask else 0 * background, [has_mask] * 2)
+    return model, Images(images, [0, 0], background if has_mask else 0 * background, [has_mask] * 2)
 
 
 class TestInfluence:
@@ -60,7 +60,7 @@ class TestInfluence:
     def test_without_masks_the_shares_are_left_out(self) -> None:
         found = run(*half_and_half(has_mask=False), linf=1 / 16)
         assert found.metrics.keys() == {"adversarial/maps/ssim"}
-        assert found.settings["influence_shares"] == "left out: no picture has a mask"
+        assert found.settings["influence_shares"] == "left out: no image has a mask"
         assert found.settings["num_without_mask"] == 2
 
 
@@ -72,8 +72,8 @@ class TestSimilarity:
         assert shares[0] == shares[1]
 
     def test_falls_as_the_attack_grows(self) -> None:
-        model, pictures = convolutional()
-        similarities = [run(model, pictures, linf=eps).metrics["adversarial/maps/ssim"] for eps in (0.002, 0.02, 0.1)]
+        model, images = convolutional()
+        similarities = [run(model, images, linf=eps).metrics["adversarial/maps/ssim"] for eps in (0.002, 0.02, 0.1)]
         assert 1 > similarities[0] > similarities[1] > similarities[2] > -1
 
     def test_a_reversed_map_is_unlike(self) -> None:
@@ -83,30 +83,30 @@ class TestSimilarity:
         assert found.settings["accuracy_attacked"] == 0
 
     def test_empty_maps_are_skipped_and_counted(self) -> None:
-        model, pictures = half_and_half()
-        pictures._images_NCHW[1] = 0.5
-        found = run(model, pictures, linf=1 / 16)
+        model, images = half_and_half()
+        images._images_NCHW[1] = 0.5
+        found = run(model, images, linf=1 / 16)
         assert found.settings["num_empty_maps"] == 1
         assert list(found.samples["adversarial/maps/ssim"]) == ["picture-0"]
 
 
 class TestPanels:
     def test_at_most_three_and_attacked_ones_first(self) -> None:
-        model, pictures = convolutional()
-        found = run(model, pictures, linf=0.02)
-        ids = {f"picture-{index}" for index in range(len(pictures))}
-        assert len(found.pictures) == 3
-        assert found.pictures.keys() <= ids
+        model, images = convolutional()
+        found = run(model, images, linf=0.02)
+        ids = {f"picture-{index}" for index in range(len(images))}
+        assert len(found.images) == 3
+        assert found.images.keys() <= ids
 
     def test_shows_both_rows(self) -> None:
         found = run(*half_and_half(), linf=0.5)
-        panel = found.pictures["picture-0"]
+        panel = found.images["picture-0"]
         assert panel.height > panel.width / 2
         upper, lower = (panel.crop((0, top, panel.width, top + panel.height // 2)) for top in (0, panel.height // 2))
         assert upper.tobytes() != lower.tobytes()
 
 
 def test_one_class_has_no_rival() -> None:
-    _, pictures = half_and_half()
+    _, images = half_and_half()
     with pytest.raises(NotPossibleError, match="one class only"):
-        run(linear_classifier([[1.0, 0.0, 0.0]]), pictures, linf=0.1)
+        run(linear_classifier([[1.0, 0.0, 0.0]]), images, linf=0.1)

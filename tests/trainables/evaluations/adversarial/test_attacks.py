@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.adversarial.linear_pictures import (
+from tests.trainables.evaluations.adversarial.linear_images import (
     convolutional,
+    images_at,
     in_memory,
-    pictures_at,
     two_classes,
 )
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier
+from tests.trainables.evaluations.conftest import Images, linear_classifier
 from trainables.evaluations.adversarial.attacks import Attacked, attackable, climb, fgsm, pgd, slope
 from trainables.evaluations.adversarial.ball import Ball, Norm
 from trainables.models import Classifier
@@ -26,9 +26,9 @@ FOOLED = [True, True, False, False, True, False]
 
 
 def attack(
-    model: Classifier, pictures: Pictures, ball: Ball, *, steps: int = 20, restarts: int = 1, seed: int = 0
+    model: Classifier, images: Images, ball: Ball, *, steps: int = 20, restarts: int = 1, seed: int = 0
 ) -> Attacked:
-    batch, generator = pictures.batch, torch.Generator().manual_seed(seed)
+    batch, generator = images.batch, torch.Generator().manual_seed(seed)
     with attackable(model) as logits_of:
         return pgd(
             logits_of,
@@ -41,60 +41,60 @@ def attack(
         )
 
 
-def single_step(model: Classifier, pictures: Pictures, ball: Ball) -> Attacked:
+def single_step(model: Classifier, images: Images, ball: Ball) -> Attacked:
     with attackable(model) as logits_of:
-        return fgsm(logits_of, pictures.batch.images_BCHW, pictures.batch.labels_B, ball)
+        return fgsm(logits_of, images.batch.images_BCHW, images.batch.labels_B, ball)
 
 
 class TestClosedForm:
     def test_fgsm_finds_what_there_is_in_the_maximum_norm(self) -> None:
         model, weight_P = two_classes()
-        found = single_step(model, pictures_at(weight_P, DISTANCES, "linf"), Ball("linf", EPS))
+        found = single_step(model, images_at(weight_P, DISTANCES, "linf"), Ball("linf", EPS))
         assert found.fooled_B.tolist() == FOOLED
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_pgd_finds_what_there_is(self, norm: Norm) -> None:
         model, weight_P = two_classes()
-        found = attack(model, pictures_at(weight_P, DISTANCES, norm), Ball(norm, EPS))
+        found = attack(model, images_at(weight_P, DISTANCES, norm), Ball(norm, EPS))
         assert found.fooled_B.tolist() == FOOLED
 
     def test_fgsm_goes_to_the_corner(self) -> None:
         model, weight_P = two_classes()
-        pictures = pictures_at(weight_P, DISTANCES, "linf")
-        found = single_step(model, pictures, Ball("linf", EPS))
+        images = images_at(weight_P, DISTANCES, "linf")
+        found = single_step(model, images, Ball("linf", EPS))
         towards = torch.tensor([-1.0, 1.0]).repeat(3).view(-1, 1, 1, 1)
-        corner = (pictures.batch.images_BCHW + EPS * towards * weight_P.sign().view(3, 8, 8)).clamp(0, 1)
+        corner = (images.batch.images_BCHW + EPS * towards * weight_P.sign().view(3, 8, 8)).clamp(0, 1)
         torch.testing.assert_close(found.images_BCHW, corner)
 
-    def test_one_step_takes_a_picture_no_further_than_many(self) -> None:
-        model, pictures = convolutional()
+    def test_one_step_takes_a_image_no_further_than_many(self) -> None:
+        model, images = convolutional()
         ball = Ball("linf", 0.03)
-        one, many = single_step(model, pictures, ball), attack(model, pictures, ball)
+        one, many = single_step(model, images, ball), attack(model, images, ball)
         assert one.fooled_B.any()
         assert many.fooled_B[one.fooled_B].all()
 
 
 class TestBall:
     @pytest.mark.parametrize("norm", ["linf", "l2"])
-    def test_points_are_pictures_in_the_ball(self, norm: Norm) -> None:
-        model, pictures = convolutional()
-        points = attack(model, pictures, Ball(norm, 0.2), restarts=2).images_BCHW
-        change = (points.double() - pictures.batch.images_BCHW.double()).flatten(1)
+    def test_points_are_images_in_the_ball(self, norm: Norm) -> None:
+        model, images = convolutional()
+        points = attack(model, images, Ball(norm, 0.2), restarts=2).images_BCHW
+        change = (points.double() - images.batch.images_BCHW.double()).flatten(1)
         assert change.norm(math.inf if norm == "linf" else 2, dim=1).max() <= 0.2 + 1e-7
         assert points.min() >= 0
         assert points.max() <= 1
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_eps_0_changes_nothing(self, norm: Norm) -> None:
-        model, pictures = convolutional()
-        found = attack(model, pictures, Ball(norm, 0.0), restarts=2)
-        assert found.images_BCHW.equal(pictures.batch.images_BCHW)
+        model, images = convolutional()
+        found = attack(model, images, Ball(norm, 0.0), restarts=2)
+        assert found.images_BCHW.equal(images.batch.images_BCHW)
         assert not found.fooled_B.any()
-        assert single_step(model, pictures, Ball(norm, 0.0)).images_BCHW.equal(pictures.batch.images_BCHW)
+        assert single_step(model, images, Ball(norm, 0.0)).images_BCHW.equal(images.batch.images_BCHW)
 
     def test_eps_1_leaves_nothing(self) -> None:
         model, weight_P = two_classes()
-        assert attack(model, pictures_at(weight_P, DISTANCES, "linf"), Ball("linf", 1.0)).fooled_B.all()
+        assert attack(model, images_at(weight_P, DISTANCES, "linf"), Ball("linf", 1.0)).fooled_B.all()
         assert attack(*convolutional(), Ball("linf", 1.0)).fooled_B.all()
 
     def test_a_network_that_sees_nothing_is_not_fooled(self) -> None:
@@ -110,36 +110,36 @@ class _Blind(nn.Module):
 
 class TestFooled:
     def test_is_what_the_network_says_of_the_points(self) -> None:
-        model, pictures = convolutional()
-        found = attack(model, pictures, Ball("linf", 0.02))
+        model, images = convolutional()
+        found = attack(model, images, Ball("linf", 0.02))
         with torch.no_grad():
             classes = model(found.images_BCHW).logits.argmax(1)
         assert found.fooled_B.any()
         assert not found.fooled_B.all()
-        assert found.fooled_B.equal(classes != pictures.batch.labels_B)
+        assert found.fooled_B.equal(classes != images.batch.labels_B)
 
     def test_what_is_wrong_already_stays_as_it_is(self) -> None:
         model, right = convolutional()
         batch = right.batch
-        pictures = in_memory(batch.images_BCHW, ((batch.labels_B + 1) % 4).tolist())
-        for found in (attack(model, pictures, Ball("linf", 0.1)), single_step(model, pictures, Ball("linf", 0.1))):
+        images = in_memory(batch.images_BCHW, ((batch.labels_B + 1) % 4).tolist())
+        for found in (attack(model, images, Ball("linf", 0.1)), single_step(model, images, Ball("linf", 0.1))):
             assert found.fooled_B.all()
             assert found.images_BCHW.equal(batch.images_BCHW)
 
     def test_a_restart_only_adds(self) -> None:
-        model, pictures = convolutional(num_pictures=32)
+        model, images = convolutional(num_pictures=32)
         counts = []
         before = torch.zeros(32, dtype=torch.bool)
         for restarts in (1, 2, 4, 8):
-            fooled = attack(model, pictures, Ball("l2", 0.14), steps=1, restarts=restarts).fooled_B
+            fooled = attack(model, images, Ball("l2", 0.14), steps=1, restarts=restarts).fooled_B
             assert fooled[before].all()
             counts.append(int(fooled.sum()))
             before = fooled
         assert counts[0] < counts[-1]
 
-    def test_without_a_stop_pictures_climb_on(self) -> None:
-        model, pictures = convolutional()
-        batch, ball = pictures.batch, Ball("linf", 0.1)
+    def test_without_a_stop_images_climb_on(self) -> None:
+        model, images = convolutional()
+        batch, ball = images.batch, Ball("linf", 0.1)
         with attackable(model) as logits_of:
             stopped, not_stopped = (
                 climb(
@@ -164,23 +164,23 @@ class TestFooled:
 
 class TestLeftAlone:
     def test_same_seed_same_points(self) -> None:
-        model, pictures = convolutional()
+        model, images = convolutional()
         ball = Ball("linf", 0.02)
-        first, again, other = (attack(model, pictures, ball, seed=seed) for seed in (1, 1, 2))
+        first, again, other = (attack(model, images, ball, seed=seed) for seed in (1, 1, 2))
         assert first.images_BCHW.equal(again.images_BCHW)
         assert not first.images_BCHW.equal(other.images_BCHW)
 
-    def test_network_pictures_and_global_generators(self) -> None:
-        model, pictures = convolutional()
+    def test_network_images_and_global_generators(self) -> None:
+        model, images = convolutional()
         model.trunk[0].bias.requires_grad_(False)
-        batch = pictures.batch
+        batch = images.batch
         images, states = batch.images_BCHW.clone(), {name: value.clone() for name, value in model.state_dict().items()}
         torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-        attack(model, pictures, Ball("linf", 0.05), restarts=2)
-        single_step(model, pictures, Ball("linf", 0.05))
+        attack(model, images, Ball("linf", 0.05), restarts=2)
+        single_step(model, images, Ball("linf", 0.05))
         assert torch.get_rng_state().equal(torch_state)
         assert (np.random.get_state()[1] == numpy_state).all()
-        assert pictures.batch.images_BCHW.equal(images)
+        assert images.batch.images_BCHW.equal(images)
         assert all(value.equal(states[name]) for name, value in model.state_dict().items())
         assert all(parameter.grad is None for parameter in model.parameters())
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -199,8 +199,8 @@ class TestLeftAlone:
             pass
 
     def test_autocast_is_off(self) -> None:
-        model, pictures = convolutional()
-        batch = pictures.batch
+        model, images = convolutional()
+        batch = images.batch
         with attackable(model) as logits_of:
             expected = slope(logits_of, batch.images_BCHW, batch.labels_B)
         with torch.autocast("cpu", dtype=torch.bfloat16), attackable(model) as logits_of:
@@ -210,7 +210,7 @@ class TestLeftAlone:
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 class TestAsTheToolbox:
-    """The same points as adversarial-robustness-toolbox, which starts at the picture and never stops.
+    """The same points as adversarial-robustness-toolbox, which starts at the image and never stops.
 
     No pixel comes near 0 or 1: in L2 the toolbox clips before it projects, and we after.
     """
@@ -245,8 +245,8 @@ class TestAsTheToolbox:
         np.testing.assert_allclose(found.images_BCHW.numpy(), expected, atol=1e-6)
 
     def _inner(self) -> tuple[Classifier, Tensor, Tensor]:
-        model, pictures = convolutional()
-        images_BCHW = 0.25 + pictures.batch.images_BCHW / 2
+        model, images = convolutional()
+        images_BCHW = 0.25 + images.batch.images_BCHW / 2
         return model, images_BCHW, model(images_BCHW).logits.argmax(1)
 
     def _estimator(self, model: Classifier) -> Any:

@@ -12,7 +12,7 @@ ROUNDING = 1e-7
 """Of a pixel near 1 in float32."""
 
 
-def picture(*pixels: float) -> Tensor:
+def image(*pixels: float) -> Tensor:
     return torch.tensor(pixels).view(1, 1, 1, -1)
 
 
@@ -32,16 +32,16 @@ class TestName:
 
 class TestProject:
     def test_linf_clamps_each_pixel(self) -> None:
-        found = Ball("linf", 0.25).project(picture(0.75, 0.25, 0.625), picture(0.25, 0.75, 0.5))
-        assert found.equal(picture(0.5, 0.5, 0.625))
+        found = Ball("linf", 0.25).project(image(0.75, 0.25, 0.625), image(0.25, 0.75, 0.5))
+        assert found.equal(image(0.5, 0.5, 0.625))
 
     def test_l2_scales_the_change(self) -> None:
-        found = Ball("l2", 0.25).project(picture(0.25 + 0.3, 0.25 + 0.4), picture(0.25, 0.25))
-        torch.testing.assert_close(found, picture(0.25 + 0.15, 0.25 + 0.2))
+        found = Ball("l2", 0.25).project(image(0.25 + 0.3, 0.25 + 0.4), image(0.25, 0.25))
+        torch.testing.assert_close(found, image(0.25 + 0.15, 0.25 + 0.2))
 
     def test_l2_leaves_what_is_inside(self) -> None:
-        inside = picture(0.5, 0.625)
-        assert Ball("l2", 0.25).project(inside, picture(0.5, 0.5)).equal(inside)
+        inside = image(0.5, 0.625)
+        assert Ball("l2", 0.25).project(inside, image(0.5, 0.5)).equal(inside)
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_ends_in_the_unit_cube_and_in_the_ball(self, norm: Norm) -> None:
@@ -55,9 +55,9 @@ class TestProject:
         assert distances(ball, found, centres).max() <= 0.3 + ROUNDING
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
-    def test_radius_0_leaves_the_picture(self, norm: Norm) -> None:
-        centre = picture(0.1, 0.9)
-        assert Ball(norm, 0.0).project(picture(0.7, 0.2), centre).equal(centre)
+    def test_radius_0_leaves_the_image(self, norm: Norm) -> None:
+        centre = image(0.1, 0.9)
+        assert Ball(norm, 0.0).project(image(0.7, 0.2), centre).equal(centre)
         assert Ball(norm, 0.0).project(centre, centre).equal(centre)
 
 
@@ -90,13 +90,13 @@ class TestRandom:
 
 class TestAscent:
     def test_linf_is_the_sign(self) -> None:
-        assert Ball("linf", 0.1).ascent(picture(3.0, -0.5, 0.0)).equal(picture(1.0, -1.0, 0.0))
+        assert Ball("linf", 0.1).ascent(image(3.0, -0.5, 0.0)).equal(image(1.0, -1.0, 0.0))
 
     @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
     def test_l2_has_length_1_however_small_the_gradient(self, scale: float) -> None:
-        torch.testing.assert_close(Ball("l2", 0.1).ascent(scale * picture(3.0, -4.0)), picture(0.6, -0.8))
+        torch.testing.assert_close(Ball("l2", 0.1).ascent(scale * image(3.0, -4.0)), image(0.6, -0.8))
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_a_gradient_of_0_leads_nowhere(self, norm: Norm) -> None:
-        nothing = picture(0.0, 0.0)
+        nothing = image(0.0, 0.0)
         assert Ball(norm, 0.1).ascent(nothing).equal(nothing)

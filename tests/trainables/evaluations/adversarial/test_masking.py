@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.adversarial.linear_pictures import (
+from tests.trainables.evaluations.adversarial.linear_images import (
     convolutional,
-    pictures_at,
+    images_at,
     two_classes,
 )
-from tests.trainables.evaluations.conftest import Pictures, subject_of
+from tests.trainables.evaluations.conftest import Images, subject_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult
 from trainables.evaluations.adversarial import MASKING
@@ -28,9 +28,9 @@ NOTHING = {
 }
 
 
-def run(model: Classifier, pictures: Pictures, **adversarial: Any) -> EvaluationResult:
+def run(model: Classifier, images: Images, **adversarial: Any) -> EvaluationResult:
     settings = Suite.model_validate({"adversarial": {"square_queries": 300, **adversarial}})
-    return MASKING.run(replace(subject_of(model, pictures, settings=settings), batch_size=32))
+    return MASKING.run(replace(subject_of(model, images, settings=settings), batch_size=32))
 
 
 class _Coarse(nn.Module):
@@ -60,50 +60,50 @@ class TestReasons:
     def test_each_in_words(self) -> None:
         counts = dict.fromkeys(NOTHING, 5)
         assert reasons(counts, 100) == [
-            "Square, which sees no gradient, fools 5 of 100 pictures that PGD does not",
-            "one step fools 5 of 100 pictures that many do not",
-            "random noise fools 5 of 100 pictures that PGD does not",
-            "the gradient is exactly 0 on 5 of 100 pictures that PGD does not fool",
-            "at eps = 1, where all pictures are allowed, 5 of 100 still stand",
+            "Square, which sees no gradient, fools 5 of 100 images that PGD does not",
+            "one step fools 5 of 100 images that many do not",
+            "random noise fools 5 of 100 images that PGD does not",
+            "the gradient is exactly 0 on 5 of 100 images that PGD does not fool",
+            "at eps = 1, where all images are allowed, 5 of 100 still stand",
         ]
 
-    def test_one_picture_at_eps_1_is_enough(self) -> None:
+    def test_one_image_at_eps_1_is_enough(self) -> None:
         assert len(reasons({**NOTHING, "accuracy_at_eps_1": 1}, 100)) == 1
 
 
 class TestMasked:
     def test_saturated_logits(self) -> None:
         """Logits of thousands, whose cross-entropy has a gradient of exactly 0 in float32."""
-        model, pictures = convolutional(num_pictures=32)
+        model, images = convolutional(num_pictures=32)
         with torch.no_grad():
             model.head.weight.mul_(1e5)
             model.head.bias.mul_(1e5)
-        found = run(model, pictures, linf=0.05)
+        found = run(model, images, linf=0.05)
         assert found.metrics["adversarial/masking/suspected"] == 1
         assert found.metrics["adversarial/masking/square_beats_pgd"] > 0.1
         assert found.metrics["adversarial/masking/zero_gradient"] > 0.5
         assert any("Square" in reason for reason in found.settings["reasons"])
 
     def test_rounded_pixels(self) -> None:
-        model, pictures = convolutional(num_pictures=32)
+        model, images = convolutional(num_pictures=32)
         masked = Classifier(nn.Sequential(_Coarse(), *model.trunk), model.head).eval()
         with torch.no_grad():
-            logits_NK = masked(pictures.batch.images_BCHW).logits
+            logits_NK = masked(images.batch.images_BCHW).logits
             masked.head.bias -= logits_NK.mean(0)
-            pictures._labels_N.copy_((logits_NK - logits_NK.mean(0)).argmax(1))
-        found = run(masked, pictures, linf=0.1)
+            images._labels_N.copy_((logits_NK - logits_NK.mean(0)).argmax(1))
+        found = run(masked, images, linf=0.1)
         assert found.metrics["adversarial/masking/suspected"] == 1
         assert found.metrics["adversarial/masking/square_beats_pgd"] > 0.1
         assert found.metrics["adversarial/masking/zero_gradient"] > 0.5
 
     def test_a_network_that_sees_nothing(self) -> None:
         model, weight_P = two_classes()
-        pictures = pictures_at(weight_P, [0.1, 0.1], "linf")
+        images = images_at(weight_P, [0.1, 0.1], "linf")
         with torch.no_grad():
             model.trunk.weight_KP.zero_()
-        found = run(model, pictures)
+        found = run(model, images)
         assert found.metrics["adversarial/masking/accuracy_at_eps_1"] == 0.5
-        assert found.settings["reasons"][-1] == "at eps = 1, where all pictures are allowed, 1 of 2 still stand"
+        assert found.settings["reasons"][-1] == "at eps = 1, where all images are allowed, 1 of 2 still stand"
 
 
 class TestPlain:
@@ -118,5 +118,5 @@ class TestPlain:
 
     def test_linear(self) -> None:
         model, weight_P = two_classes()
-        found = run(model, pictures_at(weight_P, [0.03, 0.09, 0.11, 0.2], "linf"), linf=0.1)
+        found = run(model, images_at(weight_P, [0.03, 0.09, 0.11, 0.2], "linf"), linf=0.1)
         assert found.metrics["adversarial/masking/suspected"] == 0

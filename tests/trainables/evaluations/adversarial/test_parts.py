@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainables.evaluations.adversarial.linear_pictures import (
+from tests.trainables.evaluations.adversarial.linear_images import (
     convolutional,
     four_classes,
-    pictures_at,
+    images_at,
     quartered,
     two_classes,
 )
-from tests.trainables.evaluations.conftest import Pictures, subject_of
+from tests.trainables.evaluations.conftest import Images, subject_of
 from trainables.config import Suite
 from trainables.evaluations import EvalSpec, EvaluationContext
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
@@ -25,16 +25,16 @@ DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
 
 
 def context(
-    model: Classifier, pictures: Pictures, adversarial: Mapping[str, Any], *, sample: int = 200, **options: Any
+    model: Classifier, images: Images, adversarial: Mapping[str, Any], *, sample: int = 200, **options: Any
 ) -> EvaluationContext:
     settings = {"sample": sample, "adversarial": {"square_queries": 50, **adversarial}}
-    return replace(subject_of(model, pictures, settings=Suite.model_validate(settings), **options), batch_size=32)
+    return replace(subject_of(model, images, settings=Suite.model_validate(settings), **options), batch_size=32)
 
 
 class TestFgsm:
     def test_closed_form(self) -> None:
         model, weight_P = two_classes()
-        found = FGSM.run(context(model, pictures_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
+        found = FGSM.run(context(model, images_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
         assert found.metrics == {"adversarial/fgsm/linf_0.1": 0.5}
         assert found.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
         assert found.samples == {
@@ -49,11 +49,11 @@ class TestCurve:
         """Of distances .03 .05 .09 .11 .2 .3, and of 31 times as many in L2: `2 / sqrt(5 / 192) * d / 12.4`."""
         model, weight_P = two_classes()
         curves = {"linf_curve": [0.04, 0.15, 1.0, 0.25], "l2_curve": [0.04]}
-        linf = PGD.run(context(model, pictures_at(weight_P, DISTANCES, "linf"), curves))
+        linf = PGD.run(context(model, images_at(weight_P, DISTANCES, "linf"), curves))
         assert linf.curves[0].x == (0, 0.04, 0.15, 0.25, 1)
         assert linf.curves[0].y == (1, 5 / 6, 2 / 6, 1 / 6, 0)
         assert (linf.curves[0].chart, linf.curves[0].name) == ("accuracy under attack (Linf)", "PGD")
-        l2 = PGD.run(context(model, pictures_at(weight_P, DISTANCES, "l2"), curves))
+        l2 = PGD.run(context(model, images_at(weight_P, DISTANCES, "l2"), curves))
         assert l2.curves[1].x == (0, 0.04)
         assert l2.curves[1].y == (1, 5 / 6)
         assert l2.curves[1].chart == "accuracy under attack (L2)"
@@ -68,10 +68,10 @@ class TestCurve:
         }
 
     def test_eps_0_is_the_accuracy_of_the_same_sample(self) -> None:
-        model, pictures = convolutional()
-        pictures._labels_N[:3] = (pictures._labels_N[:3] + 1) % 4
-        found = PGD.run(context(model, pictures, {}, sample=10))
-        sampled = context(model, pictures, {}, sample=10).sampled
+        model, images = convolutional()
+        images._labels_N[:3] = (images._labels_N[:3] + 1) % 4
+        found = PGD.run(context(model, images, {}, sample=10))
+        sampled = context(model, images, {}, sample=10).sampled
         expected = (model(sampled.images_BCHW).logits.argmax(1) == sampled.labels_B).double().mean().item()
         assert found.metrics["adversarial/pgd/linf_0"] == found.metrics["adversarial/pgd/l2_0"] == expected
         assert found.settings["num_pictures"] == 10
@@ -92,7 +92,7 @@ class TestAutoAttack:
 
     def test_two_classes(self) -> None:
         model, weight_P = two_classes()
-        found = AUTOATTACK.run(context(model, pictures_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        found = AUTOATTACK.run(context(model, images_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
         assert found.metrics == {"adversarial/autoattack/linf_0": 1, "adversarial/autoattack/l2_0.1": 0.5}
         reason = {"apgd-t": "its loss compares 4 classes, and there are 2"}
         assert found.settings["left_out"] == {"linf_0": reason, "l2_0.1": reason}
@@ -106,9 +106,9 @@ class TestAutoAttack:
         assert 1 > accuracies[0] > accuracies[-1]
         assert found.metrics["adversarial/autoattack/linf_0.02"] == accuracies[-1]
 
-    def test_looks_at_as_many_pictures_as_the_settings_say(self) -> None:
-        model, pictures = convolutional()
-        one = context(model, pictures, {"sample": 5, "linf": 0.1, "l2": 2.0})
+    def test_looks_at_as_many_images_as_the_settings_say(self) -> None:
+        model, images = convolutional()
+        one = context(model, images, {"sample": 5, "linf": 0.1, "l2": 2.0})
         found = AUTOATTACK.run(one)
         assert found.settings["num_pictures"] == 5
         assert set(found.samples["adversarial/autoattack/l2_2"]) < set(one.sampled.ids)
@@ -118,19 +118,19 @@ class TestSquare:
     @pytest.mark.parametrize("eps", [0.01, 0.03, 0.1])
     def test_is_no_better_than_pgd_on_plain_networks(self, eps: float) -> None:
         settings = {"linf": eps, "linf_curve": [eps], "square_queries": 300, "sample": 32}
-        for model, pictures in (convolutional(num_pictures=32), convolutional(seed=1, num_pictures=32)):
-            one = context(model, pictures, settings)
+        for model, images in (convolutional(num_pictures=32), convolutional(seed=1, num_pictures=32)):
+            one = context(model, images, settings)
             square = SQUARE.run(one).metrics[f"adversarial/square/linf_{eps:.4g}"]
             assert square >= PGD.run(one).metrics[f"adversarial/pgd/linf_{eps:.4g}"]
 
     def test_more_queries_only_add(self) -> None:
-        model, pictures = convolutional(num_pictures=32)
+        model, images = convolutional(num_pictures=32)
         few, many = (
-            SQUARE.run(context(model, pictures, {"linf": 0.04, "square_queries": queries})) for queries in (1, 400)
+            SQUARE.run(context(model, images, {"linf": 0.04, "square_queries": queries})) for queries in (1, 400)
         )
         name = "adversarial/square/linf_0.04"
         assert many.metrics[name] < few.metrics[name]
-        assert all(many.samples[name][picture] <= stands for picture, stands in few.samples[name].items())
+        assert all(many.samples[name][image] <= stands for image, stands in few.samples[name].items())
         assert many.settings["square_queries"] == 400
         assert many.settings["standard_square_queries"] == 5000
 
@@ -138,10 +138,10 @@ class TestSquare:
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
 class TestEveryPart:
     def test_same_seed_same_figures_and_nothing_else_moves(self, part: EvalSpec) -> None:
-        model, pictures = convolutional()
+        model, images = convolutional()
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         state = torch.get_rng_state()
-        first, again = (part.run(context(model, pictures, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
+        first, again = (part.run(context(model, images, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
         assert first.metrics == again.metrics
         assert first.samples == again.samples
         assert torch.get_rng_state().equal(state)
@@ -151,9 +151,9 @@ class TestEveryPart:
 
     def test_reports_what_it_says_it_does_and_its_progress(self, part: EvalSpec) -> None:
         ticks: list[tuple[int, int]] = []
-        model, pictures = convolutional()
+        model, images = convolutional()
         found = part.run(
-            context(model, pictures, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
+            context(model, images, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
         )
         assert found.metrics
         assert all(any(_fits(name, pattern) for pattern in part.directions) for name in found.metrics)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.adversarial.linear_pictures import convolutional, four_classes, quartered
-from tests.trainables.evaluations.conftest import Pictures, subject_of
+from tests.trainables.evaluations.adversarial.linear_images import convolutional, four_classes, quartered
+from tests.trainables.evaluations.conftest import Images, subject_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationContext
 from trainables.evaluations.adversarial.attacks import Attacked, attackable
@@ -24,14 +24,14 @@ DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
 WITHIN = [True, True, False, False, True, False]
 
 
-def context(model: Classifier, pictures: Pictures, **adversarial: Any) -> EvaluationContext:
-    return subject_of(model, pictures, settings=Suite.model_validate({"adversarial": adversarial}))
+def context(model: Classifier, images: Images, **adversarial: Any) -> EvaluationContext:
+    return subject_of(model, images, settings=Suite.model_validate({"adversarial": adversarial}))
 
 
-def run(name: str, model: Classifier, pictures: Pictures, ball: Ball, *, queries: int = 100) -> Attacked:
+def run(name: str, model: Classifier, images: Images, ball: Ball, *, queries: int = 100) -> Attacked:
     with attackable(model) as logits_of:
-        attack = one_of_four(name, context(model, pictures, square_queries=queries), logits_of, ball)
-        return attack(pictures.batch.images_BCHW, pictures.batch.labels_B)
+        attack = one_of_four(name, context(model, images, square_queries=queries), logits_of, ball)
+        return attack(images.batch.images_BCHW, images.batch.labels_B)
 
 
 class TestClosedForm:
@@ -58,11 +58,11 @@ class TestClosedForm:
 class TestPoints:
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     @pytest.mark.parametrize("name", FOUR)
-    def test_are_pictures_in_the_ball(self, name: str, norm: Norm) -> None:
-        model, pictures = convolutional()
+    def test_are_images_in_the_ball(self, name: str, norm: Norm) -> None:
+        model, images = convolutional()
         ball = Ball(norm, 0.05 if norm == "linf" else 0.4)
-        found = run(name, model, pictures, ball)
-        change = (found.images_BCHW.double() - pictures.batch.images_BCHW.double()).flatten(1)
+        found = run(name, model, images, ball)
+        change = (found.images_BCHW.double() - images.batch.images_BCHW.double()).flatten(1)
         assert found.fooled_B.any()
         assert change.norm(math.inf if norm == "linf" else 2, dim=1).max() <= ball.eps * (1 + 1e-5)
         assert found.images_BCHW.min() >= 0
@@ -71,13 +71,13 @@ class TestPoints:
 
     @pytest.mark.parametrize("name", FOUR)
     def test_what_is_wrong_already_stays_as_it_is(self, name: str) -> None:
-        model, pictures = convolutional()
-        labels_B = (pictures.batch.labels_B + 1) % 4
+        model, images = convolutional()
+        labels_B = (images.batch.labels_B + 1) % 4
         with attackable(model) as logits_of:
-            attack = one_of_four(name, context(model, pictures, square_queries=10), logits_of, Ball("linf", 0.05))
-            found = attack(pictures.batch.images_BCHW, labels_B)
+            attack = one_of_four(name, context(model, images, square_queries=10), logits_of, Ball("linf", 0.05))
+            found = attack(images.batch.images_BCHW, labels_B)
         assert found.fooled_B.all()
-        assert found.images_BCHW.equal(pictures.batch.images_BCHW)
+        assert found.images_BCHW.equal(images.batch.images_BCHW)
 
 
 class TestLeftOut:
@@ -91,7 +91,7 @@ class TestLeftOut:
         }
         assert list(left_out("linf", num_classes=1, side=64)) == ["apgd-t", "fab-t"]
         assert left_out("l2", num_classes=4, side=4) == {
-            "square": "its start in L2 needs pictures of 5 pixels, and these have 4",
+            "square": "its start in L2 needs images of 5 pixels, and these have 4",
         }
 
 
@@ -101,12 +101,12 @@ class TestLeftAlone:
         self, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        model, pictures = convolutional()
+        model, images = convolutional()
         before = _generators()
-        first = run(name, model, pictures, Ball("linf", 0.1))
+        first = run(name, model, images, Ball("linf", 0.1))
         torch.rand(3)
         state = _generators()
-        again = run(name, model, pictures, Ball("linf", 0.1))
+        again = run(name, model, images, Ball("linf", 0.1))
         assert first.images_BCHW.equal(again.images_BCHW)
         assert _generators() == state != before
         assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -117,12 +117,12 @@ class TestLeftAlone:
 
 class TestAsItsAuthorsRunIt:
     @pytest.mark.parametrize("norm", ["linf", "l2"])
-    def test_the_same_pictures_are_fooled_as_by_the_package(self, norm: Norm) -> None:
+    def test_the_same_images_are_fooled_as_by_the_package(self, norm: Norm) -> None:
         from pyautoattack import AutoAttack
 
-        model, pictures = convolutional(num_pictures=32)
-        batch, ball = pictures.batch, Ball(norm, 0.012 if norm == "linf" else 0.08)
-        ours = _one_after_the_other(model, pictures, ball)
+        model, images = convolutional(num_pictures=32)
+        batch, ball = images.batch, Ball(norm, 0.012 if norm == "linf" else 0.08)
+        ours = _one_after_the_other(model, images, ball)
         with attackable(model) as logits_of, torch.random.fork_rng():
             theirs = AutoAttack(logits_of, norm={"linf": "Linf", "l2": "L2"}[norm], eps=ball.eps, seed=0)
             theirs.apgd_targeted.n_target_classes = theirs.fab.n_target_classes = 3
@@ -133,10 +133,10 @@ class TestAsItsAuthorsRunIt:
         assert ours.equal(classes_B != batch.labels_B)
 
 
-def _one_after_the_other(model: Classifier, pictures: Pictures, ball: Ball) -> Tensor:
-    fooled_B = torch.zeros(len(pictures), dtype=torch.bool)
+def _one_after_the_other(model: Classifier, images: Images, ball: Ball) -> Tensor:
+    fooled_B = torch.zeros(len(images), dtype=torch.bool)
     for name in FOUR:
-        fooled_B |= run(name, model, pictures, ball).fooled_B
+        fooled_B |= run(name, model, images, ball).fooled_B
     return fooled_B
 
 

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from tests.trainables.evaluations.attribution.networks import pictures, small_network
+from tests.trainables.evaluations.attribution.networks import make_images, small_network
 from trainables.config.suite import AttributionSuite, MapName
 from trainables.evaluations.attribution.completeness import COMPLETE, completeness_gaps
 from trainables.evaluations.attribution.maps import MAPS
 from trainables.evaluations.attribution.plain_logits import frozen
 
-IMAGES = pictures(4)
+IMAGES = make_images(4)
 SIZE = IMAGES.shape[1:]
 SETTINGS = AttributionSuite(integration_steps=100)
 

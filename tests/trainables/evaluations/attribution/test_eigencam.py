@@ -34,7 +34,7 @@ def test_features_of_zero_have_a_map_of_zeros() -> None:
     assert torch.equal(eigencam(torch.zeros(2, 3, 4, 4)), torch.zeros(2, 4, 4))
 
 
-def test_pictures_do_not_touch_each_other() -> None:
+def test_images_do_not_touch_each_other() -> None:
     features = torch.randn(3, 5, 4, 4, generator=torch.Generator().manual_seed(1))
     together = eigencam(features)
     for index in range(3):

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.attribution.networks import pictures, red_against_green, small_network
+from tests.trainables.evaluations.attribution.networks import make_images, red_against_green, small_network
 from trainables.evaluations.attribution.flipping import area_under, even_steps, flipping_curves
 from trainables.evaluations.attribution.plain_logits import PlainLogits
 from trainables.models import Classifier
 
 RED = torch.tensor([[1.0, 0.5], [0.0, 0.25]])
-PICTURE = torch.stack([RED, torch.full((2, 2), 0.4), torch.full((2, 2), 0.9)]).unsqueeze(0)
+IMAGE = torch.stack([RED, torch.full((2, 2), 0.4), torch.full((2, 2), 0.9)]).unsqueeze(0)
 
 
 def curves(model: Classifier, images_BCHW: Tensor, map_BHW: Tensor, num_steps: int) -> Tensor:
@@ -25,7 +25,7 @@ def sigmoid(value: float) -> float:
 
 def test_by_hand() -> None:
     """`s_0 - s_1 = sum(2 red - green) / 4` over the pixels that are left, which go in the order of red."""
-    found = curves(red_against_green(), PICTURE, RED.unsqueeze(0), 4)
+    found = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
     left = [(1.0, 0.5, 0.25, 0.0), (0.5, 0.25, 0.0), (0.25, 0.0), (0.0,), ()]
     expected = [sigmoid(sum(2 * red - 0.4 for red in kept) / 4) for kept in left]
     assert found.shape == (1, 5)
@@ -35,21 +35,21 @@ def test_by_hand() -> None:
 
 
 def test_a_step_turns_several_pixels_black() -> None:
-    fine = curves(red_against_green(), PICTURE, RED.unsqueeze(0), 4)
-    coarse = curves(red_against_green(), PICTURE, RED.unsqueeze(0), 2)
+    fine = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
+    coarse = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 2)
     torch.testing.assert_close(coarse, fine[:, ::2])
 
 
-def test_black_is_zero_and_not_the_pictures_lowest_value() -> None:
-    """A black picture has equal logits; one all over at 0.4, the lowest value above, has not."""
-    bright = PICTURE.clamp(min=0.4)
+def test_black_is_zero_and_not_the_images_lowest_value() -> None:
+    """A black image has equal logits; one all over at 0.4, the lowest value above, has not."""
+    bright = IMAGE.clamp(min=0.4)
     found = curves(red_against_green(), bright, RED.unsqueeze(0), 4)
     assert found[0, -1].item() == 0.5
 
 
 @pytest.mark.parametrize("shift", [0.0, -100.0])
 def test_against_a_loop(shift: float) -> None:
-    model, images = small_network(), pictures(5)
+    model, images = small_network(), make_images(5)
     maps = torch.randn(5, 8, 8, generator=torch.Generator().manual_seed(1)) + shift
     targets = model(images).logits.argmax(1)
     found = curves(model, images, maps, 16)
@@ -64,10 +64,10 @@ def test_against_a_loop(shift: float) -> None:
 
 
 def test_parity_with_a_direct_call() -> None:
-    """Quantus numbers the channels of a picture apart; here 12 values a step are 4 pixels, and no two pixels tie."""
+    """Quantus numbers the channels of an image apart; here 12 values a step are 4 pixels, and no two pixels tie."""
     import quantus
 
-    model, images = small_network(), pictures(3, side=6)
+    model, images = small_network(), make_images(3, side=6)
     maps = torch.rand(3, 6, 6, generator=torch.Generator().manual_seed(1))
     targets = model(images).logits.argmax(1)
     direct = quantus.PixelFlipping(features_in_step=12, perturb_baseline=0.0, disable_warnings=True)(
@@ -82,23 +82,23 @@ def test_parity_with_a_direct_call() -> None:
 
 
 def test_a_flat_map_has_no_curve_and_spoils_no_other() -> None:
-    images = PICTURE.expand(3, -1, -1, -1)
+    images = IMAGE.expand(3, -1, -1, -1)
     maps = torch.stack([torch.zeros(2, 2), RED, torch.full((2, 2), -0.3)])
     found = curves(red_against_green(), images, maps, 4)
     assert found.isnan().all(1).tolist() == [True, False, True]
-    alone = curves(red_against_green(), PICTURE, RED.unsqueeze(0), 4)
+    alone = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
     assert torch.equal(found[1:2], alone)
-    assert curves(red_against_green(), PICTURE, maps[:1], 4).isnan().all()
+    assert curves(red_against_green(), IMAGE, maps[:1], 4).isnan().all()
 
 
-def test_a_black_picture_is_no_special_case() -> None:
-    found = curves(red_against_green(), 0 * PICTURE, RED.unsqueeze(0), 4)
+def test_a_black_image_is_no_special_case() -> None:
+    found = curves(red_against_green(), 0 * IMAGE, RED.unsqueeze(0), 4)
     assert found.tolist() == [[0.5] * 5]
 
 
 def test_random_and_reversed_orders_are_worse_on_a_linear_network() -> None:
     """Where the logits are sums over pixels, no order is better than theirs and none worse than its reverse."""
-    model, images = red_against_green(), pictures(1)
+    model, images = red_against_green(), make_images(1)
     evidence = 2 * images[:, 0] - images[:, 1]
 
     def area(maps: Tensor) -> float:
@@ -109,7 +109,7 @@ def test_random_and_reversed_orders_are_worse_on_a_linear_network() -> None:
 
 
 def test_arguments_and_network_stay_as_they_are() -> None:
-    model, images, maps = small_network(), pictures(2), torch.randn(2, 8, 8, dtype=torch.float64)
+    model, images, maps = small_network(), make_images(2), torch.randn(2, 8, 8, dtype=torch.float64)
     images_before, maps_before = images.clone(), maps.clone()
     curves(model, images, maps, 4)
     assert torch.equal(images, images_before)
@@ -121,12 +121,12 @@ def test_arguments_and_network_stay_as_they_are() -> None:
 def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """A message to the root logger would set up logging for the whole program."""
     with caplog.at_level("DEBUG"):
-        curves(red_against_green(), PICTURE, RED.unsqueeze(0), 4)
+        curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
     assert caplog.records == []
 
 
-def test_neither_network_nor_pictures_outlive_the_call() -> None:
-    model, images = small_network(), pictures(2)
+def test_neither_network_nor_images_outlive_the_call() -> None:
+    model, images = small_network(), make_images(2)
     curves(model, images, images[:, 0], 4)
     gone = weakref.ref(model)
     del model
@@ -138,5 +138,5 @@ def test_neither_network_nor_pictures_outlive_the_call() -> None:
     ("num_pixels", "wanted", "expected"),
     [(64 * 64, 32, 32), (224 * 224, 32, 32), (48 * 48, 32, 32), (28 * 28, 32, 28), (37 * 37, 32, 37), (4, 32, 4)],
 )
-def test_steps_divide_the_picture(num_pixels: int, wanted: int, expected: int) -> None:
+def test_steps_divide_the_image(num_pixels: int, wanted: int, expected: int) -> None:
     assert even_steps(num_pixels, wanted) == expected

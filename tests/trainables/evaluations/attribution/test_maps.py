@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.attribution.networks import pictures, red_against_green, small_network
+from tests.trainables.evaluations.attribution.networks import make_images, red_against_green, small_network
 from trainables.cams import hirescam
 from trainables.config.suite import AttributionSuite, MapName
-from trainables.evaluations.attribution.maps import MAPS, at_picture_resolution
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
 from trainables.evaluations.attribution.plain_logits import PlainLogits, frozen
 from trainables.models import Classifier
 
 SETTINGS = AttributionSuite(integration_steps=16)
-IMAGES = pictures(2)
+IMAGES = make_images(2)
 TARGETS = torch.tensor([0, 1])
 
 
@@ -38,7 +38,7 @@ def test_contrastive_by_hand() -> None:
     torch.testing.assert_close(explained("contrastive", red_against_green()), torch.stack([lead[0], -lead[1]]))
 
 
-def test_contrastive_takes_the_rival_of_the_picture_that_is_explained() -> None:
+def test_contrastive_takes_the_rival_of_the_image_that_is_explained() -> None:
     model = small_network(num_classes=5)
     output = model(IMAGES)
     cams = hirescam(output.features, model.head.weight)
@@ -98,7 +98,7 @@ def test_the_network_is_left_as_it_was(name: MapName) -> None:
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_picture_has_the_same_map_in_any_batch(name: MapName) -> None:
+def test_a_image_has_the_same_map_in_any_batch(name: MapName) -> None:
     model = small_network()
     together = explained(name, model)
     for index in range(2):
@@ -130,9 +130,9 @@ def test_plain_logits_are_the_networks_own() -> None:
 
 def test_interpolation_by_hand() -> None:
     """Centres of the cells lie at 0.5 and 2.5 of 4 pixels; what is beyond them is as at the centre."""
-    found = at_picture_resolution(torch.tensor([[[0.0, 4.0]]]), (1, 4))
+    found = at_image_resolution(torch.tensor([[[0.0, 4.0]]]), (1, 4))
     assert found.tolist() == [[[0.0, 1.0, 3.0, 4.0]]]
 
 
-def test_a_map_of_the_pictures_size_stays_as_it_is() -> None:
-    assert torch.equal(at_picture_resolution(IMAGES[:, 0], (8, 8)), IMAGES[:, 0])
+def test_a_map_of_the_images_size_stays_as_it_is() -> None:
+    assert torch.equal(at_image_resolution(IMAGES[:, 0], (8, 8)), IMAGES[:, 0])

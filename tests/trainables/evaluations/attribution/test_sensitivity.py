@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.attribution.networks import pictures
+from tests.trainables.evaluations.attribution.networks import make_images
 from trainables.evaluations.attribution.sensitivity import max_sensitivities
 from trainables.evaluations.seeds import generator
 
-IMAGES = pictures(3)
+IMAGES = make_images(3)
 TARGETS = torch.tensor([0, 1, 2])
 RADIUS = 0.05
 
@@ -25,12 +25,12 @@ def sensitivities(images: Tensor = IMAGES, targets: Tensor = TARGETS, first: int
         channel(images, targets),
         radius=RADIUS,
         num_draws=num_draws,
-        generators=[generator(0, f"picture {first + index}") for index in range(len(images))],
+        generators=[generator(0, f"image {first + index}") for index in range(len(images))],
     )
 
 
 def draws(index: int, num_draws: int) -> list[Tensor]:
-    own = generator(0, f"picture {index}")
+    own = generator(0, f"image {index}")
     return [RADIUS * (2 * torch.rand(3 * 8 * 8, generator=own).view(3, 8, 8) - 1) for _ in range(num_draws)]
 
 

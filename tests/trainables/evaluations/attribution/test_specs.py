@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from orchestrator.files.evaluation_store import EvaluationFiles
-from tests.trainables.evaluations.attribution.networks import pictures, small_network
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.attribution.networks import make_images, small_network
+from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.attribution import ATTRIBUTION
@@ -19,7 +19,7 @@ from trainables.models import Classifier
 SPECS = {spec.name: spec for spec in ATTRIBUTION}
 LEFT = torch.ones(8, 8)
 LEFT[:, :2] = 0
-"""Background: the object is the two columns on the left, a quarter of the picture."""
+"""Background: the object is the two columns on the left, a quarter of the image."""
 
 
 def judged(name: str, context: EvaluationContext) -> EvaluationResult:
@@ -32,19 +32,19 @@ def metric(result: EvaluationResult, name: str) -> float:
 
 
 def columns(red: Sequence[int]) -> Tensor:
-    """Return a picture that is red in the given columns and elsewhere black."""
+    """Return an image that is red in the given columns and elsewhere black."""
     image_CHW = torch.zeros(3, 8, 8)
     image_CHW[0, :, list(red)] = 1
     return image_CHW
 
 
-def shown(images: Sequence[Tensor], *, has_mask: bool = True, background_HW: Tensor = LEFT) -> Pictures:
+def shown(images: Sequence[Tensor], *, has_mask: bool = True, background_HW: Tensor = LEFT) -> Images:
     num = len(images)
-    return Pictures(torch.stack(list(images)), [0] * num, background_HW.expand(num, -1, -1), [has_mask] * num)
+    return Images(torch.stack(list(images)), [0] * num, background_HW.expand(num, -1, -1), [has_mask] * num)
 
 
-def textured(num: int = 7, *, has_mask: bool = True) -> Pictures:
-    return shown(list(pictures(num)), has_mask=has_mask)
+def textured(num: int = 7, *, has_mask: bool = True) -> Images:
+    return shown(list(make_images(num)), has_mask=has_mask)
 
 
 def suite(**attribution: object) -> Suite:
@@ -123,8 +123,8 @@ def test_a_network_that_sees_nothing_gets_no_credit(name: str) -> None:
     assert set(result.settings["num_measured"].values()) <= {0, 3}
     for key, value in result.metrics.items():
         assert value == 0 if key.endswith("completeness") else isnan(value)
-    for key, by_picture in result.samples.items():
-        assert len(by_picture) == (3 if key == "correct" or key.endswith("completeness") else 0)
+    for key, by_image in result.samples.items():
+        assert len(by_image) == (3 if key == "correct" or key.endswith("completeness") else 0)
 
 
 def test_a_map_without_class_does_not_contrast() -> None:
@@ -171,7 +171,7 @@ def test_empty_masks_are_skipped_and_counted() -> None:
     assert result.settings["num_measured"]["complexity"] == 4
 
 
-def test_samples_belong_to_their_pictures() -> None:
+def test_samples_belong_to_their_images() -> None:
     model = small_network(num_classes=2)
     result = judged("hirescam", subject_of(model, textured(), settings=suite()))
     alone = judged("hirescam", subject_of(model, textured(), settings=suite(costly_sample=1)))
@@ -180,7 +180,7 @@ def test_samples_belong_to_their_pictures() -> None:
     assert metric(result, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
     gaps = result.samples["attribution/hirescam/completeness"]
     assert metric(result, "completeness") == max(gaps.values())
-    right = (model(pictures(7)).logits.argmax(1) == 0).double().tolist()
+    right = (model(make_images(7)).logits.argmax(1) == 0).double().tolist()
     assert list(result.samples["correct"].values()) == right
     assert set(alone.samples["attribution/hirescam/max_sensitivity"]) == {"picture-0"}
     assert alone.settings["num_measured"]["max_sensitivity"] == 1
@@ -225,7 +225,7 @@ def test_another_seed_draws_other_noise() -> None:
     assert differing == {"continuity", "max_sensitivity"}
 
 
-def test_progress_is_told_picture_by_picture() -> None:
+def test_progress_is_told_image_by_image() -> None:
     told: list[tuple[int, int]] = []
     context = subject_of(
         small_network(num_classes=2),
@@ -243,8 +243,8 @@ def test_a_map_that_is_not_asked_for_is_not_judged(red_or_green: Classifier) -> 
         judged("hirescam", context)
 
 
-def test_pictures_too_small_for_the_similarity_are_refused(red_or_green: Classifier) -> None:
-    tiny = Pictures(torch.zeros(1, 3, 5, 9), [0], torch.zeros(1, 5, 9), [True])
+def test_images_too_small_for_the_similarity_are_refused(red_or_green: Classifier) -> None:
+    tiny = Images(torch.zeros(1, 3, 5, 9), [0], torch.zeros(1, 5, 9), [True])
     with pytest.raises(NotPossibleError, match="5 x 9 pixels; SSIM needs 6 x 6"):
         judged("hirescam", subject_of(red_or_green, tiny, settings=suite()))
 

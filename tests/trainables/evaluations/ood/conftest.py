@@ -24,7 +24,7 @@ def trained_on(features_NF: Tensor, labels: Sequence[int] | None = None, *, mode
 
 
 def seen(features_NF: Tensor, *, logits_NK: Tensor | None = None) -> Encoded:
-    """Return pictures of 2 x 2 pixels that have these features under `linear_classifier`, with logits as given."""
+    """Return images of 2 x 2 pixels that have these features under `linear_classifier`, with logits as given."""
     images_NCHW = features_NF.float()[:, :, None, None].expand(-1, -1, 2, 2).contiguous()
     logits_NK = features_NF[:, :2] if logits_NK is None else logits_NK
     return Encoded(images_NCHW, features_NF.float(), logits_NK.double())

@@ -1,4 +1,4 @@
-"""KNN over 110 red and 60 green training pictures: its k of 50 and of 100 differ for green ones alone."""
+"""KNN over 110 red and 60 green training images: its k of 50 and of 100 differ for green ones alone."""
 
 import pytest
 import torch
@@ -17,12 +17,12 @@ def trained() -> Trained:
     return trained_on(torch.cat([RED.expand(110, 3), GREEN.expand(60, 3)]))
 
 
-def pictures(colour_F: Tensor) -> Encoded:
+def images(colour_F: Tensor) -> Encoded:
     return seen(colour_F.expand(4, 3))
 
 
 def against_red(*colours: Tensor) -> Validation | None:
-    return Validation(pictures(RED), [pictures(colour_F) for colour_F in colours]) if colours else None
+    return Validation(images(RED), [images(colour_F) for colour_F in colours]) if colours else None
 
 
 def chosen_k(trained: Trained, *validation: Tensor) -> tuple[float, float | None]:
@@ -31,7 +31,7 @@ def chosen_k(trained: Trained, *validation: Tensor) -> tuple[float, float | None
 
 
 def test_the_best_on_the_validation_set_is_taken(trained: Trained) -> None:
-    """The 50th neighbour of a green picture is green, as the 50th of a red one is red; its 100th is red."""
+    """The 50th neighbour of a green image is green, as the 50th of a red one is red; its 100th is red."""
     assert chosen_k(trained, GREEN) == (100, 1)
 
 
@@ -48,7 +48,7 @@ def test_several_validation_sets_count_alike(trained: Trained) -> None:
 
 def test_the_choice_is_fitted(trained: Trained) -> None:
     choice = choose(SCORES["knn"], trained, against_red(GREEN))
-    assert choice.score(pictures(GREEN)).tolist() == pytest.approx([-(2**0.5)] * 4)
+    assert choice.score(images(GREEN)).tolist() == pytest.approx([-(2**0.5)] * 4)
 
 
 def test_without_a_validation_set_the_literatures_is_taken(trained: Trained) -> None:

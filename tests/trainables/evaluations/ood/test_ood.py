@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
 from trainables.config import FolderSet, ImageFolder, NoiseSet, OodSet, SpuriousDigits, Suite
 from trainables.data import DataBundle, build_data
 from trainables.evaluations import EvaluationContext, NotPossibleError
@@ -22,21 +22,21 @@ from trainables.models import Classifier, build_model
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "black": (0, 0, 0)}
 
 
-def plain(**numbers: int) -> Pictures:
-    """Return so many pictures of each colour, without masks."""
+def plain(**numbers: int) -> Images:
+    """Return so many images of each colour, without masks."""
     return of([name for name, number in numbers.items() for _ in range(number)])
 
 
-def of(names: Sequence[str]) -> Pictures:
-    """Return a picture of each colour, without masks."""
+def of(names: Sequence[str]) -> Images:
+    """Return an image of each colour, without masks."""
     colours_NC = torch.tensor([COLOURS[name] for name in names], dtype=torch.float32)
     images_NCHW = colours_NC[:, :, None, None].expand(-1, -1, 2, 2)
-    return Pictures(images_NCHW, [0] * len(names), torch.zeros(len(names), 2, 2), [False] * len(names))
+    return Images(images_NCHW, [0] * len(names), torch.zeros(len(names), 2, 2), [False] * len(names))
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder of four pictures for each colour."""
+    """A folder of four images for each colour."""
     for name, colour in COLOURS.items():
         (tmp_path / name).mkdir()
         for index in range(4):
@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 
 class Evaluate:
-    """Evaluates a network whose features are colours, trained on 110 red and 60 green pictures, on red ones.
+    """Evaluates a network whose features are colours, trained on 110 red and 60 green images, on red ones.
 
     Of KNN's hyper-parameters k = 100 tells green from red, and k = 50 does not.
     """
@@ -60,7 +60,7 @@ class Evaluate:
         *,
         scores: tuple[str, ...] = ("knn",),
         model: Classifier | None = None,
-        inside: Pictures | None = None,
+        inside: Images | None = None,
     ) -> EvaluationResult:
         tree = {"sample": 4, "ood": {"sets": sets, "scores": scores}}
         context = subject_of(
@@ -114,22 +114,22 @@ class TestHyperParameters:
             "hyper_parameters"
         ] == {"k": 100}
 
-    def test_are_chosen_against_pictures_that_are_not_measured_where_there_are_enough(self, evaluate: Evaluate) -> None:
-        """With green pictures inside, the green validation set is told by no k; with the measured red ones it is."""
+    def test_are_chosen_against_images_that_are_not_measured_where_there_are_enough(self, evaluate: Evaluate) -> None:
+        """With green images inside, the green validation set is told by no k; with the measured red ones it is."""
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
         context = subject_of(linear_classifier([[1.0, 0, 0]]), plain(red=8), settings=Suite(sample=4))
         measured = {draw.index for draw in context.draws(context.data.val)}
         assert len(measured) == 4
         result = evaluate(sets, inside=of(["red" if index in measured else "green" for index in range(8)]))
-        assert result.settings["validated_on"] == "4 inside pictures that are not measured"
+        assert result.settings["validated_on"] == "4 inside images that are not measured"
         assert result.settings["scores"]["knn"]["validation_auroc"] == 0.5
         assert result.metrics["ood/sky/knn/auroc"] == 1
 
-    def test_are_chosen_against_the_measured_pictures_where_there_are_no_more(self, evaluate: Evaluate) -> None:
+    def test_are_chosen_against_the_measured_images_where_there_are_no_more(self, evaluate: Evaluate) -> None:
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
         for number in (4, 7):
             result = evaluate(sets, inside=plain(red=number))
-            assert result.settings["validated_on"] == "4 inside pictures that are measured"
+            assert result.settings["validated_on"] == "4 inside images that are measured"
             assert result.settings["scores"]["knn"]["validation_auroc"] == 1
 
     def test_are_not_chosen_without_a_validation_set(self, evaluate: Evaluate) -> None:
@@ -138,7 +138,7 @@ class TestHyperParameters:
 
 class TestMetrics:
     def test_near_and_far_are_unweighted_means_over_their_sets(self, evaluate: Evaluate) -> None:
-        """At k = 50 blue is far from all training pictures, green and red are not."""
+        """At k = 50 blue is far from all training images, green and red are not."""
         sets = {
             "sky": folder("blue", "near"),
             "grass": folder("green", "near"),
@@ -206,9 +206,9 @@ class TestMissing:
 
     def test_a_set_of_which_nothing_can_be_read_is_left_out(self, evaluate: Evaluate) -> None:
         for path in (evaluate.root / "blue").iterdir():
-            path.write_bytes(b"no picture")
+            path.write_bytes(b"no image")
         sets = {"grass": folder("green"), "sky": FolderSet(role="far", folder="blue", on_error="skip")}
-        assert "none of its pictures" in evaluate(sets).settings["sets"]["sky"]["skipped"]
+        assert "none of its images" in evaluate(sets).settings["sets"]["sky"]["skipped"]
 
     def test_without_any_set_the_part_is_not_possible(self, evaluate: Evaluate) -> None:
         with pytest.raises(NotPossibleError, match="no score could be measured"):
@@ -281,6 +281,6 @@ def test_once_more_gives_the_same_figures_and_leaves_everything_as_it_was(digits
     assert not any(module.training for module in context.model.modules())
 
 
-def test_another_seed_looks_at_other_pictures(digits: DataBundle) -> None:
+def test_another_seed_looks_at_other_images(digits: DataBundle) -> None:
     first, second = (OOD.run(digit_subject(digits, seed=seed)).settings["sets"] for seed in (0, 1))
     assert all(first[name]["digest"] != second[name]["digest"] for name in first)

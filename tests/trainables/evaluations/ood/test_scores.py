@@ -112,7 +112,7 @@ class TestOdin:
         found = score("odin", trained_on(features_NF, model=model), features_NF, temperature=2, eps=0.05)
         assert found.tolist() == pytest.approx([1 / (1 + math.exp(-0.2 / 2))] * 2, rel=1e-6)
 
-    def test_agrees_with_pytorch_ood_on_normalised_pictures(self, convolutional: Classifier) -> None:
+    def test_agrees_with_pytorch_ood_on_normalised_images(self, convolutional: Classifier) -> None:
         """A step eps of pixels in [0, 1] is the paper's step eps / std of normalised ones."""
         from pytorch_ood.detector import ODIN
 
@@ -170,7 +170,7 @@ class TestKnn:
     @pytest.mark.parametrize(
         ("num", "expected"), [(1, [1]), (49, [49]), (50, [50]), (120, [50, 100]), (1000, [50, 100, 200, 500, 1000])]
     )
-    def test_k_is_no_more_than_there_are_training_pictures(self, num: int, expected: list[int]) -> None:
+    def test_k_is_no_more_than_there_are_training_images(self, num: int, expected: list[int]) -> None:
         assert SCORES["knn"].candidates(trained_on(torch.ones(num, 2))) == [{"k": k} for k in expected]
 
 
@@ -191,7 +191,7 @@ class TestMahalanobis:
         found = score("mahalanobis", trained_on(features_NF, labels), test_NF)
         assert found.tolist() == pytest.approx((-np.min(squares_KN, axis=0) / 2).tolist(), rel=1e-5)
 
-    def test_is_pytorch_oods_times_the_number_of_pictures_where_its_own_fit_holds(self) -> None:
+    def test_is_pytorch_oods_times_the_number_of_images_where_its_own_fit_holds(self) -> None:
         from pytorch_ood.detector import Mahalanobis
 
         features_NF, labels = random_features(200, 5), tensor([0, 1, 1, 2] * 50)
@@ -200,7 +200,7 @@ class TestMahalanobis:
         found = score("mahalanobis", trained_on(features_NF, labels.tolist()), test_NF)
         assert torch.allclose(found.float(), expected, rtol=1e-3)
 
-    def test_fewer_pictures_than_features_give_distances_that_are_none_below_zero(self) -> None:
+    def test_fewer_images_than_features_give_distances_that_are_none_below_zero(self) -> None:
         """pytorch-ood's own fit fails here: with these features some of its squared distances are negative."""
         from pytorch_ood.detector import Mahalanobis
 
@@ -209,7 +209,7 @@ class TestMahalanobis:
         assert (Mahalanobis(None).fit_features(features_NF, labels).predict_features(test_NF) < 0).any()
         assert (score("mahalanobis", trained_on(features_NF, labels.tolist()), test_NF) <= 0).all()
 
-    def test_classes_without_a_picture_are_left_out(self) -> None:
+    def test_classes_without_a_image_are_left_out(self) -> None:
         means_KF, _ = class_means_and_precision(tensor([[1.0], [3.0], [8.0]]), tensor([5, 5, 2]))
         assert means_KF.tolist() == [[8], [2]]
 

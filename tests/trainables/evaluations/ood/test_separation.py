@@ -30,7 +30,7 @@ def test_a_constant_score_gets_half_and_the_share_of_the_positive_class() -> Non
 def test_ties_by_hand() -> None:
     """Inside 2 3 4, outside 1 2 2 3.
 
-    Of the 12 pairs the outside picture lies lower in 3 + 2 + 2 + 1 and ties in 0 + 1 + 1 + 1: 9.5 / 12. All four
+    Of the 12 pairs the outside image lies lower in 3 + 2 + 2 + 1 and ties in 0 + 1 + 1 + 1: 9.5 / 12. All four
     outside ones, 95 % being more than three, are found at 3, with two of the three inside ones. From below: 1 of 1 at
     recall 1/4, 3 of 4 at 3/4, 4 of 6 at 1. From above: 1 of 1 at 1/3, 2 of 3 at 2/3, 3 of 6 at 1.
     """

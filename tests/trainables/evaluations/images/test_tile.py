@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.evaluations.pictures.tile import draw_map, outline, tile_picture
+from trainables.evaluations.images.tile import draw_map, outline, tile_image
 
 
 def pixels(image: Image.Image) -> Tensor:
@@ -24,23 +24,23 @@ def pixels(image: Image.Image) -> Tensor:
         (10, 1000, 170, (2, 170)),
     ],
 )
-def test_pictures_fit_into_their_space(height: int, width: int, space: int, expected: tuple[int, int]) -> None:
-    assert tile_picture(torch.rand(3, height, width), space).shape == (3, *expected)
+def test_images_fit_into_their_space(height: int, width: int, space: int, expected: tuple[int, int]) -> None:
+    assert tile_image(torch.rand(3, height, width), space).shape == (3, *expected)
 
 
-def test_a_small_picture_s_pixels_stay_squares() -> None:
-    picture = torch.rand(1, 2, 2)
-    expected = picture.expand(3, -1, -1).repeat_interleave(5, 1).repeat_interleave(5, 2)
-    assert torch.equal(tile_picture(picture, 10), expected)
+def test_a_small_image_s_pixels_stay_squares() -> None:
+    image = torch.rand(1, 2, 2)
+    expected = image.expand(3, -1, -1).repeat_interleave(5, 1).repeat_interleave(5, 2)
+    assert torch.equal(tile_image(image, 10), expected)
 
 
-def test_a_resized_picture_keeps_its_colours() -> None:
-    picture = torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1).expand(3, 96, 96)
-    resized = tile_picture(picture, 170)
-    torch.testing.assert_close(resized, picture[:, :1, :1].expand_as(resized))
+def test_a_resized_image_keeps_its_colours() -> None:
+    image = torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1).expand(3, 96, 96)
+    resized = tile_image(image, 170)
+    torch.testing.assert_close(resized, image[:, :1, :1].expand_as(resized))
 
 
-def test_the_outline_is_the_object_s_edge_and_not_the_picture_s() -> None:
+def test_the_outline_is_the_object_s_edge_and_not_the_image_s() -> None:
     mask = torch.tensor(
         [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1]], dtype=torch.bool
     )
@@ -52,24 +52,24 @@ def test_the_outline_is_the_object_s_edge_and_not_the_picture_s() -> None:
 
 def test_a_map_is_red_for_the_class_blue_for_the_rival_and_outlined() -> None:
     """The object is the left half, and its edge the column 4 of ten."""
-    picture, map_ = torch.full((3, 10, 10), 0.5), torch.zeros(10, 10)
+    image, map_ = torch.full((3, 10, 10), 0.5), torch.zeros(10, 10)
     map_[:5], map_[5:] = 2.0, -2.0
     object_ = torch.zeros(10, 10)
     object_[:, :5] = 1
-    drawn = pixels(draw_map(picture, map_, object_))
+    drawn = pixels(draw_map(image, map_, object_))
     assert float(drawn[0, 0, 0] - drawn[0, 0, 2]) > 0.5
     assert float(drawn[9, 9, 2] - drawn[9, 9, 0]) > 0.3
     assert drawn[:, 4].max() == 0
     assert drawn[:, [3, 5]].amax(2).min() > 0.3
-    without = pixels(draw_map(picture, map_, None))
+    without = pixels(draw_map(image, map_, None))
     assert without[:, 4].amax(1).min() > 0.3
 
 
 def test_a_map_s_own_largest_value_has_the_strongest_colour() -> None:
-    picture, map_ = torch.full((3, 8, 8), 0.5), torch.tensor([[1e-3, -5e-4]])
-    assert torch.equal(pixels(draw_map(picture, map_, None)), pixels(draw_map(picture, 1e6 * map_, None)))
+    image, map_ = torch.full((3, 8, 8), 0.5), torch.tensor([[1e-3, -5e-4]])
+    assert torch.equal(pixels(draw_map(image, map_, None)), pixels(draw_map(image, 1e6 * map_, None)))
 
 
-def test_a_map_of_zeros_is_the_grey_picture() -> None:
+def test_a_map_of_zeros_is_the_grey_image() -> None:
     drawn = pixels(draw_map(torch.full((3, 4, 4), 0.5), torch.zeros(2, 2), None))
     assert drawn.amax() == drawn.amin()

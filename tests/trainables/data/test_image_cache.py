@@ -1,4 +1,4 @@
-"""Copies of pictures on a node's own disk: what they spare, and that nothing about them breaks training."""
+"""Copies of images on a node's own disk: what they spare, and that nothing about them breaks training."""
 
 import logging
 import shutil
@@ -9,17 +9,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.trainables.imagenet_tree import write_imagenet_s, write_picture
+from tests.trainables.imagenet_tree import write_image, write_imagenet_s
 from trainables.config import ConfigError, ImageNetS, SpuriousDigits, config_hash, experiment_from_tree
-from trainables.data import Batch, DataBundle, Draw, PictureError, build_data, picture_cache, training_batches
-from trainables.data.picture_cache import PictureCache, cache_of
+from trainables.data import Batch, DataBundle, Draw, ImageError, build_data, training_batches
+from trainables.data import image_cache as image_cache
+from trainables.data.image_cache import ImageCache, cache_of
 
 Build = Callable[..., DataBundle]
 
 
 @pytest.fixture(autouse=True)
 def _untold() -> None:
-    picture_cache._told.clear()
+    image_cache._told.clear()
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_pictures_and_masks_are_copied_once_and_then_read_from_there(
+def test_images_and_masks_are_copied_once_and_then_read_from_there(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = fetch(build(cache=None, cache_leaves_gib=20))
@@ -74,9 +75,9 @@ def test_loader_processes_share_it(build: Build, tmp_path: Path) -> None:
     assert not [path for path in files(tmp_path / "cache") if path.name.startswith(".")]
 
 
-def test_a_picture_that_was_replaced_is_copied_anew(build: Build, tmp_path: Path) -> None:
+def test_a_image_that_was_replaced_is_copied_anew(build: Build, tmp_path: Path) -> None:
     fetch(build())
-    write_picture(tmp_path / "data" / "ImageNetS3" / "train" / "n01" / "n01_0.JPEG", seed=99)
+    write_image(tmp_path / "data" / "ImageNetS3" / "train" / "n01" / "n01_0.JPEG", seed=99)
     assert_same(fetch(build()), fetch(build(cache=None, cache_leaves_gib=20)))
 
 
@@ -95,7 +96,7 @@ def test_a_broken_copy_gives_way_to_the_original(build: Build, tmp_path: Path, d
 def test_a_broken_original_is_named_as_ever(build: Build, tmp_path: Path) -> None:
     broken = tmp_path / "data" / "ImageNetS3" / "train" / "n01" / "n01_0.JPEG"
     broken.write_text("<html>not found</html>")
-    with pytest.raises(PictureError, match=rf"{broken} cannot be read \(cannot identify .*on_error=skip"):
+    with pytest.raises(ImageError, match=rf"{broken} cannot be read \(cannot identify .*on_error=skip"):
         fetch(build())
 
 
@@ -116,7 +117,7 @@ def test_a_full_disk_is_left_alone_and_said_once(
     assert 0 < len(kept) < 12
     assert sum(path.stat().st_size for path in kept) <= 3 * 8000
     assert [record.message for record in caplog.records] == [
-        f"data.cache = {tmp_path}/cache is full; pictures that are not in it are read where they lie"
+        f"data.cache = {tmp_path}/cache is full; images that are not in it are read where they lie"
     ]
 
 
@@ -128,7 +129,7 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
         found = fetch(build(cache=str(tmp_path / "file" / "cache")))
     assert_same(found, fetch(build(cache=None, cache_leaves_gib=20)))
     assert len(caplog.records) == 1
-    assert "cannot be written to; pictures are read where they lie" in caplog.text
+    assert "cannot be written to; images are read where they lie" in caplog.text
 
 
 def test_it_changes_no_config_hash() -> None:
@@ -136,7 +137,7 @@ def test_it_changes_no_config_hash() -> None:
     cached = {"data": {**tree["data"], "cache": "/local", "cache_leaves_gib": 3}}
     assert config_hash(experiment_from_tree(tree, source="a")) == config_hash(experiment_from_tree(cached, source="b"))
     config = experiment_from_tree(cached, source="b").data
-    assert cache_of(config) == PictureCache(Path("/local"), 3 * 2**30)
+    assert cache_of(config) == ImageCache(Path("/local"), 3 * 2**30)
     assert cache_of(SpuriousDigits()) is None
 
 

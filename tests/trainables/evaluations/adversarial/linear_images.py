@@ -1,6 +1,6 @@
-"""Linear networks and pictures whose distance from a mistake is known in closed form.
+"""Linear networks and images whose distance from a mistake is known in closed form.
 
-P pixels of all channels. The score of class k is `w_k . x`, so a picture of class y lies `(s_y - s_k) / |w_y - w_k|`
+P pixels of all channels. The score of class k is `w_k . x`, so an image of class y lies `(s_y - s_k) / |w_y - w_k|`
 from class k, with the L1 norm for distances in the maximum norm and the L2 norm for Euclidean ones.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import Pictures, linear_classifier
+from tests.trainables.evaluations.conftest import Images, linear_classifier
 from trainables.models import Classifier
 
 SIZE = 8
@@ -36,8 +36,8 @@ def two_classes() -> tuple[Classifier, Tensor]:
     return _network(torch.stack([weight_P, torch.zeros_like(weight_P)])), weight_P
 
 
-def pictures_at(weight_P: Tensor, distances: Sequence[float], norm: str) -> Pictures:
-    """Return grey pictures moved along w by so much that they lie at `distances` from a mistake; labels take turns."""
+def images_at(weight_P: Tensor, distances: Sequence[float], norm: str) -> Images:
+    """Return grey images moved along w by so much that they lie at `distances` from a mistake; labels take turns."""
     own = weight_P.abs().sum() if norm == "linf" else weight_P.norm()
     images, labels = [], []
     for position, distance in enumerate(distances):
@@ -59,23 +59,23 @@ def four_classes() -> tuple[Classifier, Tensor]:
     return _network(weight_KP), weight_KP
 
 
-def quartered(weight_KP: Tensor, distances: Sequence[float], norm: str) -> Pictures:
-    """Return grey pictures whose own quarter is brighter, at `distances` from every other class."""
+def quartered(weight_KP: Tensor, distances: Sequence[float], norm: str) -> Images:
+    """Return grey images whose own quarter is brighter, at `distances` from every other class."""
     gap = 2.0 if norm == "linf" else (2 * 4 / NUM_PIXELS) ** 0.5
     labels = [position % 4 for position in range(len(distances))]
     images = [0.4 + distance * gap * (weight_KP[label] > 0) for distance, label in zip(distances, labels, strict=True)]
     return in_memory(torch.stack(images).view(-1, 3, SIZE, SIZE), labels)
 
 
-def in_memory(images_NCHW: Tensor, labels: Sequence[int]) -> Pictures:
+def in_memory(images_NCHW: Tensor, labels: Sequence[int]) -> Images:
     number, _, height, width = images_NCHW.shape
-    pictures = Pictures(images_NCHW, labels, torch.zeros(number, height, width), [False] * number)
-    pictures.class_names = ("red", "green", "blue", "grey")
-    return pictures
+    images = Images(images_NCHW, labels, torch.zeros(number, height, width), [False] * number)
+    images.class_names = ("red", "green", "blue", "grey")
+    return images
 
 
-def convolutional(seed: int = 0, *, num_pictures: int = 16) -> tuple[Classifier, Pictures]:
-    """Return a small network that is right on all of a few pictures of noise: their labels are what it says."""
+def convolutional(seed: int = 0, *, num_pictures: int = 16) -> tuple[Classifier, Images]:
+    """Return a small network that is right on all of a few images of noise: their labels are what it says."""
     generator = torch.Generator().manual_seed(seed)
     trunk = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU())
     model = Classifier(trunk, nn.Linear(8, 4)).eval()

@@ -1,4 +1,4 @@
-"""Class names as names of files, and as words on a picture."""
+"""Class names as names of files, and as words on an image."""
 
 import re
 from collections import Counter

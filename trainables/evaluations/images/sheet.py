@@ -1,4 +1,4 @@
-"""A contact sheet: rows of pictures with their maps below them and captions under these."""
+"""A contact sheet: rows of images with their maps below them and captions under these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ MIN_COLUMNS, MIN_SLOT, MAX_SLOT, MIN_LEGEND = 5, 120, 170, 100
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture, its map, which has the same size, and what is written under them, one entry a line or more."""
+    """An image, its map, which has the same size, and what is written under them, one entry a line or more."""
 
-    picture: Image.Image
+    image: Image.Image
     map: Image.Image
     caption: tuple[str, ...]
 
@@ -49,7 +49,7 @@ def draw_sheet(title: str, note: str, rows: Sequence[Row], *, slot: int) -> Imag
         rows: At least one of them with a tile.
         slot: Width that a tile has.
     """
-    widest = max(tile.picture.width for row in rows for tile in row.tiles)
+    widest = max(tile.image.width for row in rows for tile in row.tiles)
     pitch = max(widest, min(slot, MIN_SLOT)) + GAP
     columns = max(MIN_COLUMNS, *(len(row.tiles) for row in rows))
     inner = columns * pitch + LEGEND_WIDTH
@@ -75,7 +75,7 @@ def _row(row: Row, width: int, pitch: int, *, legend: bool) -> Image.Image:
     if not row.tiles:
         return words
     captions = [_caption(tile, pitch - GAP) for tile in row.tiles]
-    height = row.tiles[0].picture.height
+    height = row.tiles[0].image.height
     tops = (words.height, words.height + height + GAP // 2)
     under = tops[1] + height + GAP // 2
     legend_height = max(height, MIN_LEGEND)
@@ -85,9 +85,9 @@ def _row(row: Row, width: int, pitch: int, *, legend: bool) -> Image.Image:
     draw = ImageDraw.Draw(whole)
     for position, (tile, caption) in enumerate(zip(row.tiles, captions, strict=True)):
         left = 1 + position * pitch
-        for top, picture in zip(tops, (tile.picture, tile.map), strict=True):
-            whole.paste(picture, (left, top))
-            draw.rectangle((left - 1, top - 1, left + picture.width, top + picture.height), outline=FRAME)
+        for top, image in zip(tops, (tile.image, tile.map), strict=True):
+            whole.paste(image, (left, top))
+            draw.rectangle((left - 1, top - 1, left + image.width, top + image.height), outline=FRAME)
         whole.paste(caption, (left, under))
     if legend:
         draw_legend(whole, (1 + len(row.tiles) * pitch, tops[1]), legend_height, ("+max", "-max"))

@@ -1,4 +1,4 @@
-"""One picture on disk, lists of them, and their ids."""
+"""One image on disk, lists of them, and their ids."""
 
 import hashlib
 import os
@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 _MAX_ID_BYTES = 200  # A file name may have 255, and an id gets an ending.
 
 
-class Photo(NamedTuple):
-    """One picture on disk."""
+class ImageFile(NamedTuple):
+    """One image on disk."""
 
     path: Path
     mask_path: Path | None
@@ -20,17 +20,17 @@ class Photo(NamedTuple):
     id: str
 
 
-class PhotoList(Protocol):
-    """Pictures in order, with unique ids; a list of them, or what makes each as it is asked for."""
+class ImageFileList(Protocol):
+    """Images in order, with unique ids; a list of them, or what makes each as it is asked for."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> Photo: ...
+    def __getitem__(self, index: int, /) -> ImageFile: ...
 
-    def __iter__(self) -> Iterator[Photo]: ...
+    def __iter__(self) -> Iterator[ImageFile]: ...
 
 
-def photo_ids(relative_paths: Iterable[Path]) -> list[str]:
+def image_ids(relative_paths: Iterable[Path]) -> list[str]:
     """Return an id for each file: folders and stem joined by `__`.
 
     Where two would agree, or one is too long for a file name, it is cut to fit and a hash of the path follows.

@@ -1,4 +1,4 @@
-"""Copies of pictures on a node's own disk, made as each is first read."""
+"""Copies of images on a node's own disk, made as each is first read."""
 
 import hashlib
 import io
@@ -15,12 +15,12 @@ from trainables.config import DataConfig, SpuriousDigits
 logger = logging.getLogger(__name__)
 
 _told: set[tuple[Path, str]] = set()
-"""What was said of which folder: a cache that fails does so at every picture."""
+"""What was said of which folder: a cache that fails does so at every image."""
 
 
 @dataclass(frozen=True)
-class PictureCache:
-    """A folder of copies that several processes share; whatever goes wrong with it, pictures are read where they lie.
+class ImageCache:
+    """A folder of copies that several processes share; whatever goes wrong with it, images are read where they lie.
 
     A copy goes by its original's path, size and time of change, so that one that was replaced is copied anew. Nothing
     is ever removed to make room: epochs come in random order, in which no copy is likelier to be read next.
@@ -31,7 +31,7 @@ class PictureCache:
     """How much of its disk it leaves free."""
 
     def source(self, path: Path) -> Path | io.BytesIO:
-        """Return where to read a picture: its copy, or its bytes, copied if there is room.
+        """Return where to read an image: its copy, or its bytes, copied if there is room.
 
         Raises:
             OSError: The original cannot be read.
@@ -46,7 +46,7 @@ class PictureCache:
         return io.BytesIO(content)
 
     def forget(self, path: Path) -> None:
-        """Remove the copy of a picture, which could not be decoded."""
+        """Remove the copy of an image, which could not be decoded."""
         with suppress(OSError):
             self._copy_of(path, path.stat()).unlink()
 
@@ -60,12 +60,12 @@ class PictureCache:
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(copy.parent).free - len(content) < self.leaves_bytes:
-                self._tell_once("is full; pictures that are not in it are read where they lie")
+                self._tell_once("is full; images that are not in it are read where they lie")
                 return
             partial.write_bytes(content)
             partial.replace(copy)
         except OSError as error:
-            self._tell_once("cannot be written to; pictures are read where they lie", error)
+            self._tell_once("cannot be written to; images are read where they lie", error)
             with suppress(OSError):
                 partial.unlink()
 
@@ -75,11 +75,11 @@ class PictureCache:
             logger.warning("data.cache = %s %s%s", self.folder, text, f": {error}" if error else "")
 
 
-def cache_of(config: DataConfig) -> PictureCache | None:
+def cache_of(config: DataConfig) -> ImageCache | None:
     """Return the cache that a config asks for."""
     if isinstance(config, SpuriousDigits) or config.cache is None:
         return None
-    return PictureCache(Path(config.cache), int(config.cache_leaves_gib * 2**30))
+    return ImageCache(Path(config.cache), int(config.cache_leaves_gib * 2**30))
 
 
 def _size(path: Path) -> int | None:

@@ -1,7 +1,7 @@
-"""Where the influence lies on average, over the pictures and around their objects.
+"""Where the influence lies on average, over the images and around their objects.
 
-Each picture counts the same, however large its influence.
-N samples, G grid of a frame, H W picture or map.
+Each image counts the same, however large its influence.
+N samples, G grid of a frame, H W image or map.
 """
 
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from torch import Tensor
 from trainables.cams import reduce_background
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.cutouts import bounding_box
-from trainables.evaluations.pictures.mean_sheet import Around, draw_means
-from trainables.evaluations.pictures.object_frame import SURROUND, align
-from trainables.evaluations.pictures.readings import read_sample
+from trainables.evaluations.images.mean_sheet import Around, draw_means
+from trainables.evaluations.images.object_frame import SURROUND, align
+from trainables.evaluations.images.readings import read_sample
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 
 GRID = 32
 """Rows and columns of the frame around the object."""
 MIN_REACH = 0.05
-"""Share of the pictures that a cell of the frame must lie in to be shown."""
+"""Share of the images that a cell of the frame must lie in to be shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means over pictures, in float64."""
+    """Means over images, in float64."""
 
     share_HW: Tensor
-    """Each cell's share of a picture's influence; they sum to 1."""
+    """Each cell's share of an image's influence; they sum to 1."""
     num_pictures: int
-    """Pictures with any influence, which are those that count."""
+    """Images with any influence, which are those that count."""
     around: Around | None
     """The same and the object, over those with an object; None where there is none."""
 
 
 def mean_influence(influence_NHW: Tensor, object_NHW: Tensor, has_mask_N: Tensor) -> Means:
-    """Return the means of sampled pictures.
+    """Return the means of sampled images.
 
     Args:
         influence_NHW: `sum_k |CC_(c,k)|` of each cell of the map.
@@ -44,12 +44,12 @@ def mean_influence(influence_NHW: Tensor, object_NHW: Tensor, has_mask_N: Tensor
         has_mask_N: Whether `object_NHW` is known.
 
     Raises:
-        NotPossibleError: No picture has any influence.
+        NotPossibleError: No image has any influence.
     """
     shares_NHW = influence_NHW.double() / influence_NHW.double().sum((1, 2), keepdim=True)
     known_N = shares_NHW.isfinite().flatten(1).all(1)
     if not known_N.any():
-        raise NotPossibleError(f"none of the maps of {len(known_N)} pictures has any influence")
+        raise NotPossibleError(f"none of the maps of {len(known_N)} images has any influence")
     framed_N = known_N & has_mask_N & (object_NHW > 0).flatten(1).any(1)
     around = _around(shares_NHW[framed_N], object_NHW[framed_N]) if framed_N.any() else None
     return Means(shares_NHW[known_N].mean(0), int(known_N.sum()), around)
@@ -84,7 +84,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     if means.around:
         settings |= {"frame_grid": GRID, "frame_surround": SURROUND, "frame_min_reach": MIN_REACH}
     sheet = draw_means(means.share_HW, means.num_pictures, means.around)
-    return EvaluationResult({}, pictures={"mean_influence": sheet}, settings=settings)
+    return EvaluationResult({}, images={"mean_influence": sheet}, settings=settings)
 
 
-MEAN_INFLUENCE = EvalSpec(name="mean_influence", category="pictures", directions={}, run=_run)
+MEAN_INFLUENCE = EvalSpec(name="mean_influence", category="images", directions={}, run=_run)

@@ -1,7 +1,7 @@
 """Maps laid over each other by the objects' bounding boxes, so that an object's place and size no longer matter.
 
 A frame is the box and half its height and width more on each side, cut into a grid of as many rows as columns. What
-of a frame lies outside the picture is left out.
+of a frame lies outside the image is left out.
 N samples, H W map, G rows or columns of the frame's grid.
 """
 
@@ -19,20 +19,20 @@ SURROUND = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """Sums over pictures, each on the frame's grid."""
+    """Sums over images, each on the frame's grid."""
 
     total_GG: Tensor
-    """The maps' values, each cell's mean over its part in the picture, times that part."""
+    """The maps' values, each cell's mean over its part in the image, times that part."""
     reach_GG: Tensor
-    """The parts of the cell that lie in the picture, each in [0, 1]."""
+    """The parts of the cell that lie in the image, each in [0, 1]."""
 
     def mean(self, least: float) -> Tensor:
-        """Return the mean over the pictures that a cell lies in, nan where these add up to less than `least`."""
+        """Return the mean over the images that a cell lies in, nan where these add up to less than `least`."""
         mean_GG = self.total_GG / self.reach_GG
         return torch.where((self.reach_GG > 0) & (self.reach_GG >= least), mean_GG, torch.nan)
 
     def mean_of(self, part_GG: Tensor) -> float:
-        """Return the mean over a part of the grid, given as bool, and over all pictures; nan where none reaches it."""
+        """Return the mean over a part of the grid, given as bool, and over all images; nan where none reaches it."""
         return (self.total_GG[part_GG].sum() / self.reach_GG[part_GG].sum()).item()
 
 
@@ -42,8 +42,8 @@ def align(maps: Iterable[tuple[Tensor, Box]], size: tuple[int, int], grid: int) 
     A map is constant in each of its cells, and a cell of the frame gets the mean over the area that it covers.
 
     Args:
-        maps: Each with the bounding box of the object, in pixels of the picture.
-        size: Height and width of the pictures.
+        maps: Each with the bounding box of the object, in pixels of the image.
+        size: Height and width of the images.
         grid: Rows and columns of the frame's grid, a multiple of 4, so that the box's edges lie between cells.
     """
     assert grid % 4 == 0, grid

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_subject, object_reader
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
-from trainables.evaluations.pictures import MEAN_INFLUENCE
-from trainables.evaluations.pictures.mean_map import GRID, Means, mean_influence
-from trainables.evaluations.pictures.object_frame import in_box
-from trainables.evaluations.pictures.readings import read_sample
+from trainables.evaluations.images import MEAN_INFLUENCE
+from trainables.evaluations.images.mean_map import GRID, Means, mean_influence
+from trainables.evaluations.images.object_frame import in_box
+from trainables.evaluations.images.readings import read_sample
 from trainables.models import Classifier
 
 INFLUENCE = torch.tensor([[[1.0, 3.0], [0.0, 0.0]], [[0.0, 0.0], [200.0, 200.0]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -16,7 +16,7 @@ UNKNOWN = torch.zeros(3, dtype=torch.bool)
 
 
 def test_the_mean_by_hand() -> None:
-    """Each picture counts the same however large its influence, and the one without any does not count."""
+    """Each image counts the same however large its influence, and the one without any does not count."""
     means = mean_influence(INFLUENCE, NO_OBJECT, UNKNOWN)
     assert means.share_HW.tolist() == [[1 / 8, 3 / 8], [1 / 4, 1 / 4]]
     assert means.share_HW.dtype == torch.float64
@@ -25,17 +25,17 @@ def test_the_mean_by_hand() -> None:
 
 
 def test_no_influence_at_all_makes_no_map() -> None:
-    with pytest.raises(NotPossibleError, match="none of the maps of 3 pictures has any influence"):
+    with pytest.raises(NotPossibleError, match="none of the maps of 3 images has any influence"):
         mean_influence(torch.zeros(3, 2, 2), NO_OBJECT, UNKNOWN)
 
 
 def test_objects_and_what_is_around_them_by_hand() -> None:
-    """Pixels of a row of four, a map of two cells; the first picture's object is pixel 1, the second's pixels 2 and 3.
+    """Pixels of a row of four, a map of two cells; the first image's object is pixel 1, the second's pixels 2 and 3.
 
     The shares are [3/4, 1/4] and [1/4, 3/4], as multiples of the even spread [3/2, 1/2] and [1/2, 3/2]. The boxes lie
     wholly in cells with 3/2. The first frame is pixels 0.5 to 2.5, of which half a pixel on the left has 3/2 and
-    half a pixel on the right 1/2; the second is pixels 1 to 5: pixel 1 with 1/2, and one beyond the picture.
-    Above and below the only row of pixels there is no picture.
+    half a pixel on the right 1/2; the second is pixels 1 to 5: pixel 1 with 1/2, and one beyond the image.
+    Above and below the only row of pixels there is no image.
     """
     influence = torch.tensor([[[3.0, 1.0]], [[1.0, 3.0]], [[5.0, 5.0]]])
     object_ = torch.tensor([[[0.0, 1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0, 1.0]], [[1.0, 1.0, 1.0, 1.0]]])
@@ -69,13 +69,13 @@ def means_of(context: EvaluationContext) -> Means:
     return mean_influence(read_sample(context).influence_NHW, 1 - batch.background_BHW, batch.has_mask_B)
 
 
-def run(model: Classifier, pictures: Pictures) -> EvaluationResult:
-    return MEAN_INFLUENCE.run(subject_of(model, pictures))
+def run(model: Classifier, images: Images) -> EvaluationResult:
+    return MEAN_INFLUENCE.run(subject_of(model, images))
 
 
-def test_four_pictures(red_or_green: Classifier) -> None:
+def test_four_images(red_or_green: Classifier) -> None:
     """Their shares are [[1/2, 0], [0, 1/2]], 1/4 everywhere twice, and [[1, 0], [0, 0]]."""
-    context = subject_of(red_or_green, four_pictures())
+    context = subject_of(red_or_green, four_images())
     assert means_of(context).share_HW.tolist() == [[1 / 2, 1 / 8], [1 / 8, 1 / 4]]
     found = MEAN_INFLUENCE.run(context)
     assert found.metrics == {}
@@ -92,10 +92,10 @@ def test_four_pictures(red_or_green: Classifier) -> None:
 
 
 def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifier) -> None:
-    three = run(red_or_green, four_pictures()).pictures["mean_influence"]
-    one = run(red_or_green, four_pictures(has_mask=[False] * 4))
+    three = run(red_or_green, four_images()).images["mean_influence"]
+    one = run(red_or_green, four_images(has_mask=[False] * 4))
     assert three.width <= 1600
-    assert three.width - one.pictures["mean_influence"].width == 2 * (one.pictures["mean_influence"].width - 40)
+    assert three.width - one.images["mean_influence"].width == 2 * (one.images["mean_influence"].width - 40)
     assert one.settings == {
         "seed": 0,
         "num_pictures": 4,
@@ -105,10 +105,10 @@ def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifie
     }
 
 
-def test_a_picture_without_influence_is_counted(red_or_green: Classifier) -> None:
-    pictures = four_pictures()
-    pictures._images_NCHW[0] = 0
-    settings = run(red_or_green, pictures).settings
+def test_a_image_without_influence_is_counted(red_or_green: Classifier) -> None:
+    images = four_images()
+    images._images_NCHW[0] = 0
+    settings = run(red_or_green, images).settings
     assert settings["num_pictures"] == 3
     assert settings["num_without_influence"] == 1
     assert settings["num_with_object"] == 2
@@ -116,11 +116,11 @@ def test_a_picture_without_influence_is_counted(red_or_green: Classifier) -> Non
 
 def test_one_class_has_no_influence() -> None:
     with pytest.raises(NotPossibleError, match="no rival"):
-        run(linear_classifier([[1.0, 0.0, 0.0]]), four_pictures())
+        run(linear_classifier([[1.0, 0.0, 0.0]]), four_images())
 
 
 def test_a_network_that_reads_the_object_alone_has_all_influence_in_the_box() -> None:
-    """The objects fill their boxes, so there it is as many times the even spread as the picture is larger."""
+    """The objects fill their boxes, so there it is as many times the even spread as the image is larger."""
     around = means_of(extreme_subject(object_reader(), num=60)).around
     assert around is not None
     box = in_box(GRID)
@@ -137,5 +137,5 @@ def test_a_network_that_reads_the_background_alone_has_none_in_the_box() -> None
 
 
 def test_the_same_network_draws_the_same_bytes(red_or_green: Classifier) -> None:
-    one, two = (run(red_or_green, four_pictures()).pictures["mean_influence"] for _ in range(2))
+    one, two = (run(red_or_green, four_images()).images["mean_influence"] for _ in range(2))
     assert one.tobytes() == two.tobytes()

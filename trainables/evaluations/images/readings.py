@@ -1,4 +1,4 @@
-"""What a network makes of each sampled picture: its prediction, and where its influence lies.
+"""What a network makes of each sampled image: its prediction, and where its influence lies.
 
 N samples, B batch, K classes, H W map.
 """
@@ -16,7 +16,7 @@ from trainables.evaluations.result import NotPossibleError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """By picture, on the CPU."""
+    """By image, on the CPU."""
 
     predicted_N: Tensor
     """The class of the highest logit."""
@@ -33,7 +33,7 @@ class Readings:
 
 
 def read_sample(context: EvaluationContext) -> Readings:
-    """Return the readings of the sampled pictures.
+    """Return the readings of the sampled images.
 
     Raises:
         NotPossibleError: The network has one class, which has no rival, or a logit that is no finite number.

@@ -3,14 +3,14 @@ from math import e, inf, nan
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from trainables.evaluations import NotPossibleError
-from trainables.evaluations.pictures.readings import read_sample
+from trainables.evaluations.images.readings import read_sample
 from trainables.models import Classifier
 
 
-def test_four_pictures_by_hand(red_or_green: Classifier) -> None:
-    found = read_sample(subject_of(red_or_green, four_pictures()))
+def test_four_images_by_hand(red_or_green: Classifier) -> None:
+    found = read_sample(subject_of(red_or_green, four_images()))
     quarter = e**0.25 / (1 + e**0.25)
     assert found.predicted_N.tolist() == [0, 0, 0, 1]
     assert found.confidence_N.tolist() == pytest.approx([0.5, e / (1 + e), e / (1 + e), quarter])
@@ -31,8 +31,8 @@ def test_the_rival_is_the_highest_of_the_others() -> None:
     model = linear_classifier([[1.0, 0, 0], [3.0, 0, 0], [2.0, 0, 0], [-1.0, 0, 0]])
     images = torch.zeros(4, 3, 1, 1)
     images[:, 0] = 0.5
-    pictures = Pictures(images, [0, 1, 2, 3], torch.zeros(4, 1, 1), [False] * 4)
-    found = read_sample(subject_of(model, pictures))
+    images = Images(images, [0, 1, 2, 3], torch.zeros(4, 1, 1), [False] * 4)
+    found = read_sample(subject_of(model, images))
     assert found.predicted_N.tolist() == [1, 1, 1, 1]
     assert found.rival_N.tolist() == [1, 2, 1, 1]
     assert found.contrast_NHW.flatten().tolist() == [-1, 0.5, -0.5, -2]
@@ -45,10 +45,10 @@ def test_the_rival_is_the_highest_of_the_others() -> None:
     assert found.background_share_N.isnan().all()
 
 
-def test_a_picture_without_influence_has_no_share(red_or_green: Classifier) -> None:
-    pictures = four_pictures()
-    pictures._images_NCHW[0] = 0
-    found = read_sample(subject_of(red_or_green, pictures))
+def test_a_image_without_influence_has_no_share(red_or_green: Classifier) -> None:
+    images = four_images()
+    images._images_NCHW[0] = 0
+    found = read_sample(subject_of(red_or_green, images))
     assert found.background_share_N[0].isnan()
     assert found.background_share_N[1] == 0.75
 
@@ -58,15 +58,15 @@ def test_logits_that_are_no_numbers_are_refused(red_or_green: Classifier, value:
     with torch.no_grad():
         red_or_green.head.weight[1, 1] = value
     with pytest.raises(NotPossibleError, match="logits are not finite"):
-        read_sample(subject_of(red_or_green, four_pictures()))
+        read_sample(subject_of(red_or_green, four_images()))
 
 
 def test_one_class_has_no_rival() -> None:
     with pytest.raises(NotPossibleError, match="no rival"):
-        read_sample(subject_of(linear_classifier([[1.0, 0.0, 0.0]]), four_pictures()))
+        read_sample(subject_of(linear_classifier([[1.0, 0.0, 0.0]]), four_images()))
 
 
 def test_progress_is_told(red_or_green: Classifier) -> None:
     told: list[tuple[int, int]] = []
-    read_sample(subject_of(red_or_green, four_pictures(), tick=lambda done, total: told.append((done, total))))
+    read_sample(subject_of(red_or_green, four_images(), tick=lambda done, total: told.append((done, total))))
     assert told == [(3, 4), (4, 4)]

@@ -5,19 +5,19 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.cutouts import Box
-from trainables.evaluations.pictures.object_frame import align, in_box
+from trainables.evaluations.images.object_frame import align, in_box
 
 COUNT = torch.arange(16.0).view(4, 4)
 
 
-def test_a_box_in_the_middle_has_the_whole_picture_as_its_frame() -> None:
+def test_a_box_in_the_middle_has_the_whole_image_as_its_frame() -> None:
     frame = align([(COUNT, Box(1, 3, 1, 3))], (4, 4), 4)
     assert torch.equal(frame.total_GG, COUNT.double())
     assert frame.reach_GG.tolist() == [[1.0] * 4] * 4
 
 
-def test_what_lies_outside_the_picture_is_left_out() -> None:
-    """The frame's first row and column are outside, the rest is the picture's first three."""
+def test_what_lies_outside_the_image_is_left_out() -> None:
+    """The frame's first row and column are outside, the rest is the image's first three."""
     frame = align([(COUNT, Box(0, 2, 0, 2))], (4, 4), 4)
     assert frame.mean(0.0).tolist() == [
         pytest.approx(row, nan_ok=True)
@@ -30,11 +30,11 @@ def test_a_coarse_map_is_constant_in_its_cells() -> None:
     assert frame.total_GG.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
 
 
-def test_a_cell_gets_the_mean_over_its_part_in_the_picture() -> None:
+def test_a_cell_gets_the_mean_over_its_part_in_the_image() -> None:
     """Three of four rows are the box, so the frame is 6 rows from -1.5, a cell 1.5 rows.
 
-    The cells hold nothing, rows 0 to 1.5, 1.5 to 3, and 3 to 4.5, of which two thirds are in the picture; the four
-    columns are those of the picture.
+    The cells hold nothing, rows 0 to 1.5, 1.5 to 3, and 3 to 4.5, of which two thirds are in the image; the four
+    columns are those of the image.
     """
     rows = torch.tensor([[0.0], [3.0], [6.0], [9.0]]).expand(4, 4)
     frame = align([(rows, Box(0, 3, 1, 3))], (4, 4), 4)
@@ -61,7 +61,7 @@ def test_boxes_of_any_place_size_and_shape_are_laid_over_each_other() -> None:
     assert frame.reach_GG.tolist()[0][0] == 1  # The bar's frame alone reaches there.
 
 
-def test_a_cell_is_shown_where_enough_pictures_reach() -> None:
+def test_a_cell_is_shown_where_enough_images_reach() -> None:
     maps = [(COUNT, Box(0, 2, 0, 2)), (COUNT, Box(1, 3, 1, 3)), (COUNT + 16, Box(1, 3, 1, 3))]
     frame = align(maps, (4, 4), 4)
     assert frame.reach_GG[0, 0] == 2
@@ -71,7 +71,7 @@ def test_a_cell_is_shown_where_enough_pictures_reach() -> None:
     assert frame.mean(2.5)[1, 1] == pytest.approx((0 + 5 + 21) / 3)
 
 
-def test_an_object_as_large_as_the_picture_has_nothing_around_it() -> None:
+def test_an_object_as_large_as_the_image_has_nothing_around_it() -> None:
     frame = align([(COUNT, Box(0, 4, 0, 4))], (4, 4), 8)
     assert torch.equal(frame.mean(0.0)[2:6, 2:6], COUNT.double())
     assert frame.mean_of(~in_box(8)) == pytest.approx(nan, nan_ok=True)

@@ -1,18 +1,18 @@
-"""Predictions written down by hand, and the pictures that follow from them."""
+"""Predictions written down by hand, and the images that follow from them."""
 
 from math import nan
 
 import pytest
 import torch
 
-from trainables.evaluations.pictures.choice import choose_classes, choose_rows
-from trainables.evaluations.pictures.readings import Readings
+from trainables.evaluations.images.choice import choose_classes, choose_rows
+from trainables.evaluations.images.readings import Readings
 
 LABELS = torch.tensor([0, 0, 1, 0, 0, 1, 0, 0, 2])
 
 
 def readings(confidence: list[float] | None = None) -> Readings:
-    """Return readings of nine pictures, of which 0, 1, 5, 6 and 7 are right."""
+    """Return readings of nine images, of which 0, 1, 5, 6 and 7 are right."""
     num = len(LABELS)
     return Readings(
         predicted_N=torch.tensor([0, 0, 2, 1, 2, 1, 0, 0, 0]),

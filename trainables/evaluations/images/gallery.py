@@ -1,6 +1,6 @@
 """For each class a sheet of what the network gets right, what it gets wrong, and where it looks at the object most.
 
-N samples, K classes, H W picture.
+N samples, K classes, H W image.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from PIL import Image
 from trainables.cams.colours import to_image
 from trainables.data import Batch
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.pictures.choice import Rows, choose_classes, choose_rows
-from trainables.evaluations.pictures.class_names import file_names, readable_names
-from trainables.evaluations.pictures.readings import Readings, read_sample
-from trainables.evaluations.pictures.sheet import Row, Tile, draw_sheet, slot_width
-from trainables.evaluations.pictures.tile import draw_map, tile_picture
+from trainables.evaluations.images.choice import Rows, choose_classes, choose_rows
+from trainables.evaluations.images.class_names import file_names, readable_names
+from trainables.evaluations.images.readings import Readings, read_sample
+from trainables.evaluations.images.sheet import Row, Tile, draw_sheet, slot_width
+from trainables.evaluations.images.tile import draw_map, tile_image
 from trainables.evaluations.result import EvaluationResult
 
 NOTE = (
-    "Below each picture is its ContrastiveCAM of {name} against the rival with the highest logit: red speaks for "
+    "Below each image is its ContrastiveCAM of {name} against the rival with the highest logit: red speaks for "
     "{name}, blue for the rival, and the line is the edge of the object, where a mask shows it. Captions: the "
     "predicted class and its probability; the rival and the map's largest value, at which its colours are strongest; "
     "the background's share of the influence."
@@ -39,22 +39,22 @@ class _Shown:
 
 def _run(context: EvaluationContext) -> EvaluationResult:
     batch, readings = context.sampled, read_sample(context)
-    settings = context.settings.pictures
+    settings = context.settings.images
     labels_N, classes = batch.labels_B, context.data.class_names
     right_N = readings.predicted_N == labels_N
     files, names = file_names(classes), readable_names(classes)
     shown = _Shown(batch, readings, names, slot_width(settings.gallery_images))
-    pictures: dict[str, Image.Image] = {}
+    images: dict[str, Image.Image] = {}
     counts: dict[str, Any] = {}
     for label in choose_classes(labels_N, right_N, settings.gallery_classes):
         num, num_right = int((labels_N == label).sum()), int(right_N[labels_N == label].sum())
-        title = f"Class {names[label]}: {num_right} of its {num} pictures in the sample are predicted right"
+        title = f"Class {names[label]}: {num_right} of its {num} images in the sample are predicted right"
         rows = choose_rows(readings, labels_N, label, settings.gallery_images)
-        pictures[files[label]] = draw_sheet(title, NOTE.format(name=names[label]), _rows(shown, rows), slot=shown.slot)
+        images[files[label]] = draw_sheet(title, NOTE.format(name=names[label]), _rows(shown, rows), slot=shown.slot)
         counts[files[label]] = {"class": classes[label], "num_pictures": num, "num_right": num_right}
     return EvaluationResult(
         {},
-        pictures=pictures,
+        images=images,
         settings={
             "seed": context.settings.seed,
             "num_pictures": len(batch),
@@ -84,7 +84,7 @@ def _rows(shown: _Shown, rows: Rows) -> list[Row]:
         ),
         Row(
             heading="Least influence on the background",
-            note="Right or wrong, the smallest share of the influence on the background first: the pictures on which "
+            note="Right or wrong, the smallest share of the influence on the background first: the images on which "
             "the network looks most at the object.",
             tiles=_tiles(shown, rows.least_background),
             empty="None has a mask, by which influence on object and background could be told apart.",
@@ -98,10 +98,10 @@ def _tiles(shown: _Shown, indices: Sequence[int]) -> list[Tile]:
 
 def _tile(shown: _Shown, index: int) -> Tile:
     batch = shown.batch
-    picture_CHW = tile_picture(batch.images_BCHW[index], shown.slot)
+    image_CHW = tile_image(batch.images_BCHW[index], shown.slot)
     object_HW = 1 - batch.background_BHW[index] if batch.has_mask_B[index] else None
-    drawn = draw_map(picture_CHW, shown.readings.contrast_NHW[index], object_HW)
-    return Tile(to_image(picture_CHW), drawn, _caption(shown.readings, shown.names, index))
+    drawn = draw_map(image_CHW, shown.readings.contrast_NHW[index], object_HW)
+    return Tile(to_image(image_CHW), drawn, _caption(shown.readings, shown.names, index))
 
 
 def _caption(readings: Readings, names: Sequence[str], index: int) -> tuple[str, ...]:
@@ -112,4 +112,4 @@ def _caption(readings: Readings, names: Sequence[str], index: int) -> tuple[str,
     return (predicted, rival) if share.isnan() else (predicted, rival, f"background {share:.0%}")
 
 
-GALLERY = EvalSpec(name="gallery", category="pictures", directions={}, run=_run)
+GALLERY = EvalSpec(name="gallery", category="images", directions={}, run=_run)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.evaluations.pictures.sheet import CAPTION_LINES, MIN_LEGEND, Row, Tile, draw_sheet, slot_width
+from trainables.evaluations.images.sheet import CAPTION_LINES, MIN_LEGEND, Row, Tile, draw_sheet, slot_width
 
 LONG = "Grand basset griffon vendéen de l'île de Saint-Barthélemy " * 6
 
@@ -29,12 +29,12 @@ def corners(image: Image.Image, colour: tuple[int, int, int]) -> list[tuple[int,
     return [(int(y), int(x)) for y, x in zip(*np.nonzero(mask & ~above & ~left), strict=True)]
 
 
-def test_pictures_stand_in_rows_with_their_maps_below() -> None:
+def test_images_stand_in_rows_with_their_maps_below() -> None:
     drawn = sheet(row(tile(), tile(), tile()), row(tile()))
-    pictures, maps = corners(drawn, (0, 255, 0)), corners(drawn, (255, 0, 255))
-    assert [x for _, x in pictures] == [21, 153, 285, 21]
-    assert len({y for y, _ in pictures}) == 2
-    assert maps == [(y + 120 + 6, x) for y, x in pictures]
+    images, maps = corners(drawn, (0, 255, 0)), corners(drawn, (255, 0, 255))
+    assert [x for _, x in images] == [21, 153, 285, 21]
+    assert len({y for y, _ in images}) == 2
+    assert maps == [(y + 120 + 6, x) for y, x in images]
 
 
 def test_an_empty_row_holds_words_only() -> None:
@@ -44,7 +44,7 @@ def test_an_empty_row_holds_words_only() -> None:
     assert drawn.height > without.height
 
 
-def test_all_of_a_picture_and_of_the_words_is_on_the_sheet() -> None:
+def test_all_of_a_image_and_of_the_words_is_on_the_sheet() -> None:
     """Nothing but paper is at the edges."""
     drawn = np.array(sheet(*[row(*[tile(170, 255, (LONG, LONG, "background 12%"))] * 8)] * 3))
     for edge in (drawn[:10], drawn[-10:], drawn[:, :10], drawn[:, -10:]):
@@ -67,13 +67,13 @@ def test_the_largest_sheet_is_at_most_3000_pixels_high() -> None:
     assert drawn.height > 3 * (2 * 255 + 2 * CAPTION_LINES * 13)
 
 
-def test_narrow_pictures_leave_their_captions_room() -> None:
+def test_narrow_images_leave_their_captions_room() -> None:
     drawn = sheet(row(tile(3), tile(3)))
     assert [x for _, x in corners(drawn, (0, 255, 0))] == [21, 21 + 120 + 12]
 
 
-def test_the_legend_of_flat_pictures_is_high_enough_for_its_words() -> None:
-    """It begins with the map, 6 pixels below the picture, and ends above the margin of 20."""
+def test_the_legend_of_flat_images_is_high_enough_for_its_words() -> None:
+    """It begins with the map, 6 pixels below the image, and ends above the margin of 20."""
     drawn = sheet(row(tile(170, 10, ("",))))
     ((top, _),) = corners(drawn, (255, 0, 255))
     assert drawn.height == top + MIN_LEGEND + 12 + 20

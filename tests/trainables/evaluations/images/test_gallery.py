@@ -10,30 +10,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tests.trainables.evaluations.conftest import Pictures, four_pictures, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult
-from trainables.evaluations.pictures import GALLERY
+from trainables.evaluations.images import GALLERY
 from trainables.models import Classifier
 
 COLOURS = [(0.9, 0.1), (0.6, 0.1), (0.9, 0.0), (0.1, 0.9), (0.2, 0.5), (0.0, 0.9)]
-"""Red and green of each picture, whose difference is the margin of class 0; blue, which no class sees, numbers it."""
+"""Red and green of each image, whose difference is the margin of class 0; blue, which no class sees, numbers it."""
 COVERED = [3, 1, 2, 0, 0, 4]
 """How many of the four cells are background, so that the share is a quarter of it."""
 
 
-def six_pictures(has_mask: Sequence[bool] = (True, True, True, False, True, True)) -> Pictures:
-    """Return pictures of one colour each; the first five are of class 0, of which 3 and 4 are wrong."""
+def six_images(has_mask: Sequence[bool] = (True, True, True, False, True, True)) -> Images:
+    """Return images of one colour each; the first five are of class 0, of which 3 and 4 are wrong."""
     images = torch.zeros(6, 3, 2, 2)
     for index, (red, green) in enumerate(COLOURS):
         images[index] = torch.tensor([red, green, index / 10]).view(3, 1, 1)
     background = torch.tensor([[1.0] * covered + [0.0] * (4 - covered) for covered in COVERED]).view(6, 2, 2)
-    return Pictures(images, [0, 0, 0, 0, 0, 1], background, has_mask)
+    return Images(images, [0, 0, 0, 0, 0, 1], background, has_mask)
 
 
 def rows(sheet: Image.Image, images_NCHW: Tensor) -> list[list[int]]:
-    """Return the numbers of the pictures that stand on a sheet, row by row."""
+    """Return the numbers of the images that stand on a sheet, row by row."""
     pixels = np.array(sheet)
     found = []
     for index, image_CHW in enumerate(images_NCHW):
@@ -46,63 +46,63 @@ def rows(sheet: Image.Image, images_NCHW: Tensor) -> list[list[int]]:
     return [[index for _, _, index in row] for _, row in groupby(sorted(found), key=lambda place: place[0])]
 
 
-def gallery(model: Classifier, pictures: Pictures, **settings: int) -> EvaluationResult:
-    return GALLERY.run(subject_of(model, pictures, settings=Suite(pictures=settings)))
+def gallery(model: Classifier, images: Images, **settings: int) -> EvaluationResult:
+    return GALLERY.run(subject_of(model, images, settings=Suite(images=settings)))
 
 
 def test_rows_by_hand(red_or_green: Classifier) -> None:
-    pictures = six_pictures()
-    found = gallery(red_or_green, pictures)
-    assert rows(found.pictures["red"], pictures._images_NCHW) == [[2, 0, 1], [3, 4], [4, 1, 2, 0]]
-    assert rows(found.pictures["green"], pictures._images_NCHW) == [[5], [5]]
+    images = six_images()
+    found = gallery(red_or_green, images)
+    assert rows(found.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4], [4, 1, 2, 0]]
+    assert rows(found.images["green"], images._images_NCHW) == [[5], [5]]
     assert found.metrics == {}
 
 
-def test_as_many_pictures_a_row_as_asked(red_or_green: Classifier) -> None:
-    pictures = six_pictures()
-    found = gallery(red_or_green, pictures, gallery_images=2)
-    assert rows(found.pictures["red"], pictures._images_NCHW) == [[2, 0], [3, 4], [4, 1]]
+def test_as_many_images_a_row_as_asked(red_or_green: Classifier) -> None:
+    images = six_images()
+    found = gallery(red_or_green, images, gallery_images=2)
+    assert rows(found.images["red"], images._images_NCHW) == [[2, 0], [3, 4], [4, 1]]
 
 
 def test_without_masks_the_third_row_is_empty(red_or_green: Classifier) -> None:
-    pictures = six_pictures(has_mask=[False] * 6)
-    found = gallery(red_or_green, pictures)
-    assert rows(found.pictures["red"], pictures._images_NCHW) == [[2, 0, 1], [3, 4]]
+    images = six_images(has_mask=[False] * 6)
+    found = gallery(red_or_green, images)
+    assert rows(found.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4]]
     assert found.settings["num_without_mask"] == 6
 
 
 def test_a_class_without_hits_shows_its_mistakes(red_or_green: Classifier) -> None:
-    pictures = six_pictures()
-    pictures._labels_N[5] = 0
-    pictures._labels_N[0] = 1
-    found = gallery(red_or_green, pictures)
-    assert rows(found.pictures["green"], pictures._images_NCHW) == [[0], [0]]
+    images = six_images()
+    images._labels_N[5] = 0
+    images._labels_N[0] = 1
+    found = gallery(red_or_green, images)
+    assert rows(found.images["green"], images._images_NCHW) == [[0], [0]]
 
 
 def test_the_map_is_of_the_label_s_class(red_or_green: Classifier) -> None:
-    """Below the hits is red, below the mistakes blue; a map lies 176 pixels below its picture."""
-    pictures = six_pictures(has_mask=[False] * 6)
-    sheet = np.array(gallery(red_or_green, pictures).pictures["red"]).astype(int)
+    """Below the hits is red, below the mistakes blue; a map lies 176 pixels below its image."""
+    images = six_images(has_mask=[False] * 6)
+    sheet = np.array(gallery(red_or_green, images).images["red"]).astype(int)
     for index, sign in ((2, 1), (3, -1)):
-        colour = (pictures._images_NCHW[index, :, 0, 0] * 255).round().numpy()
+        colour = (images._images_NCHW[index, :, 0, 0] * 255).round().numpy()
         top, left = np.argwhere((sheet == colour).all(2))[0]
         below = sheet[top + 170 + 6 + 85, left + 85]
         assert sign * (below[0] - below[2]) > 60
 
 
 def test_the_line_lies_within_the_object(red_or_green: Classifier) -> None:
-    """The object of picture 2 is its lower half, of which the first row is the row 85 of 170."""
-    pictures = six_pictures()
-    sheet = np.array(gallery(red_or_green, pictures).pictures["red"])
-    colour = (pictures._images_NCHW[2, :, 0, 0] * 255).round().numpy()
+    """The object of image 2 is its lower half, of which the first row is the row 85 of 170."""
+    images = six_images()
+    sheet = np.array(gallery(red_or_green, images).images["red"])
+    colour = (images._images_NCHW[2, :, 0, 0] * 255).round().numpy()
     top, left = np.argwhere((sheet == colour).all(2))[0]
     column = sheet[top + 176 : top + 176 + 170, left + 85].max(1)
     assert np.flatnonzero(column == 0).tolist() == [85]
 
 
 def test_settings_say_what_was_chosen(red_or_green: Classifier) -> None:
-    found = gallery(red_or_green, six_pictures(), gallery_classes=1)
-    assert list(found.pictures) == ["red"]
+    found = gallery(red_or_green, six_images(), gallery_classes=1)
+    assert list(found.images) == ["red"]
     assert found.settings == {
         "seed": 0,
         "num_pictures": 6,
@@ -115,63 +115,63 @@ def test_settings_say_what_was_chosen(red_or_green: Classifier) -> None:
     }
 
 
-def many_classes(num: int) -> tuple[Classifier, Pictures]:
-    """Return a network that names class 0 always, and two pictures of each class."""
+def many_classes(num: int) -> tuple[Classifier, Images]:
+    """Return a network that names class 0 always, and two images of each class."""
     model = linear_classifier([[1.0, 0, 0]] + [[0.0, 0, 0]] * (num - 1))
     images = torch.full((2 * num, 3, 2, 2), 0.5)
-    pictures = Pictures(images, [*range(num), *range(num)], torch.ones(2 * num, 2, 2), [True] * 2 * num)
-    pictures.class_names = tuple(f"n{label:08d} Žluťoučký kůň" for label in range(num))  # type: ignore[assignment]
-    return model, pictures
+    images = Images(images, [*range(num), *range(num)], torch.ones(2 * num, 2, 2), [True] * 2 * num)
+    images.class_names = tuple(f"n{label:08d} Žluťoučký kůň" for label in range(num))  # type: ignore[assignment]
+    return model, images
 
 
 @pytest.mark.parametrize(("num", "expected"), [(2, 2), (37, 12), (919, 12)])
 def test_many_classes_stay_bounded(num: int, expected: int) -> None:
-    model, pictures = many_classes(num)
-    found = GALLERY.run(subject_of(model, pictures, settings=Suite(sample=2 * num)))
-    assert len(found.pictures) == expected
+    model, images = many_classes(num)
+    found = GALLERY.run(subject_of(model, images, settings=Suite(sample=2 * num)))
+    assert len(found.images) == expected
     assert len(found.settings["classes"]) == expected
     first = 0 if num == 2 else 1
-    assert next(iter(found.pictures)) == f"n{first:08d}_Zlutoucky_kun"
-    assert max(sheet.width for sheet in found.pictures.values()) <= 1600
+    assert next(iter(found.images)) == f"n{first:08d}_Zlutoucky_kun"
+    assert max(sheet.width for sheet in found.images.values()) <= 1600
 
 
 @pytest.mark.parametrize("size", [(512, 512), (600, 200), (200, 600)])
 @pytest.mark.parametrize("gallery_images", [1, 8, 12])
-def test_sheets_of_large_pictures_stay_bounded(
+def test_sheets_of_large_images_stay_bounded(
     red_or_green: Classifier, size: tuple[int, int], gallery_images: int
 ) -> None:
-    pictures = Pictures(torch.rand(24, 3, *size), [0] * 24, torch.ones(24, *size), [True] * 24)
-    pictures.class_names = ("Bouvier des Flandres " * 8, "Épagneul de Pont-Audemer " * 8)
-    for sheet in gallery(red_or_green, pictures, gallery_images=gallery_images).pictures.values():
+    images = Images(torch.rand(24, 3, *size), [0] * 24, torch.ones(24, *size), [True] * 24)
+    images.class_names = ("Bouvier des Flandres " * 8, "Épagneul de Pont-Audemer " * 8)
+    for sheet in gallery(red_or_green, images, gallery_images=gallery_images).images.values():
         assert sheet.width <= 1600
         assert sheet.height <= 3000
 
 
 def test_the_same_network_draws_the_same_bytes(red_or_green: Classifier) -> None:
-    one, two = (gallery(red_or_green, four_pictures()) for _ in range(2))
-    assert {name: sheet.tobytes() for name, sheet in one.pictures.items()} == {
-        name: sheet.tobytes() for name, sheet in two.pictures.items()
+    one, two = (gallery(red_or_green, four_images()) for _ in range(2))
+    assert {name: sheet.tobytes() for name, sheet in one.images.items()} == {
+        name: sheet.tobytes() for name, sheet in two.images.items()
     }
 
 
 def test_the_network_is_left_as_it_was(red_or_green: Classifier) -> None:
-    gallery(red_or_green, four_pictures())
+    gallery(red_or_green, four_images())
     assert not red_or_green.training
     assert red_or_green.head.weight.requires_grad
     assert red_or_green.head.weight.grad is None
 
 
 def test_sheets_can_be_kept_under_their_names(red_or_green: Classifier, tmp_path: Path) -> None:
-    pictures = six_pictures()
-    pictures.class_names = ("../Rouge foncé", "vert/émeraude")
-    for name, sheet in gallery(red_or_green, pictures).pictures.items():
+    images = six_images()
+    images.class_names = ("../Rouge foncé", "vert/émeraude")
+    for name, sheet in gallery(red_or_green, images).images.items():
         sheet.save(tmp_path / f"{name}.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Rouge_fonce.png", "vert_emeraude.png"]
 
 
 def test_shares_of_opposite_networks() -> None:
-    """Each is right on all pictures; the third row says how they differ."""
+    """Each is right on all images; the third row says how they differ."""
     sheets = [GALLERY.run(extreme_subject(model, num=9)) for model in (background_reader(), object_reader())]
-    assert [list(found.pictures) for found in sheets] == [["red", "green", "blue"]] * 2
+    assert [list(found.images) for found in sheets] == [["red", "green", "blue"]] * 2
     assert sheets[0].settings == sheets[1].settings
-    assert sheets[0].pictures["red"].tobytes() != sheets[1].pictures["red"].tobytes()
+    assert sheets[0].images["red"].tobytes() != sheets[1].images["red"].tobytes()

@@ -1,4 +1,4 @@
-"""Which classes and which of their pictures a gallery shows.
+"""Which classes and which of their images a gallery shows.
 
 N samples, M those of a row.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from trainables.evaluations.pictures.readings import Readings
+from trainables.evaluations.images.readings import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +16,15 @@ class Rows:
     """Indices into the sample, the first to be shown first; of equal ones the earlier in the sample is first."""
 
     hits: list[int]
-    """Pictures of the class that are predicted right, the most confident first."""
+    """Images of the class that are predicted right, the most confident first."""
     mistakes: list[int]
-    """Pictures of the class that are predicted wrong, the most confident first."""
+    """Images of the class that are predicted wrong, the most confident first."""
     least_background: list[int]
-    """Pictures of the class, right or wrong, the smallest share of influence on the background first."""
+    """Images of the class, right or wrong, the smallest share of influence on the background first."""
 
 
 def choose_rows(readings: Readings, labels_N: Tensor, label: int, most: int) -> Rows:
-    """Return at most `most` pictures of the class `label` for each row."""
+    """Return at most `most` images of the class `label` for each row."""
     own_N = labels_N == label
     right_N = readings.predicted_N == labels_N
     return Rows(
@@ -37,7 +37,7 @@ def choose_rows(readings: Readings, labels_N: Tensor, label: int, most: int) -> 
 def choose_classes(labels_N: Tensor, right_N: Tensor, most: int) -> list[int]:
     """Return the `most` classes with the lowest accuracy, in the order of their numbers.
 
-    Of equal ones those with more pictures come first, then those with lower numbers. A class without a picture is
+    Of equal ones those with more images come first, then those with lower numbers. A class without an image is
     never chosen.
     """
     counts, hits = Counter(labels_N.tolist()), Counter(labels_N[right_N].tolist())

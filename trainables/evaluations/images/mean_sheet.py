@@ -1,4 +1,4 @@
-"""The mean influence as a picture: over the pictures, beside their objects, and around these.
+"""The mean influence as an image: over the images, beside their objects, and around these.
 
 Influence is drawn in multiples of what each cell would have if it were spread evenly.
 H W map, G grid of a frame.
@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
-from trainables.evaluations.pictures.heat_map import WATER, HeatMap, draw_heat_maps
-from trainables.evaluations.pictures.object_frame import Frame, in_box
+from trainables.evaluations.images.heat_map import WATER, HeatMap, draw_heat_maps
+from trainables.evaluations.images.object_frame import Frame, in_box
 
 TITLE = "Where the influence lies"
 
 
 @dataclass(frozen=True, eq=False)
 class Around:
-    """What pictures with an object show."""
+    """What images with an object show."""
 
     object_HW: Tensor
-    """How much of each cell is object, the mean over the pictures."""
+    """How much of each cell is object, the mean over the images."""
     frame: Frame
     """Influence around the object, in multiples of an even spread."""
     num_pictures: int
     min_reach: float
-    """Share of the pictures that a cell of the frame must lie in to be shown."""
+    """Share of the images that a cell of the frame must lie in to be shown."""
 
     def influence(self) -> Tensor:
-        """Return the mean influence around the object, GG, nan where too few pictures reach."""
+        """Return the mean influence around the object, GG, nan where too few images reach."""
         return self.frame.mean(self.min_reach * self.num_pictures)
 
 
@@ -43,7 +43,7 @@ def draw_means(share_HW: Tensor, num_pictures: int, around: Around | None) -> Im
     influence = HeatMap(
         "Influence",
         "The sum over the classes k of |ContrastiveCAM of the label against k|, as a multiple of what each cell would "
-        f"have if a picture's were spread evenly; mean over {num_pictures} pictures. The strongest cell has "
+        f"have if an image's were spread evenly; mean over {num_pictures} images. The strongest cell has "
         f"{100 * share_HW.max():.2g}% of the whole.",
         multiples_HW,
         highest,
@@ -51,10 +51,10 @@ def draw_means(share_HW: Tensor, num_pictures: int, around: Around | None) -> Im
     )
     if not around:
         return draw_heat_maps(TITLE, [influence])
-    beyond = " Grey is beyond the edge of nearly all pictures." if around.influence().isnan().any() else ""
+    beyond = " Grey is beyond the edge of nearly all images." if around.influence().isnan().any() else ""
     aligned = HeatMap(
         "Influence around the object",
-        "The same pictures laid over each other by the bounding box of the object, the black square, and half as much "
+        "The same images laid over each other by the bounding box of the object, the black square, and half as much "
         f"on each side. {_compared(around.frame)}{beyond}",
         around.influence(),
         highest,
@@ -68,7 +68,7 @@ def _objects(around: Around) -> HeatMap:
     most = around.object_HW.max().item()
     return HeatMap(
         "Objects",
-        f"How much of each cell is object, mean over the {around.num_pictures} pictures with a mask.",
+        f"How much of each cell is object, mean over the {around.num_pictures} images with a mask.",
         around.object_HW,
         most,
         [(value, f"{value:.2g}") for value in (most, 0.0, most / 2)],

@@ -1,0 +1,61 @@
+"""An image and its map at the size in which a contact sheet shows them.
+
+C channels, H W image or map.
+"""
+
+from math import ceil, floor
+
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.cams.colours import overlay, pale_grey, to_image
+
+TALLEST = 1.5
+"""Largest height of a tile, in widths of the space that it has."""
+SHARP = 0.7
+"""An image is enlarged by a whole number, so that its pixels stay squares, where that fills so much of the space."""
+
+
+def tile_image(image_CHW: Tensor, width: int) -> Tensor:
+    """Return an image of 1 or 3 channels as 3,H,W that fits into `width` pixels and 1.5 times as many rows."""
+    image_3HW = image_CHW.float().expand(3, -1, -1)
+    height_before, width_before = image_3HW.shape[1:]
+    scale = min(width / width_before, TALLEST * width / height_before)
+    if floor(scale) >= SHARP * scale:
+        return _repeat(image_3HW, floor(scale))
+    size = [max(1, round(height_before * scale)), max(1, round(width_before * scale))]
+    return functional.interpolate(
+        _repeat(image_3HW, ceil(scale)).unsqueeze(0), size, mode="bilinear", antialias=True
+    ).squeeze(0)
+
+
+def draw_map(image_CHW: Tensor, map_HW: Tensor, object_HW: Tensor | None) -> Image.Image:
+    """Draw a signed map over the grey image, and the outline of the object where there is a mask.
+
+    The strongest colour is the map's largest absolute value.
+
+    Args:
+        image_CHW: The image as `tile_image` returns it.
+        map_HW: ContrastiveCAM, at any resolution.
+        object_HW: 1 on the object, 0 on the background, at any resolution.
+    """
+    values_HW = _resize(map_HW / (map_HW.abs().max() or 1.0), image_CHW, "bilinear")
+    drawn_CHW = overlay(values_HW, pale_grey(image_CHW))
+    if object_HW is not None:
+        drawn_CHW = drawn_CHW * ~outline(_resize(object_HW, image_CHW, "nearest") > 0.5)
+    return to_image(drawn_CHW)
+
+
+def outline(object_HW: Tensor) -> Tensor:
+    """Return the pixels of an object, bool, that touch a pixel that is none of it."""
+    outside_1HW = functional.max_pool2d((~object_HW).float().unsqueeze(0), 3, stride=1, padding=1)
+    return object_HW & (outside_1HW.squeeze(0) > 0)
+
+
+def _resize(values_HW: Tensor, like_CHW: Tensor, mode: str) -> Tensor:
+    return functional.interpolate(values_HW[None, None].float(), like_CHW.shape[1:], mode=mode)[0, 0]
+
+
+def _repeat(image_CHW: Tensor, times: int) -> Tensor:
+    return image_CHW.repeat_interleave(times, 1).repeat_interleave(times, 2)
