@@ -84,7 +84,7 @@ def _tolerant(config: DataConfig) -> DataConfig:
 def _sets(bundle: DataBundle) -> dict[str, ImageSet]:
     """Return the sets by name, in the training set each image once."""
     shift = {f"shift.{name}": images for name, images in bundle.shift.items()}
-    return {"train": bundle.reference, "val": bundle.val, **shift}
+    return {"train": bundle.train_unaugmented, "val": bundle.val, **shift}
 
 
 def _look(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:

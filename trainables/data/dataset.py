@@ -61,7 +61,7 @@ class DataBundle:
 
     train: ImageSet
     val: ImageSet
-    reference: ImageSet
+    train_unaugmented: ImageSet
     """The training images as validation sees them, without augmentation."""
     class_names: tuple[str, ...]
     shift: Mapping[str, ImageSet] = field(default_factory=dict)

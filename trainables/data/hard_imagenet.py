@@ -49,7 +49,7 @@ def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) 
     return DataBundle(
         train=image_files(files.train, training_transform(config.image_size, config.augmentation)),
         val=image_files(files.val, evaluation_transform(config.image_size)),
-        reference=image_files(files.train, evaluation_transform(config.image_size)),
+        train_unaugmented=image_files(files.train, evaluation_transform(config.image_size)),
         class_names=files.class_names,
         config=config,
     )

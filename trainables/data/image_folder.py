@@ -39,7 +39,7 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
     return DataBundle(
         train=image_files(train_folder, training_transform(config.image_size, config.augmentation)),
         val=image_files(val_folder, evaluation_transform(config.image_size)),
-        reference=image_files(train_folder, evaluation_transform(config.image_size)),
+        train_unaugmented=image_files(train_folder, evaluation_transform(config.image_size)),
         class_names=names,
         config=config,
     )

@@ -60,7 +60,7 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
     return DataBundle(
         train=image_files(files.train, training, oversample_masked=config.oversample_masked, digest=files.train.digest),
         val=image_files(files.val, evaluation, digest=files.val.digest),
-        reference=image_files(files.train, evaluation),
+        train_unaugmented=image_files(files.train, evaluation),
         class_names=files.class_names,
         config=config,
     )

@@ -96,7 +96,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     return DataBundle(
         train=image_files(train_lines, training_transform(config.image_size, config.augmentation)),
         val=image_files(val_lines, evaluation_transform(config.image_size)),
-        reference=image_files(train_lines, evaluation_transform(config.image_size)),
+        train_unaugmented=image_files(train_lines, evaluation_transform(config.image_size)),
         class_names=class_names,
         config=config,
     )

@@ -75,7 +75,7 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
     return DataBundle(
         train=image_files(train, training_transform(config.image_size, config.augmentation)),
         val=image_files(val, evaluation_transform(config.image_size)),
-        reference=image_files(train, evaluation_transform(config.image_size)),
+        train_unaugmented=image_files(train, evaluation_transform(config.image_size)),
         class_names=CLASSES,
         several_labels=True,
         config=config,

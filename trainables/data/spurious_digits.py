@@ -150,7 +150,7 @@ def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
     train = render(train_digits, _Stream.TRAIN, SEEN, at_random=False)
     return DataBundle(
         train=train,
-        reference=train,
+        train_unaugmented=train,
         val=render(test_digits, _Stream.VAL, SEEN, at_random=False),
         shift={
             "random_background": render(test_digits, _Stream.RANDOM_BACKGROUND, SEEN, at_random=True),

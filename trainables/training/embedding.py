@@ -52,14 +52,14 @@ def fit_to_embeddings(
     """
     assert isinstance(config.objective, SupCon | Triplet)
     batches = evaluation_batches(
-        data.reference,
+        data.train_unaugmented,
         batch_size=config.evaluation.batch_size,
         rank=context.rank,
         world_size=context.world_size,
         processes=config.loader_processes,
         prefetch=config.data.prefetch_batches,
         pin_memory=context.device.type == "cuda",
-        indices=_fit_indices(config, len(data.reference)),
+        indices=_fit_indices(config, len(data.train_unaugmented)),
     )
     embeddings_NF, labels_N = embed_images(model, batches, device=context.device, gather=context.gather)
     return fit_classifier(config.objective.classifier, model, embeddings_NF, labels_N)

@@ -35,7 +35,7 @@ def network(*, head_bias: bool = False, seed: int = 0) -> Classifier:
 
 
 def reference_batches(batch_size: int = 16) -> Iterable[Batch]:
-    return evaluation_batches(DATA.reference, batch_size=batch_size)
+    return evaluation_batches(DATA.train_unaugmented, batch_size=batch_size)
 
 
 def fitted(name: str, model: Classifier) -> Classifier:
@@ -87,7 +87,7 @@ def test_embeddings_have_length_1_and_follow_the_ids() -> None:
     model = network()
     embeddings, labels = embed_images(model, reference_batches(), device=CPU)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(60))
-    shares = [evaluation_batches(DATA.reference, batch_size=7, rank=rank, world_size=2) for rank in range(2)]
+    shares = [evaluation_batches(DATA.train_unaugmented, batch_size=7, rank=rank, world_size=2) for rank in range(2)]
     parts: list[list[object]] = []
     for share in shares:
         embed_images(model, share, device=CPU, gather=lambda part: parts.append(part) or [part])  # type: ignore[func-returns-value,list-item]

@@ -114,11 +114,11 @@ class TestContract:
 
     def test_the_reference_shows_the_training_images_as_validation_would(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)
-        shown, trained = fetch(bundle.reference), fetch(bundle.train)
+        shown, trained = fetch(bundle.train_unaugmented), fetch(bundle.train)
         assert shown.ids == trained.ids
         if not bundle.several_labels:  # Of those, the label is the crop's main one.
             assert torch.equal(shown.labels_B, trained.labels_B)
-        assert_equal(shown, fetch(bundle.reference, seed=1000))
+        assert_equal(shown, fetch(bundle.train_unaugmented, seed=1000))
 
     def test_fetching_leaves_the_global_generator_alone(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)

@@ -46,7 +46,7 @@ def imagenet_s(root: Path, **fields: object) -> ImageNetS:
 
 
 def described(bundle: DataBundle) -> list[object]:
-    sets = (bundle.train, bundle.val, bundle.reference)
+    sets = (bundle.train, bundle.val, bundle.train_unaugmented)
     entries = [list(images.entries) for images in sets]  # type: ignore[attr-defined]
     return [bundle.class_names, entries, [images.digest() for images in sets]]
 

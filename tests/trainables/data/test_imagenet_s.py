@@ -44,7 +44,7 @@ def test_object_background_and_ignored_by_hand(folder: Path) -> None:
 def test_training_folders(folder: Path, train: str, num: int, masked: int) -> None:
     data = bundle(folder.parent, train=train)
     batch = fetch(data.train)
-    assert len(set(batch.ids)) == len(batch) == num == len(data.reference)
+    assert len(set(batch.ids)) == len(batch) == num == len(data.train_unaugmented)
     assert int(batch.has_mask_B.sum()) == masked
     assert {id_ for id_, has in zip(batch.ids, batch.has_mask_B, strict=True) if has} == (
         {f"{name}__{name}_1" for name in CLASSES} if masked else set()
@@ -54,7 +54,7 @@ def test_training_folders(folder: Path, train: str, num: int, masked: int) -> No
 
 def test_masked_repeats_are_crops_of_their_own_in_every_epoch(folder: Path) -> None:
     data = bundle(folder.parent, oversample_masked=4)
-    assert (len(data.train), len(data.reference)) == (9 + 4 * 3, 12)
+    assert (len(data.train), len(data.train_unaugmented)) == (9 + 4 * 3, 12)
     (batch,) = training_batches(data.train, batch_size=21, seed=0, epoch=0)
     ids = [f"n02__n02_1{end}" for end in ("", "-copy1", "-copy2", "-copy3")]
     crops = [batch.images_BCHW[batch.ids.index(id_)] for id_ in ids]
@@ -112,7 +112,7 @@ def test_919_classes_load_with_all_their_ids(tmp_path: Path) -> None:
     assert data.class_names == tuple(names)
     expected_HW = torch.zeros(32, 32)
     expected_HW[:, 8:24] = 1
-    for dataset in (data.reference, data.val):
+    for dataset in (data.train_unaugmented, data.val):
         batch = fetch(dataset)
         assert batch.labels_B.tolist() == list(range(919))
         assert batch.has_mask_B.all()
@@ -219,7 +219,12 @@ def test_the_folder_lies_below_the_root(folder: str) -> None:
 @pytest.mark.data
 def test_real_images(real_images_root: str) -> None:
     data = bundle(Path(real_images_root), folder="ImageNetS-mini", image_size=32, oversample_masked=2)
-    assert (len(data.class_names), len(data.train), len(data.reference), len(data.val)) == (6, 410 + 60, 410, 178)
+    assert (len(data.class_names), len(data.train), len(data.train_unaugmented), len(data.val)) == (
+        6,
+        410 + 60,
+        410,
+        178,
+    )
     val = fetch(data.val)
     assert val.has_mask_B.float().mean() > 0.95
     assert 0.2 < val.background_BHW.mean() < 0.8

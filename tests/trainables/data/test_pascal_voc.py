@@ -57,7 +57,7 @@ def test_images_masks_and_labels_by_hand(voc_root: Path) -> None:
     """The central 48 columns of the 60 x 48 images are columns 6 to 53, so that column 10 becomes 4."""
     data = bundle(voc_root)
     val = fetch(data.val)
-    assert (len(data.train), len(data.val), len(data.reference)) == (4, 3, 4)
+    assert (len(data.train), len(data.val), len(data.train_unaugmented)) == (4, 3, 4)
     assert data.class_names == data.train.class_names == CLASSES
     assert val.ids == tuple(VAL)
     assert shown(val) == [["cat", "dog"], ["dog"], ["person"]]

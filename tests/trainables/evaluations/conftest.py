@@ -139,7 +139,7 @@ def subject_of(
     data = DataBundle(
         train=images,
         val=images,
-        reference=images,
+        train_unaugmented=images,
         class_names=images.class_names,
         shift=shift or {},
         several_labels=images.targets_NK is not None,

@@ -101,7 +101,7 @@ def extreme_data(num: int = 180) -> DataBundle:
     train = ExtremeSet(labels, mostly)
     return DataBundle(
         train=train,
-        reference=train,
+        train_unaugmented=train,
         val=ExtremeSet(labels, labels),
         shift={"random_background": ExtremeSet(labels, turned)},
         class_names=CLASS_NAMES,

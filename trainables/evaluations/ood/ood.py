@@ -67,7 +67,7 @@ def _still_holds(context: EvaluationContext, kept: EvaluationResult) -> bool:
 
 
 def _trained(context: EvaluationContext) -> Trained:
-    reference, size = context.data.reference, context.batch_size
+    reference, size = context.data.train_unaugmented, context.batch_size
     draws = context.draws(reference, context.settings.ood.fit_sample)
     features, labels = [], []
     for start in range(0, len(draws), size):

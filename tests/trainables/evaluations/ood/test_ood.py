@@ -71,7 +71,7 @@ class Evaluate:
         )
         data = replace(
             context.data,
-            reference=plain(red=110, green=60),
+            train_unaugmented=plain(red=110, green=60),
             config=ImageFolder(root=str(self.root), image_size=32),
         )
         return OOD.run(replace(context, data=data))
