@@ -157,9 +157,9 @@ def test_a_mask_of_sixteen_bits_and_small_values_is_read(tmp_path: Path, good: I
     assert batch.background_BHW[0].mean(1).tolist() == [0.0] * 16 + [1.0] * 16
 
 
-def test_a_decoder_that_lacks_a_variant_is_a_image_error(tmp_path: Path) -> None:
+def test_a_decoder_that_lacks_a_variant_is_an_image_error(tmp_path: Path) -> None:
     """A DDS file of pixel format 1, which PIL refuses with NotImplementedError, whatever the file is called."""
-    path = tmp_path / "picture.jpg"
+    path = tmp_path / "image.jpg"
     header = struct.pack("<7I", 124, 0x1007, 4, 4, 0, 0, 0) + bytes(44) + struct.pack("<2I", 32, 1) + bytes(44)
     path.write_bytes(b"DDS " + header)
     with pytest.raises(ImageError, match=r"image\.jpg cannot be read \(Unknown pixel format"):

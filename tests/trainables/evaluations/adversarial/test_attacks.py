@@ -171,16 +171,16 @@ class TestLeftAlone:
         assert not first.images_BCHW.equal(other.images_BCHW)
 
     def test_network_images_and_global_generators(self) -> None:
-        model, images = convolutional()
+        model, data = convolutional()
         model.trunk[0].bias.requires_grad_(False)
-        batch = images.batch
+        batch = data.batch
         images, states = batch.images_BCHW.clone(), {name: value.clone() for name, value in model.state_dict().items()}
         torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-        attack(model, images, Ball("linf", 0.05), restarts=2)
-        single_step(model, images, Ball("linf", 0.05))
+        attack(model, data, Ball("linf", 0.05), restarts=2)
+        single_step(model, data, Ball("linf", 0.05))
         assert torch.get_rng_state().equal(torch_state)
         assert (np.random.get_state()[1] == numpy_state).all()
-        assert images.batch.images_BCHW.equal(images)
+        assert data.batch.images_BCHW.equal(images)
         assert all(value.equal(states[name]) for name, value in model.state_dict().items())
         assert all(parameter.grad is None for parameter in model.parameters())
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
