@@ -143,7 +143,7 @@ def test_explain_names_the_valid_classes(story: Story, cli: Cli, tmp_path: Path)
     assert "valid classes: 0, 1, 2" in ran.err
 
 
-def test_explain_names_a_image_that_is_not_there(story: Story, cli: Cli, tmp_path: Path) -> None:
+def test_explain_names_an_image_that_is_not_there(story: Story, cli: Cli, tmp_path: Path) -> None:
     ran = cli("explain", "story/0000", tmp_path / "x.png", "--output", tmp_path, "--storage", story.shell.storage)
     assert ran.code == 2
     assert str(tmp_path / "x.png") in ran.err

@@ -81,7 +81,7 @@ def test_the_row_s_loss_is_that_of_all_labels(make_config: MakeConfig, train: Tr
     assert row["train/accuracy"] == (logits.argmax(1) == batch.labels_B).double().mean()
 
 
-def test_a_network_learns_all_labels_of_a_image(
+def test_a_network_learns_all_labels_of_an_image(
     make_config: MakeConfig, train: Train, voc: dict[str, Any], tmp_path: Path
 ) -> None:
     """Cats and dogs alone or together: each image's classes have colours of their own."""

@@ -38,8 +38,7 @@ def test_other_images_are_said(sweep: Builder) -> None:
     describe_data(sweep, "a")
     describe_data(sweep, "b", val_digest="bb")
     assert warnings(pair(sweep)) == [
-        "The validation images have the digest bb in first/b and aa in first/a: their figures are of different "
-        "images."
+        "The validation images have the digest bb in first/b and aa in first/a: their figures are of different images."
     ]
 
 

@@ -79,7 +79,7 @@ def test_nothing_is_left_to_chance() -> None:
     assert torch.equal(first.weight_KF, second.weight_KF)
 
 
-def test_a_class_without_a_image_is_not_predicted() -> None:
+def test_a_class_without_an_image_is_not_predicted() -> None:
     embeddings, labels = embeddings_of(3)
     probe = fit_linear_probe(embeddings, labels, num_classes=4, penalty=1e-3, bias=True)
     assert probe.weight_KF.shape == (4, 6)

@@ -35,7 +35,7 @@ def test_the_nearest_mean_is_chosen(temperature: float) -> None:
     torch.testing.assert_close(logits.softmax(1), expected)
 
 
-def test_a_class_without_a_image_is_never_chosen(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_class_without_an_image_is_never_chosen(caplog: pytest.LogCaptureFixture) -> None:
     embeddings = torch.eye(3)[:2]
     with caplog.at_level(logging.WARNING):
         weight, bias = nearest_centroid(embeddings, torch.tensor([0, 2]), num_classes=4, temperature=1.0)

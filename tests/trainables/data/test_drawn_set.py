@@ -18,7 +18,7 @@ def drawn(draw: Kind, *, num: int = 5, seed: int = 7, image_size: int = 32) -> D
 
 
 @pytest.mark.parametrize("draw", KINDS)
-def test_a_image_follows_from_seed_and_index_alone(draw: Kind) -> None:
+def test_an_image_follows_from_seed_and_index_alone(draw: Kind) -> None:
     before = torch.random.get_rng_state()
     whole = drawn(draw).__getitems__([Draw(index, 0) for index in range(5)])
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -75,7 +75,7 @@ def test_loader_processes_share_it(build: Build, tmp_path: Path) -> None:
     assert not [path for path in files(tmp_path / "cache") if path.name.startswith(".")]
 
 
-def test_a_image_that_was_replaced_is_copied_anew(build: Build, tmp_path: Path) -> None:
+def test_an_image_that_was_replaced_is_copied_anew(build: Build, tmp_path: Path) -> None:
     fetch(build())
     write_image(tmp_path / "data" / "ImageNetS3" / "train" / "n01" / "n01_0.JPEG", seed=99)
     assert_same(fetch(build()), fetch(build(cache=None, cache_leaves_gib=20)))

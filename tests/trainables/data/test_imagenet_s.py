@@ -71,7 +71,7 @@ def test_repeats_need_both_sorts_of_images(train: str) -> None:
         ImageNetS.model_validate({"root": "/p", "train": train, "oversample_masked": 2})
 
 
-def test_a_image_that_is_in_train_semi_alone_counts_too(folder: Path) -> None:
+def test_an_image_that_is_in_train_semi_alone_counts_too(folder: Path) -> None:
     for name in CLASSES:
         (folder / "train" / name / f"{name}_1.JPEG").unlink()
     assert len(bundle(folder.parent).train) == 12

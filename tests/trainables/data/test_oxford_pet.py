@@ -94,7 +94,7 @@ def test_a_wrong_line_is_named(pet_root: Path, line: str, message: str) -> None:
     assert "line 4" in str(error.value) or "more than once" in message
 
 
-def test_a_image_in_both_lists_is_named(pet_root: Path) -> None:
+def test_an_image_in_both_lists_is_named(pet_root: Path) -> None:
     path = pet_root / "oxford-iiit-pet" / "annotations" / "test.txt"
     path.write_text(path.read_text() + "beagle_1 5 2 4\n")
     with pytest.raises(ConfigError, match=r"trainval\.txt and .*test\.txt both list 1 of the images: beagle_1;"):

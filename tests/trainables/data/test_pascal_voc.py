@@ -175,7 +175,7 @@ def test_a_wrong_line_is_named(voc_root: Path, line: str, message: str) -> None:
     assert "line 3" in str(error.value) or "more than once" in message
 
 
-def test_a_image_in_both_lists_is_named(voc_root: Path) -> None:
+def test_an_image_in_both_lists_is_named(voc_root: Path) -> None:
     write_list(folder_of(voc_root), "val", {**VAL, "2008_000003": {}})
     with pytest.raises(ConfigError, match=r"train\.txt and .*val\.txt both list 1 of the images: 2008_000003;"):
         bundle(voc_root)
@@ -230,7 +230,7 @@ def test_a_mask_in_colours_is_named(voc_root: Path) -> None:
         fetch(bundle(voc_root).val)
 
 
-def test_a_image_without_an_object_is_named_or_skipped(voc_root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_image_without_an_object_is_named_or_skipped(voc_root: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
     write_mask(path, class_map({VOID: (slice(0, 9), EVERYTHING)}))
     with pytest.raises(ImageError, match=r"2010_000006\.png shows no object: .*set data\.on_error=skip"):

@@ -49,7 +49,7 @@ def test_own_hue_has_its_share_and_the_others_are_even(palette_KC: Array, family
     assert (np.abs(shares - expected) < 4 * np.sqrt(expected * (1 - expected) / one_a_tile.size)).all()
 
 
-def test_one_tile_tells_little_and_a_image_tells_all() -> None:
+def test_one_tile_tells_little_and_an_image_tells_all() -> None:
     families_N = np.arange(500) % NUM_FAMILIES
     hues_NHW = hues(draw(SEEN, families_N), SEEN)
     counts_NK = np.stack([(hues_NHW == k).sum((1, 2)) for k in range(NUM_FAMILIES)], axis=1)

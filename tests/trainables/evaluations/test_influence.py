@@ -40,7 +40,7 @@ def test_four_images_by_hand_without_the_one_that_has_no_mask(red_or_green: Clas
     }
 
 
-def test_a_image_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
+def test_an_image_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
     """Image 2 then is all object, with an influence of 1."""
     metrics = INFLUENCE.run(subject_of(red_or_green, four_images(has_mask=[True] * 4))).metrics
     assert metrics["background/foreground_influence"] == pytest.approx((1 / 4 + 1 / 4 + 1 + 1 / 8) / 4)

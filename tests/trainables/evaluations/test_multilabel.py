@@ -97,7 +97,7 @@ def test_the_quick_suite_on_several_labels(colours: Classifier) -> None:
     assert "background/influence_share" in metrics
 
 
-def test_one_label_a_image_is_told_apart(red_or_green: Classifier) -> None:
+def test_one_label_an_image_is_told_apart(red_or_green: Classifier) -> None:
     metrics = run_suite(("accuracy", "multilabel"), subject_of(red_or_green, four_images()))
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 

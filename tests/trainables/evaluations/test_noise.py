@@ -133,7 +133,7 @@ def test_figures_follow_the_seed_and_neither_the_batches_nor_what_was_drawn_befo
     assert NOISE.run(extreme_subject(object_reader(), num=30, seed=1)).metrics != first.metrics
 
 
-def test_a_image_s_noise_is_its_own_whatever_the_batch() -> None:
+def test_an_image_s_noise_is_its_own_whatever_the_batch() -> None:
     """Torch draws normal numbers in blocks of 16, so that of 75 to an image each batch would else have its own."""
     background = torch.zeros(40, 5, 5)
     background[..., 2:] = 1

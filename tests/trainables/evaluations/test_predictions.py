@@ -128,7 +128,7 @@ def test_no_image_is_an_error(red_or_green: Classifier) -> None:
         predict(red_or_green, [], device=CPU)
 
 
-def test_a_worker_without_a_image_takes_part(red_or_green: Classifier) -> None:
+def test_a_worker_without_an_image_takes_part(red_or_green: Classifier) -> None:
     whole = predict(red_or_green, [four_images().batch], device=CPU)
     found = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
     assert found.ids == whole.ids

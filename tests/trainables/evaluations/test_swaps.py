@@ -130,7 +130,7 @@ def test_without_partners_mixed_figures_are_not_numbers() -> None:
     assert found.metrics["background/no_fg"] == 0.5
 
 
-def test_a_image_whose_object_reaches_all_edges_lends_no_background() -> None:
+def test_an_image_whose_object_reaches_all_edges_lends_no_background() -> None:
     object_NHW = torch.stack([two_pixels(), two_pixels(), torch.eye(4), two_pixels()])
     found = SWAPS.run(subject_of(more_than(8, RED), painted([RED, RED, BLUE, RED], [0, 0, 1, 1], object_NHW)))
     assert found.settings["num_not_tiled"] == 1

@@ -134,7 +134,7 @@ def test_gradients_in_eval_mode(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["frozen", "running", "group", "dynamic_tanh"])
-def test_a_image_does_not_depend_on_its_batch(kind: str) -> None:
+def test_an_image_does_not_depend_on_its_batch(kind: str) -> None:
     norm = make_norm(kind, 4).train()
     norm(maps(seed=1))
     alone, beside = (norm(maps(seed=2)[:num])[0] for num in (1, 3)) if kind != "running" else running_twice(norm)

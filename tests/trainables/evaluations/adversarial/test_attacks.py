@@ -66,7 +66,7 @@ class TestClosedForm:
         corner = (images.batch.images_BCHW + EPS * towards * weight_P.sign().view(3, 8, 8)).clamp(0, 1)
         torch.testing.assert_close(found.images_BCHW, corner)
 
-    def test_one_step_takes_a_image_no_further_than_many(self) -> None:
+    def test_one_step_takes_an_image_no_further_than_many(self) -> None:
         model, images = convolutional()
         ball = Ball("linf", 0.03)
         one, many = single_step(model, images, ball), attack(model, images, ball)

@@ -98,7 +98,7 @@ def test_the_network_is_left_as_it_was(name: MapName) -> None:
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_image_has_the_same_map_in_any_batch(name: MapName) -> None:
+def test_an_image_has_the_same_map_in_any_batch(name: MapName) -> None:
     model = small_network()
     together = explained(name, model)
     for index in range(2):

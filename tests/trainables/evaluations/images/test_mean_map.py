@@ -105,7 +105,7 @@ def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifie
     }
 
 
-def test_a_image_without_influence_is_counted(red_or_green: Classifier) -> None:
+def test_an_image_without_influence_is_counted(red_or_green: Classifier) -> None:
     images = four_images()
     images._images_NCHW[0] = 0
     settings = run(red_or_green, images).settings

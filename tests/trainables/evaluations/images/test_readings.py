@@ -45,7 +45,7 @@ def test_the_rival_is_the_highest_of_the_others() -> None:
     assert found.background_share_N.isnan().all()
 
 
-def test_a_image_without_influence_has_no_share(red_or_green: Classifier) -> None:
+def test_an_image_without_influence_has_no_share(red_or_green: Classifier) -> None:
     images = four_images()
     images._images_NCHW[0] = 0
     found = read_sample(subject_of(red_or_green, images))

@@ -44,7 +44,7 @@ def test_an_empty_row_holds_words_only() -> None:
     assert drawn.height > without.height
 
 
-def test_all_of_a_image_and_of_the_words_is_on_the_sheet() -> None:
+def test_all_of_an_image_and_of_the_words_is_on_the_sheet() -> None:
     """Nothing but paper is at the edges."""
     drawn = np.array(sheet(*[row(*[tile(170, 255, (LONG, LONG, "background 12%"))] * 8)] * 3))
     for edge in (drawn[:10], drawn[-10:], drawn[:, :10], drawn[:, -10:]):

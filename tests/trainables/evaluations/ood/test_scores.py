@@ -209,7 +209,7 @@ class TestMahalanobis:
         assert (Mahalanobis(None).fit_features(features_NF, labels).predict_features(test_NF) < 0).any()
         assert (score("mahalanobis", trained_on(features_NF, labels.tolist()), test_NF) <= 0).all()
 
-    def test_classes_without_a_image_are_left_out(self) -> None:
+    def test_classes_without_an_image_are_left_out(self) -> None:
         means_KF, _ = class_means_and_precision(tensor([[1.0], [3.0], [8.0]]), tensor([5, 5, 2]))
         assert means_KF.tolist() == [[8], [2]]
 
