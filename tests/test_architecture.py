@@ -17,6 +17,7 @@ PACKAGES = ("orchestrator", "search_spaces", "trainables")
 INTERNAL = {
     "trainables/config": ("trainables.config",),
     "trainables/cams": ("trainables.cams",),
+    "trainables/drawing": ("trainables.drawing",),
     "trainables/classifiers": ("trainables.classifiers", "trainables.config", "trainables.data", "trainables.models"),
     "trainables/data": ("trainables.config", "trainables.data"),
     "trainables/models": ("trainables.config", "trainables.models"),
@@ -33,6 +34,7 @@ INTERNAL = {
         "trainables.cams",
         "trainables.config",
         "trainables.data",
+        "trainables.drawing",
         "trainables.evaluations",
         "trainables.models",
     ),

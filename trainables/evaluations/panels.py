@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from PIL.Image import Image
 
-from trainables.cams import contrastive_cams, draw_panel, hirescam
+from trainables.cams import contrastive_cams, hirescam
 from trainables.data import Batch, Draw, ImageSet
+from trainables.drawing import draw_panel
 from trainables.models import Classifier
 
 

@@ -12,8 +12,8 @@ from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
+from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.groups import GROUPS
-from trainables.evaluations.images import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.influence import INFLUENCE
 from trainables.evaluations.localisation import LOCALISATION
 from trainables.evaluations.multilabel import MULTILABEL

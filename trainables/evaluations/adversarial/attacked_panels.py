@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.cams import contrastive_cams, draw_panel, hirescam
+from trainables.cams import contrastive_cams, hirescam
 from trainables.data import Batch
+from trainables.drawing import draw_panel
 from trainables.evaluations.adversarial.attacks import Attacked
 from trainables.evaluations.base import EvaluationContext
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from trainables.cams.lettering import drawable, latin
+from trainables.drawing.lettering import drawable, latin
 
 MAX_LETTERS = 60
 """Of a class's name, so that the file's stays within what file systems allow."""

@@ -3,8 +3,8 @@
 import torch
 from PIL import Image, ImageDraw
 
-from trainables.cams.colours import FAINT, FRAME, INK, overlay, to_image
-from trainables.cams.lettering import line_height, write
+from trainables.drawing.colours import FAINT, FRAME, INK, overlay, to_image
+from trainables.drawing.lettering import line_height, write
 
 BAR_WIDTH, LEGEND_WIDTH = 14, 104
 LEGEND_SIZE = 13

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from trainables.cams.colours import FAINT, FRAME, INK, PAPER, to_image
-from trainables.cams.lettering import font, line_height, wrap, write
+from trainables.drawing.colours import FAINT, FRAME, INK, PAPER, to_image
+from trainables.drawing.lettering import font, line_height, wrap, write
 
 Ramp = tuple[tuple[float, float, float], ...]
 """Colours at equal distances from zero to the end of the scale."""

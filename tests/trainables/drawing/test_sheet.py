@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.evaluations.images.sheet import CAPTION_LINES, MIN_LEGEND, Row, Tile, draw_sheet, slot_width
+from trainables.drawing.sheet import CAPTION_LINES, MIN_LEGEND, Row, Tile, draw_sheet, slot_width
 
 LONG = "Grand basset griffon vendéen de l'île de Saint-Barthélemy " * 6
 

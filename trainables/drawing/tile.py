@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.cams.colours import overlay, pale_grey, to_image
+from trainables.drawing.colours import overlay, pale_grey, to_image
 
 TALLEST = 1.5
 """Largest height of a tile, in widths of the space that it has."""

@@ -5,8 +5,8 @@ from math import nan
 import pytest
 import torch
 
-from trainables.evaluations.images.choice import choose_classes, choose_rows
-from trainables.evaluations.images.readings import Readings
+from trainables.evaluations.galleries.choice import choose_classes, choose_rows
+from trainables.evaluations.galleries.readings import Readings
 
 LABELS = torch.tensor([0, 0, 1, 0, 0, 1, 0, 0, 2])
 

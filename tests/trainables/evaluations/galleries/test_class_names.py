@@ -1,6 +1,6 @@
 import pytest
 
-from trainables.evaluations.images.class_names import MAX_LETTERS, file_names, readable_names
+from trainables.evaluations.galleries.class_names import MAX_LETTERS, file_names, readable_names
 
 
 @pytest.mark.parametrize(

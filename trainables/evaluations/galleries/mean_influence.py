@@ -12,9 +12,9 @@ from torch import Tensor
 from trainables.cams import reduce_background
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.cutouts import bounding_box
-from trainables.evaluations.images.mean_sheet import Around, draw_means
-from trainables.evaluations.images.object_frame import SURROUND, align
-from trainables.evaluations.images.readings import read_sample
+from trainables.evaluations.galleries.mean_sheet import Around, draw_means
+from trainables.evaluations.galleries.object_frame import SURROUND, align
+from trainables.evaluations.galleries.readings import read_sample
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 
 GRID = 32

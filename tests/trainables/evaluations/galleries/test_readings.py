@@ -5,7 +5,7 @@ import torch
 
 from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from trainables.evaluations import NotPossibleError
-from trainables.evaluations.images.readings import read_sample
+from trainables.evaluations.galleries.readings import read_sample
 from trainables.models import Classifier
 
 

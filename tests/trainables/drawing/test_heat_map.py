@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.evaluations.images.heat_map import HEAT, SIDE, UNKNOWN, WATER, HeatMap, Ramp, colours, draw_heat_maps
+from trainables.drawing.heat_map import HEAT, SIDE, UNKNOWN, WATER, HeatMap, Ramp, colours, draw_heat_maps
 
 RAMP = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0))
 

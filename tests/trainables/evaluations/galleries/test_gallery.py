@@ -14,7 +14,7 @@ from tests.trainables.evaluations.conftest import Images, four_images, linear_cl
 from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult
-from trainables.evaluations.images import GALLERY
+from trainables.evaluations.galleries import GALLERY
 from trainables.models import Classifier
 
 COLOURS = [(0.9, 0.1), (0.6, 0.1), (0.9, 0.0), (0.1, 0.9), (0.2, 0.5), (0.0, 0.9)]

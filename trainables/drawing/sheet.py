@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from trainables.cams.colours import FAINT, FRAME, INK, PAPER
-from trainables.cams.legend import LEGEND_WIDTH, draw_legend
-from trainables.cams.lettering import font, line_height, wrap, write
+from trainables.drawing.colours import FAINT, FRAME, INK, PAPER
+from trainables.drawing.legend import LEGEND_WIDTH, draw_legend
+from trainables.drawing.lettering import font, line_height, wrap, write
 
 MAX_WIDTH = 1600
 MARGIN, GAP = 20, 12

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
-from trainables.evaluations.images.heat_map import WATER, HeatMap, draw_heat_maps
-from trainables.evaluations.images.object_frame import Frame, in_box
+from trainables.drawing.heat_map import WATER, HeatMap, draw_heat_maps
+from trainables.evaluations.galleries.object_frame import Frame, in_box
 
 TITLE = "Where the influence lies"
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from PIL import Image
 
-from trainables.cams.colours import to_image
 from trainables.data import Batch
+from trainables.drawing.colours import to_image
+from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
+from trainables.drawing.tile import draw_map, tile_image
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.images.choice import Rows, choose_classes, choose_rows
-from trainables.evaluations.images.class_names import file_names, readable_names
-from trainables.evaluations.images.readings import Readings, read_sample
-from trainables.evaluations.images.sheet import Row, Tile, draw_sheet, slot_width
-from trainables.evaluations.images.tile import draw_map, tile_image
+from trainables.evaluations.galleries.choice import Rows, choose_classes, choose_rows
+from trainables.evaluations.galleries.class_names import file_names, readable_names
+from trainables.evaluations.galleries.readings import Readings, read_sample
 from trainables.evaluations.result import EvaluationResult
 
 NOTE = (

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.cams.colours import FAINT, FRAME, INK, PAPER, overlay, pale_grey, to_image
-from trainables.cams.legend import LEGEND_WIDTH, draw_legend
-from trainables.cams.lettering import font, line_height, wrap, write
+from trainables.drawing.colours import FAINT, FRAME, INK, PAPER, overlay, pale_grey, to_image
+from trainables.drawing.legend import LEGEND_WIDTH, draw_legend
+from trainables.drawing.lettering import font, line_height, wrap, write
 
 MIN_CELL, MAX_CELL = 160, 336
 MARGIN, GAP = 20, 12

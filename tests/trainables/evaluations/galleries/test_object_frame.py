@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.cutouts import Box
-from trainables.evaluations.images.object_frame import align, in_box
+from trainables.evaluations.galleries.object_frame import align, in_box
 
 COUNT = torch.arange(16.0).view(4, 4)
 

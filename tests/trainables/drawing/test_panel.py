@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.cams import draw_panel
-from trainables.cams.panel import DIMMED, GAP, LEGEND_WIDTH, MARGIN, MIN_CELL
+from trainables.drawing import draw_panel
+from trainables.drawing.panel import DIMMED, GAP, LEGEND_WIDTH, MARGIN, MIN_CELL
 
 IMAGE = torch.full((3, 40, 40), 0.5)
 MAPS = torch.zeros(4, 4, 4)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.evaluations.images.tile import draw_map, outline, tile_image
+from trainables.drawing.tile import draw_map, outline, tile_image
 
 
 def pixels(image: Image.Image) -> Tensor:

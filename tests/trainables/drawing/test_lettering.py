@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from trainables.cams.lettering import drawable, font, latin, wrap
+from trainables.drawing.lettering import drawable, font, latin, wrap
 
 MISSING = "\U0010ffff"
 

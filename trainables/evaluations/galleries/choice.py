@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from trainables.evaluations.images.readings import Readings
+from trainables.evaluations.galleries.readings import Readings
 
 
 @dataclass(frozen=True, slots=True)

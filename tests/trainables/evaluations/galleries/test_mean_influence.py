@@ -4,10 +4,10 @@ import torch
 from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
 from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_subject, object_reader
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
-from trainables.evaluations.images import MEAN_INFLUENCE
-from trainables.evaluations.images.mean_map import GRID, Means, mean_influence
-from trainables.evaluations.images.object_frame import in_box
-from trainables.evaluations.images.readings import read_sample
+from trainables.evaluations.galleries import MEAN_INFLUENCE
+from trainables.evaluations.galleries.mean_influence import GRID, Means, mean_influence
+from trainables.evaluations.galleries.object_frame import in_box
+from trainables.evaluations.galleries.readings import read_sample
 from trainables.models import Classifier
 
 INFLUENCE = torch.tensor([[[1.0, 3.0], [0.0, 0.0]], [[0.0, 0.0], [200.0, 200.0]], [[0.0, 0.0], [0.0, 0.0]]])
