@@ -14,10 +14,12 @@ from trainables.evaluations.result import Curve, EvaluationResult
 from trainables.json_file import BrokenFileError
 from trainables.trial_folder import read_json, write_json
 
+GRIDS = "grids.json"
+
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """`<folder>/<part>.json`, with images in `<folder>/<part>/<name>.png`.
+    """`<folder>/<part>.json`, with images in `<folder>/<part>/<name>.png` and grids in `<folder>/<part>/grids.json`.
 
     A part is kept as long as what it was computed from stays the same.
     """
@@ -54,7 +56,10 @@ class EvaluationFiles:
             old.unlink()
         for name, image in result.images.items():
             image.save(folder / f"{name}.png")
-        if not result.images:
+        (folder / GRIDS).unlink(missing_ok=True)
+        if result.grids:
+            write_json(folder / GRIDS, dict(result.grids))
+        if not (result.images or result.grids):
             folder.rmdir()
         document: dict[str, Any] = {
             "part": spec.name,

@@ -34,6 +34,8 @@ class EvaluationResult:
     curves: tuple[Curve, ...] = ()
     images: Mapping[str, Image] = field(default_factory=dict)
     """By a name that is safe as a file name."""
+    grids: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    """Maps as rows of numbers, by name, for pages that draw those of several networks on one scale."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """How many images, which seed, radii, thresholds, and what was left out, in JSON's types."""
     samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

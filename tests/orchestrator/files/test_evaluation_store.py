@@ -112,6 +112,14 @@ def test_images_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) ->
     assert files().load(SPEC) == EvaluationResult({"one": 1.0})
 
 
+def test_grids_lie_next_to_the_images(files: Callable[..., EvaluationFiles]) -> None:
+    folder, result = files().folder / "part", EvaluationResult({}, grids={"map": [[1.0, math.nan]]})
+    files().save(SPEC, result, 1)
+    assert json.loads((folder / "grids.json").read_text()) == {"map": [[1.0, None]]}
+    files().save(SPEC, EvaluationResult({}, images={"first": red()}), 1)
+    assert [path.name for path in folder.iterdir()] == ["first.png"]
+
+
 def test_images_of_an_earlier_finding_are_gone(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red(), "second": red()}), 1)
     files(seed=1).save(SPEC, EvaluationResult({"one": 1.0}, images={"third": red()}), 1)

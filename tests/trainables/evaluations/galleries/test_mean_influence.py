@@ -105,6 +105,13 @@ def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifie
     }
 
 
+def test_grids_hold_what_is_drawn(red_or_green: Classifier) -> None:
+    found = run(red_or_green, four_images())
+    assert found.grids["influence"] == [[2.0, 0.5], [0.5, 1.0]]
+    assert [len(row) for row in found.grids["around"]] == [GRID] * GRID
+    assert run(red_or_green, four_images(has_mask=[False] * 4)).grids.keys() == {"influence"}
+
+
 def test_an_image_without_influence_is_counted(red_or_green: Classifier) -> None:
     images = four_images()
     images._images_NCHW[0] = 0
