@@ -14,9 +14,8 @@ from trainables.evaluations.adversarial.attacked_panels import Duel, attacked_pa
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import attack_all, share, stage_tick
-from trainables.evaluations.attribution.maps import at_image_resolution
+from trainables.evaluations.attribution.maps import at_image_resolution, of_class, strongest_rivals
 from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
-from trainables.evaluations.attribution.targets import of_class, strongest_rivals
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.influence import influence_shares
 from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, by_image

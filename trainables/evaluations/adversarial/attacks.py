@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.evaluations.adversarial.ball import Ball
-from trainables.evaluations.attribution.plain_logits import frozen
+from trainables.evaluations.plain_logits import frozen
 from trainables.models import Classifier
 
 LogitsOf = Callable[[Tensor], Tensor]

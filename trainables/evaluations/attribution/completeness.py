@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from trainables.config.suite import MapName
-from trainables.evaluations.attribution.maps import BLACK
-from trainables.evaluations.attribution.targets import of_class, strongest_rivals
+from trainables.evaluations.attribution.maps import BLACK, of_class, strongest_rivals
 from trainables.models import Classifier
 
 Baseline = Callable[[Classifier, torch.Size], Tensor]

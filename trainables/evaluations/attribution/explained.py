@@ -10,8 +10,7 @@ from torch import Tensor
 
 from trainables.config.suite import MapName
 from trainables.data import Batch
-from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
-from trainables.evaluations.attribution.targets import strongest_rivals
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution, strongest_rivals
 from trainables.evaluations.base import EvaluationContext
 
 

@@ -6,8 +6,8 @@ B batch, C channels, H W image, K classes, S steps.
 import torch
 from torch import Tensor, nn
 
-from trainables.evaluations.attribution.degenerate import is_flat
-from trainables.evaluations.attribution.plain_logits import PlainLogits
+from trainables.evaluations.attribution.maps import is_flat
+from trainables.evaluations.plain_logits import PlainLogits
 from trainables.models import Classifier
 
 

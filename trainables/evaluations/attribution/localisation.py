@@ -5,7 +5,7 @@ B batch, H W image.
 
 from torch import Tensor
 
-from trainables.evaluations.attribution.degenerate import is_empty, is_flat
+from trainables.evaluations.attribution.maps import is_empty, is_flat
 from trainables.evaluations.attribution.quantus_scores import PER_MAP, quantus_scores
 
 OBJECT_THRESHOLD = 0.5

@@ -13,13 +13,13 @@ from torch import Tensor
 from trainables.config.suite import MapName
 from trainables.data import Batch
 from trainables.evaluations.attribution.completeness import COMPLETE, completeness_gaps
-from trainables.evaluations.attribution.concentration import complexities, sparsenesses
-from trainables.evaluations.attribution.degenerate import is_empty, is_flat
 from trainables.evaluations.attribution.explained import Explained, Explainer
 from trainables.evaluations.attribution.flipping import area_under, flipping_curves
-from trainables.evaluations.attribution.further_maps import continuity, contrastivity, max_sensitivity
 from trainables.evaluations.attribution.localisation import localisations, objects_of, pointing_hits
-from trainables.evaluations.attribution.maps import COSTLY
+from trainables.evaluations.attribution.maps import COSTLY, is_empty, is_flat
+from trainables.evaluations.attribution.quantus_scores import complexities, sparsenesses
+from trainables.evaluations.attribution.sensitivity import max_sensitivity
+from trainables.evaluations.attribution.similarity import continuity, contrastivity
 from trainables.evaluations.base import EvaluationContext
 
 CHUNK = 32

@@ -9,11 +9,26 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from trainables.evaluations.attribution.degenerate import is_empty
+from trainables.evaluations.attribution.explained import Explained, Explainer
+from trainables.evaluations.attribution.maps import is_empty
 from trainables.evaluations.attribution.quantus_scores import NUM_WITNESSES, with_witnesses
 
 Explain = Callable[[Tensor, Tensor], Tensor]
 """From images_BCHW and targets_B to map_BHW at the images' resolution, all on the CPU."""
+
+
+def max_sensitivity(explainer: Explainer, images: Explained) -> Tensor:
+    """Return the max-sensitivity by the suite's settings; nan of an empty map."""
+    settings = explainer.context.settings.attribution
+    return max_sensitivities(
+        explainer,
+        images.images_BCHW,
+        images.targets_B,
+        images.map_BHW,
+        radius=settings.sensitivity_radius,
+        num_draws=settings.sensitivity_samples,
+        generators=explainer.generators("max_sensitivity", images),
+    )
 
 
 def max_sensitivities(

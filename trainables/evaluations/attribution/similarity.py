@@ -1,12 +1,13 @@
-"""How alike two maps look.
+"""How alike two maps look: under noise on the image, and of two classes.
 
-B batch, H W image.
+B batch, C channels, H W image.
 """
 
 import torch
 from torch import Tensor
 
-from trainables.evaluations.attribution.degenerate import is_flat
+from trainables.evaluations.attribution.explained import Explained, Explainer
+from trainables.evaluations.attribution.maps import is_flat
 
 MIN_SIDE = 6
 """SSIM's window of 11 pixels is mirrored at the border, which a smaller image cannot."""
@@ -31,6 +32,23 @@ def structural_similarities(reference_BHW: Tensor, other_BHW: Tensor) -> Tensor:
     )
     assert isinstance(found_B, Tensor)
     return found_B.masked_fill(is_flat(reference_BHW), torch.nan)
+
+
+def continuity(explainer: Explainer, images: Explained) -> Tensor:
+    """Return the SSIM with the map of `clamp(x + sigma*N(0,1), 0, 1)` for the same target; nan of a flat map."""
+    noise_BCHW = [
+        torch.randn(image_CHW.shape, generator=generator)
+        for image_CHW, generator in zip(images.images_BCHW, explainer.generators("continuity", images), strict=True)
+    ]
+    sigma = explainer.context.settings.attribution.noise_sigma
+    noised_BCHW = (images.images_BCHW + sigma * torch.stack(noise_BCHW)).clamp(0, 1)
+    return structural_similarities(images.map_BHW, explainer(noised_BCHW, images.targets_B))
+
+
+def contrastivity(explainer: Explainer, images: Explained) -> Tensor:
+    """Return the SSIM with the map of the strongest rival; nan where either is flat."""
+    rival_BHW = explainer(images.images_BCHW, images.rivals_B)
+    return structural_similarities(images.map_BHW, rival_BHW).masked_fill(is_flat(rival_BHW), torch.nan)
 
 
 def _stretched(map_BHW: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ from trainables.evaluations.attribution.completeness import COMPLETE
 from trainables.evaluations.attribution.flipping import even_steps
 from trainables.evaluations.attribution.localisation import OBJECT_THRESHOLD, has_object, objects_of
 from trainables.evaluations.attribution.maps import BLACK, MAPS
-from trainables.evaluations.attribution.plain_logits import frozen
 from trainables.evaluations.attribution.scores import Scores, scores_of
 from trainables.evaluations.attribution.similarity import MIN_SIDE
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
+from trainables.evaluations.plain_logits import frozen
 from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_image
 
 DIRECTIONS: dict[str, Direction] = {

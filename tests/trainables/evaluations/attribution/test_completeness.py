@@ -5,7 +5,7 @@ from tests.trainables.evaluations.attribution.networks import make_images, small
 from trainables.config.suite import AttributionSuite, MapName
 from trainables.evaluations.attribution.completeness import COMPLETE, completeness_gaps
 from trainables.evaluations.attribution.maps import MAPS
-from trainables.evaluations.attribution.plain_logits import frozen
+from trainables.evaluations.plain_logits import frozen
 
 IMAGES = make_images(4)
 SIZE = IMAGES.shape[1:]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.trainables.evaluations.attribution.networks import make_images, red_against_green, small_network
 from trainables.evaluations.attribution.flipping import area_under, even_steps, flipping_curves
-from trainables.evaluations.attribution.plain_logits import PlainLogits
+from trainables.evaluations.plain_logits import PlainLogits
 from trainables.models import Classifier
 
 RED = torch.tensor([[1.0, 0.5], [0.0, 0.25]])

@@ -1,6 +1,7 @@
 from copy import deepcopy
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,8 +9,8 @@ from torch import Tensor
 from tests.trainables.evaluations.attribution.networks import make_images, red_against_green, small_network
 from trainables.cams import hirescam
 from trainables.config.suite import AttributionSuite, MapName
-from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
-from trainables.evaluations.attribution.plain_logits import PlainLogits, frozen
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution, eigencam, of_class, strongest_rivals
+from trainables.evaluations.plain_logits import PlainLogits, frozen
 from trainables.models import Classifier
 
 SETTINGS = AttributionSuite(integration_steps=16)
@@ -136,3 +137,49 @@ def test_interpolation_by_hand() -> None:
 
 def test_a_map_of_the_images_size_stays_as_it_is() -> None:
     assert torch.equal(at_image_resolution(IMAGES[:, 0], (8, 8)), IMAGES[:, 0])
+
+
+def test_eigencam_by_hand() -> None:
+    """Both features are multiples of one pattern, so that `A = u (1, 2)^T` and `A v_1 = sqrt(5) u`."""
+    pattern = torch.tensor([[3.0, 0.0], [1.0, 2.0]])
+    features = torch.stack([pattern, 2 * pattern]).unsqueeze(0)
+    torch.testing.assert_close(eigencam(features), 5**0.5 * pattern.unsqueeze(0))
+
+
+@pytest.mark.parametrize("num_features", [2, 40])
+def test_eigencam_agrees_with_numpy_but_for_the_sign(num_features: int) -> None:
+    features = torch.randn(3, num_features, 4, 5, generator=torch.Generator().manual_seed(0))
+    found = eigencam(features)
+    for map_HW, features_FHW in zip(found, features, strict=True):
+        cells = features_FHW.flatten(1).T.double().numpy()
+        expected = torch.from_numpy(cells @ np.linalg.svd(cells)[2][0]).view(4, 5).float()
+        sign = torch.sign((map_HW * expected).sum())
+        torch.testing.assert_close(map_HW, sign * expected, rtol=1e-4, atol=1e-5)
+        assert (map_HW * features_FHW.mean(0)).sum() > 0
+
+
+def test_eigencam_of_features_that_are_nowhere_negative_is_nowhere_negative() -> None:
+    features = torch.rand(20, 7, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert (eigencam(features) >= 0).all()
+    assert (eigencam(-features) <= 0).all()
+
+
+def test_eigencam_of_zeros_is_zero() -> None:
+    assert torch.equal(eigencam(torch.zeros(2, 3, 4, 4)), torch.zeros(2, 4, 4))
+
+
+def test_eigencam_of_an_image_does_not_depend_on_its_batch() -> None:
+    features = torch.randn(3, 5, 4, 4, generator=torch.Generator().manual_seed(1))
+    together = eigencam(features)
+    for index in range(3):
+        torch.testing.assert_close(eigencam(features[index : index + 1])[0], together[index])
+
+
+def test_the_strongest_rival_is_the_highest_of_the_others() -> None:
+    logits = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [-5.0, -7.0, -6.0]])
+    assert strongest_rivals(logits, torch.tensor([0, 2, 0])).tolist() == [1, 0, 2]
+
+
+def test_one_class_of_each_image_is_picked() -> None:
+    maps = torch.arange(12.0).view(2, 3, 1, 2)
+    assert of_class(maps, torch.tensor([2, 0])).tolist() == [[[4.0, 5.0]], [[6.0, 7.0]]]

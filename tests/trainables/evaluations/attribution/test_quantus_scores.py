@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.evaluations.attribution.concentration import complexities, sparsenesses
+from trainables.evaluations.attribution.quantus_scores import complexities, sparsenesses
 
 Metric = Callable[[Tensor], Tensor]
 ONE_PIXEL = torch.tensor([[0.0, 0.0], [0.0, -3.0]])
