@@ -37,10 +37,11 @@ demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best t
 test: $(STAMP)  ## every test that needs no GPU and no foreign data
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not gpu and not data" $(ARGS)
 
-check: $(STAMP)  ## format, lint and types; changes nothing
+check: $(STAMP)  ## format, lint, types and imports; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(STAMP)  ## rewrite what ruff can put right by itself
 	$(BIN)/ruff check --fix .

@@ -28,8 +28,8 @@ from trainables.losses.precision import loss_dtype
 from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
 if TYPE_CHECKING:
-    from trainables.data import Batch
-    from trainables.models import Output
+    from trainables.data.batch import Batch
+    from trainables.models.output import Output
 
 
 class Objective(Protocol):
