@@ -1,12 +1,20 @@
 # Needs python3 (3.11 or newer, with venv), make and a shell; everything else goes into .venv.
 # Another interpreter: make PYTHON=python3.12. Arguments for pytest: make test ARGS="-k config".
+# No GPU: make setup CPU=1 takes torch without CUDA from PyTorch's own index.
 
 PYTHON ?= python3
 ARGS ?=
+CPU ?=
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
 CAMPAIGN := $(BIN)/campaign
 BENCHMARKS := cli_start loader_throughput objective_step train_throughput trial_overhead
+
+PIP_INSTALL := $(BIN)/python -m pip install --prefer-binary --no-compile --constraint constraints.txt
+# pip compiles on one core, this on all; it fails on the templates that some packages ship as .py files.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null 2>&1 || true
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -16,15 +24,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## make .venv with everything in it; a second call does nothing
+setup: $(STAMP)  ## make .venv with what the demo needs; a second call does nothing
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); CAMpaign needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --prefer-binary --no-compile --constraint constraints.txt --editable '.[dev]'
-	@# pip compiles on one core, this on all; it fails on the templates that some packages ship as .py files.
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null 2>&1 || true
+	$(if $(CPU),$(PIP_INSTALL) --no-deps --index-url $(TORCH_INDEX) torch torchvision)
+	$(PIP_INSTALL) --editable .
+	@$(COMPILE)
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)  # what tests and checks need besides
+	$(PIP_INSTALL) --editable '.[dev]'
+	@$(COMPILE)
 	@touch $@
 
 demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best to two workers, evaluation, report
@@ -34,16 +47,16 @@ demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best t
 	$(CAMPAIGN) report demo
 	@echo "Read the report above in a browser; 'campaign ui' shows every run in MLflow."
 
-test: $(STAMP)  ## every test that needs no GPU and no foreign data
+test: $(DEV_STAMP)  ## every test that needs no GPU and no foreign data
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not gpu and not data" $(ARGS)
 
-check: $(STAMP)  ## format, lint, types and imports; changes nothing
+check: $(DEV_STAMP)  ## format, lint, types and imports; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-format: $(STAMP)  ## rewrite what ruff can put right by itself
+format: $(DEV_STAMP)  ## rewrite what ruff can put right by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -58,7 +71,7 @@ constraints:  ## write constraints.txt from what .venv holds
 	@{ echo "# Exact versions of '.[dev]' for Linux, CPython 3.11 and newer; written by 'make constraints' from .venv."; \
 	  sed 's/+.*//' constraints.txt.new | LC_ALL=C sort -f; } > constraints.txt
 	@rm constraints.txt.new
-	@touch $(STAMP)
+	@touch $(STAMP) $(DEV_STAMP)
 
 clean:  ## remove caches and build outputs; keeps .venv and campaign-data
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
