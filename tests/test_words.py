@@ -1,0 +1,90 @@
+"""Replaced words stay out of code, messages and pages: the new ones are those that users of our libraries know."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACES = ("orchestrator", "trainables", "search_spaces", "benchmarks", "tests", "docs", "README.md", "CHANGELOG.md")
+SUFFIXES = {".j2", ".js", ".md", ".py", ".yaml"}
+
+# A regular expression for what is no longer written, what is written instead, and a text that holds it.
+REPLACED = [
+    (r"FolderOfPoint", "TrialSampler", "class FolderOfPoint:"),
+    (r"RecordEnds", "TrialOutcomeCallback", "callbacks=[RecordEnds()]"),
+    (r"TrialSetting", "SweepContext", "setting: TrialSetting"),
+    (r"\b_settle\b", "close_interrupted_trials", "def _settle(folder):"),
+    (r"\bKeeper\b", "EvaluationStore", "class Keeper:"),
+    (r"kept_provenance", "read_provenance", "from files import kept_provenance"),
+    (r"NONE_KEPT", "NO_INDEX", "index = NONE_KEPT"),
+    (r"\bWatch(er)?\b", "ProgressListener", "def run(watcher: Watcher)"),
+    (r"\bleaving\.", "preemption_notice", "if leaving.ask():"),
+    (r"take_up", "restore", "def take_up(folder):"),
+    (r"EpochSoFar", "PartialEpoch", "so_far = EpochSoFar()"),
+    (r"RunView", "RunWriter", "class RunView(Protocol):"),
+    (r"\bfirst_use\b", "migration_lock", "with first_use(uri):"),
+    (r"figures_of_merit", "metric_catalogue", "import figures_of_merit"),
+    (r"\bwording\b", "formatting", "from results import wording"),
+    (r"\bSubject\b", "EvaluationContext", "def run(subject: Subject)"),
+    (r"\bPatient\b", "DoctorOptions", "class Patient:"),
+    (r"\bLOOKS\b", "CHECKS", "for look in LOOKS:"),
+    (r"average_with_batch", "ema_decay_with_batch", "average_with_batch: true"),
+    (r"children_but", "without_children", "def children_but(module):"),
+    (r"\b(MOST|LONGEST|FEWEST)_", "MAX_ or MIN_", "MOST_TRIALS = 8"),
+]
+
+# Text in which a replaced word is right, and why.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of every file that people write."""
+    for place in PLACES:
+        paths = [ROOT / place] if (ROOT / place).is_file() else sorted((ROOT / place).rglob("*"))
+        for path in paths:
+            if path.suffix in SUFFIXES and path != Path(__file__):
+                yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def uses(pattern: str, path: str, text: str) -> list[str]:
+    """Return the place and the text of each use of a replaced word."""
+    lines = enumerate(text.splitlines(), 1)
+    return [
+        f"{path}:{number}: {found[0]}"
+        for number, line in lines
+        if (found := re.search(pattern, without_exceptions(line)))
+    ]
+
+
+def without_exceptions(line: str) -> str:
+    for excepted in EXCEPTIONS:
+        line = line.replace(excepted, "")
+    return line
+
+
+@pytest.fixture(scope="module")
+def written() -> list[tuple[str, str]]:
+    return list(texts())
+
+
+@pytest.mark.parametrize(("pattern", "instead"), [(pattern, instead) for pattern, instead, _ in REPLACED])
+def test_replaced_word_is_not_used(pattern: str, instead: str, written: list[tuple[str, str]]) -> None:
+    assert [use for path, text in written for use in uses(pattern, path, text)] == [], f"write {instead}"
+
+
+@pytest.mark.parametrize(("pattern", "example"), [(pattern, example) for pattern, _, example in REPLACED])
+def test_planted_word_is_found(pattern: str, example: str) -> None:
+    (use,) = uses(pattern, "some.py", f"x = 1\n{example}\n")
+    assert use.startswith("some.py:2: ")
+
+
+def test_every_place_is_read(written: list[tuple[str, str]]) -> None:
+    assert {path.split("/")[0] for path, _ in written} == set(PLACES)
+    assert {Path(path).suffix for path, _ in written} == SUFFIXES
+
+
+@pytest.mark.parametrize("excepted", EXCEPTIONS)
+def test_every_exception_is_still_used(excepted: str, written: list[tuple[str, str]]) -> None:
+    assert any(excepted in text for _, text in written)
