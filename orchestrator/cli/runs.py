@@ -10,7 +10,7 @@ from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
     from orchestrator.launch.evaluation import EvaluationOrder
-    from trainables.evaluations import Metrics, PartsFailedError, ProgressListener
+    from trainables.evaluations import EvaluationsFailedError, Metrics, ProgressListener
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +91,7 @@ def evaluate(
     from orchestrator.launch.suite_progress import SuiteProgress
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError, parse_assignments
-    from trainables.evaluations import PartsFailedError, select
+    from trainables.evaluations import EvaluationsFailedError, select
 
     try:
         parts = select(suite)
@@ -112,7 +112,7 @@ def evaluate(
             results = evaluate_on_ray(orders, watches, address=address)
     documents: list[dict[str, Any]] = []
     for name, order, result in zip(names, orders, results, strict=True):
-        metrics = result.metrics if isinstance(result, PartsFailedError) else result
+        metrics = result.metrics if isinstance(result, EvaluationsFailedError) else result
         document: dict[str, Any] = {"run": name, "run_id": None, "metrics": {}}
         if isinstance(result, Exception):
             note(f"error: {name}: {result}")
@@ -129,13 +129,13 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _evaluate_here(order: "EvaluationOrder", listener: "ProgressListener") -> "Metrics | PartsFailedError":
+def _evaluate_here(order: "EvaluationOrder", listener: "ProgressListener") -> "Metrics | EvaluationsFailedError":
     from orchestrator.launch.evaluation import evaluate_run
-    from trainables.evaluations import PartsFailedError
+    from trainables.evaluations import EvaluationsFailedError
 
     try:
         return evaluate_run(order.on_all_cores(), listener)
-    except PartsFailedError as error:
+    except EvaluationsFailedError as error:
         return error
 
 

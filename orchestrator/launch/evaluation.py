@@ -16,7 +16,7 @@ from orchestrator.launch.trials import draw_curves
 from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, override
 from trainables.data import NO_INDEX, DataBundle, build_data
-from trainables.evaluations import QUICK, Metrics, PartsFailedError, ProgressListener, reports
+from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder, read_json, write_json
@@ -62,7 +62,7 @@ def evaluate_run(order: EvaluationOrder, listener: ProgressListener | None = Non
     Raises:
         ConfigError: The overrides or the data do not fit the network.
         FileNotFoundError: The run has no checkpoint yet.
-        PartsFailedError: Some parts failed; the others are kept.
+        EvaluationsFailedError: Some parts failed; the others are kept.
     """
     config, folder = order.config(), order.folder
     context = LocalContext(folder)
@@ -79,7 +79,7 @@ def evaluate_run(order: EvaluationOrder, listener: ProgressListener | None = Non
     failed = None
     try:
         metrics = evaluate(config, context, model, data, order.parts, listener=listener, store=store)
-    except PartsFailedError as error:
+    except EvaluationsFailedError as error:
         metrics, failed = error.metrics, error
     path = order.parts_path.with_name(f"{order.parts_path.name}.json")
     # What a part no longer reports, for it was measured on other settings, must not stay beside what it does.

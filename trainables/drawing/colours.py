@@ -28,7 +28,7 @@ def overlay(values_HW: Tensor, grey_HW: Tensor) -> Tensor:
 
 
 def pale_grey(image_CHW: Tensor) -> Tensor:
-    """Return an image's luminance of shape H,W, lightened so that colours show on its dark parts too."""
+    """Return an image's luminance of shape H,W, lightened so that colours also show where it is dark."""
     luminance_HW = (image_CHW * _as_column(LUMINANCE)).sum(0)
     return BLACK_POINT + (1 - BLACK_POINT) * luminance_HW
 

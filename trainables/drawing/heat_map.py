@@ -1,4 +1,4 @@
-"""Maps of quantities that are never negative, each beside a bar with the numbers of its scale.
+"""Maps of quantities that are never negative, each next to a bar with the numbers of its scale.
 
 C colours, H W map.
 """
@@ -26,7 +26,7 @@ NOTE_LINES = 5
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """A map with the words above it and the numbers beside it."""
+    """A map with its heading and note, and the numbers of its scale."""
 
     heading: str
     note: str

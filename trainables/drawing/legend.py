@@ -1,4 +1,4 @@
-"""The scale of signed maps, drawn beside them."""
+"""The scale of signed maps, drawn next to them."""
 
 import torch
 from PIL import Image, ImageDraw
@@ -11,7 +11,7 @@ LEGEND_SIZE = 13
 
 
 def draw_legend(panel: Image.Image, corner: tuple[int, int], height: int, ends: tuple[str, str]) -> None:
-    """Draw a bar with `corner` as its upper left, and its upper and lower end, for own class and rival, beside it."""
+    """Draw a bar with `corner` as its upper left, and its upper and lower end, for own class and rival, next to it."""
     left, top = corner
     values_HW = torch.linspace(1, -1, height).view(-1, 1).expand(-1, BAR_WIDTH)
     panel.paste(to_image(overlay(values_HW, torch.ones(height, BAR_WIDTH))), (left, top))

@@ -1,4 +1,4 @@
-"""One image's ContrastiveCAMs side by side, to be looked at.
+"""One image's ContrastiveCAMs side by side.
 
 C channels, K classes, H W image or map.
 """

@@ -18,7 +18,7 @@ MIN_COLUMNS, MIN_SLOT, MAX_SLOT, MIN_LEGEND = 5, 120, 170, 100
 
 @dataclass(frozen=True)
 class Tile:
-    """An image, its map, which has the same size, and what is written under them, one entry a line or more."""
+    """An image, its map of the same size, and the captions under them, each on its own line."""
 
     image: Image.Image
     map: Image.Image
@@ -41,7 +41,7 @@ def slot_width(num_tiles: int) -> int:
 
 
 def draw_sheet(title: str, note: str, rows: Sequence[Row], *, slot: int) -> Image.Image:
-    """Draw the rows below each other, with the colours' meaning beside the first that has a map.
+    """Draw the rows below each other, with the legend next to the first that has a map.
 
     Args:
         title: The sheet's title.

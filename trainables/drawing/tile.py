@@ -1,4 +1,4 @@
-"""An image and its map at the size in which a contact sheet shows them.
+"""An image and its map at the size of a tile of a contact sheet.
 
 C channels, H W image or map.
 """
@@ -48,9 +48,9 @@ def draw_map(image_CHW: Tensor, map_HW: Tensor, object_HW: Tensor | None) -> Ima
 
 
 def outline(object_HW: Tensor) -> Tensor:
-    """Return the pixels of an object, bool, that touch a pixel that is none of it."""
-    outside_1HW = functional.max_pool2d((~object_HW).float().unsqueeze(0), 3, stride=1, padding=1)
-    return object_HW & (outside_1HW.squeeze(0) > 0)
+    """Return the pixels of an object, bool, that touch a pixel of the background."""
+    background_1HW = functional.max_pool2d((~object_HW).float().unsqueeze(0), 3, stride=1, padding=1)
+    return object_HW & (background_1HW.squeeze(0) > 0)
 
 
 def _resize(values_HW: Tensor, like_CHW: Tensor, mode: str) -> Tensor:

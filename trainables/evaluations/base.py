@@ -1,4 +1,4 @@
-"""What an evaluation is: a name, what it needs, and a function from a trained network to a finding.
+"""What an evaluation is: a name, what it needs, and a function from a trained network to a result.
 
 N samples, B batch, K classes, C channels, H W image.
 """
@@ -22,14 +22,14 @@ Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adv
 Direction = Literal["max", "min"]
 Need = Literal["masks", "images of several labels", "shift"]
 Tick = Callable[[int, int], None]
-"""Called with how much of the evaluation that is running is done, and of how much."""
+"""Called with how many steps of the running evaluation are done, and with how many there are."""
 
 
 @dataclass(frozen=True)
 class EvaluationContext:
     """A trained network, in eval mode, and the data it is evaluated on.
 
-    With several workers each predicts its share, and `gather` hands every worker the whole.
+    With several workers each predicts its share, and `gather` gives every worker all predictions.
     """
 
     model: Classifier
@@ -54,7 +54,7 @@ class EvaluationContext:
 
     @cached_property
     def sampled(self) -> Batch:
-        """The validation images that the parts of the suite look at, on the CPU."""
+        """The sampled validation images that most evaluations use, on the CPU."""
         return self.validation_sample()
 
     def validation_sample(self, size: int | None = None) -> Batch:
@@ -87,7 +87,7 @@ class EvaluationContext:
         return images.__getitems__(self.draws(images, size))
 
     def draws(self, images: ImageSet, size: int | None = None) -> list[Draw]:
-        """Return which images `sample` takes; a smaller sample is part of a larger one."""
+        """Return which images `sample` takes; a smaller sample is a subset of a larger one."""
         assert self.world_size == 1, "one process evaluates a sample"
         order_N = torch.randperm(len(images), generator=self.generator("sample"))
         chosen = order_N[: size or self.settings.sample].sort().values
@@ -100,15 +100,15 @@ class EvaluationContext:
     def logits(self, images_NCHW: Tensor) -> Tensor:
         """Return logits_NK on the CPU in float32, a batch at a time and without gradients."""
         with torch.inference_mode():
-            parts = [self.model(part.to(self.device)).logits.float().cpu() for part in self.chunks(images_NCHW)]
-        return torch.cat(parts)
+            chunks = [self.model(chunk.to(self.device)).logits.float().cpu() for chunk in self.chunks(images_NCHW)]
+        return torch.cat(chunks)
 
     def chunks(self, tensor_N: Tensor) -> tuple[Tensor, ...]:
-        """Return consecutive parts of at most `batch_size`."""
+        """Return consecutive chunks of at most `batch_size`."""
         return torch.split(tensor_N, self.batch_size)
 
     def offers(self, need: Need) -> bool:
-        """Return whether this subject has what an evaluation may need."""
+        """Return whether the data have what an evaluation may need."""
         match need:
             case "masks":
                 return bool(self.validation.has_mask_N.any())
@@ -127,7 +127,7 @@ class EvalSpec:
     directions: Mapping[str, Direction | None]
     """Metric name, or pattern with `*`, to the direction in which it is better; None where neither is."""
     run: Callable[[EvaluationContext], EvaluationResult]
-    """Raises NotPossibleError where the subject lacks what it needs beyond `needs`."""
+    """Raises NotPossibleError where the network or the data lack what it needs beyond `needs`."""
     needs: frozenset[Need] = frozenset()
     still_holds: Callable[[EvaluationContext, EvaluationResult], bool] = lambda context, kept: True  # noqa: ARG005
-    """Whether a finding that was kept is still of the images there are, besides those of the data sets."""
+    """Whether a stored result is still of the images there are, other than those of the data sets."""

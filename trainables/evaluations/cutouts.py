@@ -37,7 +37,7 @@ def bounding_box(object_HW: Tensor) -> Box | None:
 
 
 def neighbour_box(box: Box, height: int, width: int) -> Box | None:
-    """Return the largest box of an image beside `box`; None where `box` covers the image.
+    """Return the largest box of an image next to `box`; None where `box` covers the image.
 
     It is one of the four strips from edge to edge of the image: above, below, left or right of `box`, of equal ones
     the first.
@@ -65,19 +65,19 @@ def tile_over(image_CHW: Tensor, box: Box, tile: Box) -> Tensor:
 
 
 def can_be_tiled(object_HW: Tensor) -> bool:
-    """Return whether there is an object, and beside its bounding box a strip without it."""
+    """Return whether there is an object, and next to its bounding box a strip without it."""
     box = bounding_box(object_HW)
     return box is not None and neighbour_box(box, *object_HW.shape) is not None
 
 
 def tiled_background(image_CHW: Tensor, object_HW: Tensor) -> Tensor:
-    """Return the image with the object's bounding box tiled over by the largest box beside it.
+    """Return the image with the object's bounding box tiled over by the largest box next to it.
 
     This is the Only-BG-T of Xiao et al. 2021, "Noise or Signal", and the tiling of Moayeri et al. 2022, "Hard
     ImageNet", with one box around all of the image's objects.
 
     Raises:
-        ValueError: If the image has no object, or no box beside it; `can_be_tiled` says so beforehand.
+        ValueError: If the image has no object, or no box next to it; `can_be_tiled` checks this.
     """
     box = bounding_box(object_HW)
     tile = neighbour_box(box, *object_HW.shape) if box else None
@@ -87,7 +87,7 @@ def tiled_background(image_CHW: Tensor, object_HW: Tensor) -> Tensor:
 
 
 def box_masks(object_BHW: Tensor) -> Tensor:
-    """Return 1 in each object's bounding box and 0 outside, BHW."""
+    """Return 1 in each object's bounding box and 0 elsewhere, BHW."""
     masks_BHW = torch.zeros_like(object_BHW)
     for mask_HW, object_HW in zip(masks_BHW, object_BHW, strict=True):
         box = bounding_box(object_HW)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trainables.cams import contrastive_cams, hirescam
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.masked_sample import masked_sample
+from trainables.evaluations.masked_sample import MaskedSample, masked_sample
 from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_image
 
 CURVE_THRESHOLDS = tuple(step / 20 for step in range(20))
@@ -47,7 +47,7 @@ def energy_on_object(energy_BHW: Tensor, object_BHW: Tensor) -> Tensor:
 def overlap(energy_BHW: Tensor, object_BHW: Tensor, *, threshold: float) -> Tensor:
     """Return the intersection over union of the object and of where `a > threshold * max a`.
 
-    A pixel that is object in part counts with that part. The result is nan where a or the object is empty.
+    A pixel counts with its share of object. The result is nan where a or the object is empty.
     """
     seen_BHW = (energy_BHW > threshold * energy_BHW.amax((1, 2), keepdim=True)).to(object_BHW.dtype)
     both_B = torch.minimum(seen_BHW, object_BHW).sum((1, 2))
@@ -64,15 +64,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         raise NotPossibleError("a network with one class has no rival to contrast it with")
     sample = masked_sample(context)
     threshold = context.settings.background.iou_threshold
-    energies, overlaps = [], []
-    thresholds = (threshold, *CURVE_THRESHOLDS)
-    for indices_B in context.chunks(sample.indices):
-        object_BHW = sample.object_NHW[indices_B]
-        energy_BHW = _energy(context, sample.images_NCHW[indices_B])
-        energies.append(energy_on_object(energy_BHW, object_BHW))
-        overlaps.append(torch.stack([overlap(energy_BHW, object_BHW, threshold=one) for one in thresholds]))
-        context.tick(int(indices_B[-1]) + 1, len(sample))
-    energy_N, overlap_TN = torch.cat(energies).double(), torch.cat(overlaps, 1).double()
+    energy_N, overlap_TN = _measure(context, sample, (threshold, *CURVE_THRESHOLDS))
     num_empty = int(energy_N.isnan().sum())
     if num_empty == len(sample):
         raise NotPossibleError(f"none of the maps of {len(sample)} images has a positive part")
@@ -100,6 +92,18 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "localisation/contrastive_iou_best": by_image(sample.ids, overlap_TN[1 + best]),
         },
     )
+
+
+def _measure(context: EvaluationContext, sample: MaskedSample, thresholds: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return each image's energy on the object and its overlap at each threshold, both float64."""
+    energies, overlaps = [], []
+    for indices_B in context.chunks(sample.indices):
+        object_BHW = sample.object_NHW[indices_B]
+        energy_BHW = _energy(context, sample.images_NCHW[indices_B])
+        energies.append(energy_on_object(energy_BHW, object_BHW))
+        overlaps.append(torch.stack([overlap(energy_BHW, object_BHW, threshold=one) for one in thresholds]))
+        context.tick(int(indices_B[-1]) + 1, len(sample))
+    return torch.cat(energies).double(), torch.cat(overlaps, 1).double()
 
 
 def _curve(curve_T: Tensor) -> Curve:

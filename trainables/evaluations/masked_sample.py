@@ -1,4 +1,4 @@
-"""The sampled images whose object is known, and how a network does on changed versions of them.
+"""The sampled images whose object is known, and a network's accuracy on changed versions of them.
 
 N samples, B batch, C channels, H W image.
 """
@@ -27,7 +27,7 @@ class MaskedSample:
     object_NHW: Tensor
     """The object's share of each pixel: 1 minus the background, so that what a mask leaves open counts as object."""
     settings: dict[str, Any]
-    """What every part that looks at the sample states."""
+    """What every evaluation on the sample reports."""
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -61,7 +61,7 @@ def masked_sample(context: EvaluationContext) -> MaskedSample:
 def accuracies(
     context: EvaluationContext, sample: MaskedSample, changes: Mapping[str, tuple[Change, Tensor]]
 ) -> EvaluationResult:
-    """Find by name the accuracy on changed images, nan where a change has none, and which of them are right.
+    """Return by name the accuracy on changed images, nan where a change has none, and which of them are right.
 
     Args:
         changes: By the metric's name, the change and the indices_N of the images that it is shown on.
@@ -76,13 +76,13 @@ def accuracies(
 
 
 def hits(context: EvaluationContext, sample: MaskedSample, change: Change, indices_N: Tensor) -> Tensor:
-    """Return whether the network still finds each image's label once changed, bool N.
+    """Return whether the network predicts each changed image's label, bool N.
 
-    `change` is called with consecutive parts of `indices_N`, of at most a batch.
+    `change` is called with consecutive chunks of `indices_N`, of at most a batch.
     """
-    found = [
+    correct = [
         context.logits(change(indices_B)).argmax(1) == sample.labels_N[indices_B]
         for indices_B in context.chunks(indices_N)
         if len(indices_B)
     ]
-    return torch.cat([torch.empty(0, dtype=torch.bool), *found])
+    return torch.cat([torch.empty(0, dtype=torch.bool), *correct])

@@ -1,4 +1,4 @@
-"""How well each class is found, and by what, where images show several of them.
+"""Average precision, F1 and influence of each class where images show several.
 
 N samples, K classes, P pairs of a sample and a class that it shows.
 """
@@ -36,20 +36,20 @@ def f1_scores(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
 
     It is nan of a class that no image shows.
     """
-    found_NK, there_NK = logits_NK > 0, targets_NK > 0
-    hits_K = (found_NK & there_NK).sum(0).double()
-    return torch.where(there_NK.any(0), 2 * hits_K / (found_NK.sum(0) + there_NK.sum(0)), torch.nan)
+    predicted_NK, there_NK = logits_NK > 0, targets_NK > 0
+    hits_K = (predicted_NK & there_NK).sum(0).double()
+    return torch.where(there_NK.any(0), 2 * hits_K / (predicted_NK.sum(0) + there_NK.sum(0)), torch.nan)
 
 
 def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
-    """Return the share of `sum |H_k|` that lies outside class k's own object, over pairs of an image and a class.
+    """Return the share of `sum |H_k|` that does not lie on class k's own object, over pairs of an image and a class.
 
     Args:
         foreground_P: `sum_ij |H_k|` on the own object of a class k that the image shows.
         background_P: The same on everything else that is known.
     """
-    outside, total = background_P.double().sum().item(), (foreground_P + background_P).double().sum().item()
-    return outside / total if total else math.nan
+    elsewhere, total = background_P.double().sum().item(), (foreground_P + background_P).double().sum().item()
+    return elsewhere / total if total else math.nan
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:

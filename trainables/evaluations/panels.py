@@ -76,7 +76,7 @@ def _predicted(batch: Batch, logits_K: torch.Tensor, class_names: tuple[str, ...
     """Return the likeliest class; with several labels an image, all that are likelier there than not."""
     ranking = logits_K.argsort(descending=True).tolist()
     if batch.targets_BK is None:
-        found, probabilities_K = ranking[:1], logits_K.softmax(0)
+        predicted, probabilities_K = ranking[:1], logits_K.softmax(0)
     else:
-        found, probabilities_K = [k for k in ranking if logits_K[k] > 0] or ranking[:1], logits_K.sigmoid()
-    return ", ".join(f"{class_names[k]} ({probabilities_K[k]:.0%})" for k in found)
+        predicted, probabilities_K = [k for k in ranking if logits_K[k] > 0] or ranking[:1], logits_K.sigmoid()
+    return ", ".join(f"{class_names[k]} ({probabilities_K[k]:.0%})" for k in predicted)

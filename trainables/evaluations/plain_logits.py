@@ -1,4 +1,4 @@
-"""The network as libraries for attribution expect it: a module from images to logits.
+"""The network as libraries for attribution and attacks expect it: a module from images to logits.
 
 B batch, C channels, K classes, H W image.
 """
@@ -32,7 +32,7 @@ def frozen(model: Classifier) -> Iterator[None]:
 
     Gradients in images and features then cost no more than they must.
     """
-    assert not model.training, "a network is explained as it is evaluated"
+    assert not model.training, "a network is explained in eval mode"
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     deterministic = torch.backends.cudnn.deterministic
     try:

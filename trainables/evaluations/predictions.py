@@ -69,10 +69,10 @@ def predict(
     model.eval()
     try:
         with torch.inference_mode():
-            parts = [_predict_batch(model, batch.to(device)) for batch in batches]
+            predicted = [_predict_batch(model, batch.to(device)) for batch in batches]
     finally:
         model.train(was_training)
-    joined = _join(gather(_join(parts) if parts else _nothing(model.num_classes)))
+    joined = _join(gather(_join(predicted) if predicted else _nothing(model.num_classes)))
     if not len(joined.labels_N):
         raise NoImageError("no image to predict: the set is empty, or none could be read and the log names them")
     return joined
@@ -123,11 +123,11 @@ def _by_class(cams_BKHW: Tensor, batch: Batch) -> ByClass | None:
     )
 
 
-def _join(parts: list[Predictions]) -> Predictions:
+def _join(chunks: list[Predictions]) -> Predictions:
     tensors = [field.name for field in fields(Predictions) if field.name not in ("ids", "by_class")]
-    by_class = [part.by_class for part in parts if part.by_class is not None]  # A worker without an image has none.
+    by_class = [chunk.by_class for chunk in chunks if chunk.by_class is not None]  # A worker without an image has none.
     return Predictions(
-        ids=tuple(chain.from_iterable(part.ids for part in parts)),
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},
+        ids=tuple(chain.from_iterable(chunk.ids for chunk in chunks)),
+        **{name: torch.cat([getattr(chunk, name) for chunk in chunks]) for name in tensors},
         by_class=ByClass(*map(torch.cat, zip(*by_class, strict=True))) if by_class else None,
     )

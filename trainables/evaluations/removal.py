@@ -31,7 +31,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     def tiled(indices_B: Tensor) -> Tensor:
         return torch.stack([tiled_background(images_NCHW[index], object_NHW[index]) for index in indices_B])
 
-    found = accuracies(
+    result = accuracies(
         context,
         sample,
         {
@@ -41,7 +41,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         },
     )
     num_not_tiled = len(everything) - len(tileable)
-    return replace(found, settings={**found.settings, "grey": GREY, "num_not_tiled": num_not_tiled})
+    return replace(result, settings={**result.settings, "grey": GREY, "num_not_tiled": num_not_tiled})
 
 
 REMOVAL = EvalSpec(

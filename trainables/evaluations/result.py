@@ -1,4 +1,4 @@
-"""What an evaluation found: figures, curves, images, and under which settings.
+"""What an evaluation returns: metrics, curves, images, and its settings.
 
 N samples.
 """
@@ -16,7 +16,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart; the curves of a finding that share `chart` are drawn together."""
+    """One line of a chart; curves of a result that share `chart` are drawn together."""
 
     chart: str
     name: str
@@ -41,8 +41,8 @@ class EvaluationResult:
     samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By metric, each image's value by its id, so that two networks can be compared on the same images.
 
-    An image without a value is left out. A part whose values say little of images that the network gets wrong adds
-    `correct`, 1 where it predicts the label and 0 elsewhere: networks are compared where both are right.
+    An image without a value is left out. An evaluation whose values mean little for wrongly predicted images adds
+    `correct`: 1 where it predicts the label and 0 elsewhere. Networks are then compared where both are right.
     """
 
 

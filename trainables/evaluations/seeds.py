@@ -1,4 +1,4 @@
-"""Random numbers of the evaluation suite: each purpose has a generator of its own, so that no part moves another's."""
+"""Random numbers of the suite: each purpose has its own generator, so that no evaluation changes another's."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""How well, and how sure of itself, a network is on labelled images from elsewhere.
+"""Accuracy, confidence and calibration on labelled images from elsewhere.
 
 N samples, K classes.
 """
@@ -39,12 +39,12 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             logger.warning("shift/%s is left out: data.shift.%s has %s", name, name, error)
             continue
         logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
-        found = {
+        own = {
             "accuracy": top1(logits_NK, labels_N),
             **confidence(logits_NK, labels_N),
             "calibration_error": calibration_error(logits_NK, labels_N),
         }
-        metrics |= {f"shift/{name}/{key}": value for key, value in found.items()}
+        metrics |= {f"shift/{name}/{key}": value for key, value in own.items()}
         sizes[name] = len(labels_N)
         samples[f"shift/{name}/accuracy"] = by_image(predictions.ids, predictions.correct)
         if len(labels_N) < len(images):

@@ -1,4 +1,4 @@
-"""The evaluations there are, and how a suite of them is run."""
+"""The registry of evaluations, and how a suite of them runs."""
 
 import logging
 import time
@@ -52,25 +52,25 @@ EVALUATIONS: dict[str, EvalSpec] = {
 }
 
 QUICK = ("accuracy", "multilabel", "influence", "shift")
-"""What every trial is given at its end."""
+"""What runs at the end of every trial."""
 
 
-class PartsFailedError(Exception):
-    """Evaluations failed for reasons of their own, and the others of the suite were run all the same."""
+class EvaluationsFailedError(Exception):
+    """Some evaluations raised errors; the others of the suite were run."""
 
     def __init__(self, metrics: Metrics, failures: Mapping[str, str]) -> None:
         super().__init__(metrics, failures)
         self.metrics = metrics
         """Of the evaluations that did not fail."""
         self.failures = failures
-        """By evaluation, what went wrong."""
+        """By evaluation, its error."""
 
     def __str__(self) -> str:
         return "; ".join(f"{name} failed with {reason}" for name, reason in self.failures.items())
 
 
 class EvaluationStore(Protocol):
-    """Where finished parts are kept."""
+    """Where results of finished evaluations are stored."""
 
     def load(self, spec: EvalSpec) -> EvaluationResult | None: ...
 
@@ -78,7 +78,7 @@ class EvaluationStore(Protocol):
 
 
 class ProgressListener:
-    """Told how a suite goes on; this one ignores it."""
+    """Called as a suite progresses; this one does nothing."""
 
     def on_start(self, name: str) -> None: ...
 
@@ -98,44 +98,59 @@ def run_suite(
     listener: ProgressListener | None = None,
     store: EvaluationStore | None = None,
 ) -> Metrics:
-    """Run the named evaluations and return their figures together.
+    """Run the named evaluations and return their metrics together.
 
-    An evaluation whose needs are not met is skipped, and `listener` is told; one that `store` holds is not run again.
-    With a store, one that fails does not take along those that come after it.
+    An evaluation whose needs are not met is skipped; one that `store` holds is not run again. With a store, those
+    after one that fails are run.
 
     Raises:
-        PartsFailedError: With a store, and after all evaluations: some failed.
+        EvaluationsFailedError: With a store, and after all evaluations: some failed.
     """
     listener = listener or ProgressListener()
     metrics: Metrics = {}
     failures: dict[str, str] = {}
     for spec in [evaluation(name) for name in names]:
         listener.on_start(spec.name)
-        started = time.monotonic()
-        kept = store.load(spec) if store else None
         try:
-            kept = kept if kept and spec.still_holds(context, kept) else None
-            result = kept or _run(spec, context)
+            result = _stored_or_new(spec, context, listener, store)
         except NotPossibleError as reason:
             listener.on_skip(spec.name, str(reason))
-            continue
-        except (ConfigError, ImageError):
-            raise
-        except Exception as error:
-            if store is None:
-                raise
-            logger.debug("%s failed", spec.name, exc_info=True)
-            failures[spec.name] = f"{type(error).__name__}: {error}"
-            listener.on_fail(spec.name, failures[spec.name])
-            continue
-        seconds = time.monotonic() - started
-        if store and kept is None:
-            store.save(spec, result, seconds)
-        listener.on_end(spec.name, seconds, kept=kept is not None)
-        metrics |= result.metrics
+        except _FailedError as error:
+            failures[spec.name] = str(error)
+            listener.on_fail(spec.name, str(error))
+        else:
+            metrics |= result.metrics
     if failures:
-        raise PartsFailedError(metrics, failures)
+        raise EvaluationsFailedError(metrics, failures)
     return metrics
+
+
+class _FailedError(Exception):
+    """One evaluation raised an error, which the message names."""
+
+
+def _stored_or_new(
+    spec: EvalSpec, context: EvaluationContext, listener: ProgressListener, store: EvaluationStore | None
+) -> EvaluationResult:
+    """Return the stored result if it still holds, else run the evaluation and store its result."""
+    started = time.monotonic()
+    stored = store.load(spec) if store else None
+    try:
+        if stored and not spec.still_holds(context, stored):
+            stored = None
+        result = stored or _run(spec, context)
+    except (NotPossibleError, ConfigError, ImageError):
+        raise
+    except Exception as error:
+        if store is None:
+            raise
+        logger.debug("%s failed", spec.name, exc_info=True)
+        raise _FailedError(f"{type(error).__name__}: {error}") from error
+    seconds = time.monotonic() - started
+    if store and stored is None:
+        store.save(spec, result, seconds)
+    listener.on_end(spec.name, seconds, kept=stored is not None)
+    return result
 
 
 def _run(spec: EvalSpec, context: EvaluationContext) -> EvaluationResult:
@@ -154,23 +169,23 @@ def select(suite: str) -> tuple[str, ...]:
     Raises:
         ValueError: A name is none of these; the message lists the valid ones.
     """
-    chosen = [name for part in suite.split(",") for name in _members(part.strip())]
+    chosen = [member for name in suite.split(",") for member in _members(name.strip())]
     return tuple(name for name in EVALUATIONS if name in chosen)
 
 
-def _members(part: str) -> Sequence[str]:
-    if part == "quick":
+def _members(name: str) -> Sequence[str]:
+    if name == "quick":
         return QUICK
-    if part == "full":
+    if name == "full":
         return tuple(EVALUATIONS)
-    by_category = [name for name, spec in EVALUATIONS.items() if spec.category == part]
-    if part in EVALUATIONS:
-        return [part]
+    if name in EVALUATIONS:
+        return [name]
+    by_category = [member for member, spec in EVALUATIONS.items() if spec.category == name]
     if by_category:
         return by_category
     categories = dict.fromkeys(spec.category for spec in EVALUATIONS.values())
     raise ValueError(
-        f"no suite or evaluation {part!r}; valid: quick, full, the categories {', '.join(categories)}, "
+        f"no suite or evaluation {name!r}; valid: quick, full, the categories {', '.join(categories)}, "
         f"and the evaluations {', '.join(EVALUATIONS)}"
     )
 

@@ -75,9 +75,9 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     sample = masked_sample(context)
     lends_N = torch.tensor([can_be_tiled(object_HW) for object_HW in sample.object_NHW])
     partners = draw_partners(sample.labels_N, lends_N, context.generator("swaps"))
-    # The mixed figures are of the same images, so that the gap is not between two samples.
+    # The mixed metrics are of the same images, so that the gap is not between two samples.
     everything, complete_N = sample.indices, partners.complete
-    found = accuracies(
+    result = accuracies(
         context,
         sample,
         {
@@ -88,12 +88,12 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "background/mixed_next": (_on_background_of(sample, partners.next_N), complete_N),
         },
     )
-    gap = found.metrics["background/mixed_same"] - found.metrics["background/mixed_rand"]
+    gap = result.metrics["background/mixed_same"] - result.metrics["background/mixed_rand"]
     return replace(
-        found,
-        metrics={**found.metrics, "background/gap": gap},
+        result,
+        metrics={**result.metrics, "background/gap": gap},
         settings={
-            **found.settings,
+            **result.settings,
             "num_mixed": len(complete_N),
             "num_without_partner": len(sample) - len(complete_N),
             "num_not_tiled": int((~lends_N).sum()),

@@ -17,7 +17,7 @@ from trainables.evaluations import (
     EVALUATIONS,
     EvaluationContext,
     EvaluationResult,
-    PartsFailedError,
+    EvaluationsFailedError,
     ProgressListener,
     is_evaluated,
     select,
@@ -231,7 +231,7 @@ def test_one_part_that_fails_leaves_the_others(
         raise RuntimeError(f"no more than {len(subject.data.val)} images")
 
     monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))
-    with pytest.raises(PartsFailedError) as caught:
+    with pytest.raises(EvaluationsFailedError) as caught:
         evaluate_run(order())
     assert str(caught.value) == "influence failed with RuntimeError: no more than 32 images"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

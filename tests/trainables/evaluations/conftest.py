@@ -1,4 +1,4 @@
-"""Networks and images whose figures are worked out by hand."""
+"""Networks and images whose metrics are worked out by hand."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,8 +69,8 @@ class Images:
     def batch(self) -> Batch:
         return self[0 : len(self)]
 
-    def __getitem__(self, part: slice) -> Batch:
-        return self.__getitems__([Draw(index, 0) for index in range(len(self))[part]])
+    def __getitem__(self, positions: slice) -> Batch:
+        return self.__getitems__([Draw(index, 0) for index in range(len(self))[positions]])
 
 
 RED_OR_GREEN = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
@@ -133,7 +133,7 @@ def several_labels() -> Images:
     return images
 
 
-def subject_of(
+def context_of(
     model: Classifier, images: Images, *, shift: Mapping[str, Images] | None = None, **options: Any
 ) -> EvaluationContext:
     data = DataBundle(

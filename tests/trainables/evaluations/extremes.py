@@ -108,7 +108,7 @@ def extreme_data(num: int = 180) -> DataBundle:
     )
 
 
-def extreme_subject(model: Classifier, *, num: int = 180, batch_size: int = 64, **settings: Any) -> EvaluationContext:
+def extreme_context(model: Classifier, *, num: int = 180, batch_size: int = 64, **settings: Any) -> EvaluationContext:
     """Return `model` before the validation set, with the given settings of the suite."""
     return EvaluationContext(
         model=model,

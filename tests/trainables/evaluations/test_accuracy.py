@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainables.evaluations.conftest import four_images, subject_of
+from tests.trainables.evaluations.conftest import context_of, four_images
 from trainables.evaluations import EVALUATIONS
 from trainables.evaluations.accuracy import calibration_error, top1
 from trainables.models import Classifier
@@ -43,8 +43,8 @@ def test_full_confidence_is_in_the_last_of_the_fifteen_bins() -> None:
 def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower() -> None:
     """With two bins, 1/2 is in (0, 1/2] together with 0.4."""
     logits = torch.tensor([[0.0, 0.0, -1000.0], [math.log(0.4), math.log(0.3), math.log(0.3)]])
-    found = calibration_error(logits, torch.tensor([0, 1]), num_bins=2)
-    assert found == pytest.approx(abs(1 - 0.5 - 0.4) / 2, abs=1e-6)
+    result = calibration_error(logits, torch.tensor([0, 1]), num_bins=2)
+    assert result == pytest.approx(abs(1 - 0.5 - 0.4) / 2, abs=1e-6)
 
 
 @pytest.mark.parametrize(("label", "expected"), [(0, 0.0), (1, 1.0)])
@@ -69,17 +69,17 @@ def test_calibration_error_is_that_of_a_loop_over_bins() -> None:
 
 def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
     images = four_images()
-    found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, images))
+    result = EVALUATIONS["accuracy"].run(context_of(red_or_green, images))
     e = math.e
     losses = [math.log(2), math.log(1 + 1 / e), math.log(1 + e), math.log(1 + e**-0.25)]
     sure, slight = e / (1 + e), e**0.25 / (1 + e**0.25)
     # Of the tied logits of image 0, argmax takes the first: a hit at 1/2. Images 0 and 3 lie in different bins.
     assert (math.ceil(0.5 * 15), math.ceil(slight * 15), math.ceil(sure * 15)) == (8, 9, 11)
     calibration = (0.5 + abs(1 - 2 * sure) + (1 - slight)) / 4
-    assert found.settings == {"num_pictures": 4}
+    assert result.settings == {"num_pictures": 4}
     right = {"picture-0": 1.0, "picture-1": 1.0, "picture-2": 0.0, "picture-3": 1.0}
-    assert found.samples == {"val/accuracy": right}
-    assert found.metrics == {
+    assert result.samples == {"val/accuracy": right}
+    assert result.metrics == {
         "val/loss": pytest.approx(sum(losses) / 4, abs=1e-6),
         "val/accuracy": 0.75,
         "val/calibration_error": pytest.approx(calibration, abs=1e-6),
@@ -90,7 +90,7 @@ def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
 def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifier) -> None:
     """The training loop then stops with advice."""
     red_or_green.head.weight.data[0, 0] = torch.nan
-    context = subject_of(red_or_green, four_images())
+    context = context_of(red_or_green, four_images())
     metrics = EVALUATIONS["accuracy"].run(context).metrics | EVALUATIONS["influence"].run(context).metrics
     assert math.isnan(metrics["val/loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
@@ -105,6 +105,6 @@ def test_logits_too_large_for_the_digits_of_a_float32_are_warned_of(
     for scale, is_warned_of in ((1.0, False), (1e6, True)):
         with torch.no_grad():
             red_or_green.head.weight.mul_(scale)
-        found = EVALUATIONS["accuracy"].run(subject_of(red_or_green, images))
-        assert (found.metrics["faithfulness/max_logit_error"] > 1e-4) == is_warned_of
+        result = EVALUATIONS["accuracy"].run(context_of(red_or_green, images))
+        assert (result.metrics["faithfulness/max_logit_error"] > 1e-4) == is_warned_of
         assert ("lower optim.learning_rate or set training.clip_norm" in caplog.text) == is_warned_of

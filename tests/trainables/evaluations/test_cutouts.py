@@ -32,7 +32,7 @@ def test_the_bounding_box_holds_every_pixel_of_the_object() -> None:
     assert bounding_box(object_of((3, 4))) == Box(3, 4, 4, 5)
 
 
-def test_a_pixel_that_is_object_in_part_belongs_to_the_box() -> None:
+def test_a_pixel_with_any_object_belongs_to_the_box() -> None:
     object_HW = object_of((1, 1))
     object_HW[2, 3] = 0.01
     assert bounding_box(object_HW) == Box(1, 3, 1, 4)
@@ -56,7 +56,7 @@ def test_without_an_object_there_is_no_box() -> None:
         (Box(0, 10, 0, 9), Box(0, 10, 9, 10)),
     ],
 )
-def test_the_neighbour_is_the_largest_strip_beside_the_box(box: Box, expected: Box) -> None:
+def test_the_neighbour_is_the_largest_strip_next_to_the_box(box: Box, expected: Box) -> None:
     assert neighbour_box(box, 10, 10) == expected
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import four_images, subject_of
+from tests.trainables.evaluations.conftest import context_of, four_images
 from tests.trainables.evaluations.extremes import (
     ExtremeSet,
     background_reader,
+    extreme_context,
     extreme_data,
-    extreme_subject,
     object_reader,
 )
 from trainables.config import SmallCnn, SpuriousDigits
@@ -52,38 +52,38 @@ def test_groups_that_training_lacks_have_no_weight_but_can_be_the_worst() -> Non
 
 def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it() -> None:
     """In training the background is the class's own in nine images of ten."""
-    found = GROUPS.run(extreme_subject(background_reader()))
-    assert found.metrics["background/worst_group"] == 0
-    assert found.metrics["background/group_adjusted_accuracy"] == pytest.approx(0.9)
+    result = GROUPS.run(extreme_context(background_reader()))
+    assert result.metrics["background/worst_group"] == 0
+    assert result.metrics["background/group_adjusted_accuracy"] == pytest.approx(0.9)
 
 
 def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None:
-    found = GROUPS.run(extreme_subject(object_reader()))
-    assert found.metrics == {"background/worst_group": 1, "background/group_adjusted_accuracy": pytest.approx(1)}
+    result = GROUPS.run(extreme_context(object_reader()))
+    assert result.metrics == {"background/worst_group": 1, "background/group_adjusted_accuracy": pytest.approx(1)}
 
 
 def test_sets_are_pooled_and_listed_by_group() -> None:
     """A class has 60 images in `val`, all on their own background, and 60 in the shifted set, a third of them so."""
-    found = GROUPS.run(extreme_subject(background_reader()))
-    assert found.settings["sets"] == ["val", "shift/random_background"]
-    assert found.settings["num_by_group"] == {
+    result = GROUPS.run(extreme_context(background_reader()))
+    assert result.settings["sets"] == ["val", "shift/random_background"]
+    assert result.settings["num_by_group"] == {
         f"{name} on {other}": number
         for name in ("red", "green", "blue")
         for other, number in (("its own", 80), ("another", 40))
     }
-    assert found.settings["training_share"]["blue on another"] == pytest.approx(0.1 / 3)
-    assert found.settings["accuracy"]["red on its own"] == 1
-    assert found.settings["accuracy"]["red on another"] == 0
+    assert result.settings["training_share"]["blue on another"] == pytest.approx(0.1 / 3)
+    assert result.settings["accuracy"]["red on its own"] == 1
+    assert result.settings["accuracy"]["red on another"] == 0
 
 
 def test_a_set_that_has_no_groups_is_left_out() -> None:
     data = extreme_data(30)
     wrong = ExtremeSet([0] * 9, [1] * 9, grouped=False)
-    context = replace(extreme_subject(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
-    found = GROUPS.run(context)
-    assert found.settings["sets"] == ["val"]
-    assert found.settings["num_by_group"]["red on another"] == 0
-    assert found.metrics["background/group_adjusted_accuracy"] == 1
+    context = replace(extreme_context(object_reader(), num=30), data=replace(data, shift={"other": wrong}))
+    result = GROUPS.run(context)
+    assert result.settings["sets"] == ["val"]
+    assert result.settings["num_by_group"]["red on another"] == 0
+    assert result.metrics["background/group_adjusted_accuracy"] == 1
 
 
 @pytest.mark.parametrize("lacking", ["train", "others"])
@@ -91,12 +91,12 @@ def test_groups_are_needed_in_training_and_elsewhere(lacking: str) -> None:
     data, without = extreme_data(30), ExtremeSet([0, 1, 2], [0, 1, 2], grouped=False)
     data = replace(data, train=without) if lacking == "train" else replace(data, val=without, shift={"s": without})
     with pytest.raises(NotPossibleError, match="no groups"):
-        GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
+        GROUPS.run(replace(extreme_context(object_reader(), num=30), data=data))
 
 
 def test_images_that_know_nothing_of_groups_have_none(red_or_green: Classifier) -> None:
     with pytest.raises(NotPossibleError, match="the training set, or every set to measure, has no groups"):
-        GROUPS.run(subject_of(red_or_green, four_images()))
+        GROUPS.run(context_of(red_or_green, four_images()))
 
 
 class Gappy(ExtremeSet):
@@ -109,7 +109,7 @@ class Gappy(ExtremeSet):
 def test_groups_of_skipped_images_are_not_given_to_others() -> None:
     data = replace(extreme_data(30), val=Gappy([0, 1, 2, 0], [0, 1, 2, 0]), shift={})
     with pytest.raises(NotPossibleError, match="1 images of val were skipped"):
-        GROUPS.run(replace(extreme_subject(object_reader(), num=30), data=data))
+        GROUPS.run(replace(extreme_context(object_reader(), num=30), data=data))
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
@@ -126,9 +126,9 @@ def test_several_workers_find_what_one_finds(world_size: int) -> None:
         alone = context(rank=rank, world_size=world_size)
         own += [alone.validation, alone.predictions(data.shift["random_background"])]
     calls = iter(zip(*shares, strict=True))
-    found = GROUPS.run(context(world_size=world_size, gather=lambda _: list(next(calls))))
-    assert found.metrics == pytest.approx(GROUPS.run(context()).metrics)
-    assert found.settings["num_by_group"] == GROUPS.run(context()).settings["num_by_group"]
+    result = GROUPS.run(context(world_size=world_size, gather=lambda _: list(next(calls))))
+    assert result.metrics == pytest.approx(GROUPS.run(context()).metrics)
+    assert result.settings["num_by_group"] == GROUPS.run(context()).settings["num_by_group"]
 
 
 def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -> None:
@@ -137,14 +137,14 @@ def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     with torch.no_grad():
         model.head.weight.zero_()
-    found = GROUPS.run(EvaluationContext(model=model, data=data, device=CPU, batch_size=50))
+    result = GROUPS.run(EvaluationContext(model=model, data=data, device=CPU, batch_size=50))
     share = (data.train.__getitems__([Draw(index, 0) for index in range(200)]).labels_B == 0).double().mean().item()
-    assert found.settings["sets"] == ["val", "shift/random_background"]
-    assert found.metrics["background/worst_group"] == 0
-    assert found.metrics["background/group_adjusted_accuracy"] == pytest.approx(share)
-    assert found.settings["accuracy"]["0 on another texture"] == 1
-    assert found.settings["accuracy"]["1 on its own texture"] == 0
+    assert result.settings["sets"] == ["val", "shift/random_background"]
+    assert result.metrics["background/worst_group"] == 0
+    assert result.metrics["background/group_adjusted_accuracy"] == pytest.approx(share)
+    assert result.settings["accuracy"]["0 on another texture"] == 1
+    assert result.settings["accuracy"]["1 on its own texture"] == 0
 
 
 def test_every_metric_has_a_direction() -> None:
-    assert set(GROUPS.run(extreme_subject(object_reader(), num=30)).metrics) == set(GROUPS.directions)
+    assert set(GROUPS.run(extreme_context(object_reader(), num=30)).metrics) == set(GROUPS.directions)

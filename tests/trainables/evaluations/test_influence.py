@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import four_images, linear_classifier, subject_of
-from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.conftest import context_of, four_images, linear_classifier
+from tests.trainables.evaluations.extremes import background_reader, extreme_context, object_reader
 from trainables.config import SpuriousDigits
 from trainables.data import build_data
 from trainables.evaluations import EvaluationContext
@@ -27,14 +27,14 @@ def test_a_network_without_any_influence_has_no_share() -> None:
 
 def test_four_images_by_hand_without_the_one_that_has_no_mask(red_or_green: Classifier) -> None:
     foreground, background = (1 / 4 + 1 / 4 + 1 / 8) / 3, (1 / 4 + 3 / 4 + 1 / 8) / 3
-    found = INFLUENCE.run(subject_of(red_or_green, four_images()))
-    assert found.metrics == {
+    result = INFLUENCE.run(context_of(red_or_green, four_images()))
+    assert result.metrics == {
         "background/influence_share": pytest.approx(background / (foreground + background)),
         "background/foreground_influence": pytest.approx(foreground),
         "background/background_influence": pytest.approx(background),
     }
-    assert found.settings == {"num_pictures": 3, "num_without_mask": 1}
-    assert found.samples == {
+    assert result.settings == {"num_pictures": 3, "num_without_mask": 1}
+    assert result.samples == {
         "background/foreground_influence": {"picture-0": 1 / 4, "picture-1": 1 / 4, "picture-3": 1 / 8},
         "background/background_influence": {"picture-0": 1 / 4, "picture-1": 3 / 4, "picture-3": 1 / 8},
     }
@@ -42,7 +42,7 @@ def test_four_images_by_hand_without_the_one_that_has_no_mask(red_or_green: Clas
 
 def test_an_image_that_gets_a_mask_counts(red_or_green: Classifier) -> None:
     """Image 2 then is all object, with an influence of 1."""
-    metrics = INFLUENCE.run(subject_of(red_or_green, four_images(has_mask=[True] * 4))).metrics
+    metrics = INFLUENCE.run(context_of(red_or_green, four_images(has_mask=[True] * 4))).metrics
     assert metrics["background/foreground_influence"] == pytest.approx((1 / 4 + 1 / 4 + 1 + 1 / 8) / 4)
     assert metrics["background/background_influence"] == pytest.approx((1 / 4 + 3 / 4 + 1 / 8) / 4)
 
@@ -79,9 +79,9 @@ def test_a_network_that_reads_the_texture_alone_has_a_share_near_one() -> None:
 
 def test_the_extremes_have_shares_of_one_and_of_zero() -> None:
     """Of two rivals each map is the tint on every pixel that the network sees, 120 of the background and 24 of 144."""
-    metrics = INFLUENCE.run(extreme_subject(background_reader())).metrics
+    metrics = INFLUENCE.run(extreme_context(background_reader())).metrics
     assert metrics["background/influence_share"] == 1
     assert metrics["background/background_influence"] == pytest.approx(2 * 0.02 * 120 / 144)
-    metrics = INFLUENCE.run(extreme_subject(object_reader())).metrics
+    metrics = INFLUENCE.run(extreme_context(object_reader())).metrics
     assert metrics["background/influence_share"] == 0
     assert metrics["background/foreground_influence"] == pytest.approx(2 * 0.02 * 24 / 144)

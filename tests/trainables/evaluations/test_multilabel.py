@@ -6,10 +6,10 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
+    context_of,
     four_images,
     linear_classifier,
     several_labels,
-    subject_of,
 )
 from trainables.evaluations import EVALUATIONS, run_suite
 from trainables.evaluations.multilabel import average_precisions, class_influence_share, f1_scores
@@ -25,24 +25,24 @@ def test_average_precision_by_hand() -> None:
     """Hits at ranks 1 and 3 of 4; all; none; and two equal logits, of which one is a hit."""
     logits = torch.tensor([[4.0, 1.0, 0.0, 2.0], [3.0, 2.0, 1.0, 2.0], [2.0, 3.0, 2.0, 1.0], [1.0, 4.0, 3.0, 0.0]])
     targets = torch.tensor([[1.0, 1, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0]])
-    found = average_precisions(logits, targets)
+    result = average_precisions(logits, targets)
     torch.testing.assert_close(
-        found, torch.tensor([(1 + 2 / 3) / 2, 1.0, math.nan, 0.5], dtype=torch.float64), equal_nan=True
+        result, torch.tensor([(1 + 2 / 3) / 2, 1.0, math.nan, 0.5], dtype=torch.float64), equal_nan=True
     )
 
 
-def test_scores_that_a_sigmoid_would_round_to_one_are_told_apart() -> None:
+def test_scores_that_a_sigmoid_would_round_to_one_stay_different() -> None:
     logits, targets = torch.tensor([[90.0], [80.0], [70.0]]), torch.tensor([[0.0], [0.0], [1.0]])
     assert torch.unique(logits.sigmoid()).tolist() == [1.0]
     assert average_precisions(logits, targets).item() == pytest.approx(1 / 3)
 
 
 def test_f1_by_hand() -> None:
-    """One hit of two found and two there; nothing found; not there; a probability of one half is not found."""
+    """One hit of two predicted and two shown; none predicted; not shown; a probability of 1/2 is no prediction."""
     logits = torch.tensor([[1.0, -1.0, 1.0, 0.0], [1.0, -1.0, -1.0, 1.0], [-1.0, -1.0, -1.0, -1.0]])
     targets = torch.tensor([[1.0, 1, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0]])
-    found = f1_scores(logits, targets)
-    torch.testing.assert_close(found, torch.tensor([0.5, 0.0, math.nan, 2 / 3], dtype=torch.float64), equal_nan=True)
+    result = f1_scores(logits, targets)
+    torch.testing.assert_close(result, torch.tensor([0.5, 0.0, math.nan, 2 / 3], dtype=torch.float64), equal_nan=True)
 
 
 def test_both_are_those_of_scikit_learn_over_the_classes_that_occur() -> None:
@@ -65,19 +65,19 @@ def test_a_share_of_nothing_is_none() -> None:
 
 def test_evaluation_by_hand(colours: Classifier) -> None:
     """Of image 1, red's 4 by 4 on the void pixel counts for neither; image 3 shows no class."""
-    found = EVALUATIONS["multilabel"].run(subject_of(colours, several_labels()))
+    result = EVALUATIONS["multilabel"].run(context_of(colours, several_labels()))
     # Red is there in 0, 1, 2 of the logits 1, 2, -1, 4; green in 0 of 1, -2, 0, 1; blue in 2 of -1, 2, 1, 0.
     red, green, blue = (1 / 2 + 2 / 3 + 3 / 4) / 3, 1 / 2, 1 / 2
-    # Found: red in 0, 1 and 3; green in 0 and 3; blue in 1 and 2.
+    # Predicted: red in 0, 1 and 3; green in 0 and 3; blue in 1 and 2.
     f1 = (2 * 2 / (3 + 3) + 2 * 1 / (2 + 1) + 2 * 1 / (2 + 1)) / 3
-    # Inside and outside: red in 0 has 1, 0; green in 0 1/2, 1/2; red in 1 0, 1; red in 2 0, 1; blue in 2 3/4, 1/4.
-    inside, outside = 1 + 1 / 2 + 3 / 4, 1 / 2 + 1 + 1 + 1 / 4
-    assert found.metrics == {
+    # On the object, elsewhere: red in 0 1, 0; green in 0 1/2, 1/2; red in 1 0, 1; red in 2 0, 1; blue in 2 3/4, 1/4.
+    on_object, elsewhere = 1 + 1 / 2 + 3 / 4, 1 / 2 + 1 + 1 + 1 / 4
+    assert result.metrics == {
         "val/mean_average_precision": pytest.approx((red + green + blue) / 3),
         "val/f1": pytest.approx(f1),
-        "background/class_influence_share": pytest.approx(outside / (inside + outside)),
+        "background/class_influence_share": pytest.approx(elsewhere / (on_object + elsewhere)),
     }
-    assert found.settings == {
+    assert result.settings == {
         "num_pictures": 4,
         "num_labels": 5,
         "num_by_class": {"red": 3, "green": 1, "blue": 1, "none": 0},
@@ -86,7 +86,7 @@ def test_evaluation_by_hand(colours: Classifier) -> None:
 
 
 def test_the_quick_suite_on_several_labels(colours: Classifier) -> None:
-    metrics = run_suite(("accuracy", "multilabel", "influence"), subject_of(colours, several_labels()))
+    metrics = run_suite(("accuracy", "multilabel", "influence"), context_of(colours, several_labels()))
     assert "val/calibration_error" not in metrics
     targets = several_labels().batch.targets_BK
     assert targets is not None
@@ -97,15 +97,15 @@ def test_the_quick_suite_on_several_labels(colours: Classifier) -> None:
     assert "background/influence_share" in metrics
 
 
-def test_one_label_an_image_is_told_apart(red_or_green: Classifier) -> None:
-    metrics = run_suite(("accuracy", "multilabel"), subject_of(red_or_green, four_images()))
+def test_data_of_one_label_an_image_are_skipped(red_or_green: Classifier) -> None:
+    metrics = run_suite(("accuracy", "multilabel"), context_of(red_or_green, four_images()))
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 
 
 def test_weights_that_are_not_finite_are_measured_as_such(colours: Classifier) -> None:
     """The training loop then stops with advice."""
     colours.head.weight.data[0, 0] = torch.nan
-    metrics = run_suite(("accuracy", "multilabel"), subject_of(colours, several_labels()))
+    metrics = run_suite(("accuracy", "multilabel"), context_of(colours, several_labels()))
     assert all(math.isnan(metrics[name]) for name in ("val/loss", "val/mean_average_precision"))
     assert math.isnan(metrics["background/class_influence_share"])
 
@@ -119,5 +119,5 @@ def test_a_network_that_reads_objects_alone_has_a_share_of_zero() -> None:
         masks = torch.stack([(batch.classes_BHW == k + 1) == own for k in range(3)], dim=1).float()
         reading = several_labels()
         reading._images_NCHW = masks
-        found = EVALUATIONS["multilabel"].run(subject_of(linear_classifier(RED_GREEN_OR_BLUE), reading))
-        assert found.metrics["background/class_influence_share"] == expected
+        result = EVALUATIONS["multilabel"].run(context_of(linear_classifier(RED_GREEN_OR_BLUE), reading))
+        assert result.metrics["background/class_influence_share"] == expected

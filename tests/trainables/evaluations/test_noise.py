@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
-from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.conftest import Images, context_of, linear_classifier
+from tests.trainables.evaluations.extremes import background_reader, extreme_context, object_reader
 from trainables.config import Suite
 from trainables.evaluations.noise import NOISE, add_noise, class_mean, relative_foreground_sensitivity
 
@@ -63,9 +63,9 @@ def grey_images(labels: list[int]) -> Images:
 def test_noise_is_where_it_should_be_alone(side: slice, expected: float) -> None:
     """The network says class 1 where it finds noise, else class 0, which all images are."""
     model = linear_classifier([[0.0], [1.0]], trunk=Tampered(side))
-    found = NOISE.run(subject_of(model, grey_images([0] * 5)))
+    result = NOISE.run(context_of(model, grey_images([0] * 5)))
     on_object, on_background = (0.0, 1.0) if expected > 0 else (1.0, 0.0)
-    assert found.metrics == {
+    assert result.metrics == {
         "background/rfs": expected,
         "background/noise_on_foreground": on_object,
         "background/noise_on_background": on_background,
@@ -75,10 +75,10 @@ def test_noise_is_where_it_should_be_alone(side: slice, expected: float) -> None
 def test_classes_weigh_alike_however_many_images_they_have() -> None:
     """Noise on the object turns every prediction to class 1: right for 1 of 5 images, and for 1 of 2 classes."""
     model = linear_classifier([[0.0], [1.0]], trunk=Tampered(slice(0, 2)))
-    found = NOISE.run(subject_of(model, grey_images([0, 0, 0, 0, 1])))
-    assert found.metrics["background/noise_on_foreground"] == 0.5
-    assert found.metrics["background/noise_on_background"] == 0.5
-    assert found.metrics["background/rfs"] == 0
+    result = NOISE.run(context_of(model, grey_images([0, 0, 0, 0, 1])))
+    assert result.metrics["background/noise_on_foreground"] == 0.5
+    assert result.metrics["background/noise_on_background"] == 0.5
+    assert result.metrics["background/rfs"] == 0
 
 
 class Brighter(nn.Module):
@@ -92,16 +92,16 @@ def test_trials_are_averaged() -> None:
     """The sign of a mean of noise is a coin: over many trials both classes of grey images get near a half."""
     model = linear_classifier([[0.0], [1.0]], trunk=Brighter())
     settings = Suite(background={"noise_trials": 200})
-    found = NOISE.run(subject_of(model, grey_images([0, 1]), settings=settings))
-    assert found.metrics["background/noise_on_foreground"] == pytest.approx(0.5, abs=4 * 0.5 / 400**0.5)
-    assert found.metrics["background/noise_on_background"] == 0.5
-    assert (found.metrics["background/noise_on_foreground"] * 400) % 1 == pytest.approx(0, abs=1e-9)
-    assert found.settings["noise_trials"] == 200
+    result = NOISE.run(context_of(model, grey_images([0, 1]), settings=settings))
+    assert result.metrics["background/noise_on_foreground"] == pytest.approx(0.5, abs=4 * 0.5 / 400**0.5)
+    assert result.metrics["background/noise_on_background"] == 0.5
+    assert (result.metrics["background/noise_on_foreground"] * 400) % 1 == pytest.approx(0, abs=1e-9)
+    assert result.settings["noise_trials"] == 200
 
 
 def test_more_noise_does_more_harm() -> None:
     accuracies = [
-        NOISE.run(extreme_subject(object_reader(), background={"noise_sigma": sigma})).metrics[
+        NOISE.run(extreme_context(object_reader(), background={"noise_sigma": sigma})).metrics[
             "background/noise_on_foreground"
         ]
         for sigma in (1e-4, 0.05, 0.25)
@@ -111,26 +111,26 @@ def test_more_noise_does_more_harm() -> None:
 
 
 def test_a_network_that_reads_the_background_alone_has_an_rfs_of_minus_one() -> None:
-    found = NOISE.run(extreme_subject(background_reader()))
-    assert found.metrics["background/noise_on_foreground"] == 1
-    assert found.metrics["background/noise_on_background"] < 0.7
-    assert found.metrics["background/rfs"] == -1
+    result = NOISE.run(extreme_context(background_reader()))
+    assert result.metrics["background/noise_on_foreground"] == 1
+    assert result.metrics["background/noise_on_background"] < 0.7
+    assert result.metrics["background/rfs"] == -1
 
 
 def test_a_network_that_reads_the_object_alone_has_an_rfs_of_one() -> None:
-    found = NOISE.run(extreme_subject(object_reader()))
-    assert found.metrics["background/noise_on_background"] == 1
-    assert found.metrics["background/noise_on_foreground"] < 0.7
-    assert found.metrics["background/rfs"] == 1
+    result = NOISE.run(extreme_context(object_reader()))
+    assert result.metrics["background/noise_on_background"] == 1
+    assert result.metrics["background/noise_on_foreground"] < 0.7
+    assert result.metrics["background/rfs"] == 1
 
 
-def test_figures_follow_the_seed_and_neither_the_batches_nor_what_was_drawn_before() -> None:
-    context, before = extreme_subject(object_reader(), num=30), torch.get_rng_state()
+def test_metrics_follow_the_seed_and_neither_the_batches_nor_what_was_drawn_before() -> None:
+    context, before = extreme_context(object_reader(), num=30), torch.get_rng_state()
     first = NOISE.run(context)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(123)
-    assert NOISE.run(extreme_subject(object_reader(), num=30, batch_size=7)) == first
-    assert NOISE.run(extreme_subject(object_reader(), num=30, seed=1)).metrics != first.metrics
+    assert NOISE.run(extreme_context(object_reader(), num=30, batch_size=7)) == first
+    assert NOISE.run(extreme_context(object_reader(), num=30, seed=1)).metrics != first.metrics
 
 
 def test_an_image_s_noise_is_its_own_whatever_the_batch() -> None:
@@ -138,19 +138,19 @@ def test_an_image_s_noise_is_its_own_whatever_the_batch() -> None:
     background = torch.zeros(40, 5, 5)
     background[..., 2:] = 1
     images = Images(torch.full((40, 3, 5, 5), 0.5), [0] * 40, background, [True] * 40)
-    context = subject_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), images)
-    found = [NOISE.run(replace(context, batch_size=batch_size)).metrics for batch_size in (1, 3, 40)]
-    assert 0 < found[0]["background/noise_on_foreground"] < 1
-    assert found[0] == found[1] == found[2]
+    context = context_of(linear_classifier([[0.0], [1.0]], trunk=Brighter()), images)
+    result = [NOISE.run(replace(context, batch_size=batch_size)).metrics for batch_size in (1, 3, 40)]
+    assert 0 < result[0]["background/noise_on_foreground"] < 1
+    assert result[0] == result[1] == result[2]
 
 
 def test_settings_say_what_was_done() -> None:
-    found = NOISE.run(extreme_subject(object_reader(), num=30, sample=20, seed=5))
-    assert found.settings == {
+    result = NOISE.run(extreme_context(object_reader(), num=30, sample=20, seed=5))
+    assert result.settings == {
         "seed": 5,
         "num_pictures": 20,
         "num_without_mask": 0,
         "noise_sigma": 0.25,
         "noise_trials": 3,
     }
-    assert set(found.metrics) == set(NOISE.directions)
+    assert set(result.metrics) == set(NOISE.directions)

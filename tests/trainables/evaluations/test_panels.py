@@ -98,11 +98,11 @@ def test_a_title_names_the_label_and_the_likeliest_class(
     ]
 
 
-def test_a_title_names_all_labels_and_all_classes_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_title_names_all_labels_and_all_classes_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     images = several_labels()
-    found = titles(monkeypatch, linear_classifier(RED_GREEN_OR_BLUE), images)
-    assert [title.split(", predicted ")[0] for title in found] == ["red + green", "red", "blue + red", "green"]
-    assert [sorted(title.split(", predicted ")[1].split(", ")) for title in found] == [
+    result = titles(monkeypatch, linear_classifier(RED_GREEN_OR_BLUE), images)
+    assert [title.split(", predicted ")[0] for title in result] == ["red + green", "red", "blue + red", "green"]
+    assert [sorted(title.split(", predicted ")[1].split(", ")) for title in result] == [
         ["green (73%)", "red (73%)"],
         ["blue (88%)", "red (88%)"],
         ["blue (73%)"],
@@ -110,7 +110,7 @@ def test_a_title_names_all_labels_and_all_classes_found(monkeypatch: pytest.Monk
     ]
 
 
-def test_a_title_names_the_likeliest_class_where_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_title_names_the_likeliest_class_where_none_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     model = linear_classifier([[-1.0, 0, 0], [0, -1.0, 0], [0, 0, -2.0], [0, 0, -1.0]])
     assert titles(monkeypatch, model, several_labels())[0].endswith("predicted blue (88%), none (73%)")
     assert titles(monkeypatch, linear_classifier([[0.0, 0, 0]] * 3 + [[0.0, 0, 1.0]]), several_labels())[0].endswith(

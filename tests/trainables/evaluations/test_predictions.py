@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
     RED_OR_GREEN,
+    context_of,
     four_images,
     linear_classifier,
     several_labels,
-    subject_of,
 )
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import ImageError, build_data
@@ -24,30 +24,30 @@ TENSORS = [field.name for field in fields(Predictions) if field.name not in ("id
 
 def test_four_images_by_hand(red_or_green: Classifier) -> None:
     images = four_images()
-    found = predict(red_or_green, [images[0:3], images[3:4]], device=CPU)
-    torch.testing.assert_close(found.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
-    assert found.ids == ("picture-0", "picture-1", "picture-2", "picture-3")
-    assert found.labels_N.tolist() == [0, 0, 1, 1]
-    assert found.correct.tolist() == [True, True, False, True]
-    assert found.has_mask_N.tolist() == [True, True, False, True]
+    result = predict(red_or_green, [images[0:3], images[3:4]], device=CPU)
+    torch.testing.assert_close(result.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
+    assert result.ids == ("picture-0", "picture-1", "picture-2", "picture-3")
+    assert result.labels_N.tolist() == [0, 0, 1, 1]
+    assert result.correct.tolist() == [True, True, False, True]
+    assert result.has_mask_N.tolist() == [True, True, False, True]
     nan = torch.nan
-    torch.testing.assert_close(found.foreground_N, torch.tensor([0.25, 0.25, nan, 0.125]), equal_nan=True)
-    torch.testing.assert_close(found.background_N, torch.tensor([0.25, 0.75, nan, 0.125]), equal_nan=True)
-    assert found.logit_error_N.tolist() == [0, 0, 0, 0]
+    torch.testing.assert_close(result.foreground_N, torch.tensor([0.25, 0.25, nan, 0.125]), equal_nan=True)
+    torch.testing.assert_close(result.background_N, torch.tensor([0.25, 0.75, nan, 0.125]), equal_nan=True)
+    assert result.logit_error_N.tolist() == [0, 0, 0, 0]
 
 
 def test_several_labels_by_hand_and_joined(red_or_green: Classifier) -> None:
     images, nan = several_labels(), torch.nan
     model = linear_classifier(RED_GREEN_OR_BLUE)
-    found = predict(model, [images[0:3], images[3:4]], device=CPU)
-    assert found.by_class is not None
-    targets_NK, foreground_NK, background_NK = found.by_class
+    result = predict(model, [images[0:3], images[3:4]], device=CPU)
+    assert result.by_class is not None
+    targets_NK, foreground_NK, background_NK = result.by_class
     assert torch.equal(targets_NK, torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]))
     expected = [[1, 0.5, nan, nan], [0, nan, nan, nan], [0, nan, 0.75, nan], [nan] * 4]
     torch.testing.assert_close(foreground_NK, torch.tensor(expected), equal_nan=True)
     expected = [[0, 0.5, nan, nan], [1, nan, nan, nan], [1, nan, 0.25, nan], [nan] * 4]
     torch.testing.assert_close(background_NK, torch.tensor(expected), equal_nan=True)
-    alone = predict(model, [], device=CPU, gather=lambda own: [own, found])
+    alone = predict(model, [], device=CPU, gather=lambda own: [own, result])
     assert alone.by_class is not None
     assert torch.equal(alone.by_class.targets_NK, targets_NK)
     assert predict(red_or_green, [four_images().batch], device=CPU).by_class is None
@@ -56,9 +56,9 @@ def test_several_labels_by_hand_and_joined(red_or_green: Classifier) -> None:
 def test_influence_is_summed_over_all_rivals() -> None:
     """Blue is 0.7 everywhere: against the third class CC is (red - 0.7) / 4, and (red - green) / 4 against green."""
     model = linear_classifier([*RED_OR_GREEN, [0.0, 0.0, 1.0]])
-    found = predict(model, [four_images()[0:1]], device=CPU)
-    torch.testing.assert_close(found.foreground_N, torch.tensor([(1 + 0.3) / 4]))
-    torch.testing.assert_close(found.background_N, torch.tensor([(1 + 3 * 0.7) / 4]))
+    result = predict(model, [four_images()[0:1]], device=CPU)
+    torch.testing.assert_close(result.foreground_N, torch.tensor([(1 + 0.3) / 4]))
+    torch.testing.assert_close(result.background_N, torch.tensor([(1 + 3 * 0.7) / 4]))
 
 
 class Shrink(nn.Module):
@@ -70,11 +70,11 @@ class Shrink(nn.Module):
 
 def test_the_mask_is_brought_onto_the_map_s_grid() -> None:
     """The map has one cell, of which image 1 has 3/4 background, and image 3 has 7/8."""
-    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[1:2]], device=CPU)
-    torch.testing.assert_close((found.foreground_N, found.background_N), (torch.tensor([0.25]), torch.tensor([0.75])))
-    found = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[3:4]], device=CPU)
+    result = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[1:2]], device=CPU)
+    torch.testing.assert_close((result.foreground_N, result.background_N), (torch.tensor([0.25]), torch.tensor([0.75])))
+    result = predict(linear_classifier(RED_OR_GREEN, trunk=Shrink()), [four_images()[3:4]], device=CPU)
     expected = (torch.tensor([0.25 / 8]), torch.tensor([0.25 * 7 / 8]))
-    torch.testing.assert_close((found.foreground_N, found.background_N), expected)
+    torch.testing.assert_close((result.foreground_N, result.background_N), expected)
 
 
 class Unfaithful(Classifier):
@@ -88,9 +88,9 @@ class Unfaithful(Classifier):
 def test_a_head_s_own_bias_is_part_of_the_certificate(red_or_green: Classifier) -> None:
     model = Classifier(nn.Identity(), nn.Linear(3, 2))
     model.load_state_dict({**red_or_green.state_dict(), "head.bias": torch.tensor([3.0, -2.0])})
-    found = predict(model.eval(), [four_images().batch], device=CPU)
-    assert found.logit_error_N.max() == 0
-    torch.testing.assert_close(found.logits_NK[0], torch.tensor([3.25, -1.75]))
+    result = predict(model.eval(), [four_images().batch], device=CPU)
+    assert result.logit_error_N.max() == 0
+    torch.testing.assert_close(result.logits_NK[0], torch.tensor([3.25, -1.75]))
 
 
 def test_logits_that_the_maps_do_not_sum_to_are_caught(red_or_green: Classifier) -> None:
@@ -98,7 +98,7 @@ def test_logits_that_the_maps_do_not_sum_to_are_caught(red_or_green: Classifier)
     model.load_state_dict(red_or_green.state_dict())
     images = four_images()
     torch.testing.assert_close(predict(model, [images.batch], device=CPU).logit_error_N, torch.full((4,), 0.5))
-    assert run_suite(["accuracy"], subject_of(model, images))["faithfulness/max_logit_error"] == 0.5
+    assert run_suite(["accuracy"], context_of(model, images))["faithfulness/max_logit_error"] == 0.5
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -128,12 +128,12 @@ def test_no_image_is_an_error(red_or_green: Classifier) -> None:
         predict(red_or_green, [], device=CPU)
 
 
-def test_a_worker_without_an_image_takes_part(red_or_green: Classifier) -> None:
+def test_a_worker_without_an_image_is_joined(red_or_green: Classifier) -> None:
     whole = predict(red_or_green, [four_images().batch], device=CPU)
-    found = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
-    assert found.ids == whole.ids
+    result = predict(red_or_green, [], device=CPU, gather=lambda own: [whole, own])
+    assert result.ids == whole.ids
     for name in TENSORS:
-        torch.testing.assert_close(getattr(found, name), getattr(whole, name), equal_nan=True)
+        torch.testing.assert_close(getattr(result, name), getattr(whole, name), equal_nan=True)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

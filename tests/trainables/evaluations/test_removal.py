@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import subject_of
+from tests.trainables.evaluations.conftest import context_of
 from tests.trainables.evaluations.counting import BLUE, RED, more_than, painted, two_pixels
-from tests.trainables.evaluations.extremes import CHANCE, background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.extremes import CHANCE, background_reader, extreme_context, object_reader
 from trainables.evaluations.removal import REMOVAL
 
 
@@ -15,7 +15,7 @@ from trainables.evaluations.removal import REMOVAL
 def test_red_that_is_left_by_hand(limit: float, expected: tuple[int, int, int]) -> None:
     """Of 16 pixels 14 are red: 14 + 2/2 with the object grey, 12 + 4/2 with its box grey, 16 with its box tiled."""
     images = painted([RED, RED, RED], [0, 0, 0], two_pixels())
-    metrics = REMOVAL.run(subject_of(more_than(limit, RED), images)).metrics
+    metrics = REMOVAL.run(context_of(more_than(limit, RED), images)).metrics
     names = ("background/object_grey", "background/object_box_grey", "background/object_tiled")
     assert tuple(metrics[name] for name in names) == expected
 
@@ -26,42 +26,42 @@ def test_a_pixel_that_is_object_in_half_turns_grey_in_half(limit: float, expecte
     object_HW = two_pixels()
     images = painted([RED], [0], object_HW)
     images._background_NHW[0, 2, 2] = 0.5
-    assert REMOVAL.run(subject_of(more_than(limit, RED), images)).metrics["background/object_grey"] == expected
+    assert REMOVAL.run(context_of(more_than(limit, RED), images)).metrics["background/object_grey"] == expected
 
 
 def test_every_image_counts() -> None:
     """Two of three images have the red that the network looks for, one of them with the label of the other kind."""
     images = painted([RED, BLUE, RED], [0, 0, 1], two_pixels())
-    metrics = REMOVAL.run(subject_of(more_than(8, RED), images)).metrics
+    metrics = REMOVAL.run(context_of(more_than(8, RED), images)).metrics
     assert metrics == pytest.approx(dict.fromkeys(REMOVAL.directions, 1 / 3))
 
 
 def test_an_object_that_reaches_all_edges_cannot_be_tiled_over_and_is_counted() -> None:
     object_NHW = torch.stack([two_pixels(), torch.eye(4)])
-    found = REMOVAL.run(subject_of(more_than(8, RED), painted([RED, BLUE], [0, 0], object_NHW)))
-    assert found.metrics["background/object_grey"] == 0.5
-    assert found.metrics["background/object_tiled"] == 1
-    assert found.settings["num_not_tiled"] == 1
-    right = {name: sum(by_image.values()) / len(by_image) for name, by_image in found.samples.items()}
-    assert right == found.metrics
+    result = REMOVAL.run(context_of(more_than(8, RED), painted([RED, BLUE], [0, 0], object_NHW)))
+    assert result.metrics["background/object_grey"] == 0.5
+    assert result.metrics["background/object_tiled"] == 1
+    assert result.settings["num_not_tiled"] == 1
+    right = {name: sum(by_image.values()) / len(by_image) for name, by_image in result.samples.items()}
+    assert right == result.metrics
 
 
-def test_without_any_image_to_tile_the_figure_is_not_a_number() -> None:
-    found = REMOVAL.run(subject_of(more_than(8, RED), painted([RED], [0], torch.eye(4).unsqueeze(0))))
-    assert found.metrics["background/object_grey"] == 1
-    assert math.isnan(found.metrics["background/object_tiled"])
+def test_without_any_image_to_tile_the_metric_is_nan() -> None:
+    result = REMOVAL.run(context_of(more_than(8, RED), painted([RED], [0], torch.eye(4).unsqueeze(0))))
+    assert result.metrics["background/object_grey"] == 1
+    assert math.isnan(result.metrics["background/object_tiled"])
 
 
 def test_a_network_that_reads_the_background_alone_does_not_miss_the_object() -> None:
-    assert set(REMOVAL.run(extreme_subject(background_reader())).metrics.values()) == {1}
+    assert set(REMOVAL.run(extreme_context(background_reader())).metrics.values()) == {1}
 
 
 def test_a_network_that_reads_the_object_alone_is_left_with_chance() -> None:
-    metrics = REMOVAL.run(extreme_subject(object_reader())).metrics
+    metrics = REMOVAL.run(extreme_context(object_reader())).metrics
     assert metrics == pytest.approx(dict.fromkeys(REMOVAL.directions, CHANCE))
 
 
 def test_settings_say_what_was_done() -> None:
-    found = REMOVAL.run(extreme_subject(object_reader(), num=30, sample=20, seed=5))
-    assert found.settings == {"seed": 5, "num_pictures": 20, "num_without_mask": 0, "grey": 0.5, "num_not_tiled": 0}
-    assert set(found.metrics) == set(REMOVAL.directions)
+    result = REMOVAL.run(extreme_context(object_reader(), num=30, sample=20, seed=5))
+    assert result.settings == {"seed": 5, "num_pictures": 20, "num_without_mask": 0, "grey": 0.5, "num_not_tiled": 0}
+    assert set(result.metrics) == set(REMOVAL.directions)

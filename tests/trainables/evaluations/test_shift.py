@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import Images, four_images, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of, four_images
 from trainables.evaluations.shift import SHIFT, confidence
 from trainables.models import Classifier
 
@@ -26,15 +26,15 @@ def test_confidence_is_the_mean_of_the_highest_probability() -> None:
 
 
 def test_without_a_mistake_there_is_no_confidence_on_mistakes() -> None:
-    found = confidence(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
-    assert found["confidence"] == pytest.approx(1 / (1 + math.exp(-2)))
-    assert math.isnan(found["confidence_on_mistakes"])
+    result = confidence(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
+    assert result["confidence"] == pytest.approx(1 / (1 + math.exp(-2)))
+    assert math.isnan(result["confidence_on_mistakes"])
 
 
 def test_four_images_by_hand(red_or_green: Classifier) -> None:
     """The network is a half sure of class 0, sure of it twice, and slightly of class 1; the third is wrong."""
-    found = SHIFT.run(subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()}))
-    assert found.metrics == {
+    result = SHIFT.run(context_of(red_or_green, four_images(), shift={"elsewhere": four_images()}))
+    assert result.metrics == {
         "shift/elsewhere/accuracy": 0.75,
         "shift/elsewhere/confidence": pytest.approx((0.5 + 2 * SURE + SLIGHT) / 4),
         "shift/elsewhere/confidence_on_mistakes": pytest.approx(SURE),
@@ -46,11 +46,11 @@ def test_each_set_is_measured_under_its_name(red_or_green: Classifier) -> None:
     """Flipped, only image 2 is right: the tie of image 0 goes to class 0."""
     shift = {"same": four_images(), "flipped": relabelled([1, 1, 0, 0]), "few": four_images()}
     shift["few"]._labels_N = shift["few"]._labels_N[:2]
-    found = SHIFT.run(subject_of(red_or_green, four_images(), shift=shift))
-    accuracies = {name: value for name, value in found.metrics.items() if name.endswith("/accuracy")}
+    result = SHIFT.run(context_of(red_or_green, four_images(), shift=shift))
+    accuracies = {name: value for name, value in result.metrics.items() if name.endswith("/accuracy")}
     assert accuracies == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25, "shift/few/accuracy": 1.0}
-    assert found.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}
+    assert result.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}
     right = {"picture-0": 0.0, "picture-1": 0.0, "picture-2": 1.0, "picture-3": 0.0}
-    assert found.samples["shift/flipped/accuracy"] == right
-    assert math.isnan(found.metrics["shift/few/confidence_on_mistakes"])
-    assert found.metrics["shift/flipped/confidence_on_mistakes"] == pytest.approx((0.5 + SURE + SLIGHT) / 3)
+    assert result.samples["shift/flipped/accuracy"] == right
+    assert math.isnan(result.metrics["shift/few/confidence_on_mistakes"])
+    assert result.metrics["shift/flipped/confidence_on_mistakes"] == pytest.approx((0.5 + SURE + SLIGHT) / 3)

@@ -5,10 +5,10 @@ import pytest
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
+    context_of,
     four_images,
     linear_classifier,
     several_labels,
-    subject_of,
 )
 from trainables.evaluations import (
     EVALUATIONS,
@@ -30,7 +30,7 @@ from trainables.models import Classifier
 
 
 class Said(ProgressListener):
-    """Writes down what it is told."""
+    """Records the calls that it gets."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -50,7 +50,7 @@ class Said(ProgressListener):
 
 
 class Memory:
-    """Keeps parts by name."""
+    """Keeps results by name."""
 
     def __init__(self, **held: EvaluationResult) -> None:
         self.held = dict(held)
@@ -66,7 +66,7 @@ class Memory:
 
 def test_an_unknown_name_lists_the_valid_ones(red_or_green: Classifier) -> None:
     with pytest.raises(ValueError, match=r"no evaluation 'acuracy'; valid names: .*accuracy, .*influence.*, shift"):
-        run_suite(["acuracy"], subject_of(red_or_green, four_images()))
+        run_suite(["acuracy"], context_of(red_or_green, four_images()))
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
@@ -86,13 +86,13 @@ def test_no_two_evaluations_report_the_same_metric() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
     spec = evaluation(name)
-    context = subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
+    context = context_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     if name == "multilabel":
-        context = subject_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
-    found = spec.run(context)
-    assert len(found.metrics) == len(spec.directions)
-    assert all(isinstance(value, float) for value in found.metrics.values())
-    assert all(is_evaluated(metric) for metric in found.metrics)
+        context = context_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
+    evaluated = spec.run(context)
+    assert len(evaluated.metrics) == len(spec.directions)
+    assert all(isinstance(value, float) for value in evaluated.metrics.values())
+    assert all(is_evaluated(metric) for metric in evaluated.metrics)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ class TestSelect:
 
 def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier) -> None:
     said = Said()
-    context = subject_of(red_or_green, four_images(has_mask=[False] * 4))
+    context = context_of(red_or_green, four_images(has_mask=[False] * 4))
     metrics = run_suite(QUICK, context, listener=said)
     assert said.lines == [
         "start accuracy",
@@ -183,7 +183,7 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 
     said, memory = Said(), Memory()
     name = registered(monkeypatch, run)
-    metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_images()), listener=said, store=memory)
+    metrics = run_suite([name, "accuracy"], context_of(red_or_green, four_images()), listener=said, store=memory)
     assert said.lines == ["start extra", "skip extra: 4 images are too few", "start accuracy", "end accuracy"]
     assert metrics["val/accuracy"] == 0.75
     assert set(memory.held) == {"accuracy"}
@@ -192,7 +192,7 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
     said = Said()
     name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
-    run_suite([name], subject_of(red_or_green, four_images(has_mask=[False] * 4)), listener=said)
+    run_suite([name], context_of(red_or_green, four_images(has_mask=[False] * 4)), listener=said)
     assert said.lines == ["start extra", "skip extra: the data have no masks and no shift"]
 
 
@@ -202,12 +202,12 @@ def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatc
 
     name = registered(monkeypatch, run)
     with pytest.raises(RuntimeError):
-        run_suite([name], subject_of(red_or_green, four_images()))
+        run_suite([name], context_of(red_or_green, four_images()))
 
 
 def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifier) -> None:
     said = Said()
-    context = subject_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
+    context = context_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     metrics = run_suite(QUICK, context, listener=said)
     skipped = [line for line in said.lines if line.startswith("skip")]
     assert skipped == ["skip multilabel: the data have no images of several labels"]
@@ -215,11 +215,11 @@ def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifie
 
 
 def test_names_run_in_the_order_given_and_alone(red_or_green: Classifier) -> None:
-    metrics = run_suite(["influence", "accuracy"], subject_of(red_or_green, four_images()))
+    metrics = run_suite(["influence", "accuracy"], context_of(red_or_green, four_images()))
     assert [name.split("/")[0] for name in metrics] == ["background"] * 3 + ["val"] * 3 + ["faithfulness"]
 
 
-def test_a_part_that_is_kept_is_not_run_again(
+def test_an_evaluation_that_is_stored_is_not_run_again(
     monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier, count_passes: Callable[[], int]
 ) -> None:
     def run(context: EvaluationContext) -> EvaluationResult:
@@ -227,7 +227,7 @@ def test_a_part_that_is_kept_is_not_run_again(
 
     name = registered(monkeypatch, run)
     said, memory = Said(), Memory(extra=EvaluationResult({"background/extra": 0.5}))
-    context = subject_of(red_or_green, four_images())
+    context = context_of(red_or_green, four_images())
     metrics = run_suite([name, "accuracy"], context, listener=said, store=memory)
     assert metrics["background/extra"] == 0.5
     assert said.lines == ["start extra", "end extra, kept", "start accuracy", "end accuracy"]
@@ -235,7 +235,7 @@ def test_a_part_that_is_kept_is_not_run_again(
     assert memory.held["accuracy"].metrics == {
         key: value for key, value in metrics.items() if key != "background/extra"
     }
-    again: Metrics = run_suite([name, "accuracy"], subject_of(red_or_green, four_images()), store=memory)
+    again: Metrics = run_suite([name, "accuracy"], context_of(red_or_green, four_images()), store=memory)
     assert again == metrics
     assert count_passes() == 1
 
@@ -258,5 +258,5 @@ def test_each_set_is_predicted_once_and_only_where_needed(
     names: list[str], expected: int, red_or_green: Classifier, count_passes: Callable[[], int]
 ) -> None:
     shift = {"one": four_images(), "two": four_images()}
-    run_suite(names, subject_of(red_or_green, four_images(), shift=shift))
+    run_suite(names, context_of(red_or_green, four_images(), shift=shift))
     assert count_passes() == expected

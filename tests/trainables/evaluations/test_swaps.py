@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import subject_of
+from tests.trainables.evaluations.conftest import context_of
 from tests.trainables.evaluations.counting import BLUE, GREEN, RED, more_than, painted, two_pixels
-from tests.trainables.evaluations.extremes import CHANCE, background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.extremes import CHANCE, background_reader, extreme_context, object_reader
 from trainables.evaluations.masked_sample import masked_sample
 from trainables.evaluations.swaps import SWAPS, Partners, draw_partners
 
@@ -81,7 +81,7 @@ class TestPartners:
 )
 def test_what_is_left_out_is_black(colour: int, limit: float, only_fg: int, no_fg: int) -> None:
     """An image has 14 pixels of red background and 2 of green object."""
-    metrics = SWAPS.run(subject_of(more_than(limit, colour), painted([RED], [0], two_pixels()))).metrics
+    metrics = SWAPS.run(context_of(more_than(limit, colour), painted([RED], [0], two_pixels()))).metrics
     assert (metrics["background/only_fg"], metrics["background/no_fg"]) == (only_fg, no_fg)
 
 
@@ -93,52 +93,52 @@ def test_what_is_left_out_is_black(colour: int, limit: float, only_fg: int, no_f
         (BLUE, 13.5, 0, 1),
         (BLUE, 14.5, 2 / 5, 2 / 5),
         (GREEN, 1.5, 3 / 5, 3 / 5),  # All have their own two pixels of object, and are said to be of class 0.
-        (GREEN, 2.5, 2 / 5, 2 / 5),  # None shows the other image's object besides.
+        (GREEN, 2.5, 2 / 5, 2 / 5),  # None shows the other image's object too.
     ],
 )
 def test_objects_lie_on_the_backgrounds_of_others(colour: int, limit: float, same: float, following: float) -> None:
     """Class 0 has three images on red, class 1 two on blue; of a background 14 pixels show around the object."""
     images = painted([RED, RED, RED, BLUE, BLUE], [0, 0, 0, 1, 1], two_pixels())
-    metrics = SWAPS.run(subject_of(more_than(limit, colour), images)).metrics
+    metrics = SWAPS.run(context_of(more_than(limit, colour), images)).metrics
     assert metrics["background/mixed_same"] == pytest.approx(same)
     assert metrics["background/mixed_next"] == pytest.approx(following)
 
 
 def test_the_gap_is_between_same_and_random_on_the_same_images() -> None:
-    """Class 2 has one image, which is left out of all mixed figures, but not of the others."""
+    """Class 2 has one image, which is left out of all mixed metrics, but not of the others."""
     images = painted([RED, RED, BLUE, BLUE, RED], [0, 0, 1, 1, 2], two_pixels())
-    found = SWAPS.run(subject_of(more_than(8, RED), images))
-    assert found.settings["num_mixed"] == 4
-    assert found.settings["num_without_partner"] == 1
-    assert {name: len(by_image) for name, by_image in found.samples.items()} == {
+    result = SWAPS.run(context_of(more_than(8, RED), images))
+    assert result.settings["num_mixed"] == 4
+    assert result.settings["num_without_partner"] == 1
+    assert {name: len(by_image) for name, by_image in result.samples.items()} == {
         "background/only_fg": 5,
         "background/no_fg": 5,
         "background/mixed_same": 4,
         "background/mixed_rand": 4,
         "background/mixed_next": 4,
     }
-    assert found.metrics["background/mixed_same"] == 1
-    assert found.metrics["background/no_fg"] == pytest.approx(4 / 5)
-    assert found.metrics["background/gap"] == 1 - found.metrics["background/mixed_rand"]
+    assert result.metrics["background/mixed_same"] == 1
+    assert result.metrics["background/no_fg"] == pytest.approx(4 / 5)
+    assert result.metrics["background/gap"] == 1 - result.metrics["background/mixed_rand"]
 
 
-def test_without_partners_mixed_figures_are_not_numbers() -> None:
-    found = SWAPS.run(subject_of(more_than(8, RED), painted([RED, RED], [0, 1], two_pixels())))
-    mixed = [value for name, value in found.metrics.items() if "mixed" in name or "gap" in name]
+def test_without_partners_mixed_metrics_are_nan() -> None:
+    result = SWAPS.run(context_of(more_than(8, RED), painted([RED, RED], [0, 1], two_pixels())))
+    mixed = [value for name, value in result.metrics.items() if "mixed" in name or "gap" in name]
     assert len(mixed) == 4
     assert all(map(math.isnan, mixed))
-    assert found.metrics["background/no_fg"] == 0.5
+    assert result.metrics["background/no_fg"] == 0.5
 
 
 def test_an_image_whose_object_reaches_all_edges_lends_no_background() -> None:
     object_NHW = torch.stack([two_pixels(), two_pixels(), torch.eye(4), two_pixels()])
-    found = SWAPS.run(subject_of(more_than(8, RED), painted([RED, RED, BLUE, RED], [0, 0, 1, 1], object_NHW)))
-    assert found.settings["num_not_tiled"] == 1
-    assert found.settings["num_without_partner"] == 1  # Image 3, of whose class only image 2 is left.
+    result = SWAPS.run(context_of(more_than(8, RED), painted([RED, RED, BLUE, RED], [0, 0, 1, 1], object_NHW)))
+    assert result.settings["num_not_tiled"] == 1
+    assert result.settings["num_without_partner"] == 1  # Image 3, of whose class only image 2 is left.
 
 
 def test_a_network_that_reads_the_background_alone_follows_the_background() -> None:
-    context = extreme_subject(background_reader())
+    context = extreme_context(background_reader())
     metrics = SWAPS.run(context).metrics
     assert metrics["background/mixed_same"] == metrics["background/no_fg"] == 1
     assert metrics["background/mixed_next"] == 0
@@ -152,17 +152,17 @@ def test_a_network_that_reads_the_background_alone_follows_the_background() -> N
 
 
 def test_a_network_that_reads_the_object_alone_does_not_mind() -> None:
-    metrics = SWAPS.run(extreme_subject(object_reader())).metrics
+    metrics = SWAPS.run(extreme_context(object_reader())).metrics
     for name in ("only_fg", "mixed_same", "mixed_rand", "mixed_next"):
         assert metrics[f"background/{name}"] == 1
     assert metrics["background/no_fg"] == pytest.approx(CHANCE)
     assert metrics["background/gap"] == 0
 
 
-def test_figures_follow_the_seed_and_not_the_batches() -> None:
-    first = SWAPS.run(extreme_subject(background_reader(), num=60))
-    assert SWAPS.run(extreme_subject(background_reader(), num=60, batch_size=7)) == first
-    assert SWAPS.run(extreme_subject(background_reader(), num=60, seed=1)).metrics != first.metrics
+def test_metrics_follow_the_seed_and_not_the_batches() -> None:
+    first = SWAPS.run(extreme_context(background_reader(), num=60))
+    assert SWAPS.run(extreme_context(background_reader(), num=60, batch_size=7)) == first
+    assert SWAPS.run(extreme_context(background_reader(), num=60, seed=1)).metrics != first.metrics
     assert set(first.metrics) == set(SWAPS.directions)
     assert first.settings == {
         "seed": 0,

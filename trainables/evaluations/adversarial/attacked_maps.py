@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.cams import contrastive_cams, hirescam, influence, reduce_background
 from trainables.data import Batch
-from trainables.evaluations.adversarial.attacked_panels import Duel, attacked_panels
+from trainables.evaluations.adversarial.attacked_panels import ClassPair, attacked_panels
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import attack_all, share, stage_tick
@@ -22,33 +22,33 @@ from trainables.evaluations.result import EvaluationResult, Metrics, NotPossible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What the network makes of images, on the CPU."""
+class _Explained:
+    """Maps of images and their influence, on the CPU."""
 
     maps_NHW: Tensor
-    """The duel's ContrastiveCAM `H_own - H_rival` at the image's size."""
+    """The ContrastiveCAM `H_predicted - H_rival` of the pair of classes, at the image's size."""
     foreground_N: Tensor
     background_N: Tensor
-    """Influence of the label's ContrastiveCAMs on object and background."""
+    """Influence of the label's ContrastiveCAMs on the background; `foreground_N` is that on the object."""
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
     if context.model.num_classes < 2:
-        raise NotPossibleError("the network knows one class only, which has no rival to be mapped against")
+        raise NotPossibleError("a network with one class has no rival to contrast it with")
     batch, ball = context.sampled, Ball("linf", context.settings.adversarial.linf)
     attacked = _attack(context, batch, ball)
     logits_NK = context.logits(batch.images_BCHW)
-    own_N = logits_NK.argmax(1)
-    duel = Duel(own_N, strongest_rivals(logits_NK, own_N))
-    before = _look(context, batch, batch.images_BCHW, duel)
-    after = _look(context, batch, attacked.images_BCHW, duel)
+    predicted_N = logits_NK.argmax(1)
+    pair = ClassPair(predicted_N, strongest_rivals(logits_NK, predicted_N))
+    before = _explain(context, batch, batch.images_BCHW, pair)
+    after = _explain(context, batch, attacked.images_BCHW, pair)
     similarity_N = structural_similarities(before.maps_NHW, after.maps_NHW)
     return EvaluationResult(
         {"adversarial/maps/ssim": similarity_N.nanmean().item(), **_shares(batch, before, after)},
-        images=attacked_panels(context, batch, attacked, duel),
+        images=attacked_panels(context, batch, attacked, pair),
         settings={**_settings(context, batch, attacked), "num_empty_maps": int(similarity_N.isnan().sum())},
         samples={
-            "correct": by_image(batch.ids, own_N == batch.labels_B),
+            "correct": by_image(batch.ids, predicted_N == batch.labels_B),
             "adversarial/maps/ssim": by_image(batch.ids, similarity_N),
         },
     )
@@ -68,43 +68,45 @@ def _attack(context: EvaluationContext, batch: Batch, ball: Ball) -> Attacked:
         return attack_all(context, batch.images_BCHW, batch.labels_B, attack, tick=tick)
 
 
-def _look(context: EvaluationContext, batch: Batch, images_NCHW: Tensor, duel: Duel) -> _Seen:
-    inputs = (images_NCHW, batch.labels_B, batch.background_BHW, duel.own_N, duel.rivals_N)
+def _explain(context: EvaluationContext, batch: Batch, images_NCHW: Tensor, pair: ClassPair) -> _Explained:
+    inputs = (images_NCHW, batch.labels_B, batch.background_BHW, pair.predicted_N, pair.rivals_N)
     with torch.inference_mode():
-        seen = [
-            _look_at(context, *(tensor.to(context.device) for tensor in chunk))
+        chunks = [
+            _explain_batch(context, *(tensor.to(context.device) for tensor in chunk))
             for chunk in zip(*map(context.chunks, inputs), strict=True)
         ]
-    return _Seen(**{field.name: torch.cat([getattr(part, field.name) for part in seen]) for field in fields(_Seen)})
+    return _Explained(
+        **{field.name: torch.cat([getattr(chunk, field.name) for chunk in chunks]) for field in fields(_Explained)}
+    )
 
 
-def _look_at(
+def _explain_batch(
     context: EvaluationContext,
     images_BCHW: Tensor,
     labels_B: Tensor,
     background_BHW: Tensor,
-    own_B: Tensor,
+    predicted_B: Tensor,
     rivals_B: Tensor,
-) -> _Seen:
+) -> _Explained:
     features_BFHW = context.model(images_BCHW).features.float()
     cams_BKHW = hirescam(features_BFHW, context.model.head.weight)
-    duels_BHW = of_class(cams_BKHW, own_B) - of_class(cams_BKHW, rivals_B)
+    maps_BHW = of_class(cams_BKHW, predicted_B) - of_class(cams_BKHW, rivals_B)
     size = [max(side, MIN_SIDE) for side in images_BCHW.shape[-2:]]
     on_grid_BHW = reduce_background(background_BHW, cams_BKHW.shape[-2:])
     foreground_B, background_B = influence(contrastive_cams(cams_BKHW, labels_B), on_grid_BHW)
-    return _Seen(at_image_resolution(duels_BHW, size).cpu(), foreground_B.cpu(), background_B.cpu())
+    return _Explained(at_image_resolution(maps_BHW, size).cpu(), foreground_B.cpu(), background_B.cpu())
 
 
-def _shares(batch: Batch, before: _Seen, after: _Seen) -> Metrics:
+def _shares(batch: Batch, before: _Explained, after: _Explained) -> Metrics:
     """Return the background's share of the influence with and without an attack, or nothing without any mask."""
     has_mask_N = batch.has_mask_B
     if not has_mask_N.any():
         return {}
     return {
         f"adversarial/maps/influence_share_{name}": influence_shares(
-            seen.foreground_N[has_mask_N], seen.background_N[has_mask_N]
+            maps.foreground_N[has_mask_N], maps.background_N[has_mask_N]
         )["background/influence_share"]
-        for name, seen in (("clean", before), ("attacked", after))
+        for name, maps in (("clean", before), ("attacked", after))
     }
 
 

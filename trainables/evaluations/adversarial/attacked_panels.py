@@ -1,4 +1,4 @@
-"""An image and its map, above the same image attacked and its map.
+"""Panels of an image and its map, each above the same image under attack and its map.
 
 N samples, C channels, K classes, H W image or map.
 """
@@ -19,32 +19,34 @@ NUM_PANELS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Duel:
+class ClassPair:
     """Two classes of each image: the one that the network predicts without an attack, and the runner-up."""
 
-    own_N: Tensor
+    predicted_N: Tensor
     rivals_N: Tensor
 
 
-def attacked_panels(context: EvaluationContext, batch: Batch, attacked: Attacked, duel: Duel) -> dict[str, Image.Image]:
-    """Draw some of the images that the attack turns, or of all where it turns none."""
-    turned_N = attacked.fooled_B & (duel.own_N == batch.labels_B)
-    candidates = turned_N.nonzero().squeeze(1) if turned_N.any() else torch.arange(len(batch))
+def attacked_panels(
+    context: EvaluationContext, batch: Batch, attacked: Attacked, pair: ClassPair
+) -> dict[str, Image.Image]:
+    """Draw some of the images that the attack fools, or of all where it fools none."""
+    fooled_N = attacked.fooled_B & (pair.predicted_N == batch.labels_B)
+    candidates = fooled_N.nonzero().squeeze(1) if fooled_N.any() else torch.arange(len(batch))
     positions = torch.linspace(0, len(candidates) - 1, min(NUM_PANELS, len(candidates))).long()
     return {
-        batch.ids[index]: _panel(context, batch, attacked.images_BCHW[index], duel, index)
+        batch.ids[index]: _panel(context, batch, attacked.images_BCHW[index], pair, index)
         for index in candidates[positions].tolist()
     }
 
 
-def _panel(context: EvaluationContext, batch: Batch, attacked_CHW: Tensor, duel: Duel, index: int) -> Image.Image:
+def _panel(context: EvaluationContext, batch: Batch, attacked_CHW: Tensor, pair: ClassPair, index: int) -> Image.Image:
     names = context.data.class_names
-    own, rival = int(duel.own_N[index]), int(duel.rivals_N[index])
-    pair_2CHW = torch.stack([batch.images_BCHW[index], attacked_CHW]).to(context.device)
+    predicted, rival = int(pair.predicted_N[index]), int(pair.rivals_N[index])
+    images_2CHW = torch.stack([batch.images_BCHW[index], attacked_CHW]).to(context.device)
     with torch.inference_mode():
-        output = context.model(pair_2CHW)
+        output = context.model(images_2CHW)
         cams_2KHW = hirescam(output.features.float(), context.model.head.weight)
-        contrastive_2KHW = contrastive_cams(cams_2KHW, torch.full((2,), own, device=context.device))
+        contrastive_2KHW = contrastive_cams(cams_2KHW, torch.full((2,), predicted, device=context.device))
         chances_2K = output.logits.float().softmax(1)
     rows = [
         draw_panel(
@@ -52,10 +54,10 @@ def _panel(context: EvaluationContext, batch: Batch, attacked_CHW: Tensor, duel:
             batch.background_BHW[index] if batch.has_mask_B[index] else None,
             contrastive_KHW,
             title=f"{when}: predicted {names[int(chances_K.argmax())]} ({chances_K.max():.0%})",
-            rivals=[(rival, f"{names[own]} vs {names[rival]}")],
+            rivals=[(rival, f"{names[predicted]} vs {names[rival]}")],
         )
         for when, image_CHW, contrastive_KHW, chances_K in zip(
-            (names[int(batch.labels_B[index])], "attacked"), pair_2CHW, contrastive_2KHW, chances_2K, strict=True
+            (names[int(batch.labels_B[index])], "attacked"), images_2CHW, contrastive_2KHW, chances_2K, strict=True
         )
     ]
     return _stack(rows)

@@ -1,10 +1,10 @@
 """FGSM and PGD on pixels in [0, 1].
 
-Not by adversarial-robustness-toolbox, whose figures these share (a test compares them): it carries every image
-through all steps, on a gradient that it leaves in the weights, draws from NumPy's global generator, and its import
-closes the handlers of Python's logging.
+Not by adversarial-robustness-toolbox, whose results these equal (a test compares them): it carries every image
+through all steps, leaves a gradient in the weights, draws from NumPy's global generator, and its import closes the
+handlers of Python's logging.
 
-B batch, A the part of it that still climbs, C channels, H W image, K classes.
+B batch, A those of it that still climb, C channels, H W image, K classes.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,11 +28,11 @@ STEPS_TO_RADIUS = 4
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """What an attack made of images."""
+    """Images after an attack."""
 
     images_BCHW: Tensor
     fooled_B: Tensor
-    """Where the network is wrong: on the image as it was, or on what the attack found."""
+    """Where the network is wrong: on the image as it was, or on the attacked one."""
 
 
 @contextmanager
@@ -76,8 +76,8 @@ def pgd(
         centres_BCHW, own_B = images_BCHW[standing], labels_B[standing]
         start_BCHW = ball.random(centres_BCHW, generator)
         step = ball.eps / STEPS_TO_RADIUS
-        found = climb(logits_of, start_BCHW, centres_BCHW, own_B, ball, step=step, steps=steps)
-        points_BCHW[standing], fooled_B[standing] = found.images_BCHW, found.fooled_B
+        climbed = climb(logits_of, start_BCHW, centres_BCHW, own_B, ball, step=step, steps=steps)
+        points_BCHW[standing], fooled_B[standing] = climbed.images_BCHW, climbed.fooled_B
     return Attacked(points_BCHW, fooled_B)
 
 

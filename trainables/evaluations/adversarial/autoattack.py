@@ -72,8 +72,8 @@ def _standing_after(
         if name in skipped or not ball.eps:
             continue
         attack = one_of_four(name, context, logits_of, ball)
-        found = attack_all(context, batch.images_BCHW[standing_N], batch.labels_B[standing_N], attack, tick=tick)
-        standing_N = standing_N.masked_scatter(standing_N, ~found.fooled_B)
+        attacked = attack_all(context, batch.images_BCHW[standing_N], batch.labels_B[standing_N], attack, tick=tick)
+        standing_N = standing_N.masked_scatter(standing_N, ~attacked.fooled_B)
         after[name] = standing_N
     return after
 

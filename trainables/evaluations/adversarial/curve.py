@@ -27,12 +27,12 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     standing: dict[Ball, Tensor] = {}
     with attackable(context.model) as logits_of:
         for stage, ball in enumerate(balls):
-            # At eps 0 a curve begins anew; after that a ball holds the smaller one, and what was found there.
+            # A curve starts at eps 0; each later ball contains the one before, and so its adversarial images.
             standing_N = standing[balls[stage - 1]].clone() if ball.eps else torch.ones(len(batch), dtype=torch.bool)
             images_SCHW, labels_S = batch.images_BCHW[standing_N], batch.labels_B[standing_N]
             tick = stage_tick(context, stage, len(balls), len(batch))
-            found = attack_by_pgd(context, logits_of, images_SCHW, labels_S, ball, tick=tick)
-            standing_N[standing_N.clone()] = ~found.fooled_B
+            attacked = attack_by_pgd(context, logits_of, images_SCHW, labels_S, ball, tick=tick)
+            standing_N[standing_N.clone()] = ~attacked.fooled_B
             standing[ball] = standing_N
     accuracy = {ball: share(standing_N) for ball, standing_N in standing.items()}
     return EvaluationResult(

@@ -10,7 +10,7 @@ from trainables.evaluations.result import EvaluationResult, by_image
 def _run(context: EvaluationContext) -> EvaluationResult:
     batch, ball = context.sampled, Ball("linf", context.settings.adversarial.linf)
     with attackable(context.model) as logits_of:
-        found = attack_all(
+        attacked = attack_all(
             context,
             batch.images_BCHW,
             batch.labels_B,
@@ -18,14 +18,14 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             tick=stage_tick(context, 0, 1, len(batch)),
         )
     return EvaluationResult(
-        {f"adversarial/fgsm/{ball.name}": share(~found.fooled_B)},
+        {f"adversarial/fgsm/{ball.name}": share(~attacked.fooled_B)},
         settings={
             "num_pictures": len(batch),
             "seed": context.settings.seed,
             "linf": ball.eps,
             "clean_accuracy": clean_accuracy(context, batch),
         },
-        samples={f"adversarial/fgsm/{ball.name}": by_image(batch.ids, ~found.fooled_B)},
+        samples={f"adversarial/fgsm/{ball.name}": by_image(batch.ids, ~attacked.fooled_B)},
     )
 
 

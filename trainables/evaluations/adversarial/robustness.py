@@ -44,9 +44,9 @@ def attack_all(
     if not len(labels_N):
         return Attacked(images[0], fooled[0])
     for images_BCHW, labels_B in zip(context.chunks(images_NCHW), context.chunks(labels_N), strict=True):
-        found = attack(images_BCHW.to(context.device), labels_B.to(context.device))
-        images.append(found.images_BCHW.cpu())
-        fooled.append(found.fooled_B.cpu())
+        attacked = attack(images_BCHW.to(context.device), labels_B.to(context.device))
+        images.append(attacked.images_BCHW.cpu())
+        fooled.append(attacked.fooled_B.cpu())
         done += len(labels_B)
         tick(done)
     return Attacked(torch.cat(images), torch.cat(fooled))

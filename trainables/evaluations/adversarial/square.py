@@ -18,7 +18,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     settings, batch = context.settings.adversarial, costly_sample(context)
     ball = Ball("linf", settings.linf)
     with attackable(context.model) as logits_of:
-        found = attack_all(
+        attacked = attack_all(
             context,
             batch.images_BCHW,
             batch.labels_B,
@@ -26,7 +26,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             tick=stage_tick(context, 0, 1, len(batch)),
         )
     return EvaluationResult(
-        {f"adversarial/square/{ball.name}": share(~found.fooled_B)},
+        {f"adversarial/square/{ball.name}": share(~attacked.fooled_B)},
         settings={
             "num_pictures": len(batch),
             "seed": context.settings.seed,
@@ -35,7 +35,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "standard_square_queries": STANDARD_QUERIES,
             "clean_accuracy": clean_accuracy(context, batch),
         },
-        samples={f"adversarial/square/{ball.name}": by_image(batch.ids, ~found.fooled_B)},
+        samples={f"adversarial/square/{ball.name}": by_image(batch.ids, ~attacked.fooled_B)},
     )
 
 

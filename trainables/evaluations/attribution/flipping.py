@@ -11,7 +11,7 @@ from trainables.evaluations.plain_logits import PlainLogits
 from trainables.models import Classifier
 
 
-class Unveiled(nn.Module):
+class MaskedImages(nn.Module):
     """Classifies fixed images of which only some pixels are kept, each with all its channels, the rest black."""
 
     def __init__(self, model: Classifier, images_BCHW: Tensor) -> None:
@@ -28,13 +28,13 @@ class Unveiled(nn.Module):
         return probabilities_BK
 
 
-def even_steps(num_pixels: int, wanted: int) -> int:
-    """Return the number of equal steps that is closest to `wanted` as a ratio, the lower of two.
+def even_steps(num_pixels: int, target: int) -> int:
+    """Return the number of equal steps that is closest to `target` as a ratio, the lower of two.
 
     Quantus accepts only steps of one size.
     """
     divisors = [steps for steps in range(1, num_pixels + 1) if num_pixels % steps == 0]
-    return min(divisors, key=lambda steps: max(steps / wanted, wanted / steps))
+    return min(divisors, key=lambda steps: max(steps / target, target / steps))
 
 
 def flipping_curves(
@@ -57,7 +57,7 @@ def flipping_curves(
     curve_BS = torch.full((len(map_BHW), num_steps + 1), torch.nan, dtype=torch.float64)
     chosen_B = ~is_flat(map_BHW)
     if chosen_B.any():
-        module = Unveiled(model, images_BCHW[chosen_B.to(images_BCHW.device)])
+        module = MaskedImages(model, images_BCHW[chosen_B.to(images_BCHW.device)])
         whole_B, targets_B = logits_BK[chosen_B].double().softmax(1).max(1)
         curve_BS[chosen_B, 0] = whole_B
         curve_BS[chosen_B, 1:] = _flip(module, targets_B, map_BHW[chosen_B], num_steps)
@@ -69,7 +69,7 @@ def area_under(curve_BS: Tensor) -> Tensor:
     return torch.trapezoid(curve_BS, dx=1 / (curve_BS.shape[1] - 1), dim=1)
 
 
-def _flip(module: Unveiled, targets_B: Tensor, map_BHW: Tensor, num_steps: int) -> Tensor:
+def _flip(module: MaskedImages, targets_B: Tensor, map_BHW: Tensor, num_steps: int) -> Tensor:
     """Return the curves without their step 0.
 
     Quantus flips what is kept instead of the image: there a pixel is one number for all channels, black is 0

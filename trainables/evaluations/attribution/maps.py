@@ -46,7 +46,7 @@ def is_flat(map_BHW: Tensor) -> Tensor:
 
 
 def strongest_rivals(logits_BK: Tensor, targets_B: Tensor) -> Tensor:
-    """Return the class of the highest logit besides each target's."""
+    """Return the class of the highest logit other than each target's."""
     return logits_BK.scatter(1, targets_B.unsqueeze(1), -torch.inf).argmax(1)
 
 

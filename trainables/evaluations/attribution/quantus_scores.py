@@ -30,7 +30,7 @@ def quantus_scores(
     if chosen_B.any():
         maps = with_witnesses(map_BHW[chosen_B].double()).unsqueeze(1).numpy()
         objects = None if object_BHW is None else with_witnesses(object_BHW[chosen_B].double()).unsqueeze(1).numpy()
-        found = metric(
+        values = metric(
             model=None,
             x_batch=maps,
             y_batch=torch.zeros(len(maps), dtype=torch.int64).numpy(),
@@ -39,12 +39,12 @@ def quantus_scores(
             channel_first=True,
             batch_size=len(maps),
         )
-        scores_B[chosen_B] = torch.tensor([float(value) for value in found[:-NUM_WITNESSES]], dtype=torch.float64)
+        scores_B[chosen_B] = torch.tensor([float(value) for value in values[:-NUM_WITNESSES]], dtype=torch.float64)
     return scores_B
 
 
 def with_witnesses(map_BHW: Tensor) -> Tensor:
-    """Append maps of zeros with a one, whose figures the caller drops.
+    """Append maps of zeros with a one, whose values the caller drops.
 
     Quantus refuses a batch in which all maps together are zero, equal or negative, and AttributionLocalisation takes
     the size of an image from the third of the batch on.

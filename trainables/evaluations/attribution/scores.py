@@ -1,4 +1,4 @@
-"""All figures of one kind of map, image by image.
+"""All metrics of one kind of map, image by image.
 
 N samples, B batch, H W image or map, S steps.
 """
@@ -28,7 +28,7 @@ CHUNK = 32
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Figures of images in their order, on the CPU; nan where one is not defined or not asked for."""
+    """Values of images in their order, on the CPU; nan where one is not defined or not measured."""
 
     values_N: Mapping[str, Tensor]
     """By metric."""
@@ -45,17 +45,17 @@ def scores_of(
 
     Args:
         flip_steps: A divisor of H*W.
-        costly: Ids of the images on which the costliest is measured.
+        costly: Ids of the images on which the costliest metrics are measured.
     """
     explainer = Explainer(name, context)
-    parts: list[Scores] = []
-    for part in batch.split(math.ceil(len(batch) / min(CHUNK, context.batch_size))):
-        parts.append(_judge(explainer, part, flip_steps, costly))
-        context.tick(sum(len(done.correct_N) for done in parts), len(batch))
+    chunks: list[Scores] = []
+    for chunk in batch.split(math.ceil(len(batch) / min(CHUNK, context.batch_size))):
+        chunks.append(_judge(explainer, chunk, flip_steps, costly))
+        context.tick(sum(len(done.correct_N) for done in chunks), len(batch))
     return Scores(
-        values_N={metric: torch.cat([part.values_N[metric] for part in parts]) for metric in parts[0].values_N},
+        values_N={metric: torch.cat([chunk.values_N[metric] for chunk in chunks]) for metric in chunks[0].values_N},
         **{
-            field.name: torch.cat([getattr(part, field.name) for part in parts])
+            field.name: torch.cat([getattr(chunk, field.name) for chunk in chunks])
             for field in fields(Scores)
             if field.name != "values_N"
         },

@@ -62,17 +62,23 @@ def max_sensitivities(
             return_nan_when_prediction_changes=False,
             disable_warnings=True,
         )
-        found = metric(
-            model=None,
-            x_batch=_with_blanks(images_BCHW[chosen_B]).numpy(),
-            y_batch=_with_blanks(targets_B[chosen_B]).numpy(),
-            a_batch=with_witnesses(map_BHW[chosen_B]).unsqueeze(1).numpy(),
-            explain_func=_as_quantus_calls(explain),
-            channel_first=True,
-            batch_size=len(own) + NUM_WITNESSES,
-        )
-        scores_B[chosen_B] = torch.tensor([float(value) for value in found[:-NUM_WITNESSES]], dtype=torch.float64)
+        scores_B[chosen_B] = _measure(metric, explain, images_BCHW[chosen_B], targets_B[chosen_B], map_BHW[chosen_B])
     return scores_B
+
+
+def _measure(
+    metric: Callable[..., Any], explain: Explain, images_BCHW: Tensor, targets_B: Tensor, map_BHW: Tensor
+) -> Tensor:
+    values = metric(
+        model=None,
+        x_batch=_with_blanks(images_BCHW).numpy(),
+        y_batch=_with_blanks(targets_B).numpy(),
+        a_batch=with_witnesses(map_BHW).unsqueeze(1).numpy(),
+        explain_func=_as_quantus_calls(explain),
+        channel_first=True,
+        batch_size=len(map_BHW) + NUM_WITNESSES,
+    )
+    return torch.tensor([float(value) for value in values[:-NUM_WITNESSES]], dtype=torch.float64)
 
 
 def _with_blanks(tensor_B: Tensor) -> Tensor:

@@ -23,15 +23,15 @@ def structural_similarities(reference_BHW: Tensor, other_BHW: Tensor) -> Tensor:
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    found_B = structural_similarity_index_measure(
+    similarity_B = structural_similarity_index_measure(
         _stretched(other_BHW).unsqueeze(1),
         _stretched(reference_BHW).unsqueeze(1),
         sigma=1.5,
         reduction="none",
         data_range=DATA_RANGE,
     )
-    assert isinstance(found_B, Tensor)
-    return found_B.masked_fill(is_flat(reference_BHW), torch.nan)
+    assert isinstance(similarity_B, Tensor)
+    return similarity_B.masked_fill(is_flat(reference_BHW), torch.nan)
 
 
 def continuity(explainer: Explainer, images: Explained) -> Tensor:

@@ -23,29 +23,29 @@ class Rows:
     """Images of the class, right or wrong, the smallest share of influence on the background first."""
 
 
-def choose_rows(readings: Readings, labels_N: Tensor, label: int, most: int) -> Rows:
-    """Return at most `most` images of the class `label` for each row."""
+def choose_rows(readings: Readings, labels_N: Tensor, label: int, limit: int) -> Rows:
+    """Return at most `limit` images of the class `label` for each row."""
     own_N = labels_N == label
     right_N = readings.predicted_N == labels_N
     return Rows(
-        hits=_highest(readings.confidence_N, own_N & right_N, most),
-        mistakes=_highest(readings.confidence_N, own_N & ~right_N, most),
-        least_background=_highest(-readings.background_share_N, own_N & ~readings.background_share_N.isnan(), most),
+        hits=_highest(readings.confidence_N, own_N & right_N, limit),
+        mistakes=_highest(readings.confidence_N, own_N & ~right_N, limit),
+        least_background=_highest(-readings.background_share_N, own_N & ~readings.background_share_N.isnan(), limit),
     )
 
 
-def choose_classes(labels_N: Tensor, right_N: Tensor, most: int) -> list[int]:
-    """Return the `most` classes with the lowest accuracy, in the order of their numbers.
+def choose_classes(labels_N: Tensor, right_N: Tensor, limit: int) -> list[int]:
+    """Return the `limit` classes with the lowest accuracy, in the order of their numbers.
 
     Of equal ones those with more images come first, then those with lower numbers. A class without an image is
     never chosen.
     """
     counts, hits = Counter(labels_N.tolist()), Counter(labels_N[right_N].tolist())
     ranking = sorted((hits[label] / count, -count, label) for label, count in counts.items())
-    return sorted(label for _, _, label in ranking[:most])
+    return sorted(label for _, _, label in ranking[:limit])
 
 
-def _highest(values_N: Tensor, eligible_N: Tensor, most: int) -> list[int]:
+def _highest(values_N: Tensor, eligible_N: Tensor, limit: int) -> list[int]:
     indices_M = eligible_N.nonzero().squeeze(1)
     order_M = values_N[indices_M].argsort(descending=True, stable=True)
-    return [int(index) for index in indices_M[order_M][:most]]
+    return [int(index) for index in indices_M[order_M][:limit]]

@@ -19,7 +19,7 @@ def file_names(names: Sequence[str]) -> list[str]:
     counts = Counter(stem.lower() for stem in stems)
     unique = {stem for stem, count in counts.items() if count == 1}
     return [
-        stem if stem.lower() in unique else _beside(unique, f"{stem}-{position}") for position, stem in enumerate(stems)
+        stem if stem.lower() in unique else _not_in(unique, f"{stem}-{position}") for position, stem in enumerate(stems)
     ]
 
 
@@ -37,6 +37,6 @@ def _stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "_", letters)[:MAX_LETTERS].strip("_-") or "class"
 
 
-def _beside(taken: set[str], name: str) -> str:
+def _not_in(taken: set[str], name: str) -> str:
     """Return `name`, or `name` and a mark that no other name ends with where it is taken."""
     return f"{name}_" if name.lower() in taken else name

@@ -87,7 +87,7 @@ def _rows(shown: _Shown, rows: Rows) -> list[Row]:
             note="Right or wrong, the smallest share of the influence on the background first: the images on which "
             "the network looks most at the object.",
             tiles=_tiles(shown, rows.least_background),
-            empty="None has a mask, by which influence on object and background could be told apart.",
+            empty="None has a mask, to tell influence on the object from that on the background.",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The mean influence as an image: over the images, beside their objects, and around these.
+"""The mean influence as an image: over the images, next to their objects, and around these.
 
 Influence is drawn in multiples of what each cell would have if it were spread evenly.
 H W map, G grid of a frame.
@@ -34,7 +34,7 @@ class Around:
 
 
 def draw_means(share_HW: Tensor, num_pictures: int, around: Around | None) -> Image.Image:
-    """Draw the mean influence, whose cells sum to 1, and beside it what is known of the object, on the same scale."""
+    """Draw the mean influence, whose cells sum to 1, and next to it what is known of the object, on the same scale."""
     multiples_HW = share_HW * share_HW.numel()
     highest = _highest(multiples_HW)
     if around:
@@ -78,8 +78,8 @@ def _objects(around: Around) -> HeatMap:
 
 def _compared(frame: Frame) -> str:
     inside_GG = in_box(len(frame.total_GG))
-    inside, outside = frame.mean_of(inside_GG), frame.mean_of(~inside_GG)
-    beyond = "nothing lies around it" if math.isnan(outside) else f"around it {outside:.2f} times"
+    inside, around = frame.mean_of(inside_GG), frame.mean_of(~inside_GG)
+    beyond = "nothing lies around it" if math.isnan(around) else f"around it {around:.2f} times"
     return f"In the box the influence is {inside:.2f} times the even spread, {beyond}."
 
 

@@ -1,7 +1,7 @@
 """Maps laid over each other by the objects' bounding boxes, so that an object's place and size no longer matter.
 
 A frame is the box and half its height and width more on each side, cut into a grid of as many rows as columns. What
-of a frame lies outside the image is left out.
+of a frame is not in the image is left out.
 N samples, H W map, G rows or columns of the frame's grid.
 """
 
@@ -22,18 +22,18 @@ class Frame:
     """Sums over images, each on the frame's grid."""
 
     total_GG: Tensor
-    """The maps' values, each cell's mean over its part in the image, times that part."""
+    """Sums of the maps' values, each cell's mean over its area in the image, times that area."""
     reach_GG: Tensor
-    """The parts of the cell that lie in the image, each in [0, 1]."""
+    """Sums of the share of the cell that lies in the image, each in [0, 1]."""
 
     def mean(self, least: float) -> Tensor:
         """Return the mean over the images that a cell lies in, nan where these add up to less than `least`."""
         mean_GG = self.total_GG / self.reach_GG
         return torch.where((self.reach_GG > 0) & (self.reach_GG >= least), mean_GG, torch.nan)
 
-    def mean_of(self, part_GG: Tensor) -> float:
-        """Return the mean over a part of the grid, given as bool, and over all images; nan where none reaches it."""
-        return (self.total_GG[part_GG].sum() / self.reach_GG[part_GG].sum()).item()
+    def mean_of(self, cells_GG: Tensor) -> float:
+        """Return the mean over some cells, given as bool, and over all images; nan where none reaches them."""
+        return (self.total_GG[cells_GG].sum() / self.reach_GG[cells_GG].sum()).item()
 
 
 def align(maps: Iterable[tuple[Tensor, Box]], size: tuple[int, int], grid: int) -> Frame:
@@ -64,7 +64,7 @@ def in_box(grid: int) -> Tensor:
 
 
 def _cover(start: int, end: int, pixels: int, grid: int, cells: int) -> Tensor:
-    """Return which part of each of the frame's rows, or columns, lies in each of the map's; a row sums to at most 1."""
+    """Return the share of each of the frame's rows, or columns, in each of the map's; a row sums to at most 1."""
     extent = (end - start) * (1 + 2 * SURROUND)
     edges_G = start - SURROUND * (end - start) + extent * torch.arange(grid + 1, dtype=torch.float64) / grid
     edges_H = pixels * torch.arange(cells + 1, dtype=torch.float64) / cells

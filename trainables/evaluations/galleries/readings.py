@@ -1,4 +1,4 @@
-"""What a network makes of each sampled image: its prediction, and where its influence lies.
+"""A network's prediction on each sampled image, and where its influence lies.
 
 N samples, B batch, K classes, H W map.
 """
@@ -23,7 +23,7 @@ class Readings:
     confidence_N: Tensor
     """The softmax probability of that class, float64."""
     rival_N: Tensor
-    """The class with the highest logit besides the label's."""
+    """The class with the highest logit other than the label's."""
     contrast_NHW: Tensor
     """The ContrastiveCAM `CC_(c,r)` of the label's class c against that rival r."""
     influence_NHW: Tensor
@@ -41,26 +41,26 @@ def read_sample(context: EvaluationContext) -> Readings:
     if context.model.num_classes < 2:
         raise NotPossibleError("a network with one class has no rival to contrast it with")
     batch = context.sampled
-    parts = []
+    chunks = []
     with torch.inference_mode():
         for start in range(0, len(batch), context.batch_size):
-            parts.append(_read(context, batch, slice(start, start + context.batch_size)))
+            chunks.append(_read(context, batch, slice(start, start + context.batch_size)))
             context.tick(min(start + context.batch_size, len(batch)), len(batch))
     return Readings(
-        **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Readings)}
+        **{field.name: torch.cat([getattr(chunk, field.name) for chunk in chunks]) for field in fields(Readings)}
     )
 
 
-def _read(context: EvaluationContext, batch: Batch, part: slice) -> Readings:
-    output = context.model(batch.images_BCHW[part].to(context.device))
-    logits_BK, labels_B = output.logits.float(), batch.labels_B[part].to(context.device)
+def _read(context: EvaluationContext, batch: Batch, chunk: slice) -> Readings:
+    output = context.model(batch.images_BCHW[chunk].to(context.device))
+    logits_BK, labels_B = output.logits.float(), batch.labels_B[chunk].to(context.device)
     if not logits_BK.isfinite().all():
         raise NotPossibleError("the network's logits are not finite")
     contrastive_BKHW = contrastive_cams(hirescam(output.features.float(), context.model.head.weight), labels_B)
     rival_B = logits_BK.scatter(1, labels_B.unsqueeze(1), -torch.inf).argmax(1)
-    background_BHW = reduce_background(batch.background_BHW[part].to(context.device), contrastive_BKHW.shape[-2:])
+    background_BHW = reduce_background(batch.background_BHW[chunk].to(context.device), contrastive_BKHW.shape[-2:])
     foreground_B, background_B = influence(contrastive_BKHW, background_BHW)
-    has_mask_B = batch.has_mask_B[part].to(context.device)
+    has_mask_B = batch.has_mask_B[chunk].to(context.device)
     confidence_B, predicted_B = logits_BK.double().softmax(1).max(1)
     return Readings(
         predicted_N=predicted_B.cpu(),

@@ -11,10 +11,10 @@ from trainables.evaluations.ood.separation import auroc
 
 @dataclass(frozen=True)
 class Validation:
-    """All that a choice of hyper-parameters may look at."""
+    """The images by which hyper-parameters are chosen."""
 
-    inside: Encoded
-    outside: Sequence[Encoded]
+    in_distribution: Encoded
+    ood: Sequence[Encoded]
     """Of each validation set, of which there is at least one."""
 
 
@@ -42,5 +42,5 @@ def choose(method: Method, trained: Trained, validation: Validation | None) -> C
 
 def _measured(method: Method, trained: Trained, setting: Setting, validation: Validation) -> Choice:
     score = method.fit(trained, setting)
-    inside_N = score(validation.inside)
-    return Choice(score, setting, fmean(auroc(inside_N, score(outside)) for outside in validation.outside))
+    id_N = score(validation.in_distribution)
+    return Choice(score, setting, fmean(auroc(id_N, score(ood)) for ood in validation.ood))

@@ -1,4 +1,4 @@
-"""Images with what a network makes of them, computed once for all scores.
+"""Images with their features and logits, computed once for all scores.
 
 N images, B batch, C channels, F features, K classes, H W image.
 """
@@ -24,9 +24,9 @@ class Encoded:
 
 
 def encode(context: EvaluationContext, images_NCHW: Tensor) -> Encoded:
-    """Run the network on images; raise NotPossibleError where it returns what is no finite number."""
-    parts = [_encode_batch(context, part_BCHW) for part_BCHW in context.chunks(images_NCHW)]
-    features_NF, logits_NK = (torch.cat(column) for column in zip(*parts, strict=True))
+    """Run the network on images; raise NotPossibleError where its output is not finite."""
+    chunks = [_encode_batch(context, chunk_BCHW) for chunk_BCHW in context.chunks(images_NCHW)]
+    features_NF, logits_NK = (torch.cat(column) for column in zip(*chunks, strict=True))
     if not (features_NF.isfinite().all() and logits_NK.isfinite().all()):
         raise NotPossibleError("the network's features and logits are not all finite")
     return Encoded(images_NCHW, features_NF, logits_NK)

@@ -1,6 +1,6 @@
 """Detection of images that belong to no class, by the conventions of OpenOOD (Yang et al. 2022).
 
-M images outside.
+N images in distribution, M out of distribution.
 """
 
 import logging
@@ -34,16 +34,16 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     step()
     validation, validated_on = _validation(context, sets)
     choices, score_notes = _choose(scores, trained, validation, step)
-    inside = encode(context, context.sampled.images_BCHW)
-    inside_scores = {name: choice.score(inside) for name, choice in choices.items()}
+    in_distribution = encode(context, context.sampled.images_BCHW)
+    id_scores = {name: choice.score(in_distribution) for name, choice in choices.items()}
     metrics: Metrics = {}
     curves = []
-    for set_name, outside in sets.measured():
+    for set_name, ood in sets.measured():
         for name, choice in choices.items():
-            outside_M = choice.score(outside)
-            found = separation(inside_scores[name], outside_M)
-            metrics |= {f"ood/{set_name}/{name}/{key}": value for key, value in found.items()}
-            curves.append(_curve(set_name, name, roc(inside_scores[name], outside_M)))
+            ood_M = choice.score(ood)
+            separated = separation(id_scores[name], ood_M)
+            metrics |= {f"ood/{set_name}/{name}/{key}": value for key, value in separated.items()}
+            curves.append(_curve(set_name, name, roc(id_scores[name], ood_M)))
         step()
     if not metrics:
         raise NotPossibleError("no score could be measured on any near or far set; the log says why")
@@ -52,7 +52,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         curves=tuple(curves),
         settings={
             "seed": context.settings.seed,
-            "num_pictures": len(inside.logits_NK),
+            "num_pictures": len(in_distribution.logits_NK),
             "fit_sample": len(trained.labels_N),
             "validated_on": validated_on,
             "sets": sets.notes,
@@ -61,8 +61,8 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     )
 
 
-def _still_holds(context: EvaluationContext, kept: EvaluationResult) -> bool:
-    sets, notes = OodSets.of(context), kept.settings["sets"]
+def _still_holds(context: EvaluationContext, stored: EvaluationResult) -> bool:
+    sets, notes = OodSets.of(context), stored.settings["sets"]
     return all(notes.get(name, {}).get("digest") == sets.digest(name) for name in sets.sections)
 
 
@@ -79,24 +79,24 @@ def _trained(context: EvaluationContext) -> Trained:
 
 
 def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation | None, str]:
-    """Return the validation sets against images inside that are not measured, where there are enough of these."""
+    """Return the validation sets against images in distribution, unmeasured ones where there are enough."""
     size = min(_VALIDATION_SAMPLE, context.settings.sample)
-    outside = sets.validation(size)
-    if not outside:
+    ood = sets.validation(size)
+    if not ood:
         return None, "nothing: there is no validation set"
     val = context.data.val
     measured = set(context.draws(val))
     others = [draw for draw in context.draws(val, context.settings.sample + size) if draw not in measured]
     enough = len(others) == size
     batch = val.__getitems__(others if enough else context.draws(val, size))
-    inside = Validation(encode(context, batch.images_BCHW), outside)
-    return inside, f"{len(batch)} inside images that are {'not ' * enough}measured"
+    validation = Validation(encode(context, batch.images_BCHW), ood)
+    return validation, f"{len(batch)} inside images that are {'not ' * enough}measured"
 
 
 def _choose(
     scores: tuple[ScoreName, ...], trained: Trained, validation: Validation | None, step: Callable[[], None]
 ) -> tuple[dict[ScoreName, Choice], dict[str, Any]]:
-    """Return the fitted scores, and what the report says of each."""
+    """Return the fitted scores, and the settings that describe each."""
     choices: dict[ScoreName, Choice] = {}
     notes: dict[str, Any] = {}
     for name in scores:
@@ -104,7 +104,7 @@ def _choose(
             choices[name] = choose(SCORES[name], trained, validation)
             notes[name] = _note(choices[name])
         except NotPossibleError as reason:
-            logger.warning("ood: without the score %s: %s", name, reason)
+            logger.warning("ood: the score %s is left out: %s", name, reason)
             notes[name] = {"skipped": str(reason)}
         step()
     return choices, notes

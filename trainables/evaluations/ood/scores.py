@@ -1,4 +1,4 @@
-"""Scores that say how far a network is at home with an image, by pytorch-ood.
+"""Scores that tell images in distribution from others, by pytorch-ood.
 
 Every score here is a confidence, high = in distribution, as the papers have it. pytorch-ood's are larger for
 what is out of distribution: each is its negative.
@@ -30,7 +30,7 @@ Score = Callable[[Encoded], Tensor]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, and what it makes of a sample of its training images."""
+    """A network, and its features of a sample of its training images."""
 
     model: Classifier
     device: torch.device
@@ -53,14 +53,14 @@ def softmax(_: Trained, __: Setting) -> Score:
     """Return `max_k softmax(s)_k` (Hendrycks & Gimpel 2017), high = in distribution."""
     from pytorch_ood.detector import MaxSoftmax
 
-    return lambda seen: _confidence(MaxSoftmax.score(seen.logits_NK))
+    return lambda encoded: _confidence(MaxSoftmax.score(encoded.logits_NK))
 
 
 def energy(_: Trained, setting: Setting) -> Score:
     """Return the negative energy `T log sum_k exp(s_k / T)` (Liu et al. 2020, eq. 4), high = in distribution."""
     from pytorch_ood.detector import EnergyBased
 
-    return lambda seen: _confidence(EnergyBased.score(seen.logits_NK, setting["temperature"]))
+    return lambda encoded: _confidence(EnergyBased.score(encoded.logits_NK, setting["temperature"]))
 
 
 def odin(trained: Trained, setting: Setting) -> Score:
@@ -74,9 +74,9 @@ def odin(trained: Trained, setting: Setting) -> Score:
 
     detector = ODIN(_Logits(trained.model), eps=setting["eps"], temperature=setting["temperature"])
 
-    def score(seen: Encoded) -> Tensor:
-        parts = torch.split(seen.images_NCHW, trained.batch_size)
-        return _confidence(torch.cat([detector.predict(part.to(trained.device)).cpu() for part in parts]))
+    def score(encoded: Encoded) -> Tensor:
+        chunks = torch.split(encoded.images_NCHW, trained.batch_size)
+        return _confidence(torch.cat([detector.predict(chunk.to(trained.device)).cpu() for chunk in chunks]))
 
     return score
 
@@ -89,7 +89,7 @@ def knn(trained: Trained, setting: Setting) -> Score:
     from pytorch_ood.detector import KNN
 
     detector = KNN(None, k=int(setting["k"])).fit_features(trained.features_NF, trained.labels_N)
-    return lambda seen: _confidence(detector.predict_features(seen.features_NF))
+    return lambda encoded: _confidence(detector.predict_features(encoded.features_NF))
 
 
 def mahalanobis(trained: Trained, _: Setting) -> Score:
@@ -102,7 +102,7 @@ def mahalanobis(trained: Trained, _: Setting) -> Score:
     detector: Any = Mahalanobis(None)
     # Its own fit inverts in float32, and returns noise where the features span less than their number of dimensions.
     detector.mu, detector.precision = class_means_and_precision(trained.features_NF, trained.labels_N)
-    return lambda seen: _confidence(detector.predict_features(seen.features_NF.double()))
+    return lambda encoded: _confidence(detector.predict_features(encoded.features_NF.double()))
 
 
 def vim(trained: Trained, setting: Setting) -> Score:
@@ -115,7 +115,7 @@ def vim(trained: Trained, setting: Setting) -> Score:
     detector.fit_features(trained.features_NF, trained.labels_N)
     if not math.isfinite(detector.alpha):
         raise NotPossibleError("the training images have no residual to scale the virtual logit by")
-    return lambda seen: _confidence(detector.predict_features(seen.features_NF))
+    return lambda encoded: _confidence(detector.predict_features(encoded.features_NF))
 
 
 def class_means_and_precision(features_NF: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The outside sets of a suite, built and run through the network one after another."""
+"""The OOD sets of a suite, built and run through the network one after another."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -17,20 +17,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OodSets:
-    """The sets that the suite names, or else those that need no files, and what became of each."""
+    """The sets that the suite names, or else those that need no files, and a note on each."""
 
     context: EvaluationContext
     config: DataConfig
     sections: Mapping[str, OodSet]
     notes: dict[str, Any] = field(default_factory=dict)
-    """By name: role, kind, and what was looked at or why it was skipped; filled as the sets are read."""
+    """By name: role, kind, and the number of images or why the set was skipped; filled as the sets are read."""
 
     @classmethod
     def of(cls, context: EvaluationContext) -> "OodSets":
         """Raise NotPossibleError where there is nothing to measure."""
         config = context.data.config
         if config is None:
-            raise NotPossibleError("the data do not say what they were built from, so nothing is known to lie outside")
+            raise NotPossibleError("the data do not name their config, by which OOD sets are built")
         sets = cls(context, config, context.settings.ood.sets or default_ood_sets(config))
         if not sets.num_measured:
             raise NotPossibleError("evaluation.suite.ood.sets has no near and no far set")
@@ -62,7 +62,7 @@ class OodSets:
             try:
                 batch, digest = self._sample(name, size)
             except ConfigError as error:
-                logger.warning("ood: without the set %s: %s", name, error)
+                logger.warning("ood: the set %s is left out: %s", name, error)
                 note["skipped"] = str(error)
                 continue
             note |= {"num_pictures": len(batch), "digest": digest}

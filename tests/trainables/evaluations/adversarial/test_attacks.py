@@ -49,22 +49,22 @@ def single_step(model: Classifier, images: Images, ball: Ball) -> Attacked:
 class TestClosedForm:
     def test_fgsm_finds_what_there_is_in_the_maximum_norm(self) -> None:
         model, weight_P = two_classes()
-        found = single_step(model, images_at(weight_P, DISTANCES, "linf"), Ball("linf", EPS))
-        assert found.fooled_B.tolist() == FOOLED
+        result = single_step(model, images_at(weight_P, DISTANCES, "linf"), Ball("linf", EPS))
+        assert result.fooled_B.tolist() == FOOLED
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_pgd_finds_what_there_is(self, norm: Norm) -> None:
         model, weight_P = two_classes()
-        found = attack(model, images_at(weight_P, DISTANCES, norm), Ball(norm, EPS))
-        assert found.fooled_B.tolist() == FOOLED
+        result = attack(model, images_at(weight_P, DISTANCES, norm), Ball(norm, EPS))
+        assert result.fooled_B.tolist() == FOOLED
 
     def test_fgsm_goes_to_the_corner(self) -> None:
         model, weight_P = two_classes()
         images = images_at(weight_P, DISTANCES, "linf")
-        found = single_step(model, images, Ball("linf", EPS))
+        result = single_step(model, images, Ball("linf", EPS))
         towards = torch.tensor([-1.0, 1.0]).repeat(3).view(-1, 1, 1, 1)
         corner = (images.batch.images_BCHW + EPS * towards * weight_P.sign().view(3, 8, 8)).clamp(0, 1)
-        torch.testing.assert_close(found.images_BCHW, corner)
+        torch.testing.assert_close(result.images_BCHW, corner)
 
     def test_one_step_takes_an_image_no_further_than_many(self) -> None:
         model, images = convolutional()
@@ -87,9 +87,9 @@ class TestBall:
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_eps_0_changes_nothing(self, norm: Norm) -> None:
         model, images = convolutional()
-        found = attack(model, images, Ball(norm, 0.0), restarts=2)
-        assert found.images_BCHW.equal(images.batch.images_BCHW)
-        assert not found.fooled_B.any()
+        result = attack(model, images, Ball(norm, 0.0), restarts=2)
+        assert result.images_BCHW.equal(images.batch.images_BCHW)
+        assert not result.fooled_B.any()
         assert single_step(model, images, Ball(norm, 0.0)).images_BCHW.equal(images.batch.images_BCHW)
 
     def test_eps_1_leaves_nothing(self) -> None:
@@ -99,8 +99,8 @@ class TestBall:
 
     def test_a_network_that_sees_nothing_is_not_fooled(self) -> None:
         blind = linear_classifier([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]], trunk=_Blind())
-        found = attack(blind, in_memory(torch.rand(3, 3, 4, 4), [0, 0, 1]), Ball("linf", 1.0))
-        assert found.fooled_B.tolist() == [False, False, True]
+        result = attack(blind, in_memory(torch.rand(3, 3, 4, 4), [0, 0, 1]), Ball("linf", 1.0))
+        assert result.fooled_B.tolist() == [False, False, True]
 
 
 class _Blind(nn.Module):
@@ -111,20 +111,20 @@ class _Blind(nn.Module):
 class TestFooled:
     def test_is_what_the_network_says_of_the_points(self) -> None:
         model, images = convolutional()
-        found = attack(model, images, Ball("linf", 0.02))
+        result = attack(model, images, Ball("linf", 0.02))
         with torch.no_grad():
-            classes = model(found.images_BCHW).logits.argmax(1)
-        assert found.fooled_B.any()
-        assert not found.fooled_B.all()
-        assert found.fooled_B.equal(classes != images.batch.labels_B)
+            classes = model(result.images_BCHW).logits.argmax(1)
+        assert result.fooled_B.any()
+        assert not result.fooled_B.all()
+        assert result.fooled_B.equal(classes != images.batch.labels_B)
 
     def test_what_is_wrong_already_stays_as_it_is(self) -> None:
         model, right = convolutional()
         batch = right.batch
         images = in_memory(batch.images_BCHW, ((batch.labels_B + 1) % 4).tolist())
-        for found in (attack(model, images, Ball("linf", 0.1)), single_step(model, images, Ball("linf", 0.1))):
-            assert found.fooled_B.all()
-            assert found.images_BCHW.equal(batch.images_BCHW)
+        for result in (attack(model, images, Ball("linf", 0.1)), single_step(model, images, Ball("linf", 0.1))):
+            assert result.fooled_B.all()
+            assert result.images_BCHW.equal(batch.images_BCHW)
 
     def test_a_restart_only_adds(self) -> None:
         model, images = convolutional(num_pictures=32)
@@ -155,8 +155,8 @@ class TestFooled:
                 for stop in (True, False)
             )
             probability = [
-                logits_of(found.images_BCHW).softmax(1).gather(1, batch.labels_B[:, None]).mean()
-                for found in (stopped, not_stopped)
+                logits_of(result.images_BCHW).softmax(1).gather(1, batch.labels_B[:, None]).mean()
+                for result in (stopped, not_stopped)
             ]
         assert not_stopped.fooled_B.all()
         assert probability[1] < probability[0]
@@ -204,8 +204,8 @@ class TestLeftAlone:
         with attackable(model) as logits_of:
             expected = slope(logits_of, batch.images_BCHW, batch.labels_B)
         with torch.autocast("cpu", dtype=torch.bfloat16), attackable(model) as logits_of:
-            found = slope(logits_of, batch.images_BCHW, batch.labels_B)
-        assert all(a.equal(b) for a, b in zip(expected, found, strict=True))
+            result = slope(logits_of, batch.images_BCHW, batch.labels_B)
+        assert all(a.equal(b) for a, b in zip(expected, result, strict=True))
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -221,8 +221,8 @@ class TestAsTheToolbox:
         theirs = evasion.FastGradientMethod(self._estimator(model), norm=_order(norm), eps=0.1)
         expected = theirs.generate(images_BCHW.numpy(), labels_B.numpy())
         with attackable(model) as logits_of:
-            found = fgsm(logits_of, images_BCHW, labels_B, Ball(norm, 0.1))
-        np.testing.assert_allclose(found.images_BCHW.numpy(), expected, atol=1e-6)
+            result = fgsm(logits_of, images_BCHW, labels_B, Ball(norm, 0.1))
+        np.testing.assert_allclose(result.images_BCHW.numpy(), expected, atol=1e-6)
 
     def test_pgd(self, norm: Norm) -> None:
         evasion = pytest.importorskip("art.attacks.evasion")
@@ -232,7 +232,7 @@ class TestAsTheToolbox:
         )
         expected = theirs.generate(images_BCHW.numpy(), labels_B.numpy())
         with attackable(model) as logits_of:
-            found = climb(
+            result = climb(
                 logits_of,
                 images_BCHW,
                 images_BCHW,
@@ -242,7 +242,7 @@ class TestAsTheToolbox:
                 steps=5,
                 stop=False,
             )
-        np.testing.assert_allclose(found.images_BCHW.numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(result.images_BCHW.numpy(), expected, atol=1e-6)
 
     def _inner(self) -> tuple[Classifier, Tensor, Tensor]:
         model, images = convolutional()

@@ -32,12 +32,12 @@ class TestName:
 
 class TestProject:
     def test_linf_clamps_each_pixel(self) -> None:
-        found = Ball("linf", 0.25).project(image(0.75, 0.25, 0.625), image(0.25, 0.75, 0.5))
-        assert found.equal(image(0.5, 0.5, 0.625))
+        result = Ball("linf", 0.25).project(image(0.75, 0.25, 0.625), image(0.25, 0.75, 0.5))
+        assert result.equal(image(0.5, 0.5, 0.625))
 
     def test_l2_scales_the_change(self) -> None:
-        found = Ball("l2", 0.25).project(image(0.25 + 0.3, 0.25 + 0.4), image(0.25, 0.25))
-        torch.testing.assert_close(found, image(0.25 + 0.15, 0.25 + 0.2))
+        result = Ball("l2", 0.25).project(image(0.25 + 0.3, 0.25 + 0.4), image(0.25, 0.25))
+        torch.testing.assert_close(result, image(0.25 + 0.15, 0.25 + 0.2))
 
     def test_l2_leaves_what_is_inside(self) -> None:
         inside = image(0.5, 0.625)
@@ -49,10 +49,10 @@ class TestProject:
         centres = torch.rand(50, 3, 4, 4, generator=generator).round(decimals=1)
         points = centres + torch.randn(centres.shape, generator=generator)
         ball = Ball(norm, 0.3)
-        found = ball.project(points, centres)
-        assert found.min() >= 0
-        assert found.max() <= 1
-        assert distances(ball, found, centres).max() <= 0.3 + ROUNDING
+        result = ball.project(points, centres)
+        assert result.min() >= 0
+        assert result.max() <= 1
+        assert distances(ball, result, centres).max() <= 0.3 + ROUNDING
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     def test_radius_0_leaves_the_image(self, norm: Norm) -> None:
@@ -85,7 +85,7 @@ class TestRandom:
         centres = torch.full((4, 3, 4, 4), 0.5)
         together = ball.random(centres, torch.Generator().manual_seed(4))
         generator = torch.Generator().manual_seed(4)
-        assert together.equal(torch.cat([ball.random(part, generator) for part in centres.split(3)]))
+        assert together.equal(torch.cat([ball.random(chunk, generator) for chunk in centres.split(3)]))
 
 
 class TestAscent:

@@ -1,4 +1,4 @@
-"""Networks that hide their gradients are told, and plain ones are not."""
+"""Networks that hide their gradients are detected, and plain ones are not."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from tests.trainables.evaluations.adversarial.linear_images import (
     images_at,
     two_classes,
 )
-from tests.trainables.evaluations.conftest import Images, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult
 from trainables.evaluations.adversarial import MASKING
@@ -30,7 +30,7 @@ NOTHING = {
 
 def run(model: Classifier, images: Images, **adversarial: Any) -> EvaluationResult:
     settings = Suite.model_validate({"adversarial": {"square_queries": 300, **adversarial}})
-    return MASKING.run(replace(subject_of(model, images, settings=settings), batch_size=32))
+    return MASKING.run(replace(context_of(model, images, settings=settings), batch_size=32))
 
 
 class _Coarse(nn.Module):
@@ -78,11 +78,11 @@ class TestMasked:
         with torch.no_grad():
             model.head.weight.mul_(1e5)
             model.head.bias.mul_(1e5)
-        found = run(model, images, linf=0.05)
-        assert found.metrics["adversarial/masking/suspected"] == 1
-        assert found.metrics["adversarial/masking/square_beats_pgd"] > 0.1
-        assert found.metrics["adversarial/masking/zero_gradient"] > 0.5
-        assert any("Square" in reason for reason in found.settings["reasons"])
+        result = run(model, images, linf=0.05)
+        assert result.metrics["adversarial/masking/suspected"] == 1
+        assert result.metrics["adversarial/masking/square_beats_pgd"] > 0.1
+        assert result.metrics["adversarial/masking/zero_gradient"] > 0.5
+        assert any("Square" in reason for reason in result.settings["reasons"])
 
     def test_rounded_pixels(self) -> None:
         model, images = convolutional(num_pictures=32)
@@ -91,32 +91,32 @@ class TestMasked:
             logits_NK = masked(images.batch.images_BCHW).logits
             masked.head.bias -= logits_NK.mean(0)
             images._labels_N.copy_((logits_NK - logits_NK.mean(0)).argmax(1))
-        found = run(masked, images, linf=0.1)
-        assert found.metrics["adversarial/masking/suspected"] == 1
-        assert found.metrics["adversarial/masking/square_beats_pgd"] > 0.1
-        assert found.metrics["adversarial/masking/zero_gradient"] > 0.5
+        result = run(masked, images, linf=0.1)
+        assert result.metrics["adversarial/masking/suspected"] == 1
+        assert result.metrics["adversarial/masking/square_beats_pgd"] > 0.1
+        assert result.metrics["adversarial/masking/zero_gradient"] > 0.5
 
     def test_a_network_that_sees_nothing(self) -> None:
         model, weight_P = two_classes()
         images = images_at(weight_P, [0.1, 0.1], "linf")
         with torch.no_grad():
             model.trunk.weight_KP.zero_()
-        found = run(model, images)
-        assert found.metrics["adversarial/masking/accuracy_at_eps_1"] == 0.5
-        assert found.settings["reasons"][-1] == "at eps = 1, where all images are allowed, 1 of 2 still stand"
+        result = run(model, images)
+        assert result.metrics["adversarial/masking/accuracy_at_eps_1"] == 0.5
+        assert result.settings["reasons"][-1] == "at eps = 1, where all images are allowed, 1 of 2 still stand"
 
 
 class TestPlain:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     @pytest.mark.parametrize("eps", [0.01, 0.03])
     def test_convolutional(self, seed: int, eps: float) -> None:
-        found = run(*convolutional(seed, num_pictures=32), linf=eps)
-        assert found.settings["reasons"] == []
-        assert found.metrics["adversarial/masking/suspected"] == 0
-        assert found.metrics["adversarial/masking/accuracy_at_eps_1"] == 0
-        assert found.metrics["adversarial/masking/square_beats_pgd"] <= 1 / 32
+        result = run(*convolutional(seed, num_pictures=32), linf=eps)
+        assert result.settings["reasons"] == []
+        assert result.metrics["adversarial/masking/suspected"] == 0
+        assert result.metrics["adversarial/masking/accuracy_at_eps_1"] == 0
+        assert result.metrics["adversarial/masking/square_beats_pgd"] <= 1 / 32
 
     def test_linear(self) -> None:
         model, weight_P = two_classes()
-        found = run(model, images_at(weight_P, [0.03, 0.09, 0.11, 0.2], "linf"), linf=0.1)
-        assert found.metrics["adversarial/masking/suspected"] == 0
+        result = run(model, images_at(weight_P, [0.03, 0.09, 0.11, 0.2], "linf"), linf=0.1)
+        assert result.metrics["adversarial/masking/suspected"] == 0

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.trainables.evaluations.adversarial.linear_images import convolutional, four_classes, quartered
-from tests.trainables.evaluations.conftest import Images, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of
 from trainables.config import Suite
 from trainables.evaluations import EvaluationContext
 from trainables.evaluations.adversarial.attacks import Attacked, attackable
@@ -25,7 +25,7 @@ WITHIN = [True, True, False, False, True, False]
 
 
 def context(model: Classifier, images: Images, **adversarial: Any) -> EvaluationContext:
-    return subject_of(model, images, settings=Suite.model_validate({"adversarial": adversarial}))
+    return context_of(model, images, settings=Suite.model_validate({"adversarial": adversarial}))
 
 
 def run(name: str, model: Classifier, images: Images, ball: Ball, *, queries: int = 100) -> Attacked:
@@ -39,20 +39,20 @@ class TestClosedForm:
     @pytest.mark.parametrize("name", ["apgd-t", "fab-t"])
     def test_targeted_attacks_find_what_there_is(self, name: str, norm: Norm) -> None:
         model, weight_KP = four_classes()
-        found = run(name, model, quartered(weight_KP, DISTANCES, norm), Ball(norm, EPS))
-        assert found.fooled_B.tolist() == WITHIN
+        result = run(name, model, quartered(weight_KP, DISTANCES, norm), Ball(norm, EPS))
+        assert result.fooled_B.tolist() == WITHIN
 
     def test_apgd_finds_what_there_is_in_the_maximum_norm(self) -> None:
         model, weight_KP = four_classes()
-        found = run("apgd-ce", model, quartered(weight_KP, DISTANCES, "linf"), Ball("linf", EPS))
-        assert found.fooled_B.tolist() == WITHIN
+        result = run("apgd-ce", model, quartered(weight_KP, DISTANCES, "linf"), Ball("linf", EPS))
+        assert result.fooled_B.tolist() == WITHIN
 
     @pytest.mark.parametrize("norm", ["linf", "l2"])
     @pytest.mark.parametrize("name", FOUR)
     def test_none_finds_more_than_there_is(self, name: str, norm: Norm) -> None:
         model, weight_KP = four_classes()
-        found = run(name, model, quartered(weight_KP, DISTANCES, norm), Ball(norm, EPS))
-        assert not found.fooled_B[~torch.tensor(WITHIN)].any()
+        result = run(name, model, quartered(weight_KP, DISTANCES, norm), Ball(norm, EPS))
+        assert not result.fooled_B[~torch.tensor(WITHIN)].any()
 
 
 class TestPoints:
@@ -61,13 +61,13 @@ class TestPoints:
     def test_are_images_in_the_ball(self, name: str, norm: Norm) -> None:
         model, images = convolutional()
         ball = Ball(norm, 0.05 if norm == "linf" else 0.4)
-        found = run(name, model, images, ball)
-        change = (found.images_BCHW.double() - images.batch.images_BCHW.double()).flatten(1)
-        assert found.fooled_B.any()
+        result = run(name, model, images, ball)
+        change = (result.images_BCHW.double() - images.batch.images_BCHW.double()).flatten(1)
+        assert result.fooled_B.any()
         assert change.norm(math.inf if norm == "linf" else 2, dim=1).max() <= ball.eps * (1 + 1e-5)
-        assert found.images_BCHW.min() >= 0
-        assert found.images_BCHW.max() <= 1
-        assert not found.images_BCHW.requires_grad
+        assert result.images_BCHW.min() >= 0
+        assert result.images_BCHW.max() <= 1
+        assert not result.images_BCHW.requires_grad
 
     @pytest.mark.parametrize("name", FOUR)
     def test_what_is_wrong_already_stays_as_it_is(self, name: str) -> None:
@@ -75,9 +75,9 @@ class TestPoints:
         labels_B = (images.batch.labels_B + 1) % 4
         with attackable(model) as logits_of:
             attack = one_of_four(name, context(model, images, square_queries=10), logits_of, Ball("linf", 0.05))
-            found = attack(images.batch.images_BCHW, labels_B)
-        assert found.fooled_B.all()
-        assert found.images_BCHW.equal(images.batch.images_BCHW)
+            result = attack(images.batch.images_BCHW, labels_B)
+        assert result.fooled_B.all()
+        assert result.images_BCHW.equal(images.batch.images_BCHW)
 
 
 class TestLeftOut:

@@ -25,13 +25,13 @@ def sigmoid(value: float) -> float:
 
 def test_by_hand() -> None:
     """`s_0 - s_1 = sum(2 red - green) / 4` over the pixels that are left, which go in the order of red."""
-    found = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
+    result = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
     left = [(1.0, 0.5, 0.25, 0.0), (0.5, 0.25, 0.0), (0.25, 0.0), (0.0,), ()]
     expected = [sigmoid(sum(2 * red - 0.4 for red in kept) / 4) for kept in left]
-    assert found.shape == (1, 5)
-    assert found[0].tolist() == pytest.approx(expected, abs=1e-7)
+    assert result.shape == (1, 5)
+    assert result[0].tolist() == pytest.approx(expected, abs=1e-7)
     inner = sum(expected[1:-1])
-    assert area_under(found).item() == pytest.approx((expected[0] / 2 + inner + expected[-1] / 2) / 4, abs=1e-7)
+    assert area_under(result).item() == pytest.approx((expected[0] / 2 + inner + expected[-1] / 2) / 4, abs=1e-7)
 
 
 def test_a_step_turns_several_pixels_black() -> None:
@@ -43,8 +43,8 @@ def test_a_step_turns_several_pixels_black() -> None:
 def test_black_is_zero_and_not_the_images_lowest_value() -> None:
     """A black image has equal logits; one all over at 0.4, the lowest value above, has not."""
     bright = IMAGE.clamp(min=0.4)
-    found = curves(red_against_green(), bright, RED.unsqueeze(0), 4)
-    assert found[0, -1].item() == 0.5
+    result = curves(red_against_green(), bright, RED.unsqueeze(0), 4)
+    assert result[0, -1].item() == 0.5
 
 
 @pytest.mark.parametrize("shift", [0.0, -100.0])
@@ -52,7 +52,7 @@ def test_against_a_loop(shift: float) -> None:
     model, images = small_network(), make_images(5)
     maps = torch.randn(5, 8, 8, generator=torch.Generator().manual_seed(1)) + shift
     targets = model(images).logits.argmax(1)
-    found = curves(model, images, maps, 16)
+    result = curves(model, images, maps, 16)
     for index in range(5):
         left = images[index].clone()
         expected = [model(left.unsqueeze(0)).logits.softmax(1)[0, targets[index]].item()]
@@ -60,7 +60,7 @@ def test_against_a_loop(shift: float) -> None:
             left[:, pixel // 8, pixel % 8] = 0
             if position % 4 == 0:
                 expected.append(model(left.unsqueeze(0)).logits.softmax(1)[0, targets[index]].item())
-        assert found[index].tolist() == pytest.approx(expected, abs=1e-6)
+        assert result[index].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_parity_with_a_direct_call() -> None:
@@ -77,23 +77,23 @@ def test_parity_with_a_direct_call() -> None:
         a_batch=maps.unsqueeze(1).numpy(),
         channel_first=True,
     )
-    found = curves(model, images, maps, 9)
-    torch.testing.assert_close(found[:, 1:], torch.tensor(direct, dtype=torch.float64), rtol=0, atol=1e-6)
+    result = curves(model, images, maps, 9)
+    torch.testing.assert_close(result[:, 1:], torch.tensor(direct, dtype=torch.float64), rtol=0, atol=1e-6)
 
 
 def test_a_flat_map_has_no_curve_and_spoils_no_other() -> None:
     images = IMAGE.expand(3, -1, -1, -1)
     maps = torch.stack([torch.zeros(2, 2), RED, torch.full((2, 2), -0.3)])
-    found = curves(red_against_green(), images, maps, 4)
-    assert found.isnan().all(1).tolist() == [True, False, True]
+    result = curves(red_against_green(), images, maps, 4)
+    assert result.isnan().all(1).tolist() == [True, False, True]
     alone = curves(red_against_green(), IMAGE, RED.unsqueeze(0), 4)
-    assert torch.equal(found[1:2], alone)
+    assert torch.equal(result[1:2], alone)
     assert curves(red_against_green(), IMAGE, maps[:1], 4).isnan().all()
 
 
 def test_a_black_image_is_no_special_case() -> None:
-    found = curves(red_against_green(), 0 * IMAGE, RED.unsqueeze(0), 4)
-    assert found.tolist() == [[0.5] * 5]
+    result = curves(red_against_green(), 0 * IMAGE, RED.unsqueeze(0), 4)
+    assert result.tolist() == [[0.5] * 5]
 
 
 def test_random_and_reversed_orders_are_worse_on_a_linear_network() -> None:
@@ -135,8 +135,8 @@ def test_neither_network_nor_images_outlive_the_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_pixels", "wanted", "expected"),
+    ("num_pixels", "target", "expected"),
     [(64 * 64, 32, 32), (224 * 224, 32, 32), (48 * 48, 32, 32), (28 * 28, 32, 28), (37 * 37, 32, 37), (4, 32, 4)],
 )
-def test_steps_divide_the_image(num_pixels: int, wanted: int, expected: int) -> None:
-    assert even_steps(num_pixels, wanted) == expected
+def test_steps_divide_the_image(num_pixels: int, target: int, expected: int) -> None:
+    assert even_steps(num_pixels, target) == expected

@@ -65,10 +65,10 @@ def test_gradcam_is_a_direct_call_of_captum_and_what_is_positive_of_hirescam() -
     model = small_network()
     direct = LayerGradCam(lambda images: model(images).logits, model.trunk)
     expected = direct.attribute(IMAGES, target=TARGETS, relu_attributions=True).squeeze(1)
-    found = explained("gradcam", model)
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(found, explained("hirescam", model).clamp(min=0))
-    assert 0 < (found == 0).sum() < found.numel()
+    result = explained("gradcam", model)
+    torch.testing.assert_close(result, expected)
+    torch.testing.assert_close(result, explained("hirescam", model).clamp(min=0))
+    assert 0 < (result == 0).sum() < result.numel()
 
 
 def test_integrated_gradients_are_a_direct_call_of_captum() -> None:
@@ -86,8 +86,8 @@ def test_the_network_is_left_as_it_was(name: MapName) -> None:
     model.head.weight.requires_grad_(False)
     before = deepcopy(model.state_dict())
     images = IMAGES.clone()
-    found = explained(name, model, images)
-    assert not found.requires_grad
+    result = explained(name, model, images)
+    assert not result.requires_grad
     assert torch.equal(images, IMAGES)
     assert not images.requires_grad
     assert [parameter.requires_grad for parameter in model.head.parameters()] == [False, True]
@@ -131,8 +131,8 @@ def test_plain_logits_are_the_networks_own() -> None:
 
 def test_interpolation_by_hand() -> None:
     """Centres of the cells lie at 0.5 and 2.5 of 4 pixels; what is beyond them is as at the centre."""
-    found = at_image_resolution(torch.tensor([[[0.0, 4.0]]]), (1, 4))
-    assert found.tolist() == [[[0.0, 1.0, 3.0, 4.0]]]
+    result = at_image_resolution(torch.tensor([[[0.0, 4.0]]]), (1, 4))
+    assert result.tolist() == [[[0.0, 1.0, 3.0, 4.0]]]
 
 
 def test_a_map_of_the_images_size_stays_as_it_is() -> None:
@@ -149,8 +149,8 @@ def test_eigencam_by_hand() -> None:
 @pytest.mark.parametrize("num_features", [2, 40])
 def test_eigencam_agrees_with_numpy_but_for_the_sign(num_features: int) -> None:
     features = torch.randn(3, num_features, 4, 5, generator=torch.Generator().manual_seed(0))
-    found = eigencam(features)
-    for map_HW, features_FHW in zip(found, features, strict=True):
+    result = eigencam(features)
+    for map_HW, features_FHW in zip(result, features, strict=True):
         cells = features_FHW.flatten(1).T.double().numpy()
         expected = torch.from_numpy(cells @ np.linalg.svd(cells)[2][0]).view(4, 5).float()
         sign = torch.sign((map_HW * expected).sum())

@@ -14,14 +14,14 @@ HALVES = torch.tensor([[5.0, -5.0], [0.0, 0.0]])
 
 
 def test_complexity_by_hand() -> None:
-    found = complexities(torch.stack([ONE_PIXEL, ALL_ALIKE, HALVES]))
-    torch.testing.assert_close(found, torch.tensor([0, log(4), log(2)], dtype=torch.float64), rtol=0, atol=1e-9)
+    result = complexities(torch.stack([ONE_PIXEL, ALL_ALIKE, HALVES]))
+    torch.testing.assert_close(result, torch.tensor([0, log(4), log(2)], dtype=torch.float64), rtol=0, atol=1e-9)
 
 
 def test_sparseness_by_hand() -> None:
     """The Gini index of (0,0,0,1) is 3/4, of equal values 0, and of (0,0,1,1) is 1/2."""
-    found = sparsenesses(torch.stack([ONE_PIXEL, ALL_ALIKE, HALVES]))
-    torch.testing.assert_close(found, torch.tensor([0.75, 0, 0.5], dtype=torch.float64), rtol=0, atol=1e-6)
+    result = sparsenesses(torch.stack([ONE_PIXEL, ALL_ALIKE, HALVES]))
+    torch.testing.assert_close(result, torch.tensor([0.75, 0, 0.5], dtype=torch.float64), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("metric", [complexities, sparsenesses])
@@ -44,9 +44,9 @@ def test_what_quantus_refuses_is_measured(metric: Metric, maps: Tensor) -> None:
 
 @pytest.mark.parametrize("metric", [complexities, sparsenesses])
 def test_an_empty_map_has_no_value_and_spoils_no_other(metric: Metric) -> None:
-    found = metric(torch.stack([torch.zeros(2, 2), HALVES]))
-    assert found[0].isnan()
-    assert torch.equal(found[1:], metric(HALVES.unsqueeze(0)))
+    result = metric(torch.stack([torch.zeros(2, 2), HALVES]))
+    assert result[0].isnan()
+    assert torch.equal(result[1:], metric(HALVES.unsqueeze(0)))
     assert metric(torch.zeros(1, 2, 2)).isnan().all()
 
 

@@ -37,10 +37,10 @@ def draws(index: int, num_draws: int) -> list[Tensor]:
 @pytest.mark.parametrize("num_draws", [1, 4])
 def test_by_the_formula(num_draws: int) -> None:
     """Here `a(x + n) - a(x)` is the noise of the target's channel."""
-    found = sensitivities(num_draws=num_draws)
+    result = sensitivities(num_draws=num_draws)
     for index in range(3):
         changes = [noise[index].norm() for noise in draws(index, num_draws)]
-        assert found[index].item() == pytest.approx(max(changes).item() / IMAGES[index, index].norm().item(), rel=1e-5)
+        assert result[index].item() == pytest.approx(max(changes).item() / IMAGES[index, index].norm().item(), rel=1e-5)
 
 
 def test_parity_with_a_direct_call() -> None:
@@ -64,7 +64,7 @@ def test_parity_with_a_direct_call() -> None:
 
 def test_a_constant_explanation_is_not_sensitive() -> None:
     constant = torch.full((3, 8, 8), -0.5)
-    found = max_sensitivities(
+    result = max_sensitivities(
         lambda images, _: constant[: len(images)],
         IMAGES,
         TARGETS,
@@ -73,7 +73,7 @@ def test_a_constant_explanation_is_not_sensitive() -> None:
         num_draws=2,
         generators=[torch.Generator() for _ in range(3)],
     )
-    assert found.tolist() == [0.0, 0.0, 0.0]
+    assert result.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_the_batch_does_not_matter() -> None:
@@ -85,9 +85,9 @@ def test_the_batch_does_not_matter() -> None:
 def test_an_empty_map_has_no_value_and_spoils_no_other() -> None:
     images = IMAGES.clone()
     images[1, 1] = 0
-    found = sensitivities(images)
-    assert found.isnan().tolist() == [False, True, False]
-    assert found[[0, 2]].tolist() == sensitivities()[[0, 2]].tolist()
+    result = sensitivities(images)
+    assert result.isnan().tolist() == [False, True, False]
+    assert result[[0, 2]].tolist() == sensitivities()[[0, 2]].tolist()
     assert sensitivities(0 * IMAGES).isnan().all()
     assert sensitivities(IMAGES[:0], TARGETS[:0]).shape == (0,)
 

@@ -29,9 +29,9 @@ def test_a_vanished_map_by_hand() -> None:
 def test_a_flat_reference_has_no_value_and_spoils_no_other() -> None:
     reference = MAPS.clone()
     reference[0], reference[1] = 0, 0.3
-    found = structural_similarities(reference, MAPS)
-    assert found.isnan().tolist() == [True, True, False]
-    assert torch.equal(found[2:], structural_similarities(MAPS[2:], MAPS[2:]))
+    result = structural_similarities(reference, MAPS)
+    assert result.isnan().tolist() == [True, True, False]
+    assert torch.equal(result[2:], structural_similarities(MAPS[2:], MAPS[2:]))
 
 
 def test_agrees_with_scikit_image() -> None:
@@ -40,8 +40,8 @@ def test_agrees_with_scikit_image() -> None:
     from skimage.metrics import structural_similarity
 
     other = MAPS + 0.5 * torch.randn(MAPS.shape, generator=GENERATOR)
-    found = structural_similarities(MAPS, other)
-    for a, b, value in zip(MAPS.double().numpy(), other.double().numpy(), found, strict=True):
+    result = structural_similarities(MAPS, other)
+    for a, b, value in zip(MAPS.double().numpy(), other.double().numpy(), result, strict=True):
         _, full = structural_similarity(
             np.pad((a - a.min()) / np.ptp(a), 5, mode="reflect"),
             np.pad((b - b.min()) / np.ptp(b), 5, mode="reflect"),

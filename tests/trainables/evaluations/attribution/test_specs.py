@@ -10,7 +10,7 @@ from torch import Tensor
 
 from orchestrator.files.evaluation_store import EvaluationFiles
 from tests.trainables.evaluations.attribution.networks import make_images, small_network
-from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of, linear_classifier
 from trainables.config import Suite
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.attribution import ATTRIBUTION
@@ -57,9 +57,9 @@ def blind() -> Classifier:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_every_map_has_all_its_figures(name: str) -> None:
+def test_every_map_has_all_its_metrics(name: str) -> None:
     spec = SPECS[name]
-    result = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = spec.run(context_of(small_network(num_classes=2), textured(), settings=suite()))
     assert spec.category == "attribution"
     assert set(result.metrics) == set(spec.directions)
     assert all(isinstance(value, float) and not isnan(value) for value in result.metrics.values())
@@ -78,7 +78,7 @@ def test_only_maps_that_add_up_are_asked_for_completeness() -> None:
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
 def test_evidence_on_the_object(red_or_green: Classifier, name: str) -> None:
-    result = judged(name, subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    result = judged(name, context_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
     assert metric(result, "localisation") == pytest.approx(1)
     assert metric(result, "pointing_game") == 1
     assert metric(result, "complexity") == pytest.approx(log(16))
@@ -87,14 +87,14 @@ def test_evidence_on_the_object(red_or_green: Classifier, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "gradcam", "eigencam", "integrated_gradients"])
 def test_evidence_on_the_background(red_or_green: Classifier, name: str) -> None:
-    result = judged(name, subject_of(red_or_green, shown([columns([6, 7])]), settings=suite()))
+    result = judged(name, context_of(red_or_green, shown([columns([6, 7])]), settings=suite()))
     assert metric(result, "localisation") == pytest.approx(0, abs=1e-9)
     assert metric(result, "pointing_game") == 0
 
 
 def test_pixel_flipping_by_hand(red_or_green: Classifier) -> None:
     """Two of eight steps take all evidence away, 1/8 of the logit's lead of 1/4 each."""
-    result = judged("hirescam", subject_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
+    result = judged("hirescam", context_of(red_or_green, shown([columns([0, 1])]), settings=suite()))
     lead = torch.tensor([2 / 8, 1 / 8, 0, 0, 0, 0, 0, 0, 0])
     curve = lead.sigmoid().tolist()
     area = (sum(curve) - curve[0] / 2 - curve[-1] / 2) / 8
@@ -105,7 +105,7 @@ def test_pixel_flipping_by_hand(red_or_green: Classifier) -> None:
 
 @pytest.mark.parametrize("name", ["hirescam", "gradcam", "eigencam"])
 def test_a_constant_map_is_no_hit(red_or_green: Classifier, name: str) -> None:
-    result = judged(name, subject_of(red_or_green, shown([columns(range(8))] * 2), settings=suite()))
+    result = judged(name, context_of(red_or_green, shown([columns(range(8))] * 2), settings=suite()))
     assert metric(result, "localisation") == pytest.approx(16 / 64)
     assert metric(result, "complexity") == pytest.approx(log(64))
     assert metric(result, "sparseness") == pytest.approx(0, abs=1e-9)
@@ -118,7 +118,7 @@ def test_a_constant_map_is_no_hit(red_or_green: Classifier, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hirescam", "contrastive", "class_reconstructed", "gradcam", "integrated_gradients"])
 def test_a_network_that_sees_nothing_gets_no_credit(name: str) -> None:
-    result = judged(name, subject_of(blind(), textured(3), settings=suite()))
+    result = judged(name, context_of(blind(), textured(3), settings=suite()))
     assert result.settings["num_empty_maps"] == 3
     assert set(result.settings["num_measured"].values()) <= {0, 3}
     for key, value in result.metrics.items():
@@ -128,19 +128,19 @@ def test_a_network_that_sees_nothing_gets_no_credit(name: str) -> None:
 
 
 def test_a_map_without_class_does_not_contrast() -> None:
-    result = judged("eigencam", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = judged("eigencam", context_of(small_network(num_classes=2), textured(), settings=suite()))
     assert metric(result, "contrastivity") == pytest.approx(1)
 
 
 def test_a_contrastive_map_of_two_classes_is_its_rivals_negative() -> None:
-    result = judged("contrastive", subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = judged("contrastive", context_of(small_network(num_classes=2), textured(), settings=suite()))
     assert max(result.samples["attribution/contrastive/contrastivity"].values()) < 0
 
 
 def test_continuity_and_sensitivity_grow_and_shrink_with_the_noise() -> None:
     model = small_network(num_classes=2)
     quiet, loud = (
-        judged("hirescam", subject_of(model, textured(), settings=suite(noise_sigma=size, sensitivity_radius=size)))
+        judged("hirescam", context_of(model, textured(), settings=suite(noise_sigma=size, sensitivity_radius=size)))
         for size in (1e-3, 0.3)
     )
     assert metric(quiet, "continuity") > 0.999
@@ -150,7 +150,7 @@ def test_continuity_and_sensitivity_grow_and_shrink_with_the_noise() -> None:
 
 
 def test_without_masks_localisation_is_left_out() -> None:
-    context = subject_of(small_network(num_classes=2), textured(has_mask=False), settings=suite())
+    context = context_of(small_network(num_classes=2), textured(has_mask=False), settings=suite())
     result = judged("hirescam", context)
     assert not any("localisation" in name or "pointing" in name for name in {*result.metrics, *result.samples})
     assert set(result.settings["left_out"]) == {"localisation", "pointing_game"}
@@ -164,7 +164,7 @@ def test_empty_masks_are_skipped_and_counted() -> None:
     both._background_NHW[1] = 1
     both._has_mask_N[2] = False
     both._background_NHW[2] = 0
-    result = judged("hirescam", subject_of(small_network(num_classes=2), both, settings=suite()))
+    result = judged("hirescam", context_of(small_network(num_classes=2), both, settings=suite()))
     assert result.settings["num_empty_masks"] == result.settings["num_without_mask"] == 1
     assert result.settings["num_measured"]["pointing_game"] == 2
     assert set(result.samples["attribution/hirescam/pointing_game"]) == {"picture-0", "picture-3"}
@@ -173,8 +173,8 @@ def test_empty_masks_are_skipped_and_counted() -> None:
 
 def test_samples_belong_to_their_images() -> None:
     model = small_network(num_classes=2)
-    result = judged("hirescam", subject_of(model, textured(), settings=suite()))
-    alone = judged("hirescam", subject_of(model, textured(), settings=suite(costly_sample=1)))
+    result = judged("hirescam", context_of(model, textured(), settings=suite()))
+    alone = judged("hirescam", context_of(model, textured(), settings=suite(costly_sample=1)))
     values = result.samples["attribution/hirescam/pixel_flipping"]
     assert list(values) == [f"picture-{index}" for index in range(7)]
     assert metric(result, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
@@ -189,7 +189,7 @@ def test_samples_belong_to_their_images() -> None:
 @pytest.mark.parametrize("name", ["hirescam", "integrated_gradients"])
 def test_again_and_in_other_batches_it_finds_the_same(name: str) -> None:
     def run(batch_size: int) -> EvaluationResult:
-        context = subject_of(small_network(num_classes=2), textured(), settings=suite())
+        context = context_of(small_network(num_classes=2), textured(), settings=suite())
         return judged(name, replace(context, batch_size=batch_size))
 
     torch.manual_seed(1)
@@ -205,7 +205,7 @@ def test_network_and_global_generators_are_left_as_they_were(name: str) -> None:
     model.head.bias.requires_grad_(False)
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
-    SPECS[name].run(subject_of(model, textured(3), settings=suite()))
+    SPECS[name].run(context_of(model, textured(3), settings=suite()))
     assert [parameter.requires_grad for parameter in model.head.parameters()] == [True, False]
     assert all(parameter.requires_grad for parameter in model.trunk.parameters())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -218,27 +218,27 @@ def test_network_and_global_generators_are_left_as_they_were(name: str) -> None:
 def test_another_seed_draws_other_noise() -> None:
     model = small_network(num_classes=2)
     one, other = (
-        judged("hirescam", subject_of(model, textured(), settings=suite().model_copy(update={"seed": seed})))
+        judged("hirescam", context_of(model, textured(), settings=suite().model_copy(update={"seed": seed})))
         for seed in (0, 1)
     )
     differing = {key.rsplit("/", 1)[1] for key, value in one.metrics.items() if value != other.metrics[key]}
     assert differing == {"continuity", "max_sensitivity"}
 
 
-def test_progress_is_told_image_by_image() -> None:
-    told: list[tuple[int, int]] = []
-    context = subject_of(
+def test_progress_is_reported_image_by_image() -> None:
+    ticks: list[tuple[int, int]] = []
+    context = context_of(
         small_network(num_classes=2),
         textured(),
         settings=suite(),
-        tick=lambda done, total: told.append((done, total)),
+        tick=lambda done, total: ticks.append((done, total)),
     )
     judged("hirescam", context)
-    assert told == [(3, 7), (5, 7), (7, 7)]
+    assert ticks == [(3, 7), (5, 7), (7, 7)]
 
 
 def test_a_map_that_is_not_asked_for_is_not_judged(red_or_green: Classifier) -> None:
-    context = subject_of(red_or_green, textured(), settings=suite(maps=("gradcam",)))
+    context = context_of(red_or_green, textured(), settings=suite(maps=("gradcam",)))
     with pytest.raises(NotPossibleError, match="hirescam is not in"):
         judged("hirescam", context)
 
@@ -246,12 +246,12 @@ def test_a_map_that_is_not_asked_for_is_not_judged(red_or_green: Classifier) -> 
 def test_images_too_small_for_the_similarity_are_refused(red_or_green: Classifier) -> None:
     tiny = Images(torch.zeros(1, 3, 5, 9), [0], torch.zeros(1, 5, 9), [True])
     with pytest.raises(NotPossibleError, match="5 x 9 pixels; SSIM needs 6 x 6"):
-        judged("hirescam", subject_of(red_or_green, tiny, settings=suite()))
+        judged("hirescam", context_of(red_or_green, tiny, settings=suite()))
 
 
 def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
     spec = SPECS["attribution-gradcam"]
-    result = spec.run(subject_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = spec.run(context_of(small_network(num_classes=2), textured(), settings=suite()))
     files = EvaluationFiles(tmp_path, source="weights", settings=suite())
     files.save(spec, result, seconds=1.0)
     kept = files.load(spec)
@@ -266,6 +266,6 @@ def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
 def test_a_gpu_finds_the_same(name: str) -> None:
     found = []
     for device in (torch.device("cpu"), torch.device("cuda")):
-        context = subject_of(small_network(num_classes=2).to(device), textured(), settings=suite())
+        context = context_of(small_network(num_classes=2).to(device), textured(), settings=suite())
         found.append(SPECS[name].run(replace(context, device=device)).metrics)
     assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-5)

@@ -23,15 +23,15 @@ def test_names_are_safe(name: str, expected: str) -> None:
     assert file_names([name]) == [expected]
 
 
-def test_equal_names_are_told_apart() -> None:
+def test_equal_names_get_different_files() -> None:
     assert file_names(["犬", "猫", "cat", "Cat", "dog"]) == ["class-0", "class-1", "cat-2", "Cat-3", "dog"]
 
 
 def test_a_number_does_not_make_a_name_equal_to_another() -> None:
-    found = file_names(["a", "a", "a-1", "A-0"])
-    assert found == ["a-0_", "a-1_", "a-1", "A-0"]
+    result = file_names(["a", "a", "a-1", "A-0"])
+    assert result == ["a-0_", "a-1_", "a-1", "A-0"]
     assert file_names(["A", "A", "a-0"]) == ["A-0_", "A-1", "a-0"]
-    assert len({name.lower() for name in found}) == 4
+    assert len({name.lower() for name in result}) == 4
 
 
 def test_names_that_cannot_be_drawn_carry_their_position() -> None:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
-from tests.trainables.evaluations.extremes import background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.conftest import Images, context_of, four_images, linear_classifier
+from tests.trainables.evaluations.extremes import background_reader, extreme_context, object_reader
 from trainables.config import Suite
 from trainables.evaluations import EvaluationResult
 from trainables.evaluations.galleries import GALLERY
@@ -35,48 +35,48 @@ def six_images(has_mask: Sequence[bool] = (True, True, True, False, True, True))
 def rows(sheet: Image.Image, images_NCHW: Tensor) -> list[list[int]]:
     """Return the numbers of the images that stand on a sheet, row by row."""
     pixels = np.array(sheet)
-    found = []
+    result = []
     for index, image_CHW in enumerate(images_NCHW):
         colour = (image_CHW[:, 0, 0] * 255).round().numpy()
         mask = (pixels == colour).all(2)
         corner = mask.copy()
         corner[1:] &= ~mask[:-1]
         corner[:, 1:] &= ~mask[:, :-1]
-        found += [(int(top), int(left), index) for top, left in zip(*np.nonzero(corner), strict=True)]
-    return [[index for _, _, index in row] for _, row in groupby(sorted(found), key=lambda place: place[0])]
+        result += [(int(top), int(left), index) for top, left in zip(*np.nonzero(corner), strict=True)]
+    return [[index for _, _, index in row] for _, row in groupby(sorted(result), key=lambda place: place[0])]
 
 
 def gallery(model: Classifier, images: Images, **settings: int) -> EvaluationResult:
-    return GALLERY.run(subject_of(model, images, settings=Suite(images=settings)))
+    return GALLERY.run(context_of(model, images, settings=Suite(images=settings)))
 
 
 def test_rows_by_hand(red_or_green: Classifier) -> None:
     images = six_images()
-    found = gallery(red_or_green, images)
-    assert rows(found.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4], [4, 1, 2, 0]]
-    assert rows(found.images["green"], images._images_NCHW) == [[5], [5]]
-    assert found.metrics == {}
+    result = gallery(red_or_green, images)
+    assert rows(result.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4], [4, 1, 2, 0]]
+    assert rows(result.images["green"], images._images_NCHW) == [[5], [5]]
+    assert result.metrics == {}
 
 
 def test_as_many_images_a_row_as_asked(red_or_green: Classifier) -> None:
     images = six_images()
-    found = gallery(red_or_green, images, gallery_images=2)
-    assert rows(found.images["red"], images._images_NCHW) == [[2, 0], [3, 4], [4, 1]]
+    result = gallery(red_or_green, images, gallery_images=2)
+    assert rows(result.images["red"], images._images_NCHW) == [[2, 0], [3, 4], [4, 1]]
 
 
 def test_without_masks_the_third_row_is_empty(red_or_green: Classifier) -> None:
     images = six_images(has_mask=[False] * 6)
-    found = gallery(red_or_green, images)
-    assert rows(found.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4]]
-    assert found.settings["num_without_mask"] == 6
+    result = gallery(red_or_green, images)
+    assert rows(result.images["red"], images._images_NCHW) == [[2, 0, 1], [3, 4]]
+    assert result.settings["num_without_mask"] == 6
 
 
 def test_a_class_without_hits_shows_its_mistakes(red_or_green: Classifier) -> None:
     images = six_images()
     images._labels_N[5] = 0
     images._labels_N[0] = 1
-    found = gallery(red_or_green, images)
-    assert rows(found.images["green"], images._images_NCHW) == [[0], [0]]
+    result = gallery(red_or_green, images)
+    assert rows(result.images["green"], images._images_NCHW) == [[0], [0]]
 
 
 def test_the_map_is_of_the_label_s_class(red_or_green: Classifier) -> None:
@@ -101,9 +101,9 @@ def test_the_line_lies_within_the_object(red_or_green: Classifier) -> None:
 
 
 def test_settings_say_what_was_chosen(red_or_green: Classifier) -> None:
-    found = gallery(red_or_green, six_images(), gallery_classes=1)
-    assert list(found.images) == ["red"]
-    assert found.settings == {
+    result = gallery(red_or_green, six_images(), gallery_classes=1)
+    assert list(result.images) == ["red"]
+    assert result.settings == {
         "seed": 0,
         "num_pictures": 6,
         "num_without_mask": 1,
@@ -127,12 +127,12 @@ def many_classes(num: int) -> tuple[Classifier, Images]:
 @pytest.mark.parametrize(("num", "expected"), [(2, 2), (37, 12), (919, 12)])
 def test_many_classes_stay_bounded(num: int, expected: int) -> None:
     model, images = many_classes(num)
-    found = GALLERY.run(subject_of(model, images, settings=Suite(sample=2 * num)))
-    assert len(found.images) == expected
-    assert len(found.settings["classes"]) == expected
+    result = GALLERY.run(context_of(model, images, settings=Suite(sample=2 * num)))
+    assert len(result.images) == expected
+    assert len(result.settings["classes"]) == expected
     first = 0 if num == 2 else 1
-    assert next(iter(found.images)) == f"n{first:08d}_Zlutoucky_kun"
-    assert max(sheet.width for sheet in found.images.values()) <= 1600
+    assert next(iter(result.images)) == f"n{first:08d}_Zlutoucky_kun"
+    assert max(sheet.width for sheet in result.images.values()) <= 1600
 
 
 @pytest.mark.parametrize("size", [(512, 512), (600, 200), (200, 600)])
@@ -171,7 +171,7 @@ def test_sheets_can_be_kept_under_their_names(red_or_green: Classifier, tmp_path
 
 def test_shares_of_opposite_networks() -> None:
     """Each is right on all images; the third row says how they differ."""
-    sheets = [GALLERY.run(extreme_subject(model, num=9)) for model in (background_reader(), object_reader())]
-    assert [list(found.images) for found in sheets] == [["red", "green", "blue"]] * 2
+    sheets = [GALLERY.run(extreme_context(model, num=9)) for model in (background_reader(), object_reader())]
+    assert [list(result.images) for result in sheets] == [["red", "green", "blue"]] * 2
     assert sheets[0].settings == sheets[1].settings
     assert sheets[0].images["red"].tobytes() != sheets[1].images["red"].tobytes()

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from tests.trainables.evaluations.conftest import Images, four_images, linear_classifier, subject_of
-from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_subject, object_reader
+from tests.trainables.evaluations.conftest import Images, context_of, four_images, linear_classifier
+from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_context, object_reader
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.galleries import MEAN_INFLUENCE
 from trainables.evaluations.galleries.mean_influence import GRID, Means, mean_influence
@@ -70,16 +70,16 @@ def means_of(context: EvaluationContext) -> Means:
 
 
 def run(model: Classifier, images: Images) -> EvaluationResult:
-    return MEAN_INFLUENCE.run(subject_of(model, images))
+    return MEAN_INFLUENCE.run(context_of(model, images))
 
 
 def test_four_images(red_or_green: Classifier) -> None:
     """Their shares are [[1/2, 0], [0, 1/2]], 1/4 everywhere twice, and [[1, 0], [0, 0]]."""
-    context = subject_of(red_or_green, four_images())
+    context = context_of(red_or_green, four_images())
     assert means_of(context).share_HW.tolist() == [[1 / 2, 1 / 8], [1 / 8, 1 / 4]]
-    found = MEAN_INFLUENCE.run(context)
-    assert found.metrics == {}
-    assert found.settings == {
+    result = MEAN_INFLUENCE.run(context)
+    assert result.metrics == {}
+    assert result.settings == {
         "seed": 0,
         "num_pictures": 4,
         "num_without_influence": 0,
@@ -106,9 +106,9 @@ def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifie
 
 
 def test_grids_hold_what_is_drawn(red_or_green: Classifier) -> None:
-    found = run(red_or_green, four_images())
-    assert found.grids["influence"] == [[2.0, 0.5], [0.5, 1.0]]
-    assert [len(row) for row in found.grids["around"]] == [GRID] * GRID
+    result = run(red_or_green, four_images())
+    assert result.grids["influence"] == [[2.0, 0.5], [0.5, 1.0]]
+    assert [len(row) for row in result.grids["around"]] == [GRID] * GRID
     assert run(red_or_green, four_images(has_mask=[False] * 4)).grids.keys() == {"influence"}
 
 
@@ -128,7 +128,7 @@ def test_one_class_has_no_influence() -> None:
 
 def test_a_network_that_reads_the_object_alone_has_all_influence_in_the_box() -> None:
     """The objects fill their boxes, so there it is as many times the even spread as the image is larger."""
-    around = means_of(extreme_subject(object_reader(), num=60)).around
+    around = means_of(extreme_context(object_reader(), num=60)).around
     assert around is not None
     box = in_box(GRID)
     assert around.influence()[box].tolist() == pytest.approx([SIZE**2 / OBJECT_AREA] * int(box.sum()))
@@ -136,7 +136,7 @@ def test_a_network_that_reads_the_object_alone_has_all_influence_in_the_box() ->
 
 
 def test_a_network_that_reads_the_background_alone_has_none_in_the_box() -> None:
-    around = means_of(extreme_subject(background_reader(), num=60)).around
+    around = means_of(extreme_context(background_reader(), num=60)).around
     assert around is not None
     box = in_box(GRID)
     assert around.frame.mean_of(box) == pytest.approx(0, abs=1e-12)

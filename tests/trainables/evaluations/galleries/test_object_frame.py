@@ -16,8 +16,8 @@ def test_a_box_in_the_middle_has_the_whole_image_as_its_frame() -> None:
     assert frame.reach_GG.tolist() == [[1.0] * 4] * 4
 
 
-def test_what_lies_outside_the_image_is_left_out() -> None:
-    """The frame's first row and column are outside, the rest is the image's first three."""
+def test_what_is_not_in_the_image_is_left_out() -> None:
+    """The frame's first row and column are not in the image, the rest is the image's first three."""
     frame = align([(COUNT, Box(0, 2, 0, 2))], (4, 4), 4)
     assert frame.mean(0.0).tolist() == [
         pytest.approx(row, nan_ok=True)
@@ -30,7 +30,7 @@ def test_a_coarse_map_is_constant_in_its_cells() -> None:
     assert frame.total_GG.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
 
 
-def test_a_cell_gets_the_mean_over_its_part_in_the_image() -> None:
+def test_a_cell_gets_the_mean_over_its_area_in_the_image() -> None:
     """Three of four rows are the box, so the frame is 6 rows from -1.5, a cell 1.5 rows.
 
     The cells hold nothing, rows 0 to 1.5, 1.5 to 3, and 3 to 4.5, of which two thirds are in the image; the four
@@ -91,9 +91,9 @@ def _by_loops(map_HW: Tensor, box: Box, size: tuple[int, int], grid: int) -> tup
                     columns = min(left + (j + 1) * width, (x + 1) * size[1] / map_HW.shape[1]) - max(
                         left + j * width, x * size[1] / map_HW.shape[1]
                     )
-                    part = max(rows, 0) * max(columns, 0) / (height * width)
-                    total[i, j] += part * map_HW[y, x].double()
-                    reach[i, j] += part
+                    share = max(rows, 0) * max(columns, 0) / (height * width)
+                    total[i, j] += share * map_HW[y, x].double()
+                    reach[i, j] += share
     return total, reach
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.evaluations.conftest import Images, linear_classifier, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of, linear_classifier
 from trainables.config import FolderSet, ImageFolder, NoiseSet, OodSet, SpuriousDigits, Suite
 from trainables.data import DataBundle, build_data
 from trainables.evaluations import EvaluationContext, NotPossibleError
@@ -60,12 +60,12 @@ class Evaluate:
         *,
         scores: tuple[str, ...] = ("knn",),
         model: Classifier | None = None,
-        inside: Images | None = None,
+        in_distribution: Images | None = None,
     ) -> EvaluationResult:
         tree = {"sample": 4, "ood": {"sets": sets, "scores": scores}}
-        context = subject_of(
+        context = context_of(
             model or linear_classifier([[1.0, 0, 0], [0, 1.0, 0]]),
-            inside or plain(red=4),
+            in_distribution or plain(red=4),
             settings=Suite.model_validate(tree),
             tick=lambda done, total: self.ticks.append((done, total)),
         )
@@ -115,12 +115,12 @@ class TestHyperParameters:
         ] == {"k": 100}
 
     def test_are_chosen_against_images_that_are_not_measured_where_there_are_enough(self, evaluate: Evaluate) -> None:
-        """With green images inside, the green validation set is told by no k; with the measured red ones it is."""
+        """No k separates the green validation set from green images; from the measured red ones every k does."""
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
-        context = subject_of(linear_classifier([[1.0, 0, 0]]), plain(red=8), settings=Suite(sample=4))
+        context = context_of(linear_classifier([[1.0, 0, 0]]), plain(red=8), settings=Suite(sample=4))
         measured = {draw.index for draw in context.draws(context.data.val)}
         assert len(measured) == 4
-        result = evaluate(sets, inside=of(["red" if index in measured else "green" for index in range(8)]))
+        result = evaluate(sets, in_distribution=of(["red" if index in measured else "green" for index in range(8)]))
         assert result.settings["validated_on"] == "4 inside images that are not measured"
         assert result.settings["scores"]["knn"]["validation_auroc"] == 0.5
         assert result.metrics["ood/sky/knn/auroc"] == 1
@@ -128,7 +128,7 @@ class TestHyperParameters:
     def test_are_chosen_against_the_measured_images_where_there_are_no_more(self, evaluate: Evaluate) -> None:
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
         for number in (4, 7):
-            result = evaluate(sets, inside=plain(red=number))
+            result = evaluate(sets, in_distribution=plain(red=number))
             assert result.settings["validated_on"] == "4 inside images that are measured"
             assert result.settings["scores"]["knn"]["validation_auroc"] == 1
 
@@ -210,15 +210,15 @@ class TestMissing:
         sets = {"grass": folder("green"), "sky": FolderSet(role="far", folder="blue", on_error="skip")}
         assert "none of its images" in evaluate(sets).settings["sets"]["sky"]["skipped"]
 
-    def test_without_any_set_the_part_is_not_possible(self, evaluate: Evaluate) -> None:
+    def test_without_any_set_the_evaluation_is_not_possible(self, evaluate: Evaluate) -> None:
         with pytest.raises(NotPossibleError, match="no score could be measured"):
             evaluate({"nowhere": folder("no/such/folder")})
         with pytest.raises(NotPossibleError, match="no near and no far set"):
             evaluate({"v": folder("green", "validation")})
 
-    def test_data_that_were_put_together_by_hand_have_nothing_outside(self) -> None:
+    def test_data_without_a_config_have_no_ood_sets(self) -> None:
         with pytest.raises(NotPossibleError, match="what they were built from"):
-            OOD.run(subject_of(linear_classifier([[1.0, 0, 0]]), plain(red=2)))
+            OOD.run(context_of(linear_classifier([[1.0, 0, 0]]), plain(red=2)))
 
     def test_a_score_that_the_network_leaves_undefined_is_left_out(self, evaluate: Evaluate) -> None:
         dead = linear_classifier([[0.0, 0, 0], [0, 0, 0]], trunk=torch.nn.Threshold(2, 0))
@@ -263,7 +263,7 @@ def test_the_default_sets_and_all_scores(digits: DataBundle) -> None:
         assert result.settings["scores"][score]["chosen_by"] == "validation sets"
 
 
-def test_once_more_gives_the_same_figures_and_leaves_everything_as_it_was(digits: DataBundle) -> None:
+def test_once_more_gives_the_same_metrics_and_leaves_everything_as_it_was(digits: DataBundle) -> None:
     context = digit_subject(digits)
     torch.manual_seed(1)
     first = OOD.run(context)

@@ -109,8 +109,8 @@ class TestOdin:
         """Of red 0.6 and green 0.5 eps raises red and lowers green, so the margin is 0.1 + 2 eps; blue has no say."""
         model = linear_classifier([[1.0, 0, 0], [0, 1.0, 0]])
         features_NF = tensor([[0.6, 0.5, 0.9], [0.5, 0.6, 0.1]])
-        found = score("odin", trained_on(features_NF, model=model), features_NF, temperature=2, eps=0.05)
-        assert found.tolist() == pytest.approx([1 / (1 + math.exp(-0.2 / 2))] * 2, rel=1e-6)
+        result = score("odin", trained_on(features_NF, model=model), features_NF, temperature=2, eps=0.05)
+        assert result.tolist() == pytest.approx([1 / (1 + math.exp(-0.2 / 2))] * 2, rel=1e-6)
 
     def test_agrees_with_pytorch_ood_on_normalised_images(self, convolutional: Classifier) -> None:
         """A step eps of pixels in [0, 1] is the paper's step eps / std of normalised ones."""
@@ -132,10 +132,10 @@ class TestOdin:
         encoded = seen(torch.zeros(5, 6))
         encoded = type(encoded)(images_NCHW, encoded.features_NF, encoded.logits_NK)
         trained = trained_on(torch.zeros(5, 6), model=convolutional)
-        found = SCORES["odin"].fit(trained, {"eps": 0.02, "temperature": 10})(encoded)
-        assert torch.allclose(found, expected, rtol=1e-6)
+        result = SCORES["odin"].fit(trained, {"eps": 0.02, "temperature": 10})(encoded)
+        assert torch.allclose(result, expected, rtol=1e-6)
         unmoved = SCORES["odin"].fit(trained, {"eps": 0.0, "temperature": 10})(encoded)
-        assert (found - unmoved).abs().min() > 1e-4
+        assert (result - unmoved).abs().min() > 1e-4
 
     def test_leaves_the_network_as_it_was(self, convolutional: Classifier) -> None:
         images_NCHW = torch.rand(5, 3, 8, 8)
@@ -161,11 +161,11 @@ class TestKnn:
         from sklearn.neighbors import NearestNeighbors
 
         train_NF, test_NF = (nn.functional.normalize(random_features(num, 20, num)) for num in (60, 7))
-        found = score("knn", trained_on(10 * train_NF), 3 * test_NF, k=5)
+        result = score("knn", trained_on(10 * train_NF), 3 * test_NF, k=5)
         distances, _ = NearestNeighbors(n_neighbors=5).fit(train_NF.numpy()).kneighbors(test_NF.numpy())
-        assert found.tolist() == pytest.approx((-distances[:, -1]).tolist(), abs=1e-5)
+        assert result.tolist() == pytest.approx((-distances[:, -1]).tolist(), abs=1e-5)
         loop = [-sorted((row - other).norm().item() for other in train_NF)[4] for row in test_NF]
-        assert found.tolist() == pytest.approx(loop, abs=1e-5)
+        assert result.tolist() == pytest.approx(loop, abs=1e-5)
 
     @pytest.mark.parametrize(
         ("num", "expected"), [(1, [1]), (49, [49]), (50, [50]), (120, [50, 100]), (1000, [50, 100, 200, 500, 1000])]
@@ -188,8 +188,8 @@ class TestMahalanobis:
         covariance = EmpiricalCovariance(assume_centered=True).fit((features_NF - means_KF[labels]).double().numpy())
         test_NF = random_features(11, 5, 1)
         squares_KN = [covariance.mahalanobis((test_NF - mean_F).double().numpy()) for mean_F in means_KF]
-        found = score("mahalanobis", trained_on(features_NF, labels), test_NF)
-        assert found.tolist() == pytest.approx((-np.min(squares_KN, axis=0) / 2).tolist(), rel=1e-5)
+        result = score("mahalanobis", trained_on(features_NF, labels), test_NF)
+        assert result.tolist() == pytest.approx((-np.min(squares_KN, axis=0) / 2).tolist(), rel=1e-5)
 
     def test_is_pytorch_oods_times_the_number_of_images_where_its_own_fit_holds(self) -> None:
         from pytorch_ood.detector import Mahalanobis
@@ -197,8 +197,8 @@ class TestMahalanobis:
         features_NF, labels = random_features(200, 5), tensor([0, 1, 1, 2] * 50)
         test_NF = random_features(11, 5, 1)
         expected = -200 * Mahalanobis(None).fit_features(features_NF, labels).predict_features(test_NF)
-        found = score("mahalanobis", trained_on(features_NF, labels.tolist()), test_NF)
-        assert torch.allclose(found.float(), expected, rtol=1e-3)
+        result = score("mahalanobis", trained_on(features_NF, labels.tolist()), test_NF)
+        assert torch.allclose(result.float(), expected, rtol=1e-3)
 
     def test_fewer_images_than_features_give_distances_that_are_none_below_zero(self) -> None:
         """pytorch-ood's own fit fails here: with these features some of its squared distances are negative."""
@@ -221,7 +221,9 @@ class TestVim:
         train_NF, test_NF, weight_KF, bias_K = (tensor_.double() for tensor_ in (train_NF, test_NF, weight_KF, bias_K))
         origin_F = -torch.linalg.pinv(weight_KF) @ bias_K
         directions_FF = torch.linalg.svd(train_NF - origin_F, full_matrices=True).Vh
-        train_N, test_N = (((part - origin_F) @ directions_FF[d:].T).norm(dim=1) for part in (train_NF, test_NF))
+        train_N, test_N = (
+            ((features_NF - origin_F) @ directions_FF[d:].T).norm(dim=1) for features_NF in (train_NF, test_NF)
+        )
         alpha = (train_NF @ weight_KF.T + bias_K).amax(1).mean() / train_N.mean()
         return (test_NF @ weight_KF.T + bias_K).logsumexp(1) - alpha * test_N
 
@@ -235,18 +237,18 @@ class TestVim:
         if has_bias:
             model.head.bias = nn.Parameter(bias_K)
         train_NF, test_NF = random_features(40, 5), random_features(9, 5, 1)
-        found = score("vim", trained_on(train_NF, model=model), test_NF, d=d)
-        assert found.tolist() == pytest.approx(
+        result = score("vim", trained_on(train_NF, model=model), test_NF, d=d)
+        assert result.tolist() == pytest.approx(
             self.expected(train_NF, test_NF, weight_KF, bias_K, d).tolist(), rel=1e-3
         )
         theirs = ViM(None, d=d, w=weight_KF, b=bias_K).fit_features(train_NF, torch.zeros(40))
-        assert found.tolist() == (-theirs.predict_features(test_NF).double()).tolist()
+        assert result.tolist() == (-theirs.predict_features(test_NF).double()).tolist()
 
     def test_by_hand(self) -> None:
         """The first axis is principal, the second is left: it is 1 long in training, where the largest logit is 6."""
         trained = trained_on(tensor([[6.0, 1], [6, -1]]), model=linear_classifier([[1.0, 0], [0, 0]]))
-        found = score("vim", trained, tensor([[2.0, 0], [0, 1]]), d=1)
-        assert found.tolist() == pytest.approx([math.log(math.exp(2) + 1), math.log(2) - 6], rel=1e-5)
+        result = score("vim", trained, tensor([[2.0, 0], [0, 1]]), d=1)
+        assert result.tolist() == pytest.approx([math.log(math.exp(2) + 1), math.log(2) - 6], rel=1e-5)
 
     @pytest.mark.parametrize(
         ("num_features", "rank", "expected"),

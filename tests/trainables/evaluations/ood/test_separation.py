@@ -6,35 +6,35 @@ from torch import Tensor, tensor
 from trainables.evaluations.ood.separation import auroc, roc, separation
 
 
-def figures(inside: list[float], outside: list[float]) -> tuple[float, float, float, float]:
-    found = separation(tensor(inside), tensor(outside))
-    assert list(found) == ["auroc", "fpr95", "aupr_in", "aupr_out"]
-    assert found["auroc"] == auroc(tensor(inside), tensor(outside))
-    return found["auroc"], found["fpr95"], found["aupr_in"], found["aupr_out"]
+def metrics(in_distribution: list[float], ood: list[float]) -> tuple[float, float, float, float]:
+    result = separation(tensor(in_distribution), tensor(ood))
+    assert list(result) == ["auroc", "fpr95", "aupr_in", "aupr_out"]
+    assert result["auroc"] == auroc(tensor(in_distribution), tensor(ood))
+    return result["auroc"], result["fpr95"], result["aupr_in"], result["aupr_out"]
 
 
 def test_a_perfect_score() -> None:
-    assert figures([3, 4], [1, 2]) == (1, 0, 1, 1)
+    assert metrics([3, 4], [1, 2]) == (1, 0, 1, 1)
 
 
 def test_an_inverted_score() -> None:
     """The wrong two come first, so precision is 1/3 at recall 1/2 and 2/4 at recall 1."""
-    assert figures([1, 2], [3, 4]) == (0, 1, pytest.approx(5 / 12), pytest.approx(5 / 12))
+    assert metrics([1, 2], [3, 4]) == (0, 1, pytest.approx(5 / 12), pytest.approx(5 / 12))
 
 
 def test_a_constant_score_gets_half_and_the_share_of_the_positive_class() -> None:
-    assert figures([7, 7], [7, 7]) == (0.5, 1, 0.5, 0.5)
-    assert figures([7], [7, 7, 7]) == (0.5, 1, 0.25, 0.75)
+    assert metrics([7, 7], [7, 7]) == (0.5, 1, 0.5, 0.5)
+    assert metrics([7], [7, 7, 7]) == (0.5, 1, 0.25, 0.75)
 
 
 def test_ties_by_hand() -> None:
-    """Inside 2 3 4, outside 1 2 2 3.
+    """In distribution 2 3 4, OOD 1 2 2 3.
 
-    Of the 12 pairs the outside image lies lower in 3 + 2 + 2 + 1 and ties in 0 + 1 + 1 + 1: 9.5 / 12. All four
-    outside ones, 95 % being more than three, are found at 3, with two of the three inside ones. From below: 1 of 1 at
+    Of the 12 pairs the OOD image lies lower in 3 + 2 + 2 + 1 and ties in 0 + 1 + 1 + 1: 9.5 / 12. All four
+    OOD ones, 95 % being more than three, are found at 3, with two of the three in distribution. From below: 1 of 1 at
     recall 1/4, 3 of 4 at 3/4, 4 of 6 at 1. From above: 1 of 1 at 1/3, 2 of 3 at 2/3, 3 of 6 at 1.
     """
-    assert figures([2, 3, 4], [1, 2, 2, 3]) == (
+    assert metrics([2, 3, 4], [1, 2, 2, 3]) == (
         pytest.approx(9.5 / 12),
         pytest.approx(2 / 3),
         pytest.approx((1 + 2 / 3 + 1 / 2) / 3),
@@ -56,22 +56,22 @@ def test_fpr95_sees_every_step_of_a_tied_curve() -> None:
 def scores() -> tuple[Tensor, Tensor]:
     """Overlapping, with many ties."""
     generator = torch.Generator().manual_seed(0)
-    inside_N = torch.randn(300, generator=generator) + 1
-    outside_M = torch.randn(170, generator=generator)
-    return (inside_N * 4).round(), (outside_M * 4).round()
+    id_N = torch.randn(300, generator=generator) + 1
+    ood_M = torch.randn(170, generator=generator)
+    return (id_N * 4).round(), (ood_M * 4).round()
 
 
 def test_agrees_with_pytorch_ood(scores: tuple[Tensor, Tensor]) -> None:
     from pytorch_ood.metrics import functional
 
-    inside_N, outside_M = scores
-    outliers = -torch.cat([inside_N, outside_M])
-    labels = tensor([0] * len(inside_N) + [-1] * len(outside_M))
-    found = separation(inside_N, outside_M)
-    assert found["auroc"] == pytest.approx(functional.auroc(outliers, labels).item(), abs=1e-12)
-    assert found["fpr95"] == functional.fpr_at_tpr(outliers, labels, 0.95).item()
+    id_N, ood_M = scores
+    outliers = -torch.cat([id_N, ood_M])
+    labels = tensor([0] * len(id_N) + [-1] * len(ood_M))
+    result = separation(id_N, ood_M)
+    assert result["auroc"] == pytest.approx(functional.auroc(outliers, labels).item(), abs=1e-12)
+    assert result["fpr95"] == functional.fpr_at_tpr(outliers, labels, 0.95).item()
     fpr, tpr, _ = functional.roc_curve(outliers, labels)
-    points = roc(inside_N, outside_M)
+    points = roc(id_N, ood_M)
     assert points.fpr.tolist() == fpr.tolist()
     assert points.tpr.tolist() == tpr.tolist()
     # Its precision-recall areas are trapezoidal, and praise a score that says nothing.
@@ -79,8 +79,8 @@ def test_agrees_with_pytorch_ood(scores: tuple[Tensor, Tensor]) -> None:
 
 
 def test_average_precision_against_a_loop(scores: tuple[Tensor, Tensor]) -> None:
-    inside_N, outside_M = scores
-    found = separation(inside_N, outside_M)
+    id_N, ood_M = scores
+    result = separation(id_N, ood_M)
 
     def average_precision(positive: Tensor, negative: Tensor) -> float:
         total, seen = 0.0, 0
@@ -90,8 +90,8 @@ def test_average_precision_against_a_loop(scores: tuple[Tensor, Tensor]) -> None
             seen = hits
         return total
 
-    assert found["aupr_out"] == pytest.approx(average_precision(outside_M, inside_N), abs=1e-12)
-    assert found["aupr_in"] == pytest.approx(average_precision(-inside_N, -outside_M), abs=1e-12)
+    assert result["aupr_out"] == pytest.approx(average_precision(ood_M, id_N), abs=1e-12)
+    assert result["aupr_in"] == pytest.approx(average_precision(-id_N, -ood_M), abs=1e-12)
 
 
 def test_roc_runs_from_corner_to_corner_and_ties_move_together() -> None:

@@ -1,4 +1,4 @@
-"""FGSM, the curve, AutoAttack and Square as parts of the suite."""
+"""FGSM, the curve, AutoAttack and Square as evaluations of the suite."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,13 +14,13 @@ from tests.trainables.evaluations.adversarial.linear_images import (
     quartered,
     two_classes,
 )
-from tests.trainables.evaluations.conftest import Images, subject_of
+from tests.trainables.evaluations.conftest import Images, context_of
 from trainables.config import Suite
 from trainables.evaluations import EvalSpec, EvaluationContext
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.models import Classifier
 
-PARTS = (FGSM, PGD, AUTOATTACK, SQUARE, MASKING, ATTACKED_MAPS)
+SPECS = (FGSM, PGD, AUTOATTACK, SQUARE, MASKING, ATTACKED_MAPS)
 DISTANCES = (0.03, 0.09, 0.11, 0.3, 0.05, 0.2)
 
 
@@ -28,16 +28,16 @@ def context(
     model: Classifier, images: Images, adversarial: Mapping[str, Any], *, sample: int = 200, **options: Any
 ) -> EvaluationContext:
     settings = {"sample": sample, "adversarial": {"square_queries": 50, **adversarial}}
-    return replace(subject_of(model, images, settings=Suite.model_validate(settings), **options), batch_size=32)
+    return replace(context_of(model, images, settings=Suite.model_validate(settings), **options), batch_size=32)
 
 
 class TestFgsm:
     def test_closed_form(self) -> None:
         model, weight_P = two_classes()
-        found = FGSM.run(context(model, images_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
-        assert found.metrics == {"adversarial/fgsm/linf_0.1": 0.5}
-        assert found.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
-        assert found.samples == {
+        result = FGSM.run(context(model, images_at(weight_P, DISTANCES, "linf"), {"linf": 0.1}))
+        assert result.metrics == {"adversarial/fgsm/linf_0.1": 0.5}
+        assert result.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
+        assert result.samples == {
             "adversarial/fgsm/linf_0.1": {
                 f"picture-{index}": float(stands) for index, stands in enumerate([0, 0, 1, 1, 0, 1])
             }
@@ -70,11 +70,11 @@ class TestCurve:
     def test_eps_0_is_the_accuracy_of_the_same_sample(self) -> None:
         model, images = convolutional()
         images._labels_N[:3] = (images._labels_N[:3] + 1) % 4
-        found = PGD.run(context(model, images, {}, sample=10))
+        result = PGD.run(context(model, images, {}, sample=10))
         sampled = context(model, images, {}, sample=10).sampled
         expected = (model(sampled.images_BCHW).logits.argmax(1) == sampled.labels_B).double().mean().item()
-        assert found.metrics["adversarial/pgd/linf_0"] == found.metrics["adversarial/pgd/l2_0"] == expected
-        assert found.settings["num_pictures"] == 10
+        assert result.metrics["adversarial/pgd/linf_0"] == result.metrics["adversarial/pgd/l2_0"] == expected
+        assert result.settings["num_pictures"] == 10
 
     def test_eps_1_leaves_nothing(self) -> None:
         assert PGD.run(context(*convolutional(), {})).metrics["adversarial/pgd/linf_1"] == 0
@@ -92,26 +92,26 @@ class TestAutoAttack:
 
     def test_two_classes(self) -> None:
         model, weight_P = two_classes()
-        found = AUTOATTACK.run(context(model, images_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
-        assert found.metrics == {"adversarial/autoattack/linf_0": 1, "adversarial/autoattack/l2_0.1": 0.5}
+        result = AUTOATTACK.run(context(model, images_at(weight_P, DISTANCES, "l2"), {"linf": 0.0, "l2": 0.1}))
+        assert result.metrics == {"adversarial/autoattack/linf_0": 1, "adversarial/autoattack/l2_0.1": 0.5}
         reason = {"apgd-t": "its loss compares 4 classes, and there are 2"}
-        assert found.settings["left_out"] == {"linf_0": reason, "l2_0.1": reason}
-        assert list(found.settings["accuracy_after"]["l2_0.1"]) == ["pgd", "apgd-ce", "fab-t", "square"]
+        assert result.settings["left_out"] == {"linf_0": reason, "l2_0.1": reason}
+        assert list(result.settings["accuracy_after"]["l2_0.1"]) == ["pgd", "apgd-ce", "fab-t", "square"]
 
     def test_accuracy_only_falls_from_attack_to_attack(self) -> None:
         """The more so after a PGD of one step, which leaves the four something to find."""
-        found = AUTOATTACK.run(context(*convolutional(num_pictures=32), {"linf": 0.02, "l2": 0.0, "steps": 1}))
-        accuracies = list(found.settings["accuracy_after"]["linf_0.02"].values())
+        result = AUTOATTACK.run(context(*convolutional(num_pictures=32), {"linf": 0.02, "l2": 0.0, "steps": 1}))
+        accuracies = list(result.settings["accuracy_after"]["linf_0.02"].values())
         assert accuracies == sorted(accuracies, reverse=True)
         assert 1 > accuracies[0] > accuracies[-1]
-        assert found.metrics["adversarial/autoattack/linf_0.02"] == accuracies[-1]
+        assert result.metrics["adversarial/autoattack/linf_0.02"] == accuracies[-1]
 
     def test_looks_at_as_many_images_as_the_settings_say(self) -> None:
         model, images = convolutional()
         one = context(model, images, {"sample": 5, "linf": 0.1, "l2": 2.0})
-        found = AUTOATTACK.run(one)
-        assert found.settings["num_pictures"] == 5
-        assert set(found.samples["adversarial/autoattack/l2_2"]) < set(one.sampled.ids)
+        result = AUTOATTACK.run(one)
+        assert result.settings["num_pictures"] == 5
+        assert set(result.samples["adversarial/autoattack/l2_2"]) < set(one.sampled.ids)
 
 
 class TestSquare:
@@ -135,13 +135,13 @@ class TestSquare:
         assert many.settings["standard_square_queries"] == 5000
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 class TestEveryPart:
-    def test_same_seed_same_figures_and_nothing_else_moves(self, part: EvalSpec) -> None:
+    def test_same_seed_same_metrics_and_nothing_else_moves(self, spec: EvalSpec) -> None:
         model, images = convolutional()
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         state = torch.get_rng_state()
-        first, again = (part.run(context(model, images, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
+        first, again = (spec.run(context(model, images, {"linf": 0.1, "l2": 2.0})) for _ in range(2))
         assert first.metrics == again.metrics
         assert first.samples == again.samples
         assert torch.get_rng_state().equal(state)
@@ -149,16 +149,16 @@ class TestEveryPart:
         assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
         assert not model.training
 
-    def test_reports_what_it_says_it_does_and_its_progress(self, part: EvalSpec) -> None:
+    def test_reports_what_it_says_it_does_and_its_progress(self, spec: EvalSpec) -> None:
         ticks: list[tuple[int, int]] = []
         model, images = convolutional()
-        found = part.run(
+        result = spec.run(
             context(model, images, {"linf": 0.1, "l2": 2.0}, tick=lambda done, total: ticks.append((done, total)))
         )
-        assert found.metrics
-        assert all(any(_fits(name, pattern) for pattern in part.directions) for name in found.metrics)
-        assert {"num_pictures", "seed"} <= found.settings.keys()
-        assert part.category == "adversarial"
+        assert result.metrics
+        assert all(any(_fits(name, pattern) for pattern in spec.directions) for name in result.metrics)
+        assert {"num_pictures", "seed"} <= result.settings.keys()
+        assert spec.category == "adversarial"
         assert [done for done, _ in ticks] == sorted(done for done, _ in ticks)
         assert {total for _, total in ticks} == {ticks[-1][1]}
         assert 0 < ticks[-1][0] <= ticks[-1][1]
