@@ -45,11 +45,11 @@ def check(
 ) -> None:
     """Check a cluster file offline: Ray's own schema and validator, and what a sweep needs. Nothing is started.
 
-    Every finding names the field, what was found and what would be right; the exit code is 2 if there is one.
+    Each finding names the field, what was found and what would be right. With a finding, the exit code is 2.
 
     Example: campaign cluster check cluster.yaml --for pets-species --scale imagenet-s50 --set resources.workers=2
     """
-    from orchestrator.cluster_file import check_file
+    from orchestrator.cluster_file.check import check_file
     from trainables.config import ConfigError
 
     if set_ and for_ is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestrator.cluster.capacity import Node
 from orchestrator.cluster_file.cluster_file import ClusterFile
-from orchestrator.cluster_file.trial_fit import largest
+from orchestrator.cluster_file.trial_fit import largest_cluster
 from trainables.config import read_tree
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
@@ -20,7 +20,7 @@ def with_autoscaling(nodes: Sequence[Node], file: Path = BOOTSTRAP) -> list[Node
     path = file.expanduser()
     if not path.is_file():
         return list(nodes)
-    to_come = largest(ClusterFile(read_tree(path), path.parent))
+    to_come = largest_cluster(ClusterFile(read_tree(path), path.parent))
     for node in nodes:
         of_its_type = (may_be for may_be in to_come if may_be.items() <= node.items())
         if (it := next(of_its_type, None)) is not None:

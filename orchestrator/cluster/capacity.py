@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
+from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError, Resources
 
 TINY = 1e-9

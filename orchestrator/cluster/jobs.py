@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.cluster.environment import variable
-from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
+from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from orchestrator.cluster.jobs import JobOrder
-from orchestrator.cluster_file.cluster_file import DRIVER, DRIVER_SHARE
+from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
 
 HEAD = {"cpu": "2", "memory": "8Gi"}
 WORKER = {"cpu": "8", "memory": "32Gi"}

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.cluster.capacity import Node
-from orchestrator.cluster_file.addresses import is_itself
+from orchestrator.cluster.loopback import is_loopback
 from orchestrator.tracking import Store
 from trainables.config import ConfigError
 
@@ -52,7 +52,7 @@ def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False)
     if store.is_database:
         raise ConfigError(f"MLflow store {store}: a cluster of several nodes logs over HTTP only; {remedy}")
     host = urlsplit(store.tracking_uri).hostname or ""
-    if is_itself(host) and (len(addresses) > 1 or to_come):
+    if is_loopback(host) and (len(addresses) > 1 or to_come):
         nodes = ", ".join(sorted(addresses)) + (" and the nodes to come" if to_come else "")
         raise ConfigError(f"MLflow store {store}: on each of {nodes} that is the node itself; {remedy}")
 

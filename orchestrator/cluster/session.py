@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.capacity import Node
 from orchestrator.cluster.nodes import resources_of_nodes
-from orchestrator.cluster_file.cluster_file import DRIVER
+from orchestrator.cluster_file.driver_resource import DRIVER
 
 logger = logging.getLogger(__name__)
 PATIENCE_S = 10.0

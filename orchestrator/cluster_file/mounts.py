@@ -1,90 +1,57 @@
-"""The folders on shared file systems that a node mounts."""
+"""Rules about files on the nodes: what is copied there, and the shared storage folder."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
-from orchestrator.cluster_file.cluster_file import ClusterFile, Node
+from orchestrator.cluster_file.auth import TOKEN_FILE
+from orchestrator.cluster_file.cluster_file import ClusterFile, NodeType, Problem
 
-KINDS = r"(?:nfs4?|efs|lustre|ceph|cifs|glusterfs|fuse\.\w+)"
-FSTAB = re.compile(rf"\S+:\S*\s+(/\S+)\s+{KINDS}\b")
-"""A line of /etc/fstab, with which `mount FOLDER` mounts it."""
-MOUNT = re.compile(r"\bmount(?:\.(?P<kind>\w+))?[ \t]+(?P<words>[^;&|\n()]*)")
-AT_BOOT = re.compile(r"\bremote-fs\.target\b|\bsystemctl\b[^;&|\n]*\.(?:auto)?mount\b")
-"""What mounts all that /etc/fstab lists as well."""
-TAKES_VALUE = ("-t", "--types", "-o", "--options")
-MOUNTED = re.compile(r"mountpoint\s+(?:-q\s+)?(/[^\s;&|)]+)")
-"""What says that a machine of one's own has it mounted already; the node does not start where it has not."""
-VOLUME = re.compile(r"(?:-v|--volume)[=\s]+([^\s:]+):([^\s:]+)")
-BIND = re.compile(r"--mount[=\s]+(\S+)")
+STORAGE = re.compile(r"\bCAMPAIGN_STORAGE=[\"']?(/[^\s\"';|&]*)")
+MOUNT = re.compile(r"\bmount|\bfstab\b")
+FOLDER = re.compile(r"(?<![\w./:-])/[\w.-][\w./-]*")
+IN_CONTAINER = re.compile(r"(?::|\bdst=|\btarget=|\bdestination=)(/[^\s,:]+)")
+"""As in `-v FOLDER:/shared` and `--mount type=bind,src=FOLDER,dst=/shared`."""
 
 
-class Mount(NamedTuple):
-    """What one command mounts."""
-
-    kind: str
-    """Empty where /etc/fstab says it."""
-    folder: str
-    """Empty where all of /etc/fstab is mounted."""
-
-
-def shared_folders(cluster: ClusterFile, node: Node) -> list[str]:
-    """Return the folders on a shared file system that a node mounts, or insists on, as its container sees them."""
-    texts = [command.text for command in node.commands]
-    found = mounted("\n".join(texts))
-    if cluster.kind == "local":
-        found |= {folder.rstrip("/") or "/" for text in texts for folder in MOUNTED.findall(text)}
-    if not node.image:
-        return sorted(found)
-    return sorted({inside for outside, inside in _binds(cluster, node) if _lies_on(outside, found)})
+def copies_existing_files(cluster: ClusterFile) -> Iterator[Problem]:
+    """Check that the files to copy exist; the token may be made later."""
+    for remote, local in cluster.file_mounts.items():
+        if not remote.startswith(("/", "~")):
+            yield Problem(f"file_mounts.{remote}", "a path on the nodes must be absolute, or start with ~")
+        if not remote.endswith(TOKEN_FILE) and not cluster.local_path(local).exists():
+            yield Problem(f"file_mounts.{remote}", f"found {local}, which does not exist in {cluster.folder}")
 
 
-def mounted(text: str) -> set[str]:
-    """Return the folders on which commands mount a shared file system."""
-    mounts = list(_mounts(text))
-    in_fstab = {folder.rstrip("/") or "/" for folder in FSTAB.findall(text)}
-    if not AT_BOOT.search(text) and all(mount.folder for mount in mounts):
-        in_fstab &= {mount.folder for mount in mounts}
-    return in_fstab | {mount.folder for mount in mounts if mount.folder and re.fullmatch(KINDS, mount.kind)}
+def mounts_storage(cluster: ClusterFile) -> Iterator[Problem]:
+    """Check that every node sets one CAMPAIGN_STORAGE, and mounts that folder or one above it.
+
+    Commands are searched for words; no shell is imitated.
+    """
+    folders = {node: sorted(set(STORAGE.findall(node.text))) for node in cluster.node_types}
+    if len(different := {folder for own in folders.values() for folder in own}) > 1:
+        found = " and ".join(sorted(different))
+        yield Problem("setup_commands", f"found CAMPAIGN_STORAGE={found}; all nodes need the same folder")
+        return
+    for node, own in folders.items():
+        if not own:
+            yield Problem(
+                "setup_commands",
+                f"found no CAMPAIGN_STORAGE for {node.name}; export CAMPAIGN_STORAGE=/FOLDER, on a shared file system",
+            )
+        elif not _mounts(node, own[0]):
+            in_container = node.container_options is not None
+            yield Problem(
+                "docker.run_options" if in_container else "initialization_commands",
+                f"found nothing for {node.name} that mounts CAMPAIGN_STORAGE={own[0]} or a folder above it; "
+                + ("add -v /FOLDER:/FOLDER" if in_container else "mount a shared file system there"),
+            )
 
 
-def _mounts(text: str) -> Iterator[Mount]:
-    for found in MOUNT.finditer(text):
-        kind, folders, words = found["kind"] or "", list[str](), _words(found["words"])
-        for before, word in zip(["", *words], words, strict=False):
-            if before in ("-t", "--types") or word.startswith("--types="):
-                kind = word.removeprefix("--types=")
-            elif word in ("-a", "--all"):
-                folders.append("")
-            elif not word.startswith("-") and before not in TAKES_VALUE:
-                folders.append(word.rstrip("/") or "/")
-        if folders:
-            yield Mount(kind, folders[-1])
-
-
-def _words(text: str) -> list[str]:
-    text = re.sub(r"\d?>+\s*\S*", "", text)
-    try:
-        return shlex.split(text)
-    except ValueError:  # a quote that ends after the command
-        return text.replace('"', " ").replace("'", " ").split()
-
-
-def _binds(cluster: ClusterFile, node: Node) -> Iterator[tuple[str, str]]:
-    """Yield the folders of the machine that its container sees, and where it sees them."""
-    docker = cluster.tree.get("docker") or {}
-    role = "head_run_options" if node.is_head else "worker_run_options"
-    options = " ".join(map(str, [*(docker.get("run_options") or ()), *(docker.get(role) or ())]))
-    yield from VOLUME.findall(options)
-    for found in BIND.findall(options):
-        parts = dict(part.partition("=")[::2] for part in found.split(","))
-        source = parts.get("src", parts.get("source"))
-        target = next((parts[key] for key in ("dst", "target", "destination") if key in parts), None)
-        if source and target:
-            yield source, target
-
-
-def _lies_on(folder: str, places: set[str]) -> bool:
+def _mounts(node: NodeType, folder: str) -> bool:
+    """Return whether a command for mounting, or an option of the container, names `folder` or one above it."""
+    if node.container_options is not None:
+        places = IN_CONTAINER.findall(node.container_options)
+    else:
+        places = [place for command in node.commands if MOUNT.search(command) for place in FOLDER.findall(command)]
     return any(PurePosixPath(folder).is_relative_to(place) for place in places)

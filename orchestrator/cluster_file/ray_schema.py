@@ -1,45 +1,34 @@
 """Ray's own schema and validator for cluster files."""
 
-import contextlib
-import io
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
+from io import StringIO
 from typing import Any
 
 from orchestrator.cluster_file.cluster_file import ClusterFile, Problem
 from trainables.config import ConfigError
 
 MAX_MESSAGE = 300
-FILLED_IN: Mapping[str, Any] = {"cluster_synced_files": [], "max_workers": 2}
-"""What Ray's validator takes for granted, because `ray up` fills it in first."""
-
-
-class RefusedError(ValueError):
-    """Ray refuses the file; `field` is a path in it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
+SET_BY_RAY_UP: Mapping[str, Any] = {"cluster_synced_files": [], "max_workers": 2}
+"""Fields that Ray's validator requires, and that `ray up` sets itself."""
 
 
 def ray_accepts(cluster: ClusterFile) -> Iterator[Problem]:
-    """Check as `ray up` does: the file against the schema, then what the file and the provider's defaults make.
+    """Check as `ray up` does: the file against the schema, then the file with the provider's defaults.
 
     Raises:
         ConfigError: The installed Ray has no such validator.
     """
     prepare_config, validate_config = _validator()
-    steps = (
-        lambda: validate_config({**FILLED_IN, **deepcopy(dict(cluster.tree))}),
-        lambda: validate_config(prepare_config(deepcopy(dict(cluster.tree)))),
-    )
-    for step in steps:
-        try:
-            _quietly(step)
-        except RefusedError as refused:
-            yield refused.field, str(refused)
-            return
+    tree = dict(cluster.tree)
+    try:
+        with _silence():
+            validate_config({**SET_BY_RAY_UP, **deepcopy(tree)})
+            validate_config(prepare_config(deepcopy(tree)))
+    except Exception as error:  # Ray has one type of error for each kind of mistake.
+        yield Problem(".".join(map(str, getattr(error, "absolute_path", ()))), f"Ray refuses it: {_reason(error)}")
 
 
 def _validator() -> tuple[Any, Any]:
@@ -51,34 +40,30 @@ def _validator() -> tuple[Any, Any]:
 
         raise ConfigError(
             f"Ray {ray.__version__} has no validator of cluster files where Ray 2.60 has it ({error}); "
-            "install what constraints.txt says, with ray[default]"
+            "install ray[default] at the version in constraints.txt"
         ) from error
     return prepare_config, validate_config
 
 
-def _quietly(step: Any) -> None:
-    """Run `step` without what it prints; RefusedError where it fails, by whichever of Ray's many ways."""
-    printed, logger = io.StringIO(), logging.getLogger("ray.autoscaler")
+@contextmanager
+def _silence() -> Iterator[None]:
+    logger = logging.getLogger("ray.autoscaler")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            step()
-    except Exception as error:
-        raise _as_refused(error) from error
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
     finally:
         logger.setLevel(level)
 
 
-def _as_refused(error: Exception) -> RefusedError:
-    """Return what Ray found, with the valid keys where one is unknown; of jsonschema's errors the path is known."""
-    path = ".".join(map(str, getattr(error, "absolute_path", ())))
+def _reason(error: Exception) -> str:
+    """Return Ray's message, with the valid keys where one is unknown."""
     text = str(getattr(error, "message", error)).strip() or type(error).__name__
-    if len(text) > MAX_MESSAGE:  # jsonschema repeats the value it refuses, and says at the end why
+    if len(text) > MAX_MESSAGE:  # jsonschema puts the value that it refuses in the middle.
         text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
     if isinstance(error, KeyError):
         text += " is missing"
     if getattr(error, "validator", None) == "additionalProperties":
-        properties: Mapping[str, Any] = getattr(error, "schema", {}).get("properties", {})
-        text += f"; valid keys: {', '.join(sorted(properties))}"
-    return RefusedError(path, f"Ray refuses it: {text}")
+        text += f"; valid keys: {', '.join(sorted(getattr(error, 'schema', {}).get('properties', {})))}"
+    return text

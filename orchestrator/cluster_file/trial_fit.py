@@ -1,99 +1,73 @@
-"""Whether a trial fits on the machines that a cluster file allows, and what those have."""
+"""Whether a trial fits on the workers that a cluster file allows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.cluster_file.cluster_file import ClusterFile, Node, Problem
-from orchestrator.cluster_file.instance_types import MACHINES, NO_BF16
-from orchestrator.cluster_file.machines import TYPE_FIELDS
+from orchestrator.cluster_file.cluster_file import ClusterFile, NodeType, Problem
 from trainables.config import ExperimentConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What a type of worker offers, and how many processes of a trial one machine holds."""
+class WorkerSlots:
+    """How many processes of a trial a type of worker holds."""
 
-    node: Node
-    offers: Mapping[str, float]
-    most: int
+    worker: NodeType
+    max_workers: int
     processes: int
+    """On one worker."""
+
+    def __str__(self) -> str:
+        resources = " and ".join(f"{value:g} {name}" for name, value in self.worker.resources.items()) or "nothing"
+        return f"{self.worker.name} with {resources} (at most {self.max_workers})"
 
 
 def fits_trial(cluster: ClusterFile, experiment: ExperimentConfig) -> Iterator[Problem]:
-    """Check that the largest cluster holds all processes of one trial, each on one machine, and computes as it asks."""
+    """Check that all processes of one trial fit on the workers, each process on one worker."""
+    if cluster.kind == "local":
+        yield Problem(
+            "provider.type",
+            "found local, for which the file lists no CPUs and GPUs; on the running cluster, campaign plan --address "
+            "auto says what fits",
+        )
+        return
     resources = experiment.resources
-    need = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
-    rooms = [_room(cluster, worker, need) for worker in cluster.workers]
-    wanted, each = max(1, resources.workers), " and ".join(f"{share:g} {name}" for name, share in need.items())
-    unsaid = [room.node for room in rooms if not need.keys() <= room.offers.keys()]
-    if cluster.kind == "local" and unsaid:
-        yield (
-            "worker_start_ray_commands",
-            "found no --num-cpus or --num-gpus, so that the file does not say what a worker has: add them to ray start",
-        )
-    elif not any(room.processes for room in rooms):
-        yield (
+    demand = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    needed, each = max(1, resources.workers), " and ".join(f"{need:g} {name}" for name, need in demand.items())
+    slots = [_slots(cluster, worker, demand) for worker in cluster.workers]
+    workers = ", ".join(map(str, slots)) or "no workers"
+    if not any(slot.processes for slot in slots):
+        yield Problem(
             "available_node_types",
-            f"a process of the trial takes {each}; found {_offered(rooms)}: take a larger machine and state its "
-            f"resources, or lower resources.cpus = {resources.cpus:g} or resources.gpus = {resources.gpus:g}",
+            f"a process of the trial takes {each}; found {workers}: take a larger machine and state its resources, or "
+            f"lower resources.cpus = {resources.cpus:g} or resources.gpus = {resources.gpus:g}",
         )
-    elif (held := _held(rooms, cluster.most_workers())) < wanted:
-        yield (
+    elif (fitting := _fitting(slots, cluster.max_workers)) < needed:
+        yield Problem(
             "max_workers",
-            f"the trial takes {wanted} processes of {each}, and {held} fit on {_offered(rooms)}: raise max_workers, "
-            f"or lower resources.workers = {resources.workers}",
+            f"the trial takes {needed} processes of {each}, and {fitting} fit on {workers}: raise max_workers, or "
+            f"lower resources.workers = {resources.workers}",
         )
-    elif experiment.training.precision == "bf16" and resources.gpus:
-        yield from _computes_bf16(cluster, rooms)
 
 
-def largest(cluster: ClusterFile) -> list[dict[str, float]]:
-    """Return what each node has in the largest cluster: the head, and the largest workers, by GPUs and then by CPUs.
+def largest_cluster(cluster: ClusterFile) -> list[dict[str, float]]:
+    """Return what each node has when all workers are started: the head, then workers by falling GPUs and CPUs.
 
-    Machines of one's own, of which the file says nothing, are left out.
+    With provider `local` the list is empty: the file does not say what the machines have.
     """
     workers = sorted(cluster.workers, key=lambda worker: [worker.resources.get(name, 0) for name in ("GPU", "CPU")])
-    each = [worker.resources for worker in reversed(workers) for _ in range(cluster.most(worker))]
-    return [node for node in [cluster.head.resources, *each[: cluster.most_workers()]] if node]
+    each = [worker.resources for worker in reversed(workers) for _ in range(cluster.max_of(worker))]
+    return [node for node in [cluster.head.resources, *each[: cluster.max_workers]] if node]
 
 
-def _room(cluster: ClusterFile, worker: Node, need: Mapping[str, float]) -> Room:
-    offers = worker.resources if cluster.kind != "local" else _started_with(worker)
-    processes = min(int(offers.get(name, 0) / share + 1e-9) for name, share in need.items())
-    return Room(worker, offers, cluster.most(worker), processes)
+def _slots(cluster: ClusterFile, worker: NodeType, demand: Mapping[str, float]) -> WorkerSlots:
+    processes = min(int(worker.resources.get(name, 0) / need + 1e-9) for name, need in demand.items())
+    return WorkerSlots(worker, cluster.max_of(worker), processes)
 
 
-def _started_with(worker: Node) -> dict[str, float]:
-    """Return what `ray start` says that a machine of one's own has."""
-    flags = {"CPU": "--num-cpus", "GPU": "--num-gpus"}
-    said = {name: worker.start.option(flag) for name, flag in flags.items()} if worker.start else {}
-    return {name: float(value) for name, value in said.items() if value and value.isdecimal()}
-
-
-def _held(rooms: list[Room], left: int) -> int:
-    """Return how many processes fit on `left` workers at most."""
-    held = 0
-    for room in sorted(rooms, key=lambda room: -room.processes):
-        number = min(left, room.most)
-        held, left = held + number * room.processes, left - number
-    return held
-
-
-def _computes_bf16(cluster: ClusterFile, rooms: list[Room]) -> Iterator[Problem]:
-    for room in rooms:
-        name = str(room.node.config.get(TYPE_FIELDS.get(cluster.kind, ""), ""))
-        machine = MACHINES.get(name)
-        if room.processes and machine and machine.gpu in NO_BF16:
-            yield (
-                f"{room.node.field}.node_config",
-                f"found {name} with {machine.gpu}, which does not compute in bfloat16: take a machine with an A10G, "
-                "L4 or newer, or set training.precision = fp32",
-            )
-
-
-def _offered(rooms: list[Room]) -> str:
-    return ", ".join(
-        f"{room.node.name} with {' and '.join(f'{value:g} {name}' for name, value in room.offers.items()) or 'nothing'}"
-        f" (at most {room.most})"
-        for room in rooms
-    )
+def _fitting(slots: list[WorkerSlots], max_workers: int) -> int:
+    """Return how many processes fit on `max_workers` workers."""
+    fitting, left = 0, max_workers
+    for slot in sorted(slots, key=lambda slot: -slot.processes):
+        number = min(left, slot.max_workers)
+        fitting, left = fitting + number * slot.processes, left - number
+    return fitting

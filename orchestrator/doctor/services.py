@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cluster_file.cluster_file import DRIVER
+from orchestrator.cluster_file.driver_resource import DRIVER
 from orchestrator.doctor.machine_state import State
 from orchestrator.tracking import StoreError, connect, resolve_store
 from orchestrator.tracking.store import store_errors

@@ -1,198 +1,91 @@
-"""Ways to break a cluster file: the rule that finds it, the edit, the field it names (empty: any), and its words."""
+"""Ways to break a cluster file: the rule that finds it, the edit, the field it names, and words of its message."""
 
-from tests.orchestrator.cluster_file.editing import Edit, add, drop, put, swap
+from tests.orchestrator.cluster_file.editing import Edit, drop, put, swap
+
+Broken = tuple[str, Edit, str, str]
 
 HEAD, WORKER = "available_node_types/head", "available_node_types/gpu_worker"
-OLD_RAY = "~/venv/bin/pip install 'ray[default]==2.40.0'"
-OPEN = {"FromPort": 8265, "ToPort": 8265, "IpProtocol": "tcp", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-DOCKER = {"image": "rayproject/ray:2.60.0-py312-gpu", "container_name": "ray", "run_options": ["-v /shared:/shared"]}
-PROFILE = "setup_commands"
+GPU_WORKER = "available_node_types.gpu_worker"
+PROFILE, INIT, HEAD_START = "setup_commands", "initialization_commands", "head_start_ray_commands"
+DOCKER = {"image": "lab/campaign:1", "container_name": "ray", "run_options": ["-v /shared:/data"]}
 
-BROKEN: list[tuple[str, Edit, str, str]] = [
+BROKEN_STRUCTURE: list[Broken] = [
     ("provider", drop("provider"), "provider", "found nothing; valid providers: aws, gcp, local"),
-    ("provider", put("provider", "aws"), "provider", "valid providers: aws, gcp, local"),
-    ("provider", put("provider/type", "azure"), "provider.type", "found 'azure'; valid providers: aws, gcp, local"),
-    ("provider", put("provider/type", ["aws"]), "provider.type", "valid providers"),
+    ("provider", put("provider/type", ["aws"]), "provider.type", "found ['aws']; valid providers: aws, gcp, local"),
     ("provider", drop("provider/region"), "provider.region", "found nothing; provider aws needs it"),
-    ("name", drop("cluster_name"), "cluster_name", "found nothing; give a name of its own"),
-    ("name", put("cluster_name", "default"), "cluster_name", "found 'default'"),
-    ("node_types", drop("available_node_types"), "available_node_types", "found nothing, for which Ray takes two"),
-    ("ray", put("cluster_name", 7), "cluster_name", "7 is not of type 'string'"),
+    ("name", drop("cluster_name"), "cluster_name", "found nothing; give it a name such as campaign"),
+    ("name", put("cluster_name", "default"), "cluster_name", "found 'default'; give it a name"),
+    ("node_types", drop("available_node_types"), "available_node_types", "Ray's two default types have no GPUs"),
+    ("ray", put("cluster_name", 7), "cluster_name", "Ray refuses it: 7 is not of type 'string'"),
     ("ray", put("max_worker", 8), "", "'max_worker' was unexpected); valid keys: auth, available_node_types"),
-    ("ray", put(f"{WORKER}/spot", True), "available_node_types.gpu_worker", "'spot' was unexpected); valid keys: do"),
-    ("ray", put("setup_commands", "pip install"), "setup_commands", "'pip install' is not of type 'array'"),
-    ("ray", put("file_mounts", ["."]), "file_mounts", "is not of type 'object'"),
+    ("ray", put(f"{WORKER}/spot", True), GPU_WORKER, "'spot' was unexpected); valid keys: do"),
     ("ray", put("head_node_type", "boss"), "", "`head_node_type` must be one of `available_node_types`"),
-    ("ray", put(f"{WORKER}/resources/GPU", "one"), "available_node_types.gpu_worker.resources.GPU", "'one' is not of"),
-    ("ray", drop(f"{WORKER}/resources"), "available_node_types.gpu_worker", "'resources' is a required property"),
+    ("ray", drop(f"{WORKER}/resources"), GPU_WORKER, "'resources' is a required property"),
     ("ray", put(f"{WORKER}/min_workers", 9), "", "is smaller than the sum of `min_workers`"),
-    ("head", put(f"{HEAD}/resources/CPU", 8), "available_node_types.head.resources.CPU", "found 8; 0 keeps training"),
-    ("head", put(f"{HEAD}/resources/GPU", 1), "available_node_types.head.resources.GPU", "the head trains nothing"),
-    ("head", drop(f"{HEAD}/resources/driver"), "available_node_types.head.resources.driver", "found nothing; 1 gives"),
-    ("spot", put(f"{HEAD}/node_config/InstanceMarketOptions", {"MarketType": "spot"}), "", "head must be on demand"),
-    ("workers", put(f"{WORKER}/max_workers", 16), "available_node_types.gpu_worker.max_workers", "found 16, which the"),
-    ("workers", put("max_workers", 100), "max_workers", "found 100, and all types of workers together allow 8; make"),
-    ("workers", put(f"{WORKER}/max_workers", 0), "max_workers", "no worker may be started"),
-    ("workers", put(f"{HEAD}/max_workers", 2), "available_node_types.head.max_workers", "head's type must start no"),
-    ("workers", drop("max_workers"), "max_workers", "found nothing, for which Ray takes 2"),
-    ("instance", put(f"{WORKER}/resources/GPU", 4), "available_node_types.gpu_worker.resources.GPU", "found 4, and g5"),
-    (
-        "instance",
-        put(f"{WORKER}/resources", {"CPU": 8}),
-        "available_node_types.gpu_worker.resources.GPU",
-        "found 0, and",
-    ),
-    (
-        "instance",
-        put(f"{WORKER}/resources/CPU", 16),
-        "available_node_types.gpu_worker.resources.CPU",
-        "g5.2xlarge has 8",
-    ),
-    ("instance", drop(f"{WORKER}/node_config/InstanceType"), "", "name the type of machine, such as g5.2xlarge"),
-    ("instance", put(f"{HEAD}/node_config/InstanceType", "g5.xlarge"), "", "whose GPUs no trial may use"),
-    ("image", put(f"{WORKER}/node_config/ImageId", "ami-0123"), "available_node_types", "one image for all is one"),
-    ("image", drop(f"{WORKER}/node_config/ImageId"), "", "Ray's default is Ubuntu 18.04 with CUDA 11"),
-    ("idle", drop("idle_timeout_minutes"), "idle_timeout_minutes", "found nothing; set 1 to 60"),
-    ("idle", put("idle_timeout_minutes", 600), "idle_timeout_minutes", "found 600; set 1 to 60"),
-    ("auth", swap(PROFILE, "RAY_AUTH_MODE=token", "RAY_AUTH_MODE=disabled"), "", "found RAY_AUTH_MODE=disabled where"),
-    ("auth", swap(PROFILE, "export RAY_AUTH_MODE=token\n", ""), "", "export RAY_AUTH_MODE=token"),
+]
+
+BROKEN: list[Broken] = [
+    ("auth", swap(PROFILE, "RAY_AUTH_MODE=token", "X=1"), PROFILE, "found no RAY_AUTH_MODE for gpu_worker; export"),
     (
         "auth",
         swap("worker_start_ray_commands", "ray start", "RAY_AUTH_MODE=disabled ray start"),
-        "worker_start_ray_commands",
-        "where Ray starts on gpu_worker",
+        PROFILE,
+        "found RAY_AUTH_MODE=disabled and RAY_AUTH_MODE=token for gpu_worker; export RAY_AUTH_MODE=token",
     ),
-    ("auth", drop("file_mounts/~|.ray|auth_token"), "file_mounts", "no token for the"),
-    ("tracking", swap(PROFILE, "http://$head:5000", "http://127.0.0.1:5000"), "", "on a worker that is the worker"),
-    (
-        "tracking",
-        swap(PROFILE, "http://$head:5000", "http://localhost:5000"),
-        "",
-        "found MLFLOW_TRACKING_URI=http://lo",
-    ),
-    (
-        "tracking",
-        swap(PROFILE, "http://$head:5000", "sqlite:////shared/mlflow.db"),
-        "",
-        "of kind sqlite: several nodes",
-    ),
-    ("tracking", swap(PROFILE, "http://$head:5000", "/shared/mlruns"), "", "of kind file: several nodes"),
-    ("tracking", swap(PROFILE, "http://$head:5000", "postgresql://db/mlflow"), "", "of kind postgresql: several nodes"),
-    ("tracking", swap(PROFILE, "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URL"), "", "found no MLFLOW_TRACKING_URI: runs"),
-    (
-        "mlflow_server",
-        swap("head_start_ray_commands", "postgresql:///mlflow?host=/var/run/postgresql", "sqlite:///mlflow.db"),
-        "head_start_ray_commands[2]",
-        "of kind sqlite: many trials write at once",
-    ),
-    ("mlflow_server", swap("head_start_ray_commands", "--host 0.0.0.0", ""), "", "where only the head reaches MLflow"),
-    (
-        "mlflow_server",
-        swap("head_start_ray_commands", "--port 5000", "--port 5001"),
-        "",
-        "look for MLflow at port 5000",
-    ),
-    (
-        "mlflow_server",
-        swap("head_start_ray_commands", "campaign tracking serve", "mlflow server --no-serve-artifacts"),
-        "",
-        "need keys of the",
-    ),
-    ("ports", put("provider/security_group/IpPermissions", [OPEN]), "", "opens ports 8265 to 8265 to the world"),
-    ("dashboard", swap("head_start_ray_commands", "--dashboard-host=127.0.0.1", "--dashboard-host=0.0.0.0"), "", "ssh"),
+    ("auth", drop("file_mounts/~|.ray|auth_token"), "file_mounts", "found no token for the nodes; add ~/.ray/auth_t"),
     ("file_mounts", put("file_mounts/data", "trainables"), "file_mounts.data", "must be absolute, or start with ~"),
-    ("file_mounts", put("file_mounts/~more", "no_such_folder"), "file_mounts.~more", "which is not there, seen from"),
-    ("secrets", add(PROFILE, "export RAY_AUTH_TOKEN=abcdef0123"), f"{PROFILE}[4]", "found a value that names itself"),
+    ("file_mounts", put("file_mounts/~more", "no_such_folder"), "file_mounts.~more", "which does not exist in /"),
+    ("head", put(f"{HEAD}/resources/CPU", 8), "available_node_types.head.resources.CPU", "found 8; set 0 to keep"),
+    ("head", put(f"{HEAD}/resources/GPU", 1), "available_node_types.head.resources.GPU", "found 1; remove it"),
+    ("head", drop(f"{HEAD}/resources/driver"), "available_node_types.head.resources.driver", "found nothing; set 1"),
     (
-        "secrets",
-        add(PROFILE, "aws configure set k AKIAABCDEFGHIJKLMNOP"),
-        f"{PROFILE}[4]",
-        "found an access key of AWS",
+        "spot",
+        put(f"{HEAD}/node_config/InstanceMarketOptions", {"MarketType": "spot"}),
+        "available_node_types.head.node_config.InstanceMarketOptions",
+        "only workers may be spot machines",
     ),
+    ("ssh_key", put("auth/ssh_private_key", "~/no_such_key.pem"), "auth.ssh_private_key", "which does not exist"),
     (
-        "secrets",
-        add(PROFILE, "psql postgresql://mlflow:hunter2@db/x"),
-        f"{PROFILE}[4]",
-        "found a password in an address",
+        "ssh_key",
+        put("auth/ssh_private_key", "pyproject.toml"),
+        f"{GPU_WORKER}.node_config.KeyName",
+        "found nothing; give the name that AWS has for auth.ssh_private_key",
     ),
-    ("secrets", put("provider/aws_credentials", {"aws_access_key_id": "x"}), "provider.aws_credentials", "credentials"),
-    ("storage", swap("initialization_commands", " nfs4 ", " ext4 "), "", "found no shared file system on gpu_worker"),
+    ("storage", swap(PROFILE, "CAMPAIGN_STORAGE", "X"), PROFILE, "found no CAMPAIGN_STORAGE for head; export CAMP"),
+    (
+        "storage",
+        swap(HEAD_START, "ray start", "CAMPAIGN_STORAGE=/scratch ray start"),
+        PROFILE,
+        "found CAMPAIGN_STORAGE=/scratch and /shared/campaign; all nodes need the same folder",
+    ),
     (
         "storage",
         swap(PROFILE, "=/shared/campaign", "=/home/ubuntu/campaign"),
-        "",
-        "does not lie on what all nodes share",
+        INIT,
+        "found nothing for gpu_worker that mounts CAMPAIGN_STORAGE=/home/ubuntu/campaign or a folder above it; mount a",
     ),
-    (
-        "storage",
-        swap(PROFILE, "export CAMPAIGN_STORAGE=/shared/campaign\n", ""),
-        "",
-        "found no CAMPAIGN_STORAGE on head",
-    ),
-    ("storage", put("docker", {**DOCKER, "run_options": []}), "", "found no shared file system on head"),
-    (
-        "ray_version",
-        add("worker_setup_commands", OLD_RAY),
-        "worker_setup_commands[0]",
-        "found Ray 2.40.0 for gpu_worker",
-    ),
-    ("ray_version", swap(PROFILE, "--constraint ~/campaign/constraints.txt", ""), "", "nothing says which Ray gpu_wor"),
-    (
-        "ray_version",
-        put("docker", {**DOCKER, "image": "rayproject/ray:2.44.1-py312-gpu"}),
-        "docker",
-        "found Ray 2.44.1",
-    ),
-    ("python", add("worker_setup_commands", "python3.11 -m venv ~/old"), "", "found 3.11 and 3.12 for gpu_worker"),
-    (
-        "python",
-        put("docker", {**DOCKER, "image": "rayproject/ray:2.60.0-py310-gpu"}),
-        "",
-        "found 3.10 and 3.12 for head",
-    ),
-    (
-        "start",
-        swap("head_start_ray_commands", "--autoscaling-config=~/ray_bootstrap_config.yaml", ""),
-        "",
-        "found no --",
-    ),
-    ("start", swap("worker_start_ray_commands", "--address=$RAY_HEAD_IP:6379", ""), "", "is how workers come to the"),
-    (
-        "shm",
-        put("docker", {**DOCKER, "run_options": ["-v /shared:/shared", "--shm-size=64m"]}),
-        "",
-        "need --shm-size=1g",
-    ),
-    ("shm", put("docker", {**DOCKER, "disable_shm_size_detection": True}), "", "leaves Docker's 64 MB of /dev/shm"),
-    ("ssh_key", put("auth/ssh_private_key", "~/no_such_key.pem"), "auth.ssh_private_key", "which is not there"),
+    ("storage", put(f"{WORKER}/initialization_commands", ["true"]), INIT, "found nothing for gpu_worker that mounts"),
+    ("storage", put("docker", DOCKER), "docker.run_options", "or a folder above it; add -v /FOLDER:/FOLDER"),
+    ("workers", drop("max_workers"), "max_workers", "found nothing, and Ray's default is 2"),
+    ("workers", put(f"{WORKER}/max_workers", 0), "max_workers", "found 8, and no worker may be started; raise it"),
+    ("workers", put(f"{WORKER}/max_workers", 16), f"{GPU_WORKER}.max_workers", "found 16, above max_workers = 8 of"),
+    ("workers", put(f"{HEAD}/max_workers", 2), "available_node_types.head.max_workers", "no worker may have the head"),
 ]
 
-BROKEN_ON_PREMISES: list[tuple[str, Edit, str, str]] = [
-    ("provider", drop("provider/head_ip"), "provider.head_ip", "provider local needs it"),
+BROKEN_ON_PREMISES: list[Broken] = [
     ("provider", put("provider/worker_ips", []), "provider.worker_ips", "found []; provider local needs it"),
     ("machines", put("provider/worker_ips", "10.0.0.11"), "provider.worker_ips", "expected a list of addresses"),
-    ("machines", put("provider/worker_ips", ["10.0.0.11", "10.0.0.10"]), "provider.worker_ips", "and not the head"),
-    ("machines", put("available_node_types", {"a": {}}), "available_node_types", "local has no types of machines"),
-    ("workers", put("max_workers", 9), "max_workers", "found 9, and provider.worker_ips lists 2"),
-    ("head", swap("head_start_ray_commands", "--num-cpus=0", "--num-cpus=4"), "", "found --num-cpus=4"),
-    ("head", swap("head_start_ray_commands", """--resources='{"driver": 1}'""", ""), "", "found no resource driver"),
-    ("storage", put("initialization_commands", []), "initialization_commands", "found no shared file system on worker"),
-    (
-        "mlflow_server",
-        swap("head_start_ray_commands", "--host 10.0.0.10", "--host 0.0.0.0"),
-        "",
-        "which no cloud closes",
-    ),
-    (
-        "mlflow_server",
-        swap("head_start_ray_commands", "--host 10.0.0.10", "--host ::"),
-        "",
-        "found --host ::, which",
-    ),
-    (
-        "tracking",
-        swap("worker_start_ray_commands", "http://10.0.0.10:5000", "http://10.0.0.11:5000"),
-        "worker_start_ray_commands",
-        "and http://10.0.0.10:5000 on the head: all nodes write to one server",
-    ),
+    ("machines", put("provider/worker_ips", ["10.0.0.10"]), "provider.worker_ips", "without the head's"),
+    ("machines", put("available_node_types", {"a": {}}), "available_node_types", "provider local has no node types"),
+    ("storage", put(INIT, []), INIT, "found nothing for worker that mounts CAMPAIGN_STORAGE=/shared/campaign"),
 ]
+
+SAME: list[Edit] = [
+    swap(PROFILE, "export RAY_AUTH_MODE=token", "export RAY_AUTH_MODE='token'"),
+    swap(PROFILE, "CAMPAIGN_STORAGE=/shared/campaign", 'CAMPAIGN_STORAGE="/shared/campaign"'),
+    swap(INIT, "sudo mount /shared", "sudo mount -a"),
+    put("docker", {**DOCKER, "run_options": ["-v /mnt/efs:/shared:rw"]}),
+    put("docker", {**DOCKER, "run_options": ["--mount type=bind,src=/shared,dst=/shared"]}),
+    put(f"{WORKER}/initialization_commands", ["sudo mount -t nfs4 10.0.0.2:/export /shared"]),
+]
+"""Edits of the shipped file in which there is nothing to find."""

@@ -46,36 +46,6 @@ def swap(field: str, old: str, new: str) -> Edit:
     return edit
 
 
-def add(field: str, value: Any) -> Edit:
-    """Append to a list, made where it is missing."""
-
-    def edit(tree: Tree) -> None:
-        tree[field] = [*tree.get(field, []), value]
-
-    return edit
-
-
-def drop_command(field: str, words: str) -> Edit:
-    """Remove the one command of a field that holds these words."""
-
-    def edit(tree: Tree) -> None:
-        kept = [command for command in tree[field] if words not in command]
-        assert len(kept) == len(tree[field]) - 1, f"{field} has not one command with {words!r}"
-        tree[field] = kept
-
-    return edit
-
-
-def both(*edits: Edit) -> Edit:
-    """Edit in this order."""
-
-    def edit(tree: Tree) -> None:
-        for each in edits:
-            each(tree)
-
-    return edit
-
-
 def at(tree: Tree, keys: list[str]) -> Tree:
     for key in keys:
         tree = tree[key]

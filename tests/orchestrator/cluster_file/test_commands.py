@@ -1,4 +1,4 @@
-"""The commands of the cluster files, as the shells read them to which Ray gives them."""
+"""The commands of the shipped cluster files are valid in the shells that Ray starts."""
 
 import subprocess
 from pathlib import Path
