@@ -9,7 +9,7 @@ from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, 
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
-    from orchestrator.launch.evaluation import EvaluationOrder
+    from orchestrator.launch.evaluate import EvaluationRequest
     from trainables.evaluations import EvaluationsFailedError, Metrics, ProgressListener
 
 
@@ -85,10 +85,9 @@ def evaluate(
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.launch.evaluate import evaluate_on_ray
-    from orchestrator.launch.evaluation import EvaluationOrder, push_evaluation
+    from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray, push_evaluation
     from orchestrator.launch.explain import find_run, run_name
-    from orchestrator.launch.suite_progress import SuiteProgress
+    from orchestrator.launch.progress import SuiteProgress
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError, parse_assignments
     from trainables.evaluations import EvaluationsFailedError, select
@@ -100,7 +99,7 @@ def evaluate(
     store = resolve_store(storage, tracking_uri)
     overrides = parse_assignments(set_ or [])
     folders, place = [find_run(run, storage, store) for run in runs], storage.absolute()
-    orders = [EvaluationOrder(folder, overrides, parts, again, place) for folder in folders]
+    orders = [EvaluationRequest(folder, overrides, parts, again, place) for folder in folders]
     if len({order.folder.path.resolve() for order in orders}) < len(orders):
         raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
     names = [run_name(order.folder, storage) for order in orders]
@@ -120,7 +119,7 @@ def evaluate(
         if not isinstance(metrics, Exception):
             document |= {"run_id": push_evaluation(order, store), "metrics": metrics}
             if not json:
-                say(f"{order.parts_path}:")
+                say(f"{order.results_path}:")
                 _say_metrics(metrics)
         documents.append(document)
     if json:
@@ -129,8 +128,8 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _evaluate_here(order: "EvaluationOrder", listener: "ProgressListener") -> "Metrics | EvaluationsFailedError":
-    from orchestrator.launch.evaluation import evaluate_run
+def _evaluate_here(order: "EvaluationRequest", listener: "ProgressListener") -> "Metrics | EvaluationsFailedError":
+    from orchestrator.launch.evaluate import evaluate_run
     from trainables.evaluations import EvaluationsFailedError
 
     try:

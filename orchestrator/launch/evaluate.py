@@ -1,46 +1,175 @@
-"""Evaluate several runs at a time on Ray, each in a process of its own."""
+"""Evaluate runs: each evaluation of the suite is a file, and all of them together are the run's `evaluation.json`."""
 
+import hashlib
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from orchestrator.cluster.capacity import capacity
 from orchestrator.cluster.nodes import check_shared
 from orchestrator.cluster.session import ray_session
-from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
-from trainables.evaluations import Metrics, ProgressListener
+from orchestrator.data.index import file_index_in
+from orchestrator.files.evaluation_store import EvaluationFiles
+from orchestrator.launch.progress import SuiteProgress
+from orchestrator.launch.trials import draw_curves
+from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
+from trainables.config import ConfigError, ExperimentConfig, Resources, config_hash, experiment_from_tree, override
+from trainables.data import NO_INDEX, DataBundle, build_data
+from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports
+from trainables.training import LocalContext
+from trainables.trial import evaluate, load_model
+from trainables.trial_folder import TrialFolder, read_json, write_json
 
+logger = logging.getLogger(__name__)
 POLL_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationRequest:
+    """What to evaluate of a run, and on which data."""
+
+    folder: TrialFolder
+    overrides: Mapping[str, Any]
+    """Config field -> value, for example another `data.root` or `evaluation.suite.sample`."""
+    evaluations: Sequence[str] = QUICK
+    again: bool = False
+    """Run finished evaluations once more."""
+    storage: Path | None = None
+    """The storage folder, which holds lists of data sets' files; None lists the files anew."""
+
+    def config(self) -> ExperimentConfig:
+        """Return the run's config with the overrides; ConfigError where they do not fit."""
+        tree = self.folder.config().model_dump(mode="json")
+        return experiment_from_tree(override(tree, self.overrides), source=str(self.folder.path))
+
+    def on_all_cores(self) -> "EvaluationRequest":
+        """Return the request for a machine that runs nothing else; a number of cores that it names stays."""
+        return replace(self, overrides={"resources.cpus": float(torch.get_num_threads()), **self.overrides})
+
+    @property
+    def results_path(self) -> Path:
+        """The folder of the evaluations' results; the file next to it, named with `.json`, holds all metrics.
+
+        Data other than the run's own have a folder of their own.
+        """
+        changed = config_hash(self.config()) != config_hash(self.folder.config())
+        return self.folder.path / (f"evaluation-{config_hash(self.config())}" if changed else "evaluation")
+
+
+def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None = None) -> Metrics:
+    """Evaluate the run's network, keep each result as it ends, and return the metrics of the chosen evaluations.
+
+    Raises:
+        ConfigError: The overrides or the data do not fit the network.
+        FileNotFoundError: The run has no checkpoint yet.
+        EvaluationsFailedError: Some evaluations failed; the results of the others are kept.
+    """
+    config, folder = request.config(), request.folder
+    context = LocalContext(folder)
+    model = load_model(folder, context.device)
+    data = build_data(config.data, file_index_in(request.storage) if request.storage else NO_INDEX)
+    if len(data.class_names) != model.num_classes:
+        raise ConfigError(
+            f"{folder.path} has a network of {model.num_classes} classes, and the data have "
+            f"{len(data.class_names)}: {', '.join(data.class_names)}"
+        )
+    store = EvaluationFiles(request.results_path, source=_source(folder, data), settings=config.evaluation.suite)
+    if request.again:
+        store.forget(request.evaluations)
+    failed = None
+    try:
+        metrics = evaluate(config, context, model, data, request.evaluations, listener=listener, store=store)
+    except EvaluationsFailedError as error:
+        metrics, failed = error.metrics, error
+    path = request.results_path.with_name(f"{request.results_path.name}.json")
+    # Metrics that an evaluation reported under other settings must not stay next to its new ones.
+    others = {name: value for name, value in (read_json(path) or {}).items() if not reports(request.evaluations, name)}
+    write_json(path, others | metrics)
+    if failed:
+        raise failed
+    return metrics
+
+
+def _source(folder: TrialFolder, data: DataBundle) -> str:
+    """Return a digest of the network, the data and the code that evaluates."""
+    sets = [data.train, data.val, *data.shift.values()]
+    sha = hashlib.sha256(folder.state_path.read_bytes())
+    sha.update(",".join([version("campaign"), *data.shift, *(images.digest() for images in sets)]).encode())
+    return sha.hexdigest()
+
+
+def push_evaluation(request: EvaluationRequest, store: Store) -> str | None:
+    """Send the run's evaluation to its MLflow run; return the run's id.
+
+    None where MLflow has no such run, with a warning if it does not answer. Metrics on data other than the run's own
+    stay in their file, and a warning says so.
+    """
+    folder = request.folder
+    if request.results_path.name != "evaluation":
+        logger.warning(
+            "metrics on data other than the run's own are not sent to MLflow: see %s.json", request.results_path
+        )
+    try:
+        identity = find_identity(store, folder.path)
+    except StoreError as error:
+        logger.warning("the evaluation of %s is not in MLflow (`campaign sync` sends it): %s", folder.path, error)
+        return None
+    if identity is None:
+        return None
+    trial_run = TrialRun(store, identity, folder.path, draw_curves=draw_curves)
+    trial_run.push()
+    return trial_run.run_id
+
+
+def evaluate_runs(requests: Mapping[str, EvaluationRequest], *, address: str | None) -> list[Metrics | Exception]:
+    """Show progress, and return the metrics of each named request or why it failed; several of them run on Ray."""
+    with SuiteProgress() as progress:
+        listeners = [progress.listener(name, len(request.evaluations)) for name, request in requests.items()]
+        if len(requests) > 1:
+            return evaluate_on_ray(list(requests.values()), listeners, address=address)
+        (request,) = requests.values()
+        try:
+            return [evaluate_run(request.on_all_cores(), listeners[0])]
+        except EvaluationsFailedError as error:
+            return [error]
+
+
 def evaluate_on_ray(
-    orders: Sequence[EvaluationOrder], watches: Sequence[ProgressListener], *, address: str | None
+    requests: Sequence[EvaluationRequest], listeners: Sequence[ProgressListener], *, address: str | None
 ) -> list[Metrics | Exception]:
-    """Return the figures of each order, or why it failed; one that fails leaves the others alone.
+    """Return the metrics of each request, or why it failed; a failure does not stop the others.
 
     Args:
-        orders: What to evaluate.
-        watches: Told, for each order, how it goes on.
+        requests: What to evaluate.
+        listeners: One for each request; it hears of the request's progress.
         address: Ray cluster to use; left out, one on this machine.
 
     Raises:
-        ConfigError: Some evaluation does not fit on the cluster, or a node does not see a run's folder.
+        ConfigError: An evaluation does not fit on the cluster, or a node does not see a run's folder.
     """
     with ray_session(address) as nodes:
-        for order in orders:
-            capacity(_alone(order), nodes)
+        for request in requests:
+            capacity(_resources(request), nodes)
         if address:
-            for folder in {order.folder.path.parent for order in orders}:
+            for folder in {request.folder.path.parent for request in requests}:
                 check_shared(folder)
-        return _evaluate_all(orders, watches)
+        return _evaluate_all(requests, listeners)
 
 
-def _alone(order: EvaluationOrder) -> Any:
-    """Return the resources of one process of the run: an evaluation has a single worker."""
-    return order.config().resources.model_copy(update={"workers": 0})
+def _resources(request: EvaluationRequest) -> Resources:
+    """Return the resources of an evaluation, which has a single worker."""
+    return request.config().resources.model_copy(update={"workers": 0})
 
 
-def _evaluate_all(orders: Sequence[EvaluationOrder], watches: Sequence[ProgressListener]) -> list[Metrics | Exception]:
+def _evaluate_all(
+    requests: Sequence[EvaluationRequest], listeners: Sequence[ProgressListener]
+) -> list[Metrics | Exception]:
     import ray
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -49,17 +178,17 @@ def _evaluate_all(orders: Sequence[EvaluationOrder], watches: Sequence[ProgressL
     events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     task = ray.remote(max_retries=1)(evaluate_run)
     pending = {}
-    for index, order in enumerate(orders):
-        resources = _alone(order)
+    for index, request in enumerate(requests):
+        resources = _resources(request)
         run = task.options(num_cpus=resources.cpus, num_gpus=resources.gpus)
-        pending[run.remote(order, _Reporter(events, index))] = index
-    results: list[Metrics | Exception] = [RuntimeError("not evaluated")] * len(orders)
+        pending[run.remote(request, _EventSender(events, index))] = index
+    results: list[Metrics | Exception] = [RuntimeError("not evaluated")] * len(requests)
     while pending:
         ended, _ = ray.wait(list(pending), timeout=POLL_S)
         for reference in ended:
             results[pending.pop(reference)] = _result(reference)
         for index, event, arguments, named in events.get_nowait_batch(events.qsize()):
-            getattr(watches[index], event)(*arguments, **named)
+            getattr(listeners[index], event)(*arguments, **named)
     return results
 
 
@@ -74,8 +203,8 @@ def _result(reference: Any) -> Metrics | Exception:
     return metrics
 
 
-class _Reporter(ProgressListener):
-    """Sends what it is told from a Ray task to the driver, ticks once in a while."""
+class _EventSender(ProgressListener):
+    """Sends events from a Ray task to the driver, and a tick at most once in `POLL_S`."""
 
     def __init__(self, events: Any, index: int) -> None:
         self._events = events

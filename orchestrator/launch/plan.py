@@ -5,8 +5,7 @@ from typing import Any
 
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.files.sweep_config import SweepConfig
-from orchestrator.launch.points import sample_points
-from orchestrator.launch.preflight import check_fit
+from orchestrator.launch.preflight import check_fit, sample_points
 from orchestrator.results.formatting import format_seconds
 from trainables.config import ExperimentConfig, flatten
 

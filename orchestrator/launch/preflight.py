@@ -1,6 +1,7 @@
 """What a command checks before it leaves anything behind."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from orchestrator.cluster.capacity import Capacity, Node, capacity
 from orchestrator.cluster.nodes import check_nodes
@@ -8,13 +9,16 @@ from orchestrator.cluster.session import nodes_to_use
 from orchestrator.data.index import file_index_in
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.launch.points import check_points
-from orchestrator.launch.search import check_study
+from orchestrator.launch.search import check_optuna_study
 from orchestrator.tracking import Store, ensure_experiment
+from search_spaces import draw_points, find_space
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
 from trainables.models import check_weights
 from trainables.trial import check_data
+
+NUM_CHECKED = 8
+"""How many points are sampled before a sweep starts, on top of the space's first ones."""
 
 
 def check_sweep(
@@ -36,7 +40,7 @@ def check_sweep(
         StoreError: The MLflow store cannot be used.
     """
     if config.space is not None:
-        check_study(sweep, config)
+        check_optuna_study(sweep, config)
         check_points(config)
         experiments = [config.experiment()]
     else:
@@ -86,3 +90,22 @@ def check_models(experiments: Iterable[ExperimentConfig]) -> None:
     """Check the pretrained weights with which experiments begin; ConfigError says which file is missing or wrong."""
     for model in {experiment.model for experiment in experiments}:
         check_weights(model)
+
+
+def check_points(config: SweepConfig) -> None:
+    """Check the space's first points and a few sampled ones; ConfigError if one is no valid config."""
+    assert config.space is not None
+    sample_points(config, len(find_space(config.space).first_points) + NUM_CHECKED)
+
+
+def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
+    """Sample the space at random, its first points first, and validate each config.
+
+    Raises:
+        ConfigError: A point is no valid config, or the space's function fails.
+    """
+    assert config.space is not None
+    points = draw_points(find_space(config.space), num_points, seed=config.seed)
+    for point in points:
+        config.experiment(point)
+    return points

@@ -1,4 +1,4 @@
-"""A sweep's search: Optuna's study in the sweep's folder, and how its trials become folders of ours."""
+"""A sweep's search: Optuna's study lies in the sweep's folder, and each of its trials gets a trial folder."""
 
 import warnings
 from typing import Any
@@ -39,88 +39,88 @@ class TrialSampler:
 
 
 def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> OptunaSearch:
-    """Return the searcher, with the trials that an interrupted driver left waiting under their old ids."""
-    storage = study_storage(sweep)
-    study = open_study(sweep, config, storage)
-    _requeue(study, sweep)
+    """Return the searcher; trials that an interrupted driver left unfinished are queued again under their old ids."""
+    storage = optuna_storage(sweep)
+    optuna_study = open_optuna_study(sweep, config, storage)
+    _requeue(optuna_study, sweep)
     for point in space.first_points[: config.num_trials]:
-        study.enqueue_trial(dict(point), skip_if_exists=True)
-    _close_interrupted_trials(study, sweep, config)
+        optuna_study.enqueue_trial(dict(point), skip_if_exists=True)
+    _close_interrupted_trials(optuna_study, sweep, config)
     return OptunaSearch(
         TrialSampler(sweep, config, space),
         metric=[goal.metric for goal in config.goals],
         mode=[goal.direction for goal in config.goals],
-        sampler=_sampler(derive_seed(config.seed, len(study.trials)) % 2**32),
+        sampler=_sampler(derive_seed(config.seed, len(optuna_study.trials)) % 2**32),
         study_name=config.name,
         storage=storage,
     )
 
 
-def study_storage(sweep: SweepFolder) -> BaseStorage:
+def optuna_storage(sweep: SweepFolder) -> BaseStorage:
     """Return the journal in the sweep's folder."""
     return JournalStorage(JournalFileBackend(str(sweep.study_path)))
 
 
-def open_study(sweep: SweepFolder, config: SweepConfig, storage: BaseStorage | None = None) -> optuna.Study:
-    """Return the sweep's study, made if there is none."""
+def open_optuna_study(sweep: SweepFolder, config: SweepConfig, storage: BaseStorage | None = None) -> optuna.Study:
+    """Return the sweep's Optuna study; it is created where there is none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        storage=storage or study_storage(sweep),
+        storage=storage or optuna_storage(sweep),
         study_name=config.name,
         directions=["maximize" if goal.direction == "max" else "minimize" for goal in config.goals],
         load_if_exists=True,
     )
 
 
-def importances(study: optuna.Study) -> dict[str, float]:
-    """Return setting -> share in reaching the best result, or the Pareto front; empty after too few trials to tell."""
-    trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+def importances(optuna_study: optuna.Study) -> dict[str, float]:
+    """Return setting -> share in reaching the best result or the Pareto front; empty after too few trials."""
+    trials = optuna_study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if len(trials) < MIN_TRIALS_FOR_IMPORTANCE or not any(trial.params for trial in trials):
         return {}
-    return dict(optuna.importance.get_param_importances(study))
+    return dict(optuna.importance.get_param_importances(optuna_study))
 
 
-def check_study(sweep: SweepFolder, config: SweepConfig) -> None:
-    """Check that the study knows all of the sweep's trials: it numbers the next ones.
+def check_optuna_study(sweep: SweepFolder, config: SweepConfig) -> None:
+    """Check that the Optuna study knows all of the sweep's trials, because it numbers the next ones.
 
     Raises:
         ConfigError: It does not; the message names the trials.
     """
     trial_ids = sweep.trial_ids()
-    known = {_id(trial) for trial in open_study(sweep, config).trials} if trial_ids else set()
+    known = {_id(trial) for trial in open_optuna_study(sweep, config).trials} if trial_ids else set()
     unknown = [trial_id for trial_id in trial_ids if trial_id not in known]
     if unknown:
         raise ConfigError(
-            f"{sweep.study_path} does not hold trial {', '.join(unknown)} of sweep {config.name}: the search cannot "
-            "go on without what it has learnt; put that file back, or start another sweep under another --name"
+            f"{sweep.study_path} does not hold trial {', '.join(unknown)} of sweep {config.name}; the search cannot "
+            "continue without its history: restore that file, or start another sweep under another --name"
         )
 
 
-def _requeue(study: optuna.Study, sweep: SweepFolder) -> None:
+def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
     """Put the points of all trials without an outcome back in the queue, under their old ids."""
-    waiting = {_id(trial) for trial in study.get_trials(states=(TrialState.WAITING,))}
+    waiting = {_id(trial) for trial in optuna_study.get_trials(states=(TrialState.WAITING,))}
     unfinished = set(sweep.unfinished())
     left = {
         _id(trial): trial
-        for trial in study.trials
+        for trial in optuna_study.trials
         if _id(trial) in unfinished or (trial.state == TrialState.RUNNING and sweep.outcome(_id(trial)) is None)
     }
     for trial_id, trial in left.items():
         if trial_id not in waiting:
             # A trial that was cut off before it was sampled has only what it was queued with.
             point = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-            study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
+            optuna_study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
 
 
-def _close_interrupted_trials(study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
-    """Tell the study of what the last driver left running: the values of what has ended, a failure of the rest."""
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+def _close_interrupted_trials(optuna_study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
+    """Report trials that the last driver left running to Optuna: values of those that ended, failure of the rest."""
+    for trial in optuna_study.get_trials(states=(TrialState.RUNNING,)):
         values = _values(sweep, config, _id(trial))
-        study.tell(trial.number, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
+        optuna_study.tell(trial.number, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
 
 
 def _id(trial: Any) -> str:
-    """Return the id of a trial of the study: its own number, unless it continues an earlier one."""
+    """Return the id of an Optuna trial: its own number, unless it continues an earlier one."""
     return str(trial.user_attrs.get(TRIAL_ID) or f"{trial.number:04d}")
 
 

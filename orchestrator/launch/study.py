@@ -6,9 +6,8 @@ from typing import Any
 
 from orchestrator.files.study_sweep import study_parts
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.launch.evaluate import evaluate_on_ray
-from orchestrator.launch.evaluation import EvaluationOrder
-from orchestrator.launch.suite_progress import SuiteProgress
+from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray
+from orchestrator.launch.progress import SuiteProgress
 from orchestrator.launch.sweep import SweepRun, run_sweep, sync_sweep
 from orchestrator.reports.study_table import study_markdown
 from orchestrator.results.study_document import StudyDocument
@@ -58,13 +57,13 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
     """Run the study's evaluations on Ray, those of a trial in one task; return those that failed."""
     config = sweep.config()
     assert config.study is not None
-    parts = study_parts(config.study)
+    evaluations = study_parts(config.study)
     outcomes = {trial_id: sweep.outcome(trial_id) for trial_id in config.study.trials}
     done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome["status"] == "completed"]
     if not done:
         return {}
-    orders = [EvaluationOrder(sweep.trial(trial_id), {}, parts, storage=sweep.storage) for trial_id in done]
+    requests = [EvaluationRequest(sweep.trial(trial_id), {}, evaluations, storage=sweep.storage) for trial_id in done]
     with SuiteProgress() as progress:
-        watches = [progress.listener(trial_id, len(parts)) for trial_id in done]
-        found = evaluate_on_ray(orders, watches, address=address)
-    return {trial_id: result for trial_id, result in zip(done, found, strict=True) if isinstance(result, Exception)}
+        listeners = [progress.listener(trial_id, len(evaluations)) for trial_id in done]
+        results = evaluate_on_ray(requests, listeners, address=address)
+    return {trial_id: result for trial_id, result in zip(done, results, strict=True) if isinstance(result, Exception)}

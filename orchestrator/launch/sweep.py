@@ -12,7 +12,7 @@ from orchestrator.files.provenance import Provenance, collect_provenance, read_p
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import EpochProgress
-from orchestrator.launch.search import build_search, importances, open_study
+from orchestrator.launch.search import build_search, importances, open_optuna_study
 from orchestrator.launch.trials import SweepContext, trial_function
 from orchestrator.launch.tune_callback import TrialOutcomeCallback
 from orchestrator.reports.contact_sheet import draw_contact_sheet
@@ -219,7 +219,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
 
 
 def _importances(sweep: SweepFolder, config: SweepConfig) -> dict[str, float]:
-    return importances(open_study(sweep, config)) if config.space is not None else {}
+    return importances(open_optuna_study(sweep, config)) if config.space is not None else {}
 
 
 def _set_champion_alias(

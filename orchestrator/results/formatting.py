@@ -111,6 +111,11 @@ def describe_objective(row: TrialRow) -> str:
     return f"{' + '.join([objective_name(objective(row)), *parts(row).values()])}{setting}"
 
 
+def plural(number: int, noun: str) -> str:
+    """Return `1 trial`, `2 trials` or `no trials`; `noun` is one that takes an s."""
+    return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
+
+
 def listing(words: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
     *start, last = words

@@ -13,7 +13,7 @@ import typer
 from orchestrator.cli.app import app
 from orchestrator.files.lock import locked
 from orchestrator.files.provenance import record_provenance
-from orchestrator.launch.search import TrialSampler, open_study
+from orchestrator.launch.search import TrialSampler, open_optuna_study
 from search_spaces import find_space
 
 Cli = Callable[..., Any]
@@ -264,7 +264,7 @@ def test_sweep_stays_as_it_was_without_its_store(
     arguments: tuple[str, ...], make_sweep: Callable[..., Any], cli: Cli, storage: Path
 ) -> None:
     sweep = make_sweep(space=SPACE)
-    TrialSampler(sweep.folder, sweep.config, find_space(SPACE))(open_study(sweep.folder, sweep.config).ask())
+    TrialSampler(sweep.folder, sweep.config, find_space(SPACE))(open_optuna_study(sweep.folder, sweep.config).ask())
     sweep.folder.end("0000", "OSError: full")
     ran = cli(*arguments, "--storage", storage, "--tracking-uri", "http://127.0.0.1:9")
     assert ran.code == 2

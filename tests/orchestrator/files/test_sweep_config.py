@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.files.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
-from orchestrator.launch.points import check_points
+from orchestrator.launch.preflight import check_points
 from search_spaces import SPACES
 from trainables.config import ConfigError
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.launch.evaluate import evaluate_on_ray
-from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
+from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray, evaluate_run
 from trainables.config import ConfigError, experiment_from_tree, override
 from trainables.evaluations import ProgressListener
 from trainables.training import LocalContext
@@ -52,13 +51,13 @@ def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path)
     empty = TrialFolder(tmp_path / "empty")
     empty.claim(one.config())
     parts, no_maps = ("accuracy", "influence", "attribution-hirescam"), {"evaluation.suite.attribution.maps": []}
-    orders = [EvaluationOrder(folder, no_maps, parts) for folder in (one, empty, two)]
-    watches = [Scribe() for _ in orders]
-    first, failure, second = evaluate_on_ray(orders, watches, address=None)
+    requests = [EvaluationRequest(folder, no_maps, parts) for folder in (one, empty, two)]
+    listeners = [Scribe() for _ in requests]
+    first, failure, second = evaluate_on_ray(requests, listeners, address=None)
     assert isinstance(failure, FileNotFoundError)
     assert "has no checkpoint" in str(failure)
-    assert first == evaluate_run(EvaluationOrder(one, {}, parts[:2], again=True))
-    assert second == evaluate_run(EvaluationOrder(two, {}, parts[:2], again=True))
+    assert first == evaluate_run(EvaluationRequest(one, {}, parts[:2], again=True))
+    assert second == evaluate_run(EvaluationRequest(two, {}, parts[:2], again=True))
     assert first != second
     heard = [
         "start accuracy",
@@ -68,7 +67,7 @@ def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path)
         "start attribution-hirescam",
         "skip attribution-hirescam: hirescam is not in evaluation.suite.attribution.maps",
     ]
-    assert [listener.heard for listener in watches] == [heard, [], heard]
+    assert [listener.heard for listener in listeners] == [heard, [], heard]
 
 
 @pytest.mark.ray
@@ -76,4 +75,4 @@ def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path)
 def test_what_cannot_fit_is_refused(tmp_path: Path) -> None:
     folder = trained(tmp_path / "one")
     with pytest.raises(ConfigError, match=r"needs 999 CPU where the cluster has"):
-        evaluate_on_ray([EvaluationOrder(folder, {"resources.cpus": 999})], [ProgressListener()], address=None)
+        evaluate_on_ray([EvaluationRequest(folder, {"resources.cpus": 999})], [ProgressListener()], address=None)

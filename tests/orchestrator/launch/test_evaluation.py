@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.launch.evaluation import EvaluationOrder, evaluate_run
+from orchestrator.launch.evaluate import EvaluationRequest, evaluate_run
 from tests.trainables.voc_tree import write_voc
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
 from trainables.evaluations import (
@@ -63,19 +63,19 @@ def folder(tmp_path: Path, tiny_config: ExperimentConfig) -> TrialFolder:
 
 
 @pytest.fixture
-def order(folder: TrialFolder) -> Callable[..., EvaluationOrder]:
-    def make(overrides: dict[str, Any] | None = None, **fields: Any) -> EvaluationOrder:
-        return EvaluationOrder(folder, overrides or {}, **fields)
+def order(folder: TrialFolder) -> Callable[..., EvaluationRequest]:
+    def make(overrides: dict[str, Any] | None = None, **fields: Any) -> EvaluationRequest:
+        return EvaluationRequest(folder, overrides or {}, **fields)
 
     return make
 
 
-def evaluated(order: EvaluationOrder) -> tuple[dict[str, float], Said]:
+def evaluated(order: EvaluationRequest) -> tuple[dict[str, float], Said]:
     said = Said()
     return evaluate_run(order, said), said
 
 
-def test_finished_parts_are_kept_and_give_the_same_figures(order: Callable[..., EvaluationOrder]) -> None:
+def test_finished_parts_are_kept_and_give_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
     first, said = evaluated(order())
     assert said.ended == {"accuracy": False, "influence": False, "shift": False}
     second, said = evaluated(order())
@@ -83,7 +83,7 @@ def test_finished_parts_are_kept_and_give_the_same_figures(order: Callable[..., 
     assert second == first
 
 
-def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Callable[..., EvaluationOrder]) -> None:
+def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Callable[..., EvaluationRequest]) -> None:
     write_voc(tmp_path / "voc")
     voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32}
     tree = {
@@ -94,7 +94,7 @@ def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Cal
     }
     run = TrialFolder(tmp_path / "several")
     run_trial(experiment_from_tree(tree), LocalContext(run))
-    metrics, said = evaluated(EvaluationOrder(run, {}))
+    metrics, said = evaluated(EvaluationRequest(run, {}))
     assert said.ended == {"accuracy": False, "multilabel": False, "influence": False}
     row = run.rows()[-1]
     assert {name: row[name] for name in metrics} == pytest.approx(metrics)
@@ -102,21 +102,21 @@ def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Cal
     assert part["metrics"]["val/mean_average_precision"] == metrics["val/mean_average_precision"]
     assert part["settings"]["num_by_class"]["dog"] == 2
     assert set(part["settings"]["average_precision"]) == {"cat", "dog", "person"}
-    _, said = evaluated(EvaluationOrder(run, {}))
+    _, said = evaluated(EvaluationRequest(run, {}))
     assert said.ended == {"accuracy": True, "multilabel": True, "influence": True}
     _, said = evaluated(order())
     assert said.skipped == {"multilabel": "the data have no images of several labels"}
 
 
-def test_again_runs_them_once_more_to_the_same_figures(order: Callable[..., EvaluationOrder]) -> None:
+def test_again_runs_them_once_more_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
     first, _ = evaluated(order())
-    second, said = evaluated(order(parts=("shift",), again=True))
+    second, said = evaluated(order(evaluations=("shift",), again=True))
     assert said.ended == {"shift": False}
     assert second == {name: value for name, value in first.items() if name.startswith("shift/")}
 
 
 def test_killed_evaluation_goes_on_with_the_part_that_is_missing(
-    order: Callable[..., EvaluationOrder], folder: TrialFolder
+    order: Callable[..., EvaluationRequest], folder: TrialFolder
 ) -> None:
     evaluated(order())
     (folder.path / "evaluation" / "influence.json").unlink()
@@ -124,13 +124,13 @@ def test_killed_evaluation_goes_on_with_the_part_that_is_missing(
     assert said.ended == {"accuracy": True, "influence": False, "shift": True}
 
 
-def test_other_sample_is_another_result(order: Callable[..., EvaluationOrder]) -> None:
+def test_other_sample_is_another_result(order: Callable[..., EvaluationRequest]) -> None:
     evaluated(order())
     _, said = evaluated(order({"evaluation.suite.seed": 1}))
     assert said.ended == {"accuracy": False, "influence": False, "shift": False}
 
 
-def test_trained_further_is_another_result(order: Callable[..., EvaluationOrder], folder: TrialFolder) -> None:
+def test_trained_further_is_another_result(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
     import torch
 
     evaluated(order())
@@ -141,27 +141,27 @@ def test_trained_further_is_another_result(order: Callable[..., EvaluationOrder]
     assert not any(said.ended.values())
 
 
-def test_figures_join_those_of_the_trial_itself(order: Callable[..., EvaluationOrder], folder: TrialFolder) -> None:
+def test_figures_join_those_of_the_trial_itself(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
     write_json(folder.evaluation_path, {"val/accuracy": -1.0, "background/rfs": 0.5})
-    metrics, _ = evaluated(order(parts=("accuracy",)))
+    metrics, _ = evaluated(order(evaluations=("accuracy",)))
     assert read_json(folder.evaluation_path) == {**metrics, "background/rfs": 0.5}
     part = json.loads((folder.path / "evaluation" / "accuracy.json").read_text())
     assert part["settings"] == {"num_pictures": 32}
     assert part["metrics"] == metrics
 
 
-def test_other_data_have_a_place_of_their_own(order: Callable[..., EvaluationOrder], folder: TrialFolder) -> None:
+def test_other_data_have_a_place_of_their_own(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
     own, _ = evaluated(order())
     other = order({"data.correlation": 0.0})
     metrics, said = evaluated(other)
     assert not any(said.ended.values())
     assert metrics["val/loss"] != own["val/loss"]
-    assert other.parts_path.name.startswith("evaluation-")
-    assert read_json(other.parts_path.with_suffix(".json")) == metrics
+    assert other.results_path.name.startswith("evaluation-")
+    assert read_json(other.results_path.with_suffix(".json")) == metrics
     assert read_json(folder.evaluation_path)["val/loss"] == own["val/loss"]
 
 
-def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationOrder], tmp_path: Path) -> None:
+def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationRequest], tmp_path: Path) -> None:
     from PIL import Image
 
     for part in ("train", "val"):
@@ -178,7 +178,7 @@ def test_run_without_checkpoint_says_so(tmp_path: Path, tiny_config: ExperimentC
     folder = TrialFolder(tmp_path / "empty")
     folder.claim(tiny_config)
     with pytest.raises(FileNotFoundError, match="has no checkpoint"):
-        evaluate_run(EvaluationOrder(folder, {}))
+        evaluate_run(EvaluationRequest(folder, {}))
 
 
 SMALL_SUITE = {
@@ -194,28 +194,28 @@ SMALL_SUITE = {
 
 
 @pytest.mark.slow
-def test_full_suite_runs_every_part_and_again_to_the_same_figures(order: Callable[..., EvaluationOrder]) -> None:
-    first, said = evaluated(order(SMALL_SUITE, parts=select("full")))
+def test_full_suite_runs_every_part_and_again_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
+    first, said = evaluated(order(SMALL_SUITE, evaluations=select("full")))
     assert set(said.skipped) == {"multilabel"}
     assert set(said.ended) == set(select("full")) - {"multilabel"}
     assert all(is_evaluated(name) for name in first)
-    second, _ = evaluated(order(SMALL_SUITE, parts=select("full"), again=True))
+    second, _ = evaluated(order(SMALL_SUITE, evaluations=select("full"), again=True))
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != pytest.approx(second[name], abs=0, rel=0, nan_ok=True)] == []
 
 
 def test_figures_of_other_settings_do_not_stay_beside_new_ones(
-    folder: TrialFolder, order: Callable[..., EvaluationOrder]
+    folder: TrialFolder, order: Callable[..., EvaluationRequest]
 ) -> None:
     curve = "evaluation.suite.adversarial.linf_curve"
-    evaluate_run(order({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, parts=("pgd",)))
-    evaluate_run(order({curve: [0.3], "evaluation.suite.sample": 4}, parts=("pgd",)))
+    evaluate_run(order({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
+    evaluate_run(order({curve: [0.3], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
     found = {name for name in read_json(folder.evaluation_path) if name.startswith("adversarial/pgd/linf_")}
     assert found == {"adversarial/pgd/linf_0", "adversarial/pgd/linf_0.3"}
     assert "val/accuracy" in read_json(folder.evaluation_path)
 
 
-def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[..., EvaluationOrder]) -> None:
+def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[..., EvaluationRequest]) -> None:
     evaluate_run(order({"data.correlation": 0.0}))
     evaluate_run(order())
     longer = folder.config().model_copy(update={"training": folder.config().training.model_copy(update={"epochs": 2})})
@@ -225,7 +225,7 @@ def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[...
 
 
 def test_one_part_that_fails_leaves_the_others(
-    folder: TrialFolder, order: Callable[..., EvaluationOrder], monkeypatch: pytest.MonkeyPatch
+    folder: TrialFolder, order: Callable[..., EvaluationRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(subject: EvaluationContext) -> EvaluationResult:
         raise RuntimeError(f"no more than {len(subject.data.val)} images")
@@ -242,9 +242,9 @@ def test_one_part_that_fails_leaves_the_others(
 
 
 @pytest.mark.parametrize("text", ['{"a', "[]", "{}"])
-def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationOrder], text: str) -> None:
+def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationRequest], text: str) -> None:
     first, _ = evaluated(order())
-    (order().parts_path / "influence.json").write_text(text)
+    (order().results_path / "influence.json").write_text(text)
     second, said = evaluated(order())
     assert said.ended == {"accuracy": True, "influence": False, "shift": True}
     assert second == first
@@ -256,13 +256,13 @@ def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path:
         "photos": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},
     }
     suite = {"evaluation.suite.sample": 8, "evaluation.suite.ood": {"sets": sets, "scores": ["softmax"]}}
-    first, _ = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    first, _ = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert not any(name.startswith("ood/photos") for name in first)
-    _, said = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    _, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": True}
     (tmp_path / "near").mkdir()
     for number in range(4):
         Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / "near" / f"{number}.png")
-    second, said = evaluated(EvaluationOrder(folder, suite, ("ood",)))
+    second, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": False}
     assert "ood/photos/softmax/auroc" in second

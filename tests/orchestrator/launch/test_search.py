@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.launch.search import TRIAL_ID, build_search, check_study, open_study
+from orchestrator.launch.search import TRIAL_ID, build_search, check_optuna_study, open_optuna_study
 from search_spaces import Goal, Space
 from trainables.config import ConfigError
 from trainables.trial_folder import write_json
@@ -57,7 +57,7 @@ def sweep(make_sweep: Callable[..., Any]) -> Any:
 
 
 def states(sweep: Any) -> list[str]:
-    return [trial.state.name for trial in open_study(sweep.folder, sweep.config).trials]
+    return [trial.state.name for trial in open_optuna_study(sweep.folder, sweep.config).trials]
 
 
 def test_first_points_come_first_and_become_folders(sweep: Any) -> None:
@@ -108,7 +108,7 @@ def test_study_is_told_what_ended_without_its_driver(sweep: Any) -> None:
     sweep.folder.end("0001")
     sweep.folder.end("0002", "OSError: disk full")
     build_search(sweep.folder, sweep.config, SPACE)
-    trials = open_study(sweep.folder, sweep.config).trials
+    trials = open_optuna_study(sweep.folder, sweep.config).trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
     assert [trial.values for trial in trials] == [[0.25], [0.125], None]
     assert sweep.folder.outcome("0001")["status"] == "stopped"
@@ -125,7 +125,7 @@ def test_value_that_is_not_finite_is_a_failure_and_is_not_tried_again(sweep: Any
 def test_trial_that_was_told_but_has_no_outcome_goes_on(sweep: Any) -> None:
     first = Driver(sweep)
     first.ask(1)
-    open_study(sweep.folder, sweep.config).tell(0, 0.5)
+    open_optuna_study(sweep.folder, sweep.config).tell(0, 0.5)
     assert "0000" in Driver(sweep).ask(2)
 
 
@@ -134,7 +134,7 @@ def test_failed_trial_is_tried_again_when_asked_for(sweep: Any) -> None:
     first.ask(2)
     first.finish("0001", 0.5)
     sweep.folder.end("0000", "OSError: disk full")
-    open_study(sweep.folder, sweep.config).tell(0, state=TrialState.FAIL)
+    open_optuna_study(sweep.folder, sweep.config).tell(0, state=TrialState.FAIL)
     assert Driver(sweep).ask() != ["0000"]
     sweep.folder.forget_failures()
     assert "0000" in Driver(sweep).ask(2)
@@ -142,7 +142,7 @@ def test_failed_trial_is_tried_again_when_asked_for(sweep: Any) -> None:
 
 def test_point_whose_driver_died_before_sampling_is_kept(sweep: Any) -> None:
     Driver(sweep)
-    open_study(sweep.folder, sweep.config).ask()
+    open_optuna_study(sweep.folder, sweep.config).ask()
     second = Driver(sweep)
     asked = second.ask(2)
     assert sorted(second.rate(trial_id) for trial_id in asked) == [0.25, 0.5]
@@ -150,7 +150,7 @@ def test_point_whose_driver_died_before_sampling_is_kept(sweep: Any) -> None:
 
 
 def test_first_points_of_a_driver_that_died_while_queueing_are_kept(sweep: Any) -> None:
-    open_study(sweep.folder, sweep.config).enqueue_trial({RATE: 0.5})
+    open_optuna_study(sweep.folder, sweep.config).enqueue_trial({RATE: 0.5})
     driver = Driver(sweep)
     assert [driver.rate(trial_id) for trial_id in driver.ask(2)] == [0.5, 0.25]
 
@@ -158,7 +158,7 @@ def test_first_points_of_a_driver_that_died_while_queueing_are_kept(sweep: Any) 
 def test_trial_queued_again_by_a_driver_that_died_is_queued_once(sweep: Any) -> None:
     first = Driver(sweep)
     first.ask(1)
-    open_study(sweep.folder, sweep.config).enqueue_trial({RATE: 0.5}, user_attrs={TRIAL_ID: "0000"})
+    open_optuna_study(sweep.folder, sweep.config).enqueue_trial({RATE: 0.5}, user_attrs={TRIAL_ID: "0000"})
     assert sorted(Driver(sweep).ask(2)) == ["0000", "0001"]
 
 
@@ -194,13 +194,13 @@ def test_invalid_point_fails_loudly(sweep: Any) -> None:
 def test_several_goals_are_told_together(make_sweep: Callable[..., Any]) -> None:
     goals = [{"metric": GOAL, "direction": "max"}, {"metric": "train/loss", "direction": "min"}]
     sweep = make_sweep(space="rates", goals=goals)
-    study = open_study(sweep.folder, sweep.config)
+    study = open_optuna_study(sweep.folder, sweep.config)
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     Driver(sweep).ask(2)
     for trial_id, rate in (("0000", 0.5), ("0001", 0.25)):
         sweep.complete(trial_id, {GOAL: 0.75} | ({"train/loss": 2.0} if trial_id == "0000" else {}), {RATE: rate})
     Driver(sweep)
-    told = open_study(sweep.folder, sweep.config).trials[:2]
+    told = open_optuna_study(sweep.folder, sweep.config).trials[:2]
     assert [(trial.state.name, trial.values) for trial in told] == [("COMPLETE", [0.75, 2.0]), ("FAIL", None)]
 
 
@@ -215,7 +215,7 @@ def test_outcome_of_a_trial_without_epochs_is_a_failure(sweep: Any) -> None:
 def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
     driver = Driver(sweep)
     driver.ask(2)
-    check_study(sweep.folder, sweep.config)
+    check_optuna_study(sweep.folder, sweep.config)
     sweep.folder.study_path.unlink()
     with pytest.raises(ConfigError, match=r"study.journal does not hold trial 0000, 0001 of sweep first"):
-        check_study(sweep.folder, sweep.config)
+        check_optuna_study(sweep.folder, sweep.config)
