@@ -26,7 +26,8 @@ def top1(logits_NK: Tensor, labels_N: Tensor) -> float:
 def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15) -> float:
     """Return the expected calibration error `sum_b |B_b|/N * |acc(B_b) - conf(B_b)|` (Guo et al. 2017, eq. 3).
 
-    Bin b of the `num_bins` of equal width holds the confidences in `((b-1)/num_bins, b/num_bins]`.
+    Bin b of the `num_bins` of equal width holds the confidences in `((b-1)/num_bins, b/num_bins]`. It is computed in
+    float64; torchmetrics has float32.
     """
     confidences_N, classes_N = logits_NK.double().softmax(1).max(1)
     bins_N = (confidences_N * num_bins).ceil().long().clamp(1, num_bins) - 1

@@ -34,7 +34,7 @@ def average_precisions(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
 def f1_scores(logits_NK: Tensor, targets_NK: Tensor) -> Tensor:
     """Return `F1 = 2 TP / (2 TP + FP + FN)` of each class at a probability above 0.5, float64 K.
 
-    It is nan of a class that no image shows.
+    It is nan of a class that no image shows. torchmetrics has float32.
     """
     predicted_NK, there_NK = logits_NK > 0, targets_NK > 0
     hits_K = (predicted_NK & there_NK).sum(0).double()
