@@ -1,4 +1,4 @@
-"""What the evaluation suite looks at, and how hard; none of it changes what a trial trains."""
+"""Settings of the evaluation suite; none of them changes what a trial trains."""
 
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
@@ -37,7 +37,7 @@ class BackgroundSuite(Section):
 
 
 class AttributionSuite(Section):
-    """Which maps are judged, and with what effort."""
+    """Which maps are measured, and at what cost."""
 
     maps: tuple[MapName, ...] = (
         "hirescam",
@@ -58,16 +58,16 @@ class AttributionSuite(Section):
     sensitivity_samples: int = Field(default=4, ge=1)
     """Draws over which max-sensitivity takes its maximum."""
     costly_sample: int = Field(default=20, ge=1)
-    """Images of the suite's sample on which the costliest is measured: max-sensitivity, which takes a map for each
-    draw, and whatever compares integrated gradients with further ones."""
+    """Images of the suite's sample for the costliest metrics: max-sensitivity, which takes a map for each draw, and
+    those that compare integrated gradients with further ones."""
 
 
-class _OutsideSet(Section):
+class _OodSet(Section):
     role: Literal["near", "far", "validation"]
     """Near and far sets are measured; hyper-parameters are chosen on the validation sets alone."""
 
 
-class FolderSet(_OutsideSet):
+class FolderSet(_OodSet):
     """Every image below a folder, whatever its sub-folders are called."""
 
     kind: Literal["image_folder"] = "image_folder"
@@ -81,19 +81,19 @@ class FolderSet(_OutsideSet):
     """What a corrupt image does: stop with its name, or be skipped and counted."""
 
 
-class ChimeraSet(_OutsideSet):
+class ChimeraSet(_OodSet):
     """The upper half of one handwritten digit joined to the lower half of another class's, on the training textures."""
 
     kind: Literal["chimera_digits"] = "chimera_digits"
 
 
-class TextureSet(_OutsideSet):
+class TextureSet(_OodSet):
     """Mosaics of coloured tiles without any object."""
 
     kind: Literal["textures"] = "textures"
 
 
-class NoiseSet(_OutsideSet):
+class NoiseSet(_OodSet):
     """Pixels drawn independently, of mean 0.5: normal with standard deviation 1 and clipped to [0, 1], or uniform."""
 
     kind: Literal["noise"] = "noise"
@@ -152,10 +152,10 @@ class ImagesSuite(Section):
 
 
 class Suite(Section):
-    """The parts of `campaign evaluate --suite full`."""
+    """Settings of `campaign evaluate --suite full`."""
 
     sample: int = Field(default=200, ge=1)
-    """Images of each set that a part looks at, drawn by `seed`; a smaller set is taken whole."""
+    """Images of each set that an evaluation uses, drawn by `seed`; a smaller set is taken whole."""
     seed: int = Field(default=0, ge=0)
     """Seed of the sample and of every random number of the suite."""
     background: BackgroundSuite = BackgroundSuite()

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from tests.trainables.evaluations.conftest import context_of, four_images
 from trainables.evaluations import EVALUATIONS
@@ -60,11 +61,18 @@ def test_calibration_error_is_that_of_a_loop_over_bins() -> None:
     confidences, classes = logits.double().softmax(1).max(1)
     expected = 0.0
     for number in range(15):
-        inside = (confidences > number / 15) & (confidences <= (number + 1) / 15)
-        if inside.any():
-            accuracy = (classes == labels)[inside].double().mean()
-            expected += float(inside.double().mean() * (accuracy - confidences[inside].mean()).abs())
+        in_bin = (confidences > number / 15) & (confidences <= (number + 1) / 15)
+        if in_bin.any():
+            accuracy = (classes == labels)[in_bin].double().mean()
+            expected += float(in_bin.double().mean() * (accuracy - confidences[in_bin].mean()).abs())
     assert calibration_error(logits, labels) == pytest.approx(expected, abs=1e-9)
+
+
+def test_calibration_error_is_that_of_torchmetrics() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = 2 * torch.randn(500, 4, generator=generator), torch.randint(4, (500,), generator=generator)
+    expected = multiclass_calibration_error(logits.softmax(1), labels, num_classes=4, n_bins=15, norm="l1")
+    assert calibration_error(logits, labels) == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
