@@ -1,4 +1,4 @@
-"""From a mask of the image to one of the map.
+"""Masks reduced from the image to the grid of the map.
 
 B batch, K classes, H W image or map.
 """
@@ -27,11 +27,11 @@ def reduce_background(background_BHW: Tensor, size: Sequence[int]) -> Tensor:
 def reduce_classes(classes_BHW: Tensor, num_classes: int, size: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Return each cell's share of each class's own object, and of that class's background, both float32 B,K,H,W.
 
-    The background of a class is all that is known and not of that class: other objects belong to it. Where pixels are
-    neither object nor background the two shares add up to less than 1. The reduction is that of `reduce_background`.
+    The background of a class is every known pixel that is not of that class; other objects belong to it. Where pixels
+    are neither object nor background the shares add up to less than 1. The reduction is that of `reduce_background`.
 
     Args:
-        classes_BHW: k + 1 on class k, 0 on background, more than `num_classes` on what is neither.
+        classes_BHW: k + 1 on class k, 0 on background, more than `num_classes` on void pixels.
         num_classes: K.
         size: Height and width of the map.
     """

@@ -1,4 +1,4 @@
-"""Maps that compare classes, so that what all classes have in common cancels.
+"""Maps that compare classes, so that terms common to all classes cancel.
 
 B batch, K classes, H W map.
 """

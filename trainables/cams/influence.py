@@ -34,7 +34,7 @@ def class_influence(cams_BKHW: Tensor, object_BKHW: Tensor, background_BKHW: Ten
     Args:
         cams_BKHW: HiResCAMs: where classes do not exclude each other, a class has no rival to be contrasted with.
         object_BKHW: Each cell's share of each class's object.
-        background_BKHW: Its share of that class's background; what is neither counts for neither.
+        background_BKHW: Its share of that class's background; void pixels count for neither.
     """
     absolute_BKHW = cams_BKHW.abs()
     return (absolute_BKHW * object_BKHW).sum((2, 3)), (absolute_BKHW * background_BKHW).sum((2, 3))

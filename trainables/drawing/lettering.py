@@ -65,7 +65,7 @@ def wrap(text: str, font: Font, *, width: int, max_lines: int) -> list[str]:
 
 
 def drawable(text: str) -> str:
-    """Return `text` with what the font lacks replaced: é by e, ß by ss, and by ? what has no Latin letter."""
+    """Return `text` with letters that the font lacks replaced: é by e, ß by ss, others by ?."""
     composed = unicodedata.normalize("NFC", text)
     return "".join(char if char.isspace() or _has_glyph(char) else _in_glyphs(char) for char in composed)
 
@@ -86,7 +86,7 @@ def _has_glyph(char: str) -> bool:
 
 
 def _drawn(char: str) -> bytes:
-    """Return what a character looks like; all that the font lacks look the same."""
+    """Return a character's pixels; all that the font lacks look the same."""
     image = Image.new("L", (48, 32))
     ImageDraw.Draw(image).text((4, 4), char, font=font(16), fill=255)
     return image.tobytes()

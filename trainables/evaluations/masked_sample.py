@@ -25,7 +25,7 @@ class MaskedSample:
     images_NCHW: Tensor
     labels_N: Tensor
     object_NHW: Tensor
-    """The object's share of each pixel: 1 minus the background, so that what a mask leaves open counts as object."""
+    """The object's share of each pixel: 1 minus the background, so that void pixels count as object."""
     settings: dict[str, Any]
     """What every evaluation on the sample reports."""
 

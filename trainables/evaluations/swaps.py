@@ -1,6 +1,6 @@
 """Objects without their background, backgrounds without their object, and objects on other images' backgrounds.
 
-Source: Xiao et al. 2021, "Noise or Signal: The Role of Image Backgrounds in Object Recognition"; what is left out is
+Source: Xiao et al. 2021, "Noise or Signal: The Role of Image Backgrounds in Object Recognition"; removed pixels are
 black, and a background is the other image with its object tiled over (Only-BG-T).
 N samples, B batch, C channels, H W image.
 """

@@ -1,4 +1,4 @@
-"""Attacks on a network, and what they say of its accuracy, its gradients and its maps."""
+"""Attacks on a network: its accuracy, gradients and maps under them."""
 
 from trainables.evaluations.adversarial.attacked_maps import ATTACKED_MAPS
 from trainables.evaluations.adversarial.autoattack import AUTOATTACK

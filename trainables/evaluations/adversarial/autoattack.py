@@ -1,4 +1,4 @@
-"""Accuracy that is left when PGD and then AutoAttack's standard four have looked for a mistake.
+"""Accuracy under PGD and then AutoAttack's standard four.
 
 N samples.
 """
@@ -61,9 +61,9 @@ def _standing_after(
     *,
     first_stage: int,
 ) -> dict[str, Tensor]:
-    """Return which images stand after each attack, each of which is shown only what stands before it.
+    """Return which images stand after each attack; each attack gets only the images that stand before it.
 
-    PGD goes first, for unlike the four it is done with an image at its first mistake.
+    PGD goes first, since unlike the four it stops at an image's first mistake.
     """
     ticks = [stage_tick(context, first_stage + stage, 2 * len(_STAGES), len(batch)) for stage in range(len(_STAGES))]
     standing_N = ~attack_by_pgd(context, logits_of, batch.images_BCHW, batch.labels_B, ball, tick=ticks[0]).fooled_B

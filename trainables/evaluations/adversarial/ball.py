@@ -1,4 +1,4 @@
-"""What an attack may make of an image: the ball around it, cut to pixels in [0, 1].
+"""The ball around an image within which an attack may change it, clipped to pixels in [0, 1].
 
 B batch, C channels, H W image, P = C*H*W.
 """

@@ -1,4 +1,4 @@
-"""Accuracy by the radius of the ball in which PGD looks for a mistake.
+"""Accuracy under PGD by the radius of its ball.
 
 N samples, S those that still stand.
 """

@@ -1,4 +1,4 @@
-"""Whether the network hides its gradients, so that attacks which follow them find it sturdier than it is.
+"""Whether the network masks its gradients, so that attacks by gradients overestimate its robustness.
 
 The symptoms are those of Athalye et al. 2018 (section 3.1) and Carlini et al. 2019 (section 5).
 
@@ -39,7 +39,7 @@ def beyond_noise(count: int, total: int) -> bool:
 
 
 def reasons(counts: Mapping[str, int], total: int) -> list[str]:
-    """Say in words which symptoms there are; PGD's defeats count beyond noise, images standing at eps 1 at once."""
+    """Return the symptoms as sentences; PGD's defeats count beyond noise, images standing at eps 1 at once."""
     return [
         sentence.format(count=counts[name], total=total)
         for name, sentence in _SENTENCES.items()
@@ -100,7 +100,7 @@ def _noise(
 
 
 def _flat(logits_of: LogitsOf, images_BCHW: Tensor, labels_B: Tensor) -> Attacked:
-    """Mark the images from which no step leads anywhere."""
+    """Mark the images whose gradient is 0."""
     _, gradient_BCHW = slope(logits_of, images_BCHW, labels_B)
     return Attacked(images_BCHW, gradient_BCHW.flatten(1).eq(0).all(1))
 

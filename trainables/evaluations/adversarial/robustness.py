@@ -1,4 +1,4 @@
-"""What share of a sample an attack leaves correctly classified, batch by batch.
+"""The share of a sample that stays correctly classified under an attack, batch by batch.
 
 N samples, B batch, C channels, H W image.
 """
@@ -25,7 +25,7 @@ def stage_tick(context: EvaluationContext, stage: int, num_stages: int, num_pict
 
 
 def costly_sample(context: EvaluationContext) -> Batch:
-    """Return the images for attacks of hundreds of steps: as many as the settings say of the suite's sample."""
+    """Return the images for attacks of hundreds of steps: `adversarial.sample` of the suite's sample."""
     suite = context.settings
     return context.validation_sample(min(suite.sample, suite.adversarial.sample))
 
@@ -61,7 +61,7 @@ def attack_by_pgd(
     *,
     tick: Tick,
 ) -> Attacked:
-    """Attack by PGD as the settings say, from starts that depend on the suite's seed and on the ball alone."""
+    """Attack by PGD with the suite's settings, from starts that depend on the suite's seed and on the ball alone."""
     settings = context.settings.adversarial
     generator = context.generator(f"adversarial/pgd/{ball.name}")
 

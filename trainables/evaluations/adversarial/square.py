@@ -1,4 +1,4 @@
-"""Accuracy under Square, which asks for logits only and so no gradient can mislead."""
+"""Accuracy under Square, which uses logits only, so that masked gradients do not mislead it."""
 
 from trainables.evaluations.adversarial.attacks import attackable
 from trainables.evaluations.adversarial.ball import Ball

@@ -74,7 +74,7 @@ def _library(name: str, context: EvaluationContext, logits_of: LogitsOf, ball: B
 
 @contextmanager
 def _kept_to_itself() -> Iterator[None]:
-    """Undo the library's seeding of the global generators, and hold back what it logs."""
+    """Undo the library's seeding of the global generators, and silence its logging."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     logger = logging.getLogger("auto-attack")
     level = logger.level

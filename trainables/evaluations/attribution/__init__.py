@@ -1,4 +1,4 @@
-"""How good a network's explanations are: kinds of maps, and what is measured on each."""
+"""Quality of a network's explanations: kinds of maps, and the metrics of each."""
 
 from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
 from trainables.evaluations.attribution.similarity import structural_similarities

@@ -1,4 +1,4 @@
-"""What the cells of a map must add up to, and by how much they miss it.
+"""The sum that the cells of a map must have, and the gap to it.
 
 B batch, K classes, C channels, H W image or map.
 """
@@ -20,11 +20,11 @@ Total = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def completeness_gaps(name: MapName, model: Classifier, logits_BK: Tensor, map_BHW: Tensor, size: torch.Size) -> Tensor:
-    """Return by how much the sum of each predicted class's map misses what it must be, in float64.
+    """Return the gap between the sum of each predicted class's map and the sum that it must have, in float64.
 
     Args:
         name: One of COMPLETE.
-        map_BHW: Maps on their own grid, for interpolation does not keep sums.
+        map_BHW: Maps on their own grid, since interpolation does not keep sums.
         size: An image's C,H,W.
     """
     baseline, total = COMPLETE[name]
@@ -62,4 +62,4 @@ COMPLETE: dict[MapName, tuple[Baseline, Total]] = {
     "class_reconstructed": (_bias, _above_mean),
     "integrated_gradients": (_logits_of_black, _of_target),
 }
-"""Grad-CAM, which cuts off what is negative, and Eigen-CAM, which knows no class, add up to nothing in particular."""
+"""Grad-CAM, which clips negative values, and Eigen-CAM, which knows no class, have no fixed sum."""

@@ -16,7 +16,7 @@ from trainables.evaluations.base import EvaluationContext
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Images, what the network makes of them, and the map of the class that it predicts; all on the CPU."""
+    """Images, their logits, and the map of the class that the network predicts; all on the CPU."""
 
     ids: tuple[str, ...]
     images_BCHW: Tensor

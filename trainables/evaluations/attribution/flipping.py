@@ -72,7 +72,7 @@ def area_under(curve_BS: Tensor) -> Tensor:
 def _flip(module: MaskedImages, targets_B: Tensor, map_BHW: Tensor, num_steps: int) -> Tensor:
     """Return the curves without their step 0.
 
-    Quantus flips what is kept instead of the image: there a pixel is one number for all channels, black is 0
+    Quantus flips the mask of kept pixels instead of the image: there a pixel is one number for all channels, black is 0
     instead of the image's lowest value, and every flip is a change.
     """
     from quantus import PixelFlipping
@@ -84,7 +84,7 @@ def _flip(module: MaskedImages, targets_B: Tensor, map_BHW: Tensor, num_steps: i
         perturb_baseline=0.0,
         disable_warnings=True,
     )
-    # Above their lowest value maps have the same order, and Quantus refuses what is all negative.
+    # Above their lowest value maps have the same order, and Quantus refuses maps without a positive value.
     above_BHW = map_BHW.double() - map_BHW.double().amin((1, 2), keepdim=True)
     try:
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""How well a map finds the object.
+"""Whether a map lies on the object.
 
 B batch, H W image.
 """
@@ -22,7 +22,7 @@ def has_object(object_BHW: Tensor) -> Tensor:
 
 
 def localisations(map_BHW: Tensor, object_BHW: Tensor) -> Tensor:
-    """Return the object's share of what is positive, `sum_object max(a,0) / sum max(a,0)`.
+    """Return the object's share of the positive values, `sum_object max(a,0) / sum max(a,0)`.
 
     It is nan where there is no object, and where nothing is positive. Source: Kohlbrenner et al. 2020, eq. 5.
     """

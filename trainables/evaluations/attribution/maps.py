@@ -1,4 +1,4 @@
-"""The maps that are judged, and the class that each explains.
+"""The kinds of maps, and the class that each explains.
 
 B batch, K classes, C channels, F features, H W image or map, P = H*W cells.
 """
@@ -93,7 +93,7 @@ def _class_reconstructed(
 def _gradcam(model: Classifier, images_BCHW: Tensor, targets_B: Tensor, _settings: AttributionSuite) -> Tensor:
     from captum.attr import LayerGradCam
 
-    # Without the ReLU it were HiResCAM: behind mean pooling all cells of a feature have one gradient.
+    # Without the ReLU it would be HiResCAM: after mean pooling all cells of a feature have one gradient.
     map_B1HW: Tensor = LayerGradCam(PlainLogits(model), model.trunk).attribute(
         images_BCHW, target=targets_B, relu_attributions=True
     )

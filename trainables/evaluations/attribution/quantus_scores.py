@@ -23,7 +23,7 @@ def quantus_scores(
     """Return the metric of each chosen map and nan of the others, float64 B.
 
     Args:
-        metric: One of Quantus' that looks at no network.
+        metric: A metric of Quantus that uses no network.
         object_BHW: Where the object is, bool, for metrics of localisation.
     """
     scores_B = torch.full((len(map_BHW),), torch.nan, dtype=torch.float64)

@@ -23,7 +23,7 @@ from trainables.evaluations.attribution.similarity import continuity, contrastiv
 from trainables.evaluations.base import EvaluationContext
 
 CHUNK = 32
-"""Images judged at once, between two reports of progress."""
+"""Images measured at once, between two reports of progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Scores:
 def scores_of(
     name: MapName, context: EvaluationContext, batch: Batch, *, flip_steps: int, costly: frozenset[str]
 ) -> Scores:
-    """Judge the maps of the class that the network predicts; the network has to be frozen.
+    """Measure the maps of the class that the network predicts; the network has to be frozen.
 
     Args:
         flip_steps: A divisor of H*W.

@@ -1,4 +1,4 @@
-"""How far a map moves when the image hardly does.
+"""How much a map changes under a small change of the image.
 
 B batch, C channels, H W image, P = C*H*W.
 """
@@ -96,7 +96,7 @@ def _as_quantus_calls(explain: Explain) -> Callable[..., Any]:
 
 
 def _noise_of(generators: Sequence[Generator]) -> Callable[..., Any]:
-    """Return what adds noise to images of shape B,P; Quantus' own draws from NumPy's global generator."""
+    """Return a function that adds noise to images of shape B,P; Quantus' own draws from NumPy's global generator."""
 
     def add_noise(*, arr: Any, lower_bound: float, **_: object) -> Any:
         flat_BP = torch.from_numpy(arr).clone()

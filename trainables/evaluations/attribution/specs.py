@@ -1,4 +1,4 @@
-"""How good the explanations of a network are: an evaluation for each kind of map.
+"""Quality of a network's explanations: an evaluation for each kind of map.
 
 N samples, S steps.
 """
@@ -37,7 +37,7 @@ NEED_OBJECTS = ("localisation", "pointing_game")
 
 
 def judge_map(name: MapName, context: EvaluationContext) -> EvaluationResult:
-    """Judge one kind of map on the suite's sample, on the class that the network predicts for each image."""
+    """Measure one kind of map on the suite's sample, on the class that the network predicts for each image."""
     settings = context.settings.attribution
     if name not in settings.maps:
         raise NotPossibleError(f"{name} is not in evaluation.suite.attribution.maps")

@@ -1,4 +1,4 @@
-"""For each class a sheet of what the network gets right, what it gets wrong, and where it looks at the object most.
+"""For each class a sheet of hits, mistakes, and the images with the least influence on the background.
 
 N samples, K classes, H W image.
 """

@@ -18,7 +18,7 @@ TITLE = "Where the influence lies"
 
 @dataclass(frozen=True, eq=False)
 class Around:
-    """What images with an object show."""
+    """Means over the images with an object."""
 
     object_HW: Tensor
     """How much of each cell is object, the mean over the images."""
@@ -34,7 +34,7 @@ class Around:
 
 
 def draw_means(share_HW: Tensor, num_pictures: int, around: Around | None) -> Image.Image:
-    """Draw the mean influence, whose cells sum to 1, and next to it what is known of the object, on the same scale."""
+    """Draw the mean influence, whose cells sum to 1; with `around`, also the object and the influence around it."""
     multiples_HW = share_HW * share_HW.numel()
     highest = _highest(multiples_HW)
     if around:

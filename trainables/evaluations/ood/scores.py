@@ -1,7 +1,7 @@
 """Scores that tell images in distribution from others, by pytorch-ood.
 
-Every score here is a confidence, high = in distribution, as the papers have it. pytorch-ood's are larger for
-what is out of distribution: each is its negative.
+Every score here is a confidence, high = in distribution, as the papers have it. pytorch-ood's are larger out of
+distribution: each is its negative.
 N images, C channels, F features, K classes, H W image.
 """
 
