@@ -10,6 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 CAMPAIGN := $(BIN)/campaign
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 BENCHMARKS := cli_start loader_throughput objective_step train_throughput trial_overhead
 
 PIP_INSTALL := $(BIN)/python -m pip install --prefer-binary --no-compile --constraint constraints.txt
@@ -19,10 +20,10 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null 2>&1 || tru
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench results constraints clean
+.PHONY: help setup demo test test-all check format bench results constraints clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP)  ## make .venv with what the demo needs; a second call does nothing
 
@@ -47,8 +48,11 @@ demo: $(STAMP)  ## small sweep on the embedded data set, promotion of the best t
 	$(CAMPAIGN) report demo
 	@echo "Read the report above in a browser; 'campaign ui' shows every run in MLflow."
 
-test: $(DEV_STAMP)  ## every test that needs no GPU and no foreign data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not gpu and not data" $(ARGS)
+test: $(DEV_STAMP)  ## the tests that are not slow, and the way from a sweep to its report
+	$(PYTEST) -m "(not slow or spine) and not gpu and not data" $(ARGS)
+
+test-all: $(DEV_STAMP)  ## every test that needs no GPU and no foreign data
+	$(PYTEST) -m "not gpu and not data" $(ARGS)
 
 check: $(DEV_STAMP)  ## format, lint, types and imports; changes nothing
 	$(BIN)/ruff format --check .

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,58 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 
 
+OWN_PROCESS = ("test_nodes", "test_study", "test_serving", "test_halving")
+"""Files of tests/integration that share nothing with the others, whose sweeps take minutes."""
+MAX_CPU_S = 10.0
+"""What a test may take that is not marked `slow`. Time of CPU, since a busy machine makes wall time longer."""
+
+
 class OneProcessAFile(LoadScopeScheduling):
-    """Keeps the tests of a file together, and all integration tests: they share sweeps that take minutes."""
+    """Keeps the tests of a file together, and those of the integration tests that share a sweep."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tests/integration" if file.startswith("tests/integration/") else file
+        shares = file.startswith("tests/integration/") and not Path(file).stem.endswith(OWN_PROCESS)
+        return "tests/integration" if shares else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessAFile:
     # By this and not by `--dist loadgroup`, which has no effect from pytest 9.2 on.
     return OneProcessAFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the integration tests first, so that none of them is left for one process alone at the end."""
+    order = {"tests/integration/test_nodes.py": 0}
+    items.sort(key=lambda item: order.get(file := item.nodeid.partition("::")[0], 1 + ("integration" not in file)))
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+@contextmanager
+def quick_unless_slow(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that is not marked `slow` and is."""
+    before = cpu_seconds()
+    yield
+    spent = cpu_seconds() - before
+    if spent > MAX_CPU_S and item.get_closest_marker("slow") is None:
+        pytest.fail(f"took {spent:.0f} s of CPU: mark it slow, or make it faster (docs/contributing.md)", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with quick_unless_slow(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with quick_unless_slow(item):
+        yield
 
 
 @dataclass(frozen=True)

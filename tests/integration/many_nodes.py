@@ -44,7 +44,7 @@ class ManyNodes:
     """Where jobs are submitted."""
 
     @classmethod
-    def start(cls, log: Path, **environment: str) -> "ManyNodes":
+    def start(cls, log: Path, *, num_nodes: int = 2, **environment: str) -> "ManyNodes":
         """Start the cluster with `environment` added to its nodes'; what it says goes to `log`."""
         inherited = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         folder = Path(tempfile.mkdtemp(prefix="nodes-"))  # Short: the names of sockets in it may not exceed 107 bytes.
@@ -53,7 +53,7 @@ class ManyNodes:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         with log.open("w", encoding="utf-8") as err:
             process = subprocess.Popen(
-                [sys.executable, __file__],
+                [sys.executable, __file__, str(num_nodes)],
                 env={**inherited, "PATH": path, "OMP_NUM_THREADS": "1", **environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -111,7 +111,7 @@ class ManyNodes:
 class Held:
     """The cluster, in the process that holds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_nodes: int) -> None:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(
@@ -129,8 +129,8 @@ class Held:
         )
         self._cluster.wait_for_nodes(START_WAIT_S)
         self._nodes: dict[str, Any] = {}
-        self.add()
-        self.add()
+        for _ in range(num_nodes):
+            self.add()
 
     def where(self) -> dict[str, str]:
         return {"address": self._cluster.address, "dashboard": f"http://{self._cluster.webui_url}"}
@@ -162,7 +162,7 @@ class Held:
 
 
 def main() -> None:
-    held = Held()
+    held = Held(int(sys.argv[1]))
     try:
         answer(held.where())
         for line in sys.stdin:

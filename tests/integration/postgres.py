@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ DEBIAN = Path("/usr/lib/postgresql")
 @contextmanager
 def postgres() -> Iterator[str]:
     """Yield the URI of an empty database on 127.0.0.1; skip, with the reason, where it cannot be had."""
-    pytest.importorskip("psycopg", reason="the driver of PostgreSQL, psycopg, is not installed")
-    programs = _programs()
-    user = _user()
+    if reason := what_is_missing():
+        pytest.skip(reason)
+    programs, user = _programs(), _user()
+    assert programs is not None
+    assert user is not None
     folder = Path(tempfile.mkdtemp(prefix="campaign-postgres-"))  # Not below pytest's, which other users cannot enter.
     shutil.chown(folder, user)
     data, port = folder / "data", free_port()
@@ -54,21 +57,25 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _programs() -> Path:
+def what_is_missing() -> str | None:
+    """Return why no server can be started here; None where one can."""
+    if find_spec("psycopg") is None:
+        return "the driver of PostgreSQL, psycopg, is not installed"
+    if _programs() is None:
+        return "PostgreSQL's programs (Debian's package postgresql) are not installed"
+    return None if _user() else "PostgreSQL does not run as root, and there is no user postgres or nobody"
+
+
+def _programs() -> Path | None:
     """Return the folder of initdb and pg_ctl: Debian keeps them off the PATH."""
     found = [path.parent for path in sorted(DEBIAN.glob("*/bin/pg_ctl"), reverse=True)]
     on_path = shutil.which("pg_ctl")
-    if not found and not on_path:
-        pytest.skip("PostgreSQL's programs (Debian's package postgresql) are not installed")
-    return found[0] if found else Path(str(on_path)).parent
+    return found[0] if found else Path(on_path).parent if on_path else None
 
 
-def _user() -> str:
+def _user() -> str | None:
     """Return who runs the server: it refuses root."""
     if os.geteuid() != 0:
         return getpass.getuser()
     names = {entry.pw_name for entry in pwd.getpwall()}
-    user = next((name for name in ("postgres", "nobody") if name in names), None)
-    if user is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres or nobody")
-    return user
+    return next((name for name in ("postgres", "nobody") if name in names), None)

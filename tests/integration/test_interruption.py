@@ -8,7 +8,7 @@ from trainables.config import config_hash
 
 Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
 EPOCHS = 4
 
 

@@ -17,7 +17,7 @@ from trainables.config import config_hash, flatten
 Story = Any  # the fixtures' classes live in conftest.py, which tests cannot import
 Cli = Any
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
 EPOCHS = 4
 
 

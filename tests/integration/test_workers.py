@@ -10,7 +10,7 @@ Promoted = Any  # the fixtures' classes live in conftest.py, which tests cannot 
 Shell = Any
 Story = Any
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
 PAIR = ("--set=data.num_train=128", "--set=data.num_test=32", "--set=model.width=4", "--set=training.epochs=2")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,21 @@ def test_few_folders_need_no_cluster(tmp_path: Path) -> None:
     assert [len(listing.names) for listing in list_folders_on_ray(folders)] == [n % 3 for n in range(len(folders))]
 
 
-@pytest.mark.ray
-def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
     import ray
 
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
+def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
     folders = [*write_folders(tmp_path, MIN_FOLDERS + 7), str(tmp_path / "nowhere")]
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        found = list_folders_on_ray(folders)
-    finally:
-        ray.shutdown()
+    found = list_folders_on_ray(folders)
     expected = list_folders(folders)
     assert [(each.names, each.sizes_N.tolist(), each.mtime_ns, each.error) for each in found] == [
         (each.names, each.sizes_N.tolist(), each.mtime_ns, each.error) for each in expected
@@ -52,23 +58,19 @@ def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
 def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
     folders = write_folders(tmp_path, MIN_FOLDERS)
 
     def elsewhere(parts: list[str]) -> object:
         return "10.0.0.7", list_folders([f"/nowhere{part}" for part in parts])
 
     monkeypatch.setattr(file_index, "list_there", elsewhere)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        with pytest.raises(
-            ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), an"
-        ):
-            list_folders_on_ray(folders)
-    finally:
-        ray.shutdown()
+    with pytest.raises(
+        ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), an"
+    ):
+        list_folders_on_ray(folders)
 
 
 def test_lists_lie_in_the_storage_folder(tmp_path: Path) -> None:

@@ -250,28 +250,27 @@ def test_malformed_file_is_named(name: str, text: str, message: str, trial: Any,
         make_trial_run(trial).push()
 
 
-def test_locked_database_costs_seconds_once_and_loses_nothing(
+def test_locked_database_is_asked_once_and_loses_nothing(
     store: Store, trial: Any, make_trial_run: MakeTrialRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trial_run = make_trial_run(trial, first_wait_s=0.5)
+    caplog.set_level(logging.DEBUG, "orchestrator")
+    trial_run = make_trial_run(trial, first_wait_s=600.0)
     trial.write_rows(1)
     trial_run.push()
     run_id = trial_run.run_id
     with sqlite3.connect(store.sqlite_file or "") as lock:
         lock.execute("BEGIN IMMEDIATE")
-        start = time.monotonic()
         for epochs in range(2, 6):
             trial.write_rows(epochs)
             trial_run.push()
         assert trial_run.in_outage
         assert trial_run.run_id is None
-        lasted_s = time.monotonic() - start
         lock.rollback()
     lock.close()
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert ["database is locked" in record.getMessage() for record in warnings] == [True]
     assert str(trial.folder) in warnings[0].getMessage()
-    assert lasted_s < 4
+    assert sum("not sent to MLflow" in record.getMessage() for record in caplog.records) == 1
 
     trial_run.finish("FINISHED")
     assert trial_run.run_id == run_id
