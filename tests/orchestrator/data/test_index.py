@@ -67,9 +67,7 @@ def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch:
         return "10.0.0.7", list_folders([f"/nowhere{part}" for part in parts])
 
     monkeypatch.setattr(file_index, "list_there", elsewhere)
-    with pytest.raises(
-        ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), an"
-    ):
+    with pytest.raises(ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), an"):
         list_folders_on_ray(folders)
 
 
