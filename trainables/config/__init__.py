@@ -13,6 +13,7 @@ from trainables.config.data import (
     ShiftSet,
     SpuriousDigits,
 )
+from trainables.config.embedding_rules import why_nothing_was_learnt
 from trainables.config.experiment import ExperimentConfig
 from trainables.config.identity import config_hash, flatten, leaves, to_yaml
 from trainables.config.loading import (
@@ -106,4 +107,5 @@ __all__ = [
     "penalty_weights",
     "read_tree",
     "to_yaml",
+    "why_nothing_was_learnt",
 ]

@@ -137,7 +137,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _objective_takes_the_labels(self) -> Self:
-        check_labels(self)
+        check_labels(self.data, self.objective)
         return self
 
     @model_validator(mode="after")
@@ -153,7 +153,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _embedding_can_be_trained_and_classified(self) -> Self:
-        check_embedding(self)
+        check_embedding(self.objective, self.data, self.model, self.training, self.evaluation)
         return self
 
     @model_validator(mode="after")
