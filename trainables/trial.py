@@ -5,13 +5,11 @@ from collections.abc import Iterable
 
 import torch
 
-from trainables.classifiers import restore_classifier
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
     SpuriousDigits,
-    SupCon,
-    Triplet,
+    flatten,
     images_to_fit,
 )
 from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data
@@ -25,6 +23,7 @@ from trainables.evaluations import (
     run_suite,
 )
 from trainables.models import Classifier, build_model
+from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
@@ -121,17 +120,15 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
     config, state = folder.config(), folder.load_state(device)
     if state is None:
         raise FileNotFoundError(f"{folder.path} has no checkpoint: the trial has not finished an epoch")
-    if isinstance(config.objective, SupCon | Triplet) and state["evaluated"] is None:
+    task = build_task(config)
+    weights = task.weights_to_evaluate(state)
+    if weights is None:
         raise FileNotFoundError(
             f"{folder.path} has no classifier: none was fitted after epoch {state['row']['epoch']}, the last one so "
-            f"far, with objective.fit_every_epochs = {config.objective.fit_every_epochs or 'null'}"
+            f"far, with objective.fit_every_epochs = {flatten(config)['objective.fit_every_epochs'] or 'null'}"
         )
-    weights = state["evaluated"] or state["model"]
     model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
-    if isinstance(config.objective, SupCon | Triplet):
-        return restore_classifier(config.objective.classifier, model, weights).eval()
-    model.load_state_dict(weights)
-    return model.eval()
+    return task.restore(model, weights).eval()
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:

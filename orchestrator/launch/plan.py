@@ -67,18 +67,18 @@ def _time_epoch(experiment: ExperimentConfig) -> float:
     from trainables.data import build_data, training_batches
     from trainables.models import build_model
     from trainables.training import torch_threads
+    from trainables.training.build import build_task
     from trainables.training.context import LocalContext
-    from trainables.training.embedding import build_task, num_views
     from trainables.training.learner import Learner
     from trainables.trial_folder import TrialFolder
 
-    data = build_data(experiment.data)
+    data, task = build_data(experiment.data), build_task(experiment)
     batches = training_batches(
         data.train,
         batch_size=experiment.training.batch_size,
         seed=0,
         epoch=1,
-        num_views=num_views(experiment.objective),
+        num_views=task.num_views,
     )
     with torch_threads(experiment.resources.cpus):
         torch.manual_seed(0)
@@ -86,7 +86,7 @@ def _time_epoch(experiment: ExperimentConfig) -> float:
         learner = Learner(
             experiment,
             model,
-            build_task(experiment.objective, model),
+            task,
             LocalContext(TrialFolder(Path())),
             steps_per_epoch=len(batches),
         )

@@ -159,7 +159,7 @@ PHOTOS = {"data.kind": "image_folder", "data.image_size": 32, "training.batch_si
 
 @pytest.fixture
 def image_files(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
+    root = tmp_path / "images"
     for split in ("train", "val"):
         for label, name in enumerate(("cat", "dog")):
             (root / split / name).mkdir(parents=True)

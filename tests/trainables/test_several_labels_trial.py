@@ -14,9 +14,9 @@ from tests.trainables.voc_tree import CAT, CAT_MAP, DOG, DOG_MAP, write_voc
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import build_data, training_batches
 from trainables.evaluations import EVALUATIONS, ProgressListener
-from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext
+from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder
@@ -102,7 +102,7 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(
         torch.manual_seed(0)
         model = build_model(config.model, num_classes=len(data.class_names)).model
         context = LocalContext(TrialFolder(tmp_path / "step"), device=CPU)
-        learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
+        learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
         (batch,) = training_batches(data.train, batch_size=4, seed=0, epoch=1)
         learner.step(batch)
         return model.state_dict()

@@ -245,7 +245,7 @@ PHOTOS = {
 @pytest.fixture
 def image_files(tmp_path: Path) -> Path:
     """Folders of cats and dogs, of which the first training and validation cat cannot be read."""
-    root = tmp_path / "photos"
+    root = tmp_path / "images"
     for split, num in (("train", 4), ("val", 3), ("elsewhere", 2)):
         for label, name in enumerate(("cat", "dog")):
             (root / split / name).mkdir(parents=True)

@@ -21,10 +21,10 @@ from trainables.models import Classifier
 
 @dataclass(frozen=True)
 class FittedClassifier:
-    """A network to evaluate, and figures of its fit by metric name."""
+    """A network to evaluate, and metrics of its fit by name."""
 
     model: Classifier
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 def fit_classifier(

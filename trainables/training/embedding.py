@@ -1,72 +1,108 @@
-"""What is particular to objectives that train an embedding: what takes the steps, and what classifies afterwards."""
+"""The task of a loss on embeddings, from which a classifier is fitted to evaluate them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
-from trainables.classifiers import FittedClassifier, embed_images, fit_classifier
-from trainables.config import ExperimentConfig, ObjectiveConfig, SupCon, Triplet
-from trainables.data import DataBundle, evaluation_batches
-from trainables.losses import EmbeddingLoss, Objective, build_embedding_loss, build_objective
-from trainables.models import Classifier, projection_head
+from trainables.classifiers import embed_images, fit_classifier, restore_classifier
+from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet, why_nothing_was_learnt
+from trainables.data import Batch, DataBundle, evaluation_batches
+from trainables.losses import EmbeddingLoss
+from trainables.models import BuiltModel, Classifier, Embedder
 from trainables.training.context import RunContext
+from trainables.training.gathering import gather_embeddings
+from trainables.training.task import Forward, TaskLoss
+from trainables.trial_folder import Row
 
 
 @dataclass(frozen=True)
 class EmbeddingTask:
-    """A loss of a batch's embeddings, and what stands between the pooled features and them in training."""
+    """Learns embeddings by a loss that compares all images of a batch."""
 
-    loss: EmbeddingLoss
-    projection: nn.Module
+    config: ExperimentConfig
+    objective: SupCon | Triplet
+    """That of the config."""
+    embedding_loss: EmbeddingLoss
+    projection: Callable[[int], nn.Module]
+    """From the number of features to what stands between them and the embeddings in training."""
+    num_views: int
 
+    def trained_network(self, model: Classifier) -> nn.Module:
+        return Embedder(model, self.projection(model.head.in_features))
 
-def build_task(config: ObjectiveConfig, model: Classifier) -> Objective | EmbeddingTask:
-    """Build what `model` is trained for; a projection's weights are drawn from torch's global generator."""
-    if isinstance(config, SupCon):
-        projection = projection_head(model.head.in_features, config.projection_size)
-        return EmbeddingTask(build_embedding_loss(config), projection)
-    if isinstance(config, Triplet):
-        return EmbeddingTask(build_embedding_loss(config), nn.Identity())
-    return build_objective(config)
+    def classifier(self, network: nn.Module) -> Classifier:
+        """Return the network whose head is untrained."""
+        assert isinstance(network, Embedder)
+        return network.classifier
 
+    def loss(
+        self,
+        batch: Batch,
+        forward: Forward,
+        head: nn.Linear,  # noqa: ARG002
+        context: RunContext,
+    ) -> TaskLoss:
+        """Return the loss of all workers' images, of which each worker's own carry a gradient."""
+        embeddings_AD, labels_A = gather_embeddings(
+            forward(batch.images_BCHW),
+            batch.labels_B,
+            size=self.config.training.batch_size * self.num_views // context.world_size,
+            rank=context.rank,
+            world_size=context.world_size,
+        )
+        mean = self.embedding_loss(embeddings_AD, labels_A)
+        return TaskLoss(mean, context.world_size, {"loss": mean.detach() * len(batch)})
 
-def num_views(config: ObjectiveConfig) -> int:
-    """Return how often each training image is drawn for a batch, augmented anew each time."""
-    return 2 if isinstance(config, SupCon) else 1
+    def check_first_epoch(self, loss: float, *, num_images: int, num_unmasked: int) -> None:  # noqa: ARG002
+        reason = why_nothing_was_learnt(self.objective, self.config.training)
+        if reason and not loss:
+            raise ConfigError(reason)
 
+    def fit_is_due(self, epoch: int) -> bool:
+        """Return whether a classifier is fitted to the embeddings after `epoch`."""
+        every = self.objective.fit_every_epochs
+        return epoch == self.config.training.epochs or (every is not None and epoch % every == 0)
 
-def fit_is_due(config: ExperimentConfig, epoch: int) -> bool:
-    """Return whether a classifier is fitted to the embedding after `epoch`."""
-    assert isinstance(config.objective, SupCon | Triplet)
-    every = config.objective.fit_every_epochs
-    return epoch == config.training.epochs or (every is not None and epoch % every == 0)
+    def network_to_evaluate(
+        self, model: Classifier, epoch: int, data: DataBundle, context: RunContext
+    ) -> tuple[Classifier | None, Row]:
+        """Fit the objective's classifier to the training images without augmentation: each worker embeds its share."""
+        if not self.fit_is_due(epoch):
+            return None, {}
+        batches = evaluation_batches(
+            data.train_unaugmented,
+            batch_size=self.config.evaluation.batch_size,
+            rank=context.rank,
+            world_size=context.world_size,
+            processes=self.config.loader_processes,
+            prefetch=self.config.data.prefetch_batches,
+            pin_memory=context.device.type == "cuda",
+            indices=self._fit_indices(len(data.train_unaugmented)),
+        )
+        embeddings_NF, labels_N = embed_images(model, batches, device=context.device, gather=context.gather)
+        fitted = fit_classifier(self.objective.classifier, model, embeddings_NF, labels_N)
+        return fitted.model, fitted.metrics
 
+    def _fit_indices(self, num: int) -> list[int]:
+        """Return which training images the classifier is fitted to: the same ones after every epoch."""
+        order_N = np.random.default_rng(self.config.seed).permutation(num)
+        return sorted(order_N[: self.objective.fit_sample].tolist())
 
-def fit_to_embeddings(
-    config: ExperimentConfig, context: RunContext, data: DataBundle, model: Classifier
-) -> FittedClassifier:
-    """Fit the objective's classifier to the embeddings of the training images, seen as validation sees images.
+    def state(self, evaluated: Classifier | None) -> dict[str, Any]:
+        return {"evaluated": None if evaluated is None else evaluated.state_dict()}
 
-    All workers call it together: each embeds its share, and all of them fit to the whole.
-    """
-    assert isinstance(config.objective, SupCon | Triplet)
-    batches = evaluation_batches(
-        data.train_unaugmented,
-        batch_size=config.evaluation.batch_size,
-        rank=context.rank,
-        world_size=context.world_size,
-        processes=config.loader_processes,
-        prefetch=config.data.prefetch_batches,
-        pin_memory=context.device.type == "cuda",
-        indices=_fit_indices(config, len(data.train_unaugmented)),
-    )
-    embeddings_NF, labels_N = embed_images(model, batches, device=context.device, gather=context.gather)
-    return fit_classifier(config.objective.classifier, model, embeddings_NF, labels_N)
+    def weights_to_evaluate(self, state: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
+        weights: Mapping[str, Tensor] | None = state["evaluated"]
+        return weights
 
+    def restore(self, model: Classifier, weights: Mapping[str, Tensor]) -> Classifier:
+        return restore_classifier(self.objective.classifier, model, weights)
 
-def _fit_indices(config: ExperimentConfig, num: int) -> list[int]:
-    """Return which training images the classifier is fitted to: the same ones after every epoch."""
-    assert isinstance(config.objective, SupCon | Triplet)
-    order_N = np.random.default_rng(config.seed).permutation(num)
-    return sorted(order_N[: config.objective.fit_sample].tolist())
+    def describe(self, built: BuiltModel) -> dict[str, Any]:
+        """Return the description with the head of the fitted classifier, not of the untrained one."""
+        edits = [edit for edit in built.edits if not edit.startswith("head: ")]
+        head = f"head: {self.objective.classifier.kind} fitted to features of unit length"
+        return {**built.describe(), "edits": [*edits, head]}

@@ -10,13 +10,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trainables.config import ExperimentConfig
 from trainables.data import Batch
-from trainables.losses import EmbeddingLoss, Objective, reduce_terms
-from trainables.models import Classifier, Embedder
+from trainables.models import Classifier
 from trainables.training.context import RunContext
-from trainables.training.embedding import EmbeddingTask, num_views
-from trainables.training.gathering import gather_embeddings
-from trainables.training.mixing import build_mixing, join_terms, main_labels
 from trainables.training.optim import build_optimizer, build_schedule
+from trainables.training.task import Task
 
 
 class Learner:
@@ -26,21 +23,16 @@ class Learner:
         self,
         config: ExperimentConfig,
         model: Classifier,
-        objective: Objective | EmbeddingTask,
+        task: Task,
         context: RunContext,
         *,
         steps_per_epoch: int,
     ) -> None:
+        self.task = task
         self._training = config.training
-        self._objective = objective
-        self._mixing = build_mixing(config.objective)
-        self._device = context.device
-        self._gather = context.gather
-        self._rank, self._world_size = context.rank, context.world_size
-        self._share = config.training.batch_size * num_views(config.objective) // context.world_size
+        self._context = context
         self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
-        trained = Embedder(model, objective.projection) if isinstance(objective, EmbeddingTask) else model
-        self._model = trained.to(context.device).to(memory_format=self._memory_format)
+        self._model = task.trained_network(model).to(context.device).to(memory_format=self._memory_format)
         self._head = model.head
         self._average = _moving_average(self._model, config.training.ema_decay)
         if config.training.compile:
@@ -53,11 +45,8 @@ class Learner:
 
     @property
     def evaluated(self) -> Classifier:
-        """The network to validate and keep: the moving average where one is kept. An embedding's head is untrained."""
-        network = self._model if self._average is None else self._average.module
-        classifier = network.classifier if isinstance(network, Embedder) else network
-        assert isinstance(classifier, Classifier)
-        return classifier
+        """The classifier within the trained network, or within its moving average where there is one."""
+        return self.task.classifier(self._networks()[-1])
 
     @property
     def learning_rate(self) -> float:
@@ -67,68 +56,47 @@ class Learner:
         self._network.train()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update the weights once; return sums over this share's images, on the device.
-
-        They are those of `loss`, of `accuracy`, which counts hits, and of each term where the loss has several.
-        """
+        """Update the weights once; return the task's sums over this worker's images, on the device."""
         self._optimizer.zero_grad(set_to_none=True)
-        parts = batch.split(self._training.accumulate)
+        micro_batches = batch.split(self._training.accumulate)
         sums = []
-        for position, part in enumerate(parts):
-            with self._without_sync(last=position == len(parts) - 1):
-                # Of a full share, also where images were skipped: every image then weighs the same on all workers.
-                sums.append(self._backward(part.to(self._device), share=len(part) / self._share))
+        for number, micro_batch in enumerate(micro_batches, start=1):
+            with self._without_sync(last=number == len(micro_batches)):
+                sums.append(self._backward(micro_batch.to(self._context.device)))
         if self._training.clip_norm is not None:
             clip_grad_norm_(self._model.parameters(), self._training.clip_norm)
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
             self._average.update_parameters(self._model)
-        return {name: torch.stack([of_part[name] for of_part in sums]).sum() for name in sums[0]}
+        return {name: torch.stack([each[name] for each in sums]).sum() for name in sums[0]}
 
     def align_workers(self) -> None:
         """Give every worker the buffers of rank 0; batch statistics otherwise follow each worker's own images."""
-        if self._world_size > 1:
-            self.load_buffers(self._gather(self.buffers())[0])
+        if self._context.world_size > 1:
+            self.load_buffers(self._context.gather(self.buffers())[0])
 
     def buffers(self) -> list[dict[str, Tensor]]:
         """Return the buffers of the network and of its moving average, if there is one."""
         return [{name: buffer.cpu() for name, buffer in network.named_buffers()} for network in self._networks()]
 
     def load_buffers(self, buffers: list[dict[str, Tensor]]) -> None:
-        """Take up what `buffers` returned, here or on another worker."""
-        for network, found in zip(self._networks(), buffers, strict=True):
-            network.load_state_dict(found, strict=False)
+        """Load what `buffers` returned, here or on another worker."""
+        for network, values in zip(self._networks(), buffers, strict=True):
+            network.load_state_dict(values, strict=False)
 
     def _networks(self) -> list[nn.Module]:
+        """Return the trained network and its moving average, if there is one."""
         return [self._model] if self._average is None else [self._model, self._average.module]
 
-    def _backward(self, batch: Batch, *, share: float) -> dict[str, Tensor]:
-        if isinstance(self._objective, EmbeddingTask):
-            return self._backward_embeddings(batch, self._objective.loss)
-        views = self._mixing(batch)
-        output = self._forward(views[0].batch.images_BCHW)
-        terms = join_terms([self._objective(output, self._head, view.batch) for view in views], views)
-        loss = reduce_terms(terms)
-        (loss * share).backward()  # type: ignore[no-untyped-call]
-        sums = {"loss": loss.detach() * len(batch), "accuracy": (output.logits.argmax(1) == main_labels(views)).sum()}
-        return sums | ({name: term_B.detach().sum() for name, term_B in terms.items()} if len(terms) > 1 else {})
-
-    def _backward_embeddings(self, batch: Batch, embedding_loss: EmbeddingLoss) -> dict[str, Tensor]:
-        embeddings_AD, labels_A = gather_embeddings(
-            self._forward(batch.images_BCHW),
-            batch.labels_B,
-            size=self._share,
-            rank=self._rank,
-            world_size=self._world_size,
-        )
-        loss = embedding_loss(embeddings_AD, labels_A)
-        (loss * self._world_size).backward()  # type: ignore[no-untyped-call]
-        return {"loss": loss.detach() * len(batch)}
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
+        loss = self.task.loss(batch, self._forward, self._head, self._context)
+        (loss.mean * loss.scale).backward()  # type: ignore[no-untyped-call]
+        return loss.sums
 
     def _forward(self, images_BCHW: Tensor) -> Any:
         bf16 = self._training.precision == "bf16"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(self._context.device.type, dtype=torch.bfloat16, enabled=bf16):
             return self._network(images_BCHW.contiguous(memory_format=self._memory_format))
 
     def _without_sync(self, *, last: bool) -> AbstractContextManager[None]:
@@ -148,7 +116,7 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Load the state of a checkpoint."""
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainables.config import ClassificationConfig, ObjectiveConfig
+from trainables.config import ClassificationConfig
 from trainables.data import Batch
 
 
@@ -23,7 +23,7 @@ class MixedBatch(NamedTuple):
     batch: Batch
     """Its background is all that shows no object of that label."""
     share_B: Tensor
-    """How much the label counts; over the views of a batch, which share its images, it sums to 1."""
+    """How much the label counts; it sums to 1 over the mixed batches, which share their images."""
 
 
 Mixing = Callable[[Batch], list[MixedBatch]]
@@ -38,22 +38,20 @@ class Box(NamedTuple):
     right: int
 
 
-def build_mixing(objective: ObjectiveConfig) -> Mixing:
-    """Return what turns a batch into the views to train on; without noise and CutMix, the batch alone."""
-    if not isinstance(objective, ClassificationConfig):
-        return single_view
+def build_mixing(objective: ClassificationConfig) -> Mixing:
+    """Return what turns a batch into the mixed batches to train on; without noise and CutMix, the batch alone."""
     sigma, cutmix = objective.background_noise, objective.cutmix
 
     def mix(batch: Batch) -> list[MixedBatch]:
         noisy = add_background_noise(batch, sigma) if sigma else batch
         if cutmix is None or torch.rand(()) >= cutmix.probability:
-            return single_view(noisy)
+            return unmixed(noisy)
         return paste(noisy, draw_box(*batch.images_BCHW.shape[2:], alpha=cutmix.alpha))
 
     return mix
 
 
-def single_view(batch: Batch) -> list[MixedBatch]:
+def unmixed(batch: Batch) -> list[MixedBatch]:
     """Return a batch of which every image carries its own label alone."""
     return [MixedBatch(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
 
@@ -87,14 +85,14 @@ def _draw_side(length: int, share: float) -> tuple[int, int]:
 
 
 def paste(batch: Batch, box: Box) -> list[MixedBatch]:
-    """Return two views of the batch in which each image has the box of the one before it pasted in.
+    """Return the batch with the box of the image before it pasted into each image, once for each of the two labels.
 
-    A view's label counts by how much of its own object shows, `v = object pixels in sight / object pixels`: by
-    `v / (v + v')` beside the other's. Without a mask the whole image is the object, so that two such images count
-    by area, as in CutMix. Where neither object would show, nothing is pasted. In a view, the other image's object is
-    background, unless it is of the same class; a view without a mask, or in which no object shows, has no background.
+    A label counts by how much of its own object shows, `v = object pixels in sight / object pixels`: by
+    `v / (v + v')`, with v' of the other. Without a mask the whole image is the object, so that two such images count
+    by area, as in CutMix. Where neither object would show, nothing is pasted. The other image's object is background,
+    unless it is of the same class. An image without a mask, or in which no object shows, has no background.
     """
-    assert batch.targets_BK is None, "a view has one label"
+    assert batch.targets_BK is None, "an image to mix has one label"
     inside_HW = torch.zeros_like(batch.background_BHW[0], dtype=torch.bool)
     inside_HW[box.top : box.bottom, box.left : box.right] = True
     other = _previous(batch)
@@ -135,16 +133,16 @@ def _in_sight(background_BHW: Tensor, shows_HW: Tensor) -> Tensor:
     return visible_B / object_BHW.sum((1, 2)).clamp(min=torch.finfo(visible_B.dtype).tiny)
 
 
-def join_terms(terms_of_views: Sequence[Mapping[str, Tensor]], views: Sequence[MixedBatch]) -> dict[str, Tensor]:
-    """Return each term, of shape B, as the mean over the views by their shares."""
+def join_terms(terms_of_each: Sequence[Mapping[str, Tensor]], mixed: Sequence[MixedBatch]) -> dict[str, Tensor]:
+    """Return each term, of shape B, as the mean over the mixed batches by their shares."""
     weighted = [
-        {name: view.share_B * term_B for name, term_B in terms.items()}
-        for view, terms in zip(views, terms_of_views, strict=True)
+        {name: each.share_B * term_B for name, term_B in terms.items()}
+        for each, terms in zip(mixed, terms_of_each, strict=True)
     ]
     return {name: torch.stack([terms[name] for terms in weighted]).sum(0) for name in weighted[0]}
 
 
-def main_labels(views: Sequence[MixedBatch]) -> Tensor:
+def main_labels(mixed: Sequence[MixedBatch]) -> Tensor:
     """Return the label that counts most in each image, of shape B."""
-    most_B = torch.stack([view.share_B for view in views]).argmax(0)
-    return torch.stack([view.batch.labels_B for view in views]).gather(0, most_B.unsqueeze(0)).squeeze(0)
+    most_B = torch.stack([each.share_B for each in mixed]).argmax(0)
+    return torch.stack([each.batch.labels_B for each in mixed]).gather(0, most_B.unsqueeze(0)).squeeze(0)

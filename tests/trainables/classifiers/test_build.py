@@ -79,8 +79,8 @@ def test_it_is_evaluated_on_the_features_that_it_was_fitted_to(name: str) -> Non
     found = fit_classifier(CONFIGS[name], model, embeddings, labels)
     with torch.no_grad():
         hits = [found.model(batch.images_BCHW).logits.argmax(1) == batch.labels_B for batch in reference_batches()]
-    assert torch.cat(hits).double().mean().item() == found.figures["classifier/fit_accuracy"] > 0.3
-    assert ("classifier/gradient" in found.figures) == (name == "linear_probe")
+    assert torch.cat(hits).double().mean().item() == found.metrics["classifier/fit_accuracy"] > 0.3
+    assert ("classifier/gradient" in found.metrics) == (name == "linear_probe")
 
 
 def test_embeddings_have_length_1_and_follow_the_ids() -> None:

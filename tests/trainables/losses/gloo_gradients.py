@@ -10,8 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainables.config import ExperimentConfig, experiment_from_tree, override
 from trainables.data import Batch, build_data, training_batches
-from trainables.losses import build_objective
 from trainables.models import build_model
+from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.trial_folder import Row, TrialFolder
 
@@ -99,7 +99,7 @@ def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1) ->
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
     context = GlooContext(TrialFolder(folder), rank, world_size)
-    learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
+    learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
     torch.manual_seed(1)  # The same directions on every worker.
     batch = share_of_batch(config, rank, world_size)
     learner.step(without_skipped(batch, config) if name == SKIPPING else batch)

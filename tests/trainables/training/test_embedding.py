@@ -13,7 +13,8 @@ from trainables.data import Batch, build_data, training_batches
 from trainables.losses import supervised_contrastive
 from trainables.models import Embedder, build_model
 from trainables.training import LocalContext
-from trainables.training.embedding import EmbeddingTask, build_task, fit_is_due, num_views
+from trainables.training.build import build_task
+from trainables.training.embedding import EmbeddingTask
 from trainables.training.learner import Learner
 from trainables.trial_folder import TrialFolder, read_json
 
@@ -30,15 +31,13 @@ def folder(tmp_path: Path) -> TrialFolder:
 def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
-    learner = Learner(
-        config, model, build_task(config.objective, model), LocalContext(folder, device=CPU), steps_per_epoch=4
-    )
+    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
     learner.train_mode()
     return learner
 
 
 def batches_of(config: ExperimentConfig) -> list[Batch]:
-    views = num_views(config.objective)
+    views = build_task(config).num_views
     return list(training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=1, num_views=views))
 
 
@@ -53,14 +52,24 @@ def weights_after(config: ExperimentConfig, folder: TrialFolder) -> dict[str, Te
 def test_supcon_has_the_projection_of_the_literature_and_triplets_none(make_config: MakeConfig) -> None:
     config = make_config({"objective.kind": "supcon"})
     model = build_model(config.model, num_classes=10).model
-    task = build_task(config.objective, model)
-    assert isinstance(task, EmbeddingTask)
-    shapes = [(part.in_features, part.out_features) for part in task.projection if isinstance(part, nn.Linear)]
+    network = build_task(config).trained_network(model)
+    assert isinstance(network, Embedder)
+    shapes = [(part.in_features, part.out_features) for part in network.projection if isinstance(part, nn.Linear)]
     assert shapes == [(8, 8), (8, 128)]
-    task = build_task(make_config(TRIPLET).objective, model)
-    assert isinstance(task, EmbeddingTask)
-    assert isinstance(task.projection, nn.Identity)
-    assert not isinstance(build_task(make_config().objective, model), EmbeddingTask)
+    network = build_task(make_config(TRIPLET)).trained_network(model)
+    assert isinstance(network, Embedder)
+    assert isinstance(network.projection, nn.Identity)
+
+
+@pytest.mark.parametrize(("objective", "views"), [({}, 1), (SUPCON, 2), (TRIPLET, 1)])
+def test_the_objective_decides_how_often_an_image_is_drawn(
+    make_config: MakeConfig, objective: dict[str, Any], views: int
+) -> None:
+    config = make_config(objective)
+    task = build_task(config)
+    assert task.num_views == views
+    model = build_model(config.model, num_classes=10).model
+    assert task.classifier(task.trained_network(model)) is model
 
 
 def test_a_step_returns_the_loss_of_the_batch_by_its_rows(make_config: MakeConfig, folder: TrialFolder) -> None:
@@ -69,9 +78,7 @@ def test_a_step_returns_the_loss_of_the_batch_by_its_rows(make_config: MakeConfi
     assert len(batch) == 32
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
-    task = build_task(config.objective, model)
-    assert isinstance(task, EmbeddingTask)
-    embeddings = Embedder(model, task.projection).train()(batch.images_BCHW)
+    embeddings = build_task(config).trained_network(model).train()(batch.images_BCHW)
     expected = supervised_contrastive(embeddings, batch.labels_B, temperature=0.07)
     found = learner_of(config, folder).step(batch)
     assert set(found) == {"loss"}
@@ -139,7 +146,9 @@ def test_the_moving_average_is_what_is_evaluated(make_config: MakeConfig, folder
 @pytest.mark.parametrize(("every", "due"), [(None, [5]), (1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (4, [4, 5])])
 def test_when_a_fit_is_due(make_config: MakeConfig, every: int | None, due: list[int]) -> None:
     config = make_config({**SUPCON, "training.epochs": 5, "objective.fit_every_epochs": every})
-    assert [epoch for epoch in range(1, 6) if fit_is_due(config, epoch)] == due
+    task = build_task(config)
+    assert isinstance(task, EmbeddingTask)
+    assert [epoch for epoch in range(1, 6) if task.fit_is_due(epoch)] == due
 
 
 def test_the_sample_is_the_seed_s(make_config: MakeConfig, train: Train) -> None:

@@ -12,6 +12,7 @@ from trainables.data import Batch, build_data, training_batches
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext
+from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.trial_folder import TrialFolder
 
@@ -24,8 +25,7 @@ def folder(tmp_path: Any) -> TrialFolder:
 def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
-    objective = build_objective(config.objective)
-    return Learner(config, model, objective, LocalContext(folder, device=CPU), steps_per_epoch=4)
+    return Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
 
 
 def batches_of(config: ExperimentConfig) -> list[Batch]:
@@ -58,7 +58,7 @@ def step_length(config: ExperimentConfig, folder: TrialFolder) -> float:
 
 
 @pytest.mark.parametrize("objective", ["cross_entropy", "contrastive"])
-def test_two_parts_make_the_step_of_the_whole_batch(
+def test_two_micro_batches_make_the_step_of_the_whole_batch(
     make_config: MakeConfig, folder: TrialFolder, objective: str
 ) -> None:
     base = {"optim.kind": "sgd", "objective.kind": objective}
@@ -67,14 +67,14 @@ def test_two_parts_make_the_step_of_the_whole_batch(
     torch.testing.assert_close(two, one, rtol=0, atol=1e-6)
 
 
-def test_parts_of_unequal_length_count_by_their_images(make_config: MakeConfig, folder: TrialFolder) -> None:
-    """Skipped images may leave a batch that the number of parts does not divide."""
+def test_micro_batches_of_unequal_length_count_by_their_images(make_config: MakeConfig, folder: TrialFolder) -> None:
+    """Skipped images may leave a batch that the number of micro-batches does not divide."""
     found = []
     for accumulate in (1, 2):
         config = make_config({"optim.kind": "sgd", "training.accumulate": accumulate})
         learner = learner_of(config, folder)
-        (part, _) = batches_of(config)[0].split(2)
-        short, _ = part.split(2)
+        (half, _) = batches_of(config)[0].split(2)
+        short, _ = half.split(2)
         short = Batch(
             short.images_BCHW[:3], short.labels_B[:3], short.background_BHW[:3], short.has_mask_B[:3], short.ids[:3]
         )
@@ -118,7 +118,7 @@ def test_clipping_limits_the_length_of_a_step(make_config: MakeConfig, folder: T
     assert above == pytest.approx(1.9 * norm, rel=1e-4)
 
 
-def test_the_whole_batch_is_clipped_and_not_its_parts(make_config: MakeConfig, folder: TrialFolder) -> None:
+def test_the_whole_batch_is_clipped_and_not_its_micro_batches(make_config: MakeConfig, folder: TrialFolder) -> None:
     base = {"optim.kind": "sgd", "training.clip_norm": 0.05}
     one = weights_after(make_config(base), folder)
     two = weights_after(make_config({**base, "training.accumulate": 2}), folder)

@@ -14,13 +14,13 @@ from trainables.config import (
     CrossEntropy,
     CutMix,
     ExperimentConfig,
-    ObjectiveConfig,
 )
 from trainables.data import Batch, build_data, training_batches
 from trainables.data.class_map import batch_of_classes
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext, fit
+from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.training.mixing import (
     Box,
@@ -31,7 +31,7 @@ from trainables.training.mixing import (
     join_terms,
     main_labels,
     paste,
-    single_view,
+    unmixed,
 )
 from trainables.trial_folder import Row, TrialFolder
 
@@ -67,8 +67,8 @@ RIGHT = object_at(EVERYTHING, slice(2, 4))
 """None of its object lies in LEFT."""
 
 
-def shares(views: list[MixedBatch]) -> list[list[float]]:
-    return [view.share_B.tolist() for view in views]
+def shares(mixed: list[MixedBatch]) -> list[list[float]]:
+    return [each.share_B.tolist() for each in mixed]
 
 
 def copy_of(batch: Batch) -> Batch:
@@ -98,11 +98,11 @@ def test_noise_leaves_the_object_and_images_without_a_mask_as_they_are() -> None
 def test_noise_lies_on_what_is_no_object_of_several_and_keeps_their_labels(kind: Any) -> None:
     classes = torch.tensor([[[1, 2], [0, 255]], [[2, 2], [0, 0]]], dtype=torch.uint8)
     batch = batch_of_classes(torch.full((2, 3, 2, 2), 0.5), classes, torch.tensor([0, 0]), ("a", "b"), num_classes=3)
-    (view,) = build_mixing(kind(background_noise=0.2))(batch)
-    changed_BHW = (view.batch.images_BCHW != batch.images_BCHW).any(1)
+    (noisy,) = build_mixing(kind(background_noise=0.2))(batch)
+    changed_BHW = (noisy.batch.images_BCHW != batch.images_BCHW).any(1)
     assert torch.equal(changed_BHW, classes == 0)
-    assert view.batch.targets_BK is batch.targets_BK
-    assert view.batch.classes_BHW is batch.classes_BHW
+    assert noisy.batch.targets_BK is batch.targets_BK
+    assert noisy.batch.classes_BHW is batch.classes_BHW
 
 
 def test_noise_has_its_deviation_and_counts_by_the_share_of_background() -> None:
@@ -128,8 +128,8 @@ def test_the_pasted_box_is_all_that_changes() -> None:
     own, pasted = paste(batch, Box(1, 3, 0, 1))
     expected = batch.images_BCHW.clone()
     expected[:, :, 1:3, 0] = torch.tensor([0.3, 0.1, 0.2]).view(3, 1, 1)
-    for view in (own, pasted):
-        assert torch.equal(view.batch.images_BCHW, expected)
+    for each in (own, pasted):
+        assert torch.equal(each.batch.images_BCHW, expected)
     assert own.batch.labels_B.tolist() == [0, 1, 2]
     assert pasted.batch.labels_B.tolist() == [2, 0, 1]
     assert pasted.batch.ids == ("c", "a", "b")
@@ -150,12 +150,12 @@ def test_labels_count_by_what_shows_of_their_own_object() -> None:
 def test_without_masks_labels_count_by_area_as_in_cutmix() -> None:
     own, pasted = paste(batch_of(None, None), Box(0, 4, 0, 1))
     torch.testing.assert_close(shares([own, pasted]), [[0.75, 0.75], [0.25, 0.25]])
-    for view in (own, pasted):
-        assert not view.batch.has_mask_B.any()
-        assert torch.count_nonzero(view.batch.background_BHW) == 0
+    for each in (own, pasted):
+        assert not each.batch.has_mask_B.any()
+        assert torch.count_nonzero(each.batch.background_BHW) == 0
 
 
-def test_a_mask_beside_none_counts_by_shares_of_objects() -> None:
+def test_a_mask_next_to_none_counts_by_shares_of_objects() -> None:
     own, pasted = paste(batch_of(CORNER, None), Box(0, 4, 0, 1))
     # 0: half of CORNER, a quarter of the other image. 1: three quarters of the image, half of CORNER.
     torch.testing.assert_close(own.share_B, torch.tensor([2 / 3, 0.6]))
@@ -163,7 +163,7 @@ def test_a_mask_beside_none_counts_by_shares_of_objects() -> None:
     assert pasted.batch.has_mask_B.tolist() == [False, True]
 
 
-def test_the_other_object_is_background_in_each_view() -> None:
+def test_the_other_object_is_background_for_each_label() -> None:
     own, pasted = paste(batch_of(RIGHT, TOP), LEFT)
     # Image 0 is RIGHT outside the box; in it shows the left half of TOP.
     assert own.batch.background_BHW[0].tolist() == [[1, 1, 0, 0]] * 4
@@ -172,12 +172,12 @@ def test_the_other_object_is_background_in_each_view() -> None:
 
 def test_another_object_of_the_same_class_is_no_background() -> None:
     own, pasted = paste(batch_of(RIGHT, TOP, labels=(5, 5)), LEFT)
-    for view in (own, pasted):
-        assert view.batch.background_BHW[0].tolist() == [[0, 0, 0, 0]] * 2 + [[1, 1, 0, 0]] * 2
-        assert view.batch.labels_B.tolist() == [5, 5]
+    for each in (own, pasted):
+        assert each.batch.background_BHW[0].tolist() == [[0, 0, 0, 0]] * 2 + [[1, 1, 0, 0]] * 2
+        assert each.batch.labels_B.tolist() == [5, 5]
 
 
-def test_a_view_in_which_no_object_shows_has_no_mask() -> None:
+def test_an_image_in_which_no_object_shows_has_no_mask() -> None:
     own, _ = paste(batch_of(CORNER, TOP), LEFT)
     assert own.batch.has_mask_B.tolist() == [False, True]
     assert torch.count_nonzero(own.batch.background_BHW[0]) == 0
@@ -221,17 +221,17 @@ def test_boxes_lie_in_the_image_and_have_the_share_that_is_drawn(alpha: float) -
 
 def test_terms_are_joined_by_the_shares() -> None:
     batch = batch_of(TOP, CORNER)
-    views = [MixedBatch(batch, torch.tensor([1.0, 0.25])), MixedBatch(batch, torch.tensor([0.0, 0.75]))]
+    mixed = [MixedBatch(batch, torch.tensor([1.0, 0.25])), MixedBatch(batch, torch.tensor([0.0, 0.75]))]
     terms = [{"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([9.0, 8.0])}]
-    assert join_terms(terms, views)["a"].tolist() == [1.0, 7.0]
+    assert join_terms(terms, mixed)["a"].tolist() == [1.0, 7.0]
 
 
-def test_one_view_leaves_terms_and_labels_as_they_are() -> None:
+def test_an_unmixed_batch_keeps_its_terms_and_labels() -> None:
     batch = batch_of(TOP, CORNER)
     terms = {"a": torch.tensor([0.1, 0.7]), "b": torch.tensor([3.0, 1e-8])}
-    joined = join_terms([terms], single_view(batch))
+    joined = join_terms([terms], unmixed(batch))
     assert all(torch.equal(joined[name], terms[name]) for name in terms)
-    assert torch.equal(main_labels(single_view(batch)), batch.labels_B)
+    assert torch.equal(main_labels(unmixed(batch)), batch.labels_B)
 
 
 def test_the_main_label_is_that_of_which_more_shows() -> None:
@@ -239,11 +239,11 @@ def test_the_main_label_is_that_of_which_more_shows() -> None:
 
 
 @pytest.mark.parametrize("kind", [CrossEntropy, Contrastive, BinaryCrossEntropy, BinaryContrastive])
-def test_without_noise_and_cutmix_the_batch_is_the_view(kind: Any) -> None:
+def test_without_noise_and_cutmix_the_batch_stays_the_same(kind: Any) -> None:
     batch = batch_of(TOP, CORNER)
     state = torch.get_rng_state()
-    (view,) = build_mixing(kind())(batch)
-    assert view.batch is batch
+    (mixed,) = build_mixing(kind())(batch)
+    assert mixed.batch is batch
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -264,7 +264,7 @@ def test_noise_is_pasted_with_its_image() -> None:
     assert torch.all((own.images_BCHW == noisy) | (own.images_BCHW == noisy.roll(1, 0)))
 
 
-EVERY_PART: ObjectiveConfig = Contrastive(background_noise=0.2, cutmix=CutMix(probability=1.0))
+EVERY_CHANGE = Contrastive(background_noise=0.2, cutmix=CutMix(probability=1.0))
 
 
 def test_the_seed_decides_everything() -> None:
@@ -272,7 +272,7 @@ def test_the_seed_decides_everything() -> None:
     runs = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        runs.append(build_mixing(EVERY_PART)(batch))
+        runs.append(build_mixing(EVERY_CHANGE)(batch))
     for one, other in zip(*runs[:2], strict=True):
         assert_equal(one.batch, other.batch)
         assert torch.equal(one.share_B, other.share_B)
@@ -291,13 +291,13 @@ def step(config: ExperimentConfig, folder: TrialFolder, *, mixing_seed: int = 1)
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
     context = LocalContext(folder, device=CPU)
-    learner = Learner(config, model, build_objective(config.objective), context, steps_per_epoch=4)
+    learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
     (batch, *_) = training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=1)
     torch.manual_seed(mixing_seed)
     return learner.step(batch), learner
 
 
-def test_a_step_minimises_the_share_weighted_terms_of_the_views(make_config: MakeConfig, tmp_path: Any) -> None:
+def test_a_step_minimises_the_terms_weighted_by_the_shares(make_config: MakeConfig, tmp_path: Any) -> None:
     config = make_config({**MIXED, "objective.cutmix.probability": 1.0})
     sums, _ = step(config, TrialFolder(tmp_path))
     torch.manual_seed(0)
@@ -307,7 +307,7 @@ def test_a_step_minimises_the_share_weighted_terms_of_the_views(make_config: Mak
     own, pasted = build_mixing(config.objective)(batch)
     output = model(own.batch.images_BCHW)
     objective = build_objective(config.objective)
-    losses = [objective(output, model.head, view.batch)["contrastive_cross_entropy"] for view in (own, pasted)]
+    losses = [objective(output, model.head, each.batch)["contrastive_cross_entropy"] for each in (own, pasted)]
     expected = (own.share_B * losses[0] + pasted.share_B * losses[1]).sum()
     torch.testing.assert_close(sums["loss"], expected.detach())
     main = torch.where(own.share_B >= pasted.share_B, own.batch.labels_B, pasted.batch.labels_B)
@@ -315,12 +315,12 @@ def test_a_step_minimises_the_share_weighted_terms_of_the_views(make_config: Mak
     assert 0 < own.share_B.min() < 1
 
 
-def test_every_part_of_an_accumulated_batch_is_mixed(make_config: MakeConfig, tmp_path: Any) -> None:
+def test_every_micro_batch_is_mixed(make_config: MakeConfig, tmp_path: Any) -> None:
     one, _ = step(make_config(MIXED), TrialFolder(tmp_path))
     for accumulate in (2, 8):
-        parts, learner = step(make_config({**MIXED, "training.accumulate": accumulate}), TrialFolder(tmp_path))
-        assert parts["loss"].isfinite()
-        assert parts["loss"] != one["loss"]
+        sums, learner = step(make_config({**MIXED, "training.accumulate": accumulate}), TrialFolder(tmp_path))
+        assert sums["loss"].isfinite()
+        assert sums["loss"] != one["loss"]
         assert all(parameter.grad is not None for parameter in learner.evaluated.parameters())
 
 

@@ -1,0 +1,24 @@
+"""From a config to the task that a trial learns."""
+
+from functools import partial
+
+from torch import nn
+
+from trainables.config import ExperimentConfig, SupCon, Triplet
+from trainables.losses import build_embedding_loss, build_objective
+from trainables.models import projection_head
+from trainables.training.classification import ClassificationTask
+from trainables.training.embedding import EmbeddingTask
+from trainables.training.mixing import build_mixing
+from trainables.training.task import Task
+
+
+def build_task(config: ExperimentConfig) -> Task:
+    """Return what the objective of `config` trains a network for."""
+    objective = config.objective
+    if isinstance(objective, SupCon):
+        projection = partial(projection_head, size=objective.projection_size)
+        return EmbeddingTask(config, objective, build_embedding_loss(objective), projection, num_views=2)
+    if isinstance(objective, Triplet):
+        return EmbeddingTask(config, objective, build_embedding_loss(objective), nn.Identity, num_views=1)
+    return ClassificationTask(config, build_objective(objective), build_mixing(objective))
