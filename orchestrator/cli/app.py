@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output import log_to_stderr, note
 
 TRAINING_FAILED = 1
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="campaign",

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.options import Json
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
     from orchestrator.cluster.jobs import JobOrder, Jobs, JobState
-
-INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
