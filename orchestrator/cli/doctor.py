@@ -1,4 +1,4 @@
-"""The command that looks at this machine, and at a cluster."""
+"""The command that checks this machine, and a cluster."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,19 +20,19 @@ def doctor(
         Path | None,
         typer.Option(help="Folder of a data set that must be readable.", show_default=False),
     ] = None,
-    ray: Annotated[bool, typer.Option("--ray", help="Start Ray on this machine, to see whether it does.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Check whether Ray starts on this machine.")] = False,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Look at this machine, and with --address at a Ray cluster: what is there, and what to do where it is not enough.
+    """Check this machine and, with --address, a Ray cluster: what works, and what to do about what does not.
 
-    The exit code is 1 if something is an error. Nothing is left behind.
+    The exit code is 1 if a check ends in an error. No file is left behind.
 
     Example: campaign doctor --data /data/pets --ray
     """
-    from orchestrator.doctor.doctor import DoctorOptions, run_checks
+    from orchestrator.doctor.checks import DoctorOptions, run_checks
 
     states = []
     for state in run_checks(DoctorOptions(storage, tracking_uri, data, address, ray)):

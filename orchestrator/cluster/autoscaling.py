@@ -1,4 +1,4 @@
-"""The nodes that an autoscaling cluster may have, of which only some are there at any time."""
+"""The nodes of an autoscaling cluster: those that run, and those that it may add."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,20 +9,20 @@ from orchestrator.cluster_file.trial_fit import largest_cluster
 from trainables.config import read_tree
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
-"""The cluster file as `ray up` leaves it on the head, from which the autoscaler starts workers."""
+"""The cluster file on the head, where `ray up` copies it and the autoscaler reads it."""
 
 
 def with_autoscaling(nodes: Sequence[Node], file: Path = BOOTSTRAP) -> list[Node]:
-    """Return what the nodes have that are there, and then what those have that the autoscaler may add.
+    """Return the resources of the running nodes, then those of the nodes that the autoscaler may add.
 
-    Without workers yet, a sweep would otherwise be refused; with one, it would never ask for a second.
+    Otherwise a sweep would be refused while no worker runs, and would never ask for a second worker.
     """
     path = file.expanduser()
     if not path.is_file():
         return list(nodes)
-    to_come = largest_cluster(ClusterFile(read_tree(path), path.parent))
+    addable = largest_cluster(ClusterFile(read_tree(path), path.parent))
     for node in nodes:
-        of_its_type = (may_be for may_be in to_come if may_be.items() <= node.items())
-        if (it := next(of_its_type, None)) is not None:
-            to_come.remove(it)
-    return [*nodes, *to_come]
+        same_type = next((other for other in addable if other.items() <= node.items()), None)
+        if same_type is not None:
+            addable.remove(same_type)
+    return [*nodes, *addable]

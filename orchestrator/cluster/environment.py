@@ -1,4 +1,4 @@
-"""This process's environment, changed for a while."""
+"""An environment variable, set for a while."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def variable(name: str, value: str | None) -> Iterator[None]:
-    """Hold a variable at `value`, or have it unset."""
+    """Set a variable to `value`, or unset it; restore it at the end."""
     before = os.environ.get(name)
     _set(name, value)
     try:

@@ -1,4 +1,4 @@
-"""The same command for Kubernetes: a RayJob of the KubeRay operator."""
+"""A campaign command for Kubernetes, as a RayJob of the KubeRay operator."""
 
 import json
 from collections.abc import Mapping
@@ -14,27 +14,27 @@ from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
 HEAD = {"cpu": "2", "memory": "8Gi"}
 WORKER = {"cpu": "8", "memory": "32Gi"}
 SHARED_MEMORY = {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}
-"""Loader processes hand images over through it; a container's own 64 MB are too few."""
+"""Data loaders pass images through /dev/shm; a container's default of 64 MB is too little."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubePods:
-    """What the pods of the job's cluster are."""
+    """The pods of the job's cluster."""
 
     image: str
-    """Holds Ray, CAMpaign and their Python, all of the versions in constraints.txt."""
+    """Container image with Ray, CAMpaign and Python, all of the versions in constraints.txt."""
     claim: str
-    """The persistent volume claim, of access mode ReadWriteMany, that holds the storage folder."""
+    """Persistent volume claim, of access mode ReadWriteMany, with the storage folder."""
     workers: int
-    """The most worker pods; the cluster starts with one and grows as trials wait."""
+    """Maximum number of worker pods; the cluster starts with one and grows while trials wait."""
     gpus: int
     """GPUs of each worker."""
 
 
 def ray_job(order: JobOrder, pods: KubePods, *, storage: PurePosixPath, ray_version: str) -> str:
-    """Return a RayJob that runs the command on a cluster of its own, and removes the cluster after it.
+    """Return a RayJob that runs the command on a cluster of its own, and then removes the cluster.
 
-    A job that is created once more, under another name, continues its sweep: the storage folder outlives the cluster.
+    A job that is created again continues its sweep: the storage folder outlives the cluster.
     """
     (command, *_) = (word for word in order.command if not word.startswith("-"))
     return yaml.dump(
@@ -52,30 +52,30 @@ def ray_job(order: JobOrder, pods: KubePods, *, storage: PurePosixPath, ray_vers
                 "rayClusterSpec": _cluster(pods, storage, ray_version),
             },
         },
-        Dumper=_InFull,
+        Dumper=_WithoutAliases,
         sort_keys=False,
         width=120,
     )
 
 
-class _InFull(yaml.SafeDumper):
-    """Writes what occurs twice twice, not as a reference."""
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes an object that occurs twice in full, not as a YAML alias."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Write several lines as lines."""
+    """Write a text of several lines as a block."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-_InFull.add_representer(str, _text)
+_WithoutAliases.add_representer(str, _text)
 
 
 def _cluster(pods: KubePods, storage: PurePosixPath, ray_version: str) -> dict[str, Any]:
     head = {
-        # The operator puts these values into a shell command as they are: the JSON is quoted twice.
+        # The operator does not quote these values in its shell command, so the JSON is quoted twice.
         "rayStartParams": {"num-cpus": "0", "resources": json.dumps(json.dumps({DRIVER: 1}))},
         "template": _template("ray-head", HEAD, pods, storage),
     }

@@ -1,4 +1,4 @@
-"""The nodes of a cluster: what each has, and whether each sees the storage folder and the MLflow store."""
+"""The nodes of a cluster: their resources, and whether each sees the storage folder and the MLflow store."""
 
 import secrets
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from orchestrator.tracking import Store
 from trainables.config import ConfigError
 
 MARKER_WAIT_S = 120.0
-"""How long a node may take to start a process and look for the marker file."""
+"""Time for a node to start a process and read the marker file."""
 
 
 def resources_of_nodes() -> list[Node]:
-    """Return what each living node of the connected cluster has."""
+    """Return the resources of each living node of the connected cluster."""
     return [node["Resources"] for node in _living_nodes()]
 
 
@@ -24,23 +24,23 @@ def check_nodes(storage: Path, store: Store, nodes: Sequence[Node]) -> None:
     """Check that every node of the connected cluster sees `storage` and can log to `store`.
 
     Args:
-        nodes: What each node has, also those that its autoscaler may add.
+        nodes: The resources of each node, also of those that the autoscaler may add.
 
     Raises:
         ConfigError: A node does not; the message names it.
     """
-    there = _living_nodes()
-    to_come = len(nodes) > len(there) or not any(node["Resources"].get("CPU") for node in there)
-    if len(there) > 1 or to_come:
-        check_reachable(store, {node["NodeManagerAddress"] for node in there}, to_come=to_come)
+    running = _living_nodes()
+    more = len(nodes) > len(running) or not any(node["Resources"].get("CPU") for node in running)
+    if len(running) > 1 or more:
+        check_reachable(store, {node["NodeManagerAddress"] for node in running}, more=more)
         check_shared(storage)
 
 
-def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False) -> None:
-    """Check that nodes at `addresses` can log to `store`: over HTTP, and not to an address of each node's own.
+def check_reachable(store: Store, addresses: set[str], *, more: bool = False) -> None:
+    """Check that nodes at `addresses` can log to `store`: over HTTP, and not at a loopback address.
 
     Args:
-        to_come: Whether there will be nodes at other addresses.
+        more: Whether the cluster will add nodes at other addresses.
 
     Raises:
         ConfigError: They cannot.
@@ -50,15 +50,15 @@ def check_reachable(store: Store, addresses: set[str], *, to_come: bool = False)
         "--tracking-uri http://ADDRESS:5000"
     )
     if store.is_database:
-        raise ConfigError(f"MLflow store {store}: a cluster of several nodes logs over HTTP only; {remedy}")
+        raise ConfigError(f"MLflow store {store}: several nodes can only log over HTTP; {remedy}")
     host = urlsplit(store.tracking_uri).hostname or ""
-    if is_loopback(host) and (len(addresses) > 1 or to_come):
-        nodes = ", ".join(sorted(addresses)) + (" and the nodes to come" if to_come else "")
-        raise ConfigError(f"MLflow store {store}: on each of {nodes} that is the node itself; {remedy}")
+    if is_loopback(host) and (len(addresses) > 1 or more):
+        nodes = ", ".join(sorted(addresses)) + (" and added nodes" if more else "")
+        raise ConfigError(f"MLflow store {store}: on {nodes} this address is the node itself; {remedy}")
 
 
 def check_shared(storage: Path) -> None:
-    """Check that every node of the connected cluster sees a file that is written here, and can write beside it.
+    """Check that every node of the connected cluster reads a file that is written here, and can write next to it.
 
     Raises:
         ConfigError: A node does not; the message names it.
@@ -71,28 +71,28 @@ def check_shared(storage: Path) -> None:
     marker.write_text(text, encoding="utf-8")
     here = ray.get_runtime_context().get_node_id()
     try:
-        looks = {node["NodeID"]: _look(node["NodeID"], marker) for node in nodes if node["NodeID"] != here}
-        ray.wait(list(looks.values()), num_returns=len(looks), timeout=MARKER_WAIT_S)
+        tasks = {node["NodeID"]: _read_on(node["NodeID"], marker) for node in nodes if node["NodeID"] != here}
+        ray.wait(list(tasks.values()), num_returns=len(tasks), timeout=MARKER_WAIT_S)
         for node in nodes:
-            if node["NodeID"] in looks:
+            if node["NodeID"] in tasks:
                 name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
-                _check_found(looks[node["NodeID"]], text, storage, name)
+                _check_text(tasks[node["NodeID"]], text, storage, name)
     finally:
         marker.unlink(missing_ok=True)
 
 
-def _look(node_id: str, marker: Path) -> Any:
+def _read_on(node_id: str, marker: Path) -> Any:
     """Start a task on the node that reads the marker."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(read_marker)
+    on_node = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on_node)(read_marker)
     return task.remote(marker)
 
 
 def read_marker(path: Path) -> str:
-    """Return what the file holds, or why it cannot be read or its folder not be written to."""
+    """Return the text of the file, or why the file cannot be read or its folder cannot be written to."""
     written = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     try:
         text = path.read_text(encoding="utf-8")
@@ -103,14 +103,14 @@ def read_marker(path: Path) -> str:
     return text
 
 
-def _check_found(look: Any, text: str, storage: Path, node: str) -> None:
+def _check_text(task: Any, text: str, storage: Path, node: str) -> None:
     import ray
 
     try:
-        found = ray.get(look, timeout=0)
+        found = ray.get(task, timeout=0)
     except ray.exceptions.GetTimeoutError as error:
         raise ConfigError(
-            f"{node} did not start a process within {MARKER_WAIT_S:.0f} s to look for {storage}; see `ray status`"
+            f"{node} did not start a process within {MARKER_WAIT_S:.0f} s to read a file in {storage}; see `ray status`"
         ) from error
     except ray.exceptions.RayError as error:
         reason = str(error).strip().rpartition("\n")[2]

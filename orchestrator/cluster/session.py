@@ -2,25 +2,24 @@
 
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.capacity import Node
+from orchestrator.cluster.connection import connection_error, first_line
 from orchestrator.cluster.nodes import resources_of_nodes
 from orchestrator.cluster_file.driver_resource import DRIVER
 
 logger = logging.getLogger(__name__)
-PATIENCE_S = 10.0
 
 ENVIRONMENT = {
-    # A report waits for this poll; Ray's default of 2 s costs 1.6 s an epoch.
+    # A report waits for this poll; Ray's default of 2 s costs 1.6 s per epoch.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    # A week, in which a trial waits until a lost node is replaced or another trial ends: whether it fits at all is
-    # checked beforehand. After Ray's default of 60 s, and three more tries, it would have failed.
+    # A week: a trial waits until a lost node is replaced or another trial ends. That it fits at all is checked before.
+    # With Ray's default it would fail after 60 s and three retries.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "604800",
-    # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder holds all there is to keep.
+    # Tune prints nothing and writes no logs or snapshots of its own: a trial's folder has all of its files.
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
@@ -34,9 +33,9 @@ ENVIRONMENT = {
 
 @contextmanager
 def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
-    """Yield what the nodes of the cluster at `address` have, connected to it, or this machine where none is named.
+    """Connect to the cluster at `address` and yield the resources of its nodes; without an address, of this machine.
 
-    Ray on this machine is not started for it, and may count fewer CPUs, in a container.
+    Ray is not started on this machine; in a container it may count fewer CPUs.
     """
     if address:
         with ray_session(address) as nodes:
@@ -49,7 +48,7 @@ def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[list[Node]]:
-    """Connect to Ray, yield what each node has, also those that its autoscaler may add, and disconnect.
+    """Connect to Ray, yield the resources of each node that runs or that its autoscaler may add, and disconnect.
 
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
@@ -86,23 +85,21 @@ def _connect(address: str | None) -> None:
         )
     except Exception as error:  # Ray raises plain exceptions where a node does not come up in time.
         logger.debug("ray.init failed", exc_info=True)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ConnectionError(
             f"the Ray cluster at {address} does not answer ({reason}); check --address and RAY_ADDRESS"
             if address
-            else f"Ray did not start on this machine ({reason}); it may be too busy, or short of memory or disk: "
-            "try again, or name a running cluster with --address"
+            else f"Ray did not start on this machine ({reason}); it may be too busy, or lack memory or disk: try "
+            "again, or name a running cluster with --address"
         ) from error
 
 
 def _check_answers(address: str) -> None:
-    """Raise ConnectionError unless something listens there; Ray itself takes minutes to say so."""
+    """Raise ConnectionError unless something listens there."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
-    except (OSError, OverflowError) as error:
+    if error := connection_error(host, int(port)):
         raise ConnectionError(
             f"the Ray cluster at {address} does not answer ({error}); check --address and RAY_ADDRESS"
         ) from error

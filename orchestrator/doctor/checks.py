@@ -1,4 +1,4 @@
-"""All that the doctor looks at, in the order in which it is told."""
+"""The checks of the doctor, in their order."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from orchestrator.doctor.machine_state import State
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What is looked at besides the machine."""
+    """What is checked next to the machine itself."""
 
     storage: Path
     tracking_uri: str | None = None
     data: Path | None = None
-    """A data set's folder; None leaves it out."""
+    """Folder of a data set; None checks none."""
     address: str | None = None
-    """A Ray cluster's."""
+    """Address of a Ray cluster."""
     start_ray: bool = False
     """Whether to start Ray on this machine where no address is given."""
 
@@ -37,6 +37,6 @@ CHECKS: Mapping[str, Callable[[DoctorOptions], Iterator[State]]] = {
 
 
 def run_checks(options: DoctorOptions) -> Iterator[State]:
-    """Yield the state of everything, as soon as it is known."""
-    for look in CHECKS.values():
-        yield from look(options)
+    """Yield the result of each check, as soon as it is known."""
+    for check in CHECKS.values():
+        yield from check(options)

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: libraries, GPUs, cores, memory, disk."""
+"""Checks of this machine: libraries, GPUs, cores, memory, disk."""
 
 import fcntl
 import importlib.metadata
@@ -14,20 +14,22 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
+from orchestrator.cluster.connection import first_line
+
 Status = Literal["ok", "warning", "error"]
 LIBRARIES = ("ray", "torch", "torchvision", "mlflow", "optuna")
-OLDEST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 GIB = 2**30
-LEAST_SHM_GIB = 1.0
-LEAST_DISK_GIB = 1.0
-SCARCE_DISK_GIB = 20.0
+MIN_SHM_GIB = 1.0
+MIN_DISK_GIB = 1.0
+LOW_DISK_GIB = 20.0
 SHM = Path("/dev/shm")
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was found of one thing, and what to do about it."""
+    """The result of one check, and what to do about it."""
 
     name: str
     status: Status
@@ -40,7 +42,7 @@ class State:
 
 def python() -> Iterator[State]:
     found = f"{platform.python_version()} in {sys.prefix}"
-    if sys.version_info < OLDEST_PYTHON:
+    if sys.version_info < MIN_PYTHON:
         yield State("python", "error", found, "CAMpaign needs Python 3.11 or newer: make setup PYTHON=python3.12")
     else:
         yield State("python", "ok", found)
@@ -72,7 +74,7 @@ def _requirements() -> dict[str, Requirement]:
 
 
 def operators() -> Iterator[State]:
-    """Run an operator that torchvision compiled against torch: it is missing where the two do not belong together."""
+    """Run an operator of torchvision that is compiled against torch: it fails where their versions do not match."""
     try:
         import torch
         import torchvision
@@ -80,24 +82,24 @@ def operators() -> Iterator[State]:
         torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         advice = "install torch and torchvision from one index, at the versions of constraints.txt: make setup"
-        yield State("operators", "error", f"torchvision.ops.nms: {_first_line(error)}", advice)
+        yield State("operators", "error", f"torchvision.ops.nms: {first_line(error)}", advice)
     else:
-        yield State("operators", "ok", "torch and torchvision belong together")
+        yield State("operators", "ok", "torch and torchvision match")
 
 
 def gpus() -> Iterator[State]:
-    """Say which GPUs torch may use, and at what precision."""
+    """List the GPUs that torch can use, and whether they have bf16."""
     try:
         import torch
     except (ImportError, OSError):
-        return  # said by `operators`
+        return  # `operators` reports it.
     number = torch.cuda.device_count()
     if not number and shutil.which("nvidia-smi"):
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
-        advice = "nvidia-smi shows the driver's version; take a newer driver, or torch for that CUDA"
-        yield State("gpus", "warning", f"none that torch can use, which is {built}, beside an NVIDIA driver", advice)
+        advice = "install a newer driver, or torch for the CUDA that nvidia-smi shows"
+        yield State("gpus", "warning", f"none that torch, {built}, can use with the installed NVIDIA driver", advice)
     elif not number:
-        yield State("gpus", "ok", "none: trains on CPUs")
+        yield State("gpus", "ok", "none; training runs on CPUs")
     for index in range(number):
         properties = torch.cuda.get_device_properties(index)
         bf16 = properties.major >= 8
@@ -106,13 +108,13 @@ def gpus() -> Iterator[State]:
 
 
 def cores() -> Iterator[State]:
-    """Compare the threads of torch with the cores that this process may use."""
+    """Compare the number of torch threads with the cores that this process may use."""
     usable, quota = len(os.sched_getaffinity(0)), _quota()
     limit = min(usable, quota) if quota else float(usable)
     threads = _threads()
-    found = f"{limit:g} of {os.cpu_count()} cores, {threads} threads of torch"
+    found = f"{limit:g} of {os.cpu_count()} cores; torch threads: {threads}"
     if threads > limit + 0.5:
-        advice = f"more threads than cores stand in each other's way: export OMP_NUM_THREADS={max(1, int(limit))}"
+        advice = f"more threads than cores slow each other down: export OMP_NUM_THREADS={max(1, int(limit))}"
         yield State("cores", "warning", found, advice)
     else:
         yield State("cores", "ok", found)
@@ -139,74 +141,70 @@ def shared_memory() -> Iterator[State]:
     try:
         size = shutil.disk_usage(SHM).total / GIB
     except OSError as error:
-        yield State("/dev/shm", "warning", _first_line(error), "Ray keeps its objects on the disk, which is slow")
+        yield State("/dev/shm", "warning", first_line(error), "Ray then keeps its objects on disk, which is slow")
         return
-    if size < LEAST_SHM_GIB:
-        advice = f"data loaders die for want of it: docker run --shm-size={LEAST_SHM_GIB:g}g, or more"
+    if size < MIN_SHM_GIB:
+        advice = f"data loaders crash when it is full: docker run --shm-size={MIN_SHM_GIB:g}g or more"
         yield State("/dev/shm", "warning", f"{size:.2f} GiB", advice)
     else:
         yield State("/dev/shm", "ok", f"{size:.1f} GiB")
 
 
 def storage(folder: Path) -> Iterator[State]:
-    """Write, rename and lock a file on the disk of the storage folder, and measure what is free; nothing is left."""
-    there = folder.expanduser().absolute()
-    place = next(path for path in (there, *there.parents) if path.exists())
+    """Write, rename and lock a file on the disk of the storage folder, remove it, and measure the free space."""
+    path = folder.expanduser().absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
     try:
-        free = shutil.disk_usage(place).free / GIB
-        _use(place)
+        free = shutil.disk_usage(existing).free / GIB
+        _use_files(existing)
     except OSError as error:
-        advice = "sweeps need a folder to write, rename and lock files in: --storage"
-        yield State("storage", "error", f"{there}: {error.strerror or error}", advice)
+        advice = "choose a folder in which files can be written, renamed and locked: --storage"
+        yield State("storage", "error", f"{path}: {error.strerror or error}", advice)
         return
-    found = f"{there}: written, renamed and locked; {free:.0f} GiB free"
-    if free < LEAST_DISK_GIB:
-        yield State("storage", "error", found, "make room, or choose another folder with --storage")
-    elif free < SCARCE_DISK_GIB:
-        yield State("storage", "warning", found, "checkpoints of a large network fill this soon")
+    found = f"{path}: writing, renaming and locking work; {free:.0f} GiB free"
+    if free < MIN_DISK_GIB:
+        yield State("storage", "error", found, "free some space, or choose another folder: --storage")
+    elif free < LOW_DISK_GIB:
+        yield State("storage", "warning", found, "the checkpoints of a large network soon fill it")
     else:
         yield State("storage", "ok", found)
 
 
-def _use(place: Path) -> None:
-    """Do in a folder of its own what a trial's files go through; OSError where it does not work."""
-    with tempfile.TemporaryDirectory(dir=place, prefix=".doctor-") as name:
+def _use_files(folder: Path) -> None:
+    """Write, rename and lock files in a temporary folder, as trials do; OSError where it does not work."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
         written, renamed = Path(name) / "new", Path(name) / "file"
         renamed.write_bytes(b"old")
         written.write_bytes(b"new")
         written.replace(renamed)
         if renamed.read_bytes() != b"new":
-            raise OSError("a file that was renamed over another still shows the old one")
+            raise OSError("a file that replaced another still has the old content")
         with renamed.open() as first, renamed.open() as second:
             fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-        raise OSError("two may hold the lock of one file: mount it with locks, such as NFS 4 without nolock")
+        raise OSError("two processes can lock the same file: mount it with locks, such as NFS 4 without nolock")
 
 
 def data_root(root: Path) -> Iterator[State]:
-    """Read a byte of the first file below the folder."""
-    here = root.expanduser()
-    advice = "give the folder that data.root names, readable for this user"
+    """Read a byte of the first file in the folder or below."""
+    folder = root.expanduser()
+    advice = "give the folder of data.root; this user must be able to read it"
     try:
-        first = _first_file(here)
+        first = _first_file(folder)
         with first.open("rb") as file:
             file.read(1)
     except OSError as error:
-        yield State("data", "error", f"{here}: {error.strerror or error}", advice)
+        yield State("data", "error", f"{folder}: {error.strerror or error}", advice)
     else:
-        yield State("data", "ok", f"{here}: {first.relative_to(here)} can be read")
+        yield State("data", "ok", f"{folder}: {first.relative_to(folder)} can be read")
 
 
 def _first_file(folder: Path) -> Path:
-    list(folder.iterdir())  # which says why a folder cannot be read; rglob passes over it
+    list(folder.iterdir())  # It raises where a folder cannot be read; rglob finds nothing then.
     for path in folder.rglob("*"):
         if path.is_file():
             return path
-    raise OSError("holds no file")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    raise OSError("contains no file")

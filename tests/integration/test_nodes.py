@@ -330,7 +330,7 @@ def test_what_is_no_dashboard_is_said_to_be_none(laboratory: Laboratory) -> None
     command = ("submit", "--address", laboratory.tracking_uri, "--", "status", "spread")
     ran = laboratory.shell.run(*command)
     assert ran.code == 2
-    assert f"what answers at {laboratory.tracking_uri} is no Ray dashboard" in ran.err
+    assert f"{laboratory.tracking_uri} answers, but is no Ray dashboard" in ran.err
 
 
 def test_wrong_token_is_refused(tmp_path: Path) -> None:

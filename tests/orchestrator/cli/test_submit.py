@@ -95,7 +95,7 @@ def test_address_that_is_no_url_is_refused_with_one(
 ) -> None:
     ran = cli("submit", "--address", address, "--status", "any")
     assert ran.code == 2
-    assert f"--address {address} is no URL, and jobs go to the cluster's dashboard: " in ran.err
+    assert f"--address {address} is no URL; jobs need the URL of the cluster's dashboard: " in ran.err
     assert f"give --address, or RAY_API_SERVER_ADDRESS, {shown}" in ran.err
     monkeypatch.setenv("RAY_ADDRESS", address)
     assert cli("submit", "--status", "any").err == ran.err

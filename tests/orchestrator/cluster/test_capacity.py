@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.cluster.capacity import DRIVER, DRIVER_SHARE, capacity, driver_demand, trial_demand
+from orchestrator.cluster.capacity import capacity, driver_demand, trial_demand
+from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
 from trainables.config import ConfigError, Resources
 
 LAPTOP = {"CPU": 2.0, DRIVER: 1.0, "memory": 1e9}
@@ -40,18 +41,18 @@ def test_limit_lowers_the_number_and_never_raises_it() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 @pytest.mark.parametrize("driver", [0.0, 1.0])
 @pytest.mark.parametrize("cpus", [8.0, 8.05, 9.0, 64.0])
-def test_drivers_of_all_concurrent_trials_leave_room_for_their_workers(
+def test_drivers_of_all_concurrent_trials_leave_cpus_for_their_workers(
     workers: int, driver: float, cpus: float
 ) -> None:
     available = {"CPU": cpus} | ({DRIVER: driver} if driver else {})
     resources = Resources(workers=workers)
-    room = capacity(resources, [available]) if workers < 8 or driver or cpus > 8 else None
-    if room is None:
+    found = capacity(resources, [available]) if workers < 8 or driver or cpus > 8 else None
+    if found is None:
         with pytest.raises(ConfigError):
             capacity(resources, [available])
         return
-    taken = {"CPU": room.concurrent * float(workers), DRIVER: 0.0}
-    taken[next(iter(driver_demand([available])))] += room.concurrent * DRIVER_SHARE
+    taken = {"CPU": found.concurrent * float(workers), DRIVER: 0.0}
+    taken[next(iter(driver_demand([available])))] += found.concurrent * DRIVER_SHARE
     assert all(taken[name] <= available.get(name, 0) + 1e-9 for name in taken)
 
 
@@ -76,7 +77,7 @@ def test_what_does_not_fit_is_refused_by_name(resources: Resources, available: d
         capacity(resources, [available])
 
 
-def test_description_is_for_people() -> None:
+def test_description_says_trials_and_shares() -> None:
     assert capacity(Resources(), [LAPTOP]).describe() == "2 trials at a time: each takes 1 CPU of 2"
     assert capacity(Resources(cpus=2), [LAPTOP]).describe() == "1 trial at a time: each takes 2 CPU of 2"
 
@@ -100,14 +101,14 @@ WITH_GPU = {"CPU": 8.0, "GPU": 4.0}
         (Resources(gpus=0.5), [HEAD, WITH_GPU, SMALL], 8),
         # Without the driver resource: workers of 1.5 leave half a CPU on each node for drivers,
         (Resources(workers=2, cpus=1.5), [SMALL, SMALL], 1),
-        # workers of 1 leave none, and one of the four makes way,
+        # workers of 1 leave none, and drivers replace one of the four,
         (Resources(workers=2), [SMALL, SMALL], 1),
         (Resources(workers=1), [SMALL, SMALL], 3),
-        # and a node for the drivers alone is room enough.
+        # and a node for the drivers alone is enough.
         (Resources(workers=2), [SMALL, SMALL, {"CPU": 0.02}], 2),
     ],
 )
-def test_room_is_counted_node_by_node(resources: Resources, nodes: list[dict[str, float]], concurrent: int) -> None:
+def test_trials_are_counted_node_by_node(resources: Resources, nodes: list[dict[str, float]], concurrent: int) -> None:
     assert capacity(resources, nodes).concurrent == concurrent
 
 
@@ -128,9 +129,9 @@ def test_what_fits_the_sum_and_no_node_is_refused(resources: Resources, message:
 
 
 def test_limit_says_how_far_a_cluster_grows() -> None:
-    room = capacity(Resources(workers=2), [HEAD, SMALL], limit=3, grows=True)
-    assert (room.concurrent, room.fitting) == (3, 1)
-    assert room.describe().endswith("on 2 nodes; the nodes there now hold 1")
+    found = capacity(Resources(workers=2), [HEAD, SMALL], limit=3, grows=True)
+    assert (found.concurrent, found.fitting) == (3, 1)
+    assert found.describe().endswith("on 2 nodes; on the present nodes: 1")
     assert capacity(Resources(), [HEAD], limit=2, grows=True).concurrent == 2
     assert capacity(Resources(), [HEAD, SMALL], limit=1, grows=True).concurrent == 1
     assert capacity(Resources(), [HEAD, SMALL], grows=True).concurrent == 2
@@ -138,10 +139,13 @@ def test_limit_says_how_far_a_cluster_grows() -> None:
 
 def test_drivers_that_take_cpus_do_not_wait_for_nodes() -> None:
     assert capacity(Resources(workers=1), [SMALL], limit=9, grows=True).concurrent == 1
-    with pytest.raises(ConfigError, match=r"--concurrent says .* if one node has the resource `driver`"):
+    with pytest.raises(
+        ConfigError,
+        match=r"a cluster that adds nodes does so for --concurrent trials; .* the resource `driver`",
+    ):
         capacity(Resources(workers=3), [SMALL], limit=9, grows=True)
 
 
 def test_description_counts_the_nodes() -> None:
-    room = capacity(Resources(workers=2), [HEAD, SMALL, SMALL])
-    assert room.describe() == "2 trials at a time: each takes 2 CPU of 4, 0.01 driver of 1 on 3 nodes"
+    found = capacity(Resources(workers=2), [HEAD, SMALL, SMALL])
+    assert found.describe() == "2 trials at a time: each takes 2 CPU of 4, 0.01 driver of 1 on 3 nodes"

@@ -16,7 +16,7 @@ def job(*, gpus: int = 1) -> dict[str, Any]:
     order = JobOrder(("sweep", "digits-background-weight"), {"CAMPAIGN_STORAGE": "/mnt/lab"})
     pods = KubePods("lab/campaign:1", "lab", workers=4, gpus=gpus)
     text = ray_job(order, pods, storage=PurePosixPath("/mnt/lab"), ray_version="2.60.0")
-    assert "&" not in text  # nothing is written as a reference
+    assert "&" not in text  # nothing is a YAML alias
     document: dict[str, Any] = yaml.safe_load(text)
     return document
 
@@ -53,7 +53,7 @@ def test_every_pod_sees_the_storage(group: str) -> None:
     assert volumes[mounts["/dev/shm"]]["emptyDir"]["medium"] == "Memory"
 
 
-def test_job_has_its_environment_and_is_cleared_away() -> None:
+def test_job_has_its_environment_and_is_removed_at_the_end() -> None:
     document = job()
     assert (document["apiVersion"], document["kind"]) == ("ray.io/v1", "RayJob")
     assert document["metadata"] == {"generateName": "campaign-sweep-"}  # a name of its own for each
@@ -66,7 +66,7 @@ def test_job_has_its_environment_and_is_cleared_away() -> None:
     }
 
 
-def test_working_dir_is_shipped_without_what_is_large() -> None:
+def test_working_dir_is_copied_without_large_folders() -> None:
     shipped = JobOrder(("status", "first"), working_dir=Path("/home/me/project")).runtime_env()
     assert shipped["working_dir"] == "/home/me/project"
     assert {"campaign-data", ".venv", ".git"} <= set(shipped["excludes"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.capacity import DRIVER
 from orchestrator.cluster.nodes import check_nodes, check_reachable, read_marker
+from orchestrator.cluster_file.driver_resource import DRIVER
 from orchestrator.tracking import resolve_store
 from trainables.config import ConfigError
 
@@ -21,9 +21,7 @@ TWO = {"10.0.0.1", "10.0.0.2"}
     ],
 )
 def test_several_nodes_log_over_http_only(uri: str | None, shown: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=f"MLflow store {shown}.*: a cluster of several nodes logs over HTTP only; start"
-    ):
+    with pytest.raises(ConfigError, match=f"MLflow store {shown}.*: several nodes can only log over HTTP; start"):
         check_reachable(resolve_store(tmp_path, uri), TWO)
 
 
@@ -36,20 +34,20 @@ def test_several_nodes_log_over_http_only(uri: str | None, shown: str, tmp_path:
 )
 def test_address_of_each_node_itself_is_refused(host: str, tmp_path: Path) -> None:
     store = resolve_store(tmp_path, f"http://{host}:5000")
-    with pytest.raises(ConfigError, match=r"on each of 10\.0\.0\.1, 10\.0\.0\.2 that is the node itself"):
+    with pytest.raises(ConfigError, match=r"on 10\.0\.0\.1, 10\.0\.0\.2 this address is the node itself"):
         check_reachable(store, TWO)
-    with pytest.raises(ConfigError, match=r"on each of 10\.0\.0\.1 and the nodes to come that is the node itself"):
-        check_reachable(store, {"10.0.0.1"}, to_come=True)
+    with pytest.raises(ConfigError, match=r"on 10\.0\.0\.1 and added nodes this address is the node itself"):
+        check_reachable(store, {"10.0.0.1"}, more=True)
     check_reachable(store, {"10.0.0.1"})  # nodes on one machine
 
 
 @pytest.mark.parametrize("uri", ["http://10.0.0.1:5000", "https://mlflow.lab.org", "http://head:5000"])
 def test_server_of_another_machine_is_accepted(uri: str, tmp_path: Path) -> None:
-    check_reachable(resolve_store(tmp_path, uri), TWO, to_come=True)
+    check_reachable(resolve_store(tmp_path, uri), TWO, more=True)
 
 
 @pytest.mark.ray
-def test_head_that_waits_for_its_nodes_is_not_the_only_one(tmp_path: Path) -> None:
+def test_head_whose_workers_are_not_running_yet_is_not_the_only_node(tmp_path: Path) -> None:
     import ray
 
     here, elsewhere = (resolve_store(tmp_path, f"http://{host}:5000") for host in ("127.0.0.1", "10.0.0.1"))
@@ -57,13 +55,13 @@ def test_head_that_waits_for_its_nodes_is_not_the_only_one(tmp_path: Path) -> No
     for head in ({"CPU": 0.0, DRIVER: 1.0}, {"CPU": 1.0, DRIVER: 1.0}):
         ray.init("local", num_cpus=int(head["CPU"]), include_dashboard=False, log_to_driver=False)
         try:
-            with pytest.raises(ConfigError, match="and the nodes to come that is the node itself"):
+            with pytest.raises(ConfigError, match="and added nodes this address is the node itself"):
                 check_nodes(tmp_path, here, [head, worker])
             check_nodes(tmp_path, elsewhere, [head, worker])
             if head["CPU"]:
                 check_nodes(tmp_path, here, [head])
             else:
-                with pytest.raises(ConfigError, match="and the nodes to come that is the node itself"):
+                with pytest.raises(ConfigError, match="and added nodes this address is the node itself"):
                     check_nodes(tmp_path, here, [head])
         finally:
             ray.shutdown()

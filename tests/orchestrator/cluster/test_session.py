@@ -1,4 +1,4 @@
-"""Connecting to a cluster that is not there."""
+"""Connecting to a cluster that does not run."""
 
 import socket
 

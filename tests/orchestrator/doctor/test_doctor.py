@@ -1,4 +1,4 @@
-"""The doctor on this machine, and on things that are broken."""
+"""The doctor on this machine, and on a broken one."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def only(states: Any) -> State:
     return state
 
 
-def test_machine_that_runs_these_tests_is_well(tmp_path: Path, cli: Cli) -> None:
+def test_machine_that_runs_these_tests_has_no_error(tmp_path: Path, cli: Cli) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "picture.png").write_bytes(b"x")
@@ -44,7 +44,7 @@ def test_errors_are_the_exit_code_and_say_what_to_do(tmp_path: Path, cli: Cli) -
     assert ran.code == 1
     lines = {line.split()[1]: line for line in ran.out.splitlines()}
     assert lines["data"].startswith("error ")
-    assert "No such file or directory; give the folder that data.root names" in lines["data"]
+    assert "No such file or directory; give the folder of data.root" in lines["data"]
     assert "MLflow no longer tracks runs in plain folders" in lines["tracking"]
     assert lines["python"].startswith("ok ")
 
@@ -93,18 +93,18 @@ def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_small_shared_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine_state, "LEAST_SHM_GIB", 1e9)
+    monkeypatch.setattr(machine_state, "MIN_SHM_GIB", 1e9)
     assert "--shm-size=" in only(machine_state.shared_memory()).advice
     monkeypatch.setattr(machine_state, "SHM", tmp_path / "none")
     assert only(machine_state.shared_memory()).status == "warning"
 
 
-@pytest.mark.parametrize(("least", "scarce", "status"), [(1e9, 1e9, "error"), (0, 1e9, "warning"), (0, 0, "ok")])
-def test_full_disk_is_told(
-    least: float, scarce: float, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("minimum", "low", "status"), [(1e9, 1e9, "error"), (0, 1e9, "warning"), (0, 0, "ok")])
+def test_full_disk_is_a_warning_or_an_error(
+    minimum: float, low: float, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(machine_state, "LEAST_DISK_GIB", least)
-    monkeypatch.setattr(machine_state, "SCARCE_DISK_GIB", scarce)
+    monkeypatch.setattr(machine_state, "MIN_DISK_GIB", minimum)
+    monkeypatch.setattr(machine_state, "LOW_DISK_GIB", low)
     assert only(machine_state.storage(tmp_path)).status == status
 
 
@@ -114,14 +114,14 @@ def test_storage_below_a_file_is_an_error(tmp_path: Path) -> None:
     assert (state.status, "Not a directory" in state.found) == ("error", True)
 
 
-def test_storage_whose_locks_hold_nobody_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_without_working_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_state.fcntl, "flock", lambda *_: None)
     state = only(machine_state.storage(tmp_path))
-    assert (state.status, "two may hold the lock of one file" in state.found) == ("error", True)
+    assert (state.status, "two processes can lock the same file" in state.found) == ("error", True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_storage_and_data_that_are_closed_are_errors(tmp_path: Path) -> None:
+def test_storage_and_data_without_permission_are_errors(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     assert only(machine_state.storage(closed)).status == "error"
@@ -129,13 +129,13 @@ def test_storage_and_data_that_are_closed_are_errors(tmp_path: Path) -> None:
 
 
 def test_empty_data_folder_is_an_error(tmp_path: Path) -> None:
-    assert "holds no file" in only(machine_state.data_root(tmp_path)).found
+    assert "contains no file" in only(machine_state.data_root(tmp_path)).found
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
-def test_store_is_asked(tmp_path: Path) -> None:
-    assert "the first run makes it" in only(services.tracking(tmp_path, None)).found
+def test_store_must_answer(tmp_path: Path) -> None:
+    assert "does not exist yet; the first run creates it" in only(services.tracking(tmp_path, None)).found
     ensure_experiment(resolve_store(tmp_path), "first")
     assert only(services.tracking(tmp_path, None)).found == f"sqlite:///{tmp_path}/mlflow.db answers"
     (tmp_path / "mlflow.db").write_bytes(b"rubbish" * 1000)
@@ -147,10 +147,10 @@ def test_server_and_cluster_that_do_not_answer_are_errors(tmp_path: Path) -> Non
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     state = only(services.tracking(tmp_path, f"http://{address}"))
-    assert (state.status, state.advice) == ("error", "start the server, or give another store: --tracking-uri")
+    assert (state.status, state.advice) == ("error", "start the server, or choose another store: --tracking-uri")
     for form in (address, f"ray://{address}"):
         state = only(services.ray(form))
-        assert (state.status, state.found.startswith(f"{form} does not answer: ")) == ("error", True)
+        assert (state.status, state.found.startswith(f"the Ray cluster at {form} does not answer (")) == ("error", True)
 
 
 def test_cluster_without_the_driver_resource_is_a_warning() -> None:
@@ -173,7 +173,7 @@ def in_a_process_of_its_own(script: str) -> str:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ray_starts_here() -> None:
-    out = in_a_process_of_its_own("from orchestrator.cluster_file import services\nprint(*services.ray(None))")
+    out = in_a_process_of_its_own("from orchestrator.doctor import services\nprint(*services.ray(None))")
     assert out.startswith("ok      ray"), out
     assert out.endswith("1 driver\n")
 
