@@ -15,7 +15,12 @@ from search_spaces import find_base
 from trainables.config import experiment_from_tree, override, parse_assignments
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+ADDS_WHAT_IT_NAMES = "contributing.md"
+"""Its commands run in test_seams."""
+PAGES = [
+    REPOSITORY / "README.md",
+    *(page for page in sorted((REPOSITORY / "docs").glob("*.md")) if page.name != ADDS_WHAT_IT_NAMES),
+]
 COMMAND = re.compile(r"^\s*(?:campaign |\$ campaign )(train|sweep|plan|study) ([^#\n]*)", re.MULTILINE)
 COMMANDS = [(page.name, *found) for page in PAGES for found in COMMAND.findall(page.read_text(encoding="utf-8"))]
 HAS_ITS_OWN_FILE = re.compile(r"\.(yaml|py)$|^[A-Z]|\.\.\.")
