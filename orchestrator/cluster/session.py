@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.capacity import Node
@@ -74,14 +75,15 @@ def _connect(address: str | None) -> None:
 
     if address:
         _check_answers(address)
-    local = {} if address else {"include_dashboard": False, "resources": {DRIVER: 1.0}}
+    options: dict[str, Any] = {"runtime_env": {"env_vars": ENVIRONMENT}}
+    if not address:  # Its processes inherit this one's environment, and are there sooner without one of their own.
+        options = {"include_dashboard": False, "resources": {DRIVER: 1.0}}
     try:
         ray.init(
             address=address or "local",
             logging_level=logging.ERROR,
             log_to_driver=False,
-            runtime_env={"env_vars": ENVIRONMENT},
-            **local,
+            **options,
         )
     except Exception as error:  # Ray raises plain exceptions where a node does not come up in time.
         logger.debug("ray.init failed", exc_info=True)
