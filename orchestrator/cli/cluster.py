@@ -50,6 +50,7 @@ def check(
     Example: campaign cluster check cluster.yaml --for pets-species --scale imagenet-s50 --set resources.workers=2
     """
     from orchestrator.cluster_file.check import check_file
+    from orchestrator.results.formatting import plural
     from trainables.config import ConfigError
 
     if set_ and for_ is None:
@@ -65,7 +66,7 @@ def check(
     else:
         for finding in checked.findings:
             say(str(finding))
-        say(f"{file}: {_count(len(checked.findings))}")
+        say(f"{file}: {plural(len(checked.findings), 'finding') if checked.findings else 'nothing to change'}")
     if checked.findings:
         raise typer.Exit(2)
 
@@ -81,7 +82,3 @@ def _experiment(name: str, scale: str | None, assignments: list[str]) -> "Experi
         raise ConfigError(f"scale {scale}: found no mapping `set` of config fields")
     tree = override(override(find_base(base), changes), parse_assignments(assignments))
     return experiment_from_tree(tree, source=name if scale is None else f"{name} at scale {scale}")
-
-
-def _count(number: int) -> str:
-    return "nothing to change" if not number else f"{number} finding{'s' if number > 1 else ''}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
+from orchestrator.results.formatting import plural
 from trainables.config import ConfigError, Resources
 
 TOLERANCE = 1e-9
@@ -32,9 +33,9 @@ class Capacity:
         """Return one line, such as `2 trials at a time: each takes 1 CPU of 2`."""
         total = total_of(self.nodes)
         shares = ", ".join(f"{need:g} {name} of {total.get(name, 0):g}" for name, need in self.demand.items())
-        on = f" on {len(self.nodes)} nodes" if len(self.nodes) > 1 else ""
+        on = f" on {plural(len(self.nodes), 'node')}" if len(self.nodes) > 1 else ""
         now = f"; on the present nodes: {self.fitting}" if self.fitting < self.concurrent else ""
-        return f"{self.concurrent} trial{'s' if self.concurrent > 1 else ''} at a time: each takes {shares}{on}{now}"
+        return f"{plural(self.concurrent, 'trial')} at a time: each takes {shares}{on}{now}"
 
 
 def capacity(resources: Resources, nodes: Sequence[Node], *, limit: int | None = None, grows: bool = False) -> Capacity:
@@ -122,7 +123,7 @@ def _shortage(resources: Resources, demand: Mapping[str, float], nodes: Sequence
         if need > total.get(name, 0) + TOLERANCE
     ]
     each = " and ".join(f"{need:g} {name}" for name, need in process_demand(resources).items())
-    on_node = f"{resources.workers} workers of {each}, each" if resources.workers else f"{each}, all"
+    on_node = f"{plural(resources.workers, 'worker')} of {each}, each" if resources.workers else f"{each}, all"
     what = " and ".join(short) or f"{on_node} on one node, and the nodes are {_shapes(nodes)}"
     remedy = (
         f"lower resources.workers = {resources.workers}, resources.cpus = {resources.cpus:g} or "

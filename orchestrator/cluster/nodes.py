@@ -107,7 +107,7 @@ def _check_text(task: Any, text: str, storage: Path, node: str) -> None:
     import ray
 
     try:
-        found = ray.get(task, timeout=0)
+        answer = ray.get(task, timeout=0)
     except ray.exceptions.GetTimeoutError as error:
         raise ConfigError(
             f"{node} did not start a process within {MARKER_WAIT_S:.0f} s to read a file in {storage}; see `ray status`"
@@ -117,9 +117,9 @@ def _check_text(task: Any, text: str, storage: Path, node: str) -> None:
         raise ConfigError(
             f"{node} cannot run CAMpaign: {reason}; install the same version with the same Python on all nodes"
         ) from error
-    if found != text:
+    if answer != text:
         raise ConfigError(
-            f"{node} does not share the storage folder {storage} ({found}): give a --storage on a file system that "
+            f"{node} does not share the storage folder {storage} ({answer}): give a --storage on a file system that "
             "all nodes mount at the same path and can write to"
         )
 

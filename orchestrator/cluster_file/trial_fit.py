@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.cluster_file.cluster_file import ClusterFile, NodeType, Problem
-from trainables.config import ExperimentConfig
+from trainables.config import ExperimentConfig, Resources
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSlots:
-    """How many processes of a trial a type of worker holds."""
+    """How many processes of a trial fit on a type of worker."""
 
     worker: NodeType
     max_workers: int
@@ -30,7 +30,10 @@ def fits_trial(cluster: ClusterFile, experiment: ExperimentConfig) -> Iterator[P
             "auto says what fits",
         )
         return
-    resources = experiment.resources
+    yield from _fits_workers(experiment.resources, cluster)
+
+
+def _fits_workers(resources: Resources, cluster: ClusterFile) -> Iterator[Problem]:
     demand = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
     needed, each = max(1, resources.workers), " and ".join(f"{need:g} {name}" for name, need in demand.items())
     slots = [_slots(cluster, worker, demand) for worker in cluster.workers]
@@ -42,10 +45,11 @@ def fits_trial(cluster: ClusterFile, experiment: ExperimentConfig) -> Iterator[P
             f"lower resources.cpus = {resources.cpus:g} or resources.gpus = {resources.gpus:g}",
         )
     elif (fitting := _fitting(slots, cluster.max_workers)) < needed:
+        processes = f"{needed} process{'es' if needed > 1 else ''} of {each}"
         yield Problem(
             "max_workers",
-            f"the trial takes {needed} processes of {each}, and {fitting} fit on {workers}: raise max_workers, or "
-            f"lower resources.workers = {resources.workers}",
+            f"the trial takes {processes}, and {fitting} fit on {workers}: raise max_workers, or lower "
+            f"resources.workers = {resources.workers}",
         )
 
 

@@ -41,11 +41,11 @@ class State:
 
 
 def python() -> Iterator[State]:
-    found = f"{platform.python_version()} in {sys.prefix}"
+    version = f"{platform.python_version()} in {sys.prefix}"
     if sys.version_info < MIN_PYTHON:
-        yield State("python", "error", found, "CAMpaign needs Python 3.11 or newer: make setup PYTHON=python3.12")
+        yield State("python", "error", version, "CAMpaign needs Python 3.11 or newer: make setup PYTHON=python3.12")
     else:
-        yield State("python", "ok", found)
+        yield State("python", "ok", version)
 
 
 def libraries() -> Iterator[State]:
@@ -53,15 +53,15 @@ def libraries() -> Iterator[State]:
     needs = _requirements()
     for name in LIBRARIES:
         try:
-            found = importlib.metadata.version(name)
+            version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             yield State(name, "error", "not installed", "make setup installs it")
             continue
         need = needs.get(name)
-        if need and not need.specifier.contains(found, prereleases=True):
-            yield State(name, "error", found, f"CAMpaign needs {name}{need.specifier}: make setup")
+        if need and not need.specifier.contains(version, prereleases=True):
+            yield State(name, "error", version, f"CAMpaign needs {name}{need.specifier}: make setup")
         else:
-            yield State(name, "ok", found)
+            yield State(name, "ok", version)
 
 
 def _requirements() -> dict[str, Requirement]:
@@ -131,10 +131,10 @@ def _threads() -> int:
 def _quota() -> float | None:
     """Return the cores that the container may use at a time, or None without a limit."""
     try:
-        most, period = QUOTA.read_text(encoding="ascii").split()
+        quota, period = QUOTA.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return None
-    return None if most == "max" else int(most) / int(period)
+    return None if quota == "max" else int(quota) / int(period)
 
 
 def shared_memory() -> Iterator[State]:
