@@ -12,9 +12,8 @@ from typing import Any
 from orchestrator.files.provenance import read_provenance
 from orchestrator.launch.explain import find_run, run_name
 from orchestrator.reports import comparison_document, evaluation_section, read_run
-from orchestrator.results.categories import TITLES, category_of_metric
 from orchestrator.results.formatting import describe_objective, format_difference, format_metric, listing
-from orchestrator.results.metric_catalogue import HEADLINES
+from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric
 from orchestrator.tracking import resolve_store
 
 MARKS = {"max": " ↑", "min": " ↓", None: ""}

@@ -15,8 +15,8 @@ from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.search import build_search, importances, open_optuna_study
 from orchestrator.launch.trials import SweepContext, trial_function
 from orchestrator.launch.tune_callback import TrialOutcomeCallback
-from orchestrator.reports.contact_sheet import draw_contact_sheet
-from orchestrator.reports.sweep_plots import write_page
+from orchestrator.reports.images import draw_contact_sheet
+from orchestrator.reports.sweep_page import write_page
 from orchestrator.results.trial_rows import TrialRow, best, ranked, summary, trial_rows
 from orchestrator.tracking import (
     Store,

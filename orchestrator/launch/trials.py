@@ -44,7 +44,7 @@ class SweepContext:
 
 def draw_curves(parts: Sequence[Part]) -> str | None:
     """Return the page of curves that goes to MLflow; the drawing is imported when there is something to draw."""
-    from orchestrator.reports.curves_page import charts_page
+    from orchestrator.reports.evaluation_charts import charts_page
 
     return charts_page(parts)
 

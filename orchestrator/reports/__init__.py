@@ -1,9 +1,8 @@
 """What runs and sweeps found, for people: pages to read, and the leaderboard as text."""
 
-from orchestrator.reports.evaluation_section import evaluation_section
 from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
-from orchestrator.reports.page import write_report
-from orchestrator.reports.run_comparison import comparison_document, write_comparison
+from orchestrator.reports.report import write_report
+from orchestrator.reports.run_comparison import comparison_document, evaluation_section, write_comparison
 from orchestrator.results.evaluated import read_run
 
 __all__ = [

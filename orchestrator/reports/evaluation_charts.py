@@ -1,23 +1,20 @@
-"""The curves and images of several runs' evaluations, each beside those of the same name."""
+"""The curves of evaluations: of several runs side by side, and of one trial as a page for MLflow."""
 
 import html
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from plotly import graph_objects as go
 
-from orchestrator.reports.axes import LogAxis
-from orchestrator.reports.line_styles import LineStyle
-from orchestrator.reports.panels import ImageRow, side_by_side
-from orchestrator.reports.plot_area import plot_area
-from orchestrator.reports.rendering import Drawing
-from orchestrator.results.categories import category_of_part
+from orchestrator.files.evaluation_files import Part
+from orchestrator.reports.plot_style import COLOURS, LIGHT, LineStyle, LogAxis, plot_area
+from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.metric_catalogue import category_of_evaluation
 
 Curve = Mapping[str, Any]
-"""As a part's file has it: chart, name, x_label, y_label, x and y."""
+"""As an evaluation's file has it: chart, name, x_label, y_label, x and y."""
 LOGARITHMIC = ("eps",)
 """Names of horizontal axes whose values differ by orders of magnitude."""
 MAX_MARKERS = 12
@@ -34,22 +31,13 @@ class Chart:
     drawings: tuple[Drawing, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The images of a part."""
-
-    part: str
-    rows: tuple[ImageRow, ...]
-    num_left_out: int
-
-
 def charts(runs: Sequence[EvaluatedRun], styles: Sequence[LineStyle]) -> dict[str, list[Chart]]:
     """Return by category the charts, in the order of their names."""
     found: dict[str, dict[str, dict[str, list[tuple[int, Curve]]]]] = {}
     for index, run in enumerate(runs):
-        for part in run.parts.values():
-            for curve in part.curves:
-                by_chart = found.setdefault(category_of_part(part.name), {})
+        for evaluation in run.evaluations.values():
+            for curve in evaluation.curves:
+                by_chart = found.setdefault(category_of_evaluation(evaluation.name), {})
                 by_chart.setdefault(curve["chart"], {}).setdefault(curve["name"], []).append((index, curve))
     return {
         category: [_chart(title, by_chart[title], runs, styles) for title in sorted(by_chart)]
@@ -102,19 +90,21 @@ def _trace(name: str, curve: Curve, style: LineStyle, axis: LogAxis | None) -> g
     )
 
 
-def images(runs: Sequence[EvaluatedRun]) -> dict[str, list[Images]]:
-    """Return by category the images of its parts: those that all runs have, or where there are none, all."""
-    found: dict[str, list[Images]] = {}
-    for part in dict.fromkeys(name for run in runs for name in run.parts):
-        by_run = [{path.stem: path for path in run.parts[part].images} for run in runs if part in run.parts]
-        names = {name for paths in by_run for name in paths}
-        shared = {name for name in names if sum(name in paths for paths in by_run) == len(runs)} or names
-        if names:
-            rows = tuple(side_by_side([_images_of(run, part, shared) for run in runs]))
-            found.setdefault(category_of_part(part), []).append(Images(part, rows, len(names) - len(rows)))
-    return found
+def charts_page(evaluations: Sequence[Part]) -> str | None:
+    """Return a page with the curves of one trial's evaluations, a plot for each chart; None without curves."""
+    curves = [curve for evaluation in evaluations for curve in evaluation.curves]
+    names = dict.fromkeys(str(curve["chart"]) for curve in curves)
+    drawings = [_overlaid([curve for curve in curves if curve["chart"] == name]) for name in names]
+    return render("charts.html.j2", drawings=drawings) if drawings else None
 
 
-def _images_of(run: EvaluatedRun, part: str, names: Collection[str]) -> dict[str, Path]:
-    paths = run.parts[part].images if part in run.parts else ()
-    return {path.stem: path for path in paths if path.stem in names}
+def _overlaid(curves: Sequence[Curve]) -> Drawing:
+    """Draw the curves of one chart over each other."""
+    first = curves[0]
+    figure = plot_area(height=420, x=first["x_label"], y=f"{first['chart']}: {first['y_label']}", top=84)
+    for curve in curves:
+        figure.add_scatter(
+            x=curve["x"], y=curve["y"], name=html.escape(curve["name"]), mode="lines+markers", marker_size=4
+        )
+    figure.update_layout(colorway=[LIGHT[name] for name in COLOURS])
+    return Drawing(figure, f"{first['chart']}: a line for each name")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
 from orchestrator.results.metric_catalogue import finite_rows, key_metrics
-from orchestrator.results.trial_rows import TrialRow, ranked
-from orchestrator.results.varied import varying
+from orchestrator.results.trial_rows import TrialRow, ranked, varied
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +76,7 @@ def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: 
 
 
 def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Column, ...]:
-    fields = varying([row["config"] for row in rows])
+    fields = list(varied(rows))
     settings = [Column(key, name, "setting") for key, name in zip(fields, short_names(fields), strict=True)]
     metrics = [Column(name, name, "metric") for name in key_metrics(rows, goals)]
     has_status = any(row["status"] != COMPLETED for row in rows)

@@ -1,13 +1,12 @@
-"""Metrics of several runs side by side, by category and group, worded for a page."""
+"""Metrics of several runs side by side, by category and group, as text for a page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from orchestrator.results.categories import TITLES, category_of_metric
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.formatting import SMALLEST_SHOWN, format_difference, format_metric
-from orchestrator.results.metric_catalogue import HEADLINES, meaning
+from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric, meaning
 from orchestrator.results.run_differences import RunDifference, shared_metrics
 from trainables.evaluations import direction
 
@@ -20,7 +19,7 @@ Differences = Mapping[tuple[str, str], RunDifference]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a run has of a metric."""
+    """The value of a metric in a run."""
 
     text: str
     is_best: bool
@@ -28,12 +27,12 @@ class Cell:
     verdict: str = ""
     paired: str = ""
     num_pictures: int | None = None
-    """Images over which `paired` is."""
+    """Images that `paired` is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A metric, and what each run has of it."""
+    """A metric, and its value in each run."""
 
     metric: str
     label: str
@@ -46,10 +45,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lines that share the first two parts of their names."""
+    """Lines whose names share the first two components."""
 
     name: str
-    """The second part; empty where the lines have no third."""
+    """The second component; empty where the names have no third."""
     lines: tuple[Line, ...]
 
     @property
@@ -90,7 +89,7 @@ def tables(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -
 
 
 def headlines(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -> Group:
-    """Return the lines that say most, in their own order."""
+    """Return the lines of the most important metrics, in their own order."""
     shared, by_name = shared_metrics(runs), _by_name(differences)
     chosen = dict.fromkeys(name for pattern in HEADLINES for name in shared if fnmatchcase(name, pattern))
     return Group("", tuple(_line(metric, metric, runs, by_name) for metric in chosen))

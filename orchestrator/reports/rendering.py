@@ -1,4 +1,4 @@
-"""Pages: one HTML file each, which needs nothing else."""
+"""Pages: one HTML file each, which needs no other file and no network."""
 
 import json
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ from markupsafe import Markup, escape
 from plotly import graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from orchestrator.reports.theme import DARK, FONT, LIGHT
+from orchestrator.reports.plot_style import DARK, FONT, LIGHT
+from orchestrator.results.formatting import plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure in a page, named for those who cannot see it."""
+    """A plot in a page, with a description for those who cannot see it."""
 
     figure: go.Figure
     description: str
@@ -36,6 +37,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["plural"] = plural
     environment.filters["breakable"] = breakable
     environment.filters["with_code"] = with_code
     return environment.get_template(template).render(

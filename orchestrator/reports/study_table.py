@@ -16,7 +16,7 @@ from orchestrator.results.formatting import (
     listing,
     markdown_cell,
 )
-from orchestrator.results.study_document import ArmResult, Difference, Figure, StudyDocument
+from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, StudyDocument, covers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -110,17 +110,17 @@ def _line(arm: ArmResult, metrics: Sequence[str], num_seeds: int) -> tuple[Cell,
     )
 
 
-def _cell(figure: Figure, num_seeds: int) -> Cell:
-    if figure["mean"] is None:
+def _cell(metric: ArmMetric, num_seeds: int) -> Cell:
+    if metric["mean"] is None:
         return Cell(MISSING)
-    spread = "" if figure["std"] is None else f" ± {_spread(figure['std'])}"
-    fewer = "" if figure["num_seeds"] == num_seeds else f" (of {figure['num_seeds']})"
-    found = figure["difference"]
+    spread = "" if metric["std"] is None else f" ± {_spread(metric['std'])}"
+    fewer = "" if metric["num_seeds"] == num_seeds else f" (of {metric['num_seeds']})"
+    found = metric["difference"]
     if found is None:
-        return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}")
-    paired = "" if found["num_seeds"] == figure["num_seeds"] else f", of {found['num_seeds']}"
+        return Cell(f"{format_metric(metric['mean'])}{spread}{fewer}")
+    paired = "" if found["num_seeds"] == metric["num_seeds"] else f", of {found['num_seeds']}"
     difference = f"{_interval(found)}{paired}"
-    return Cell(f"{format_metric(figure['mean'])}{spread}{fewer}", difference, found["is_apart_from_zero"])
+    return Cell(f"{format_metric(metric['mean'])}{spread}{fewer}", difference, found["is_apart_from_zero"])
 
 
 def _spread(std: float) -> str:
@@ -183,7 +183,7 @@ def _coverage(document: StudyDocument) -> Iterator[str]:
 
 def _meaning(difference: Difference) -> str:
     """Return what the interval covers, and by what means."""
-    match difference["covers"], difference["num_pictures"]:
+    match covers(difference), difference["num_pictures"]:
         case "seeds and images", None:
             return "Covers other seeds and other images, of which each seed has its own (Student's t over the seeds)"
         case "seeds and images", _:

@@ -1,4 +1,4 @@
-"""What keeps the evaluations of runs from being compared, and what they still lack."""
+"""What makes the evaluations of runs incomparable, and which evaluations are missing."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ NUM_IMAGES = "num_pictures"
 
 
 def warnings(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """Return a sentence for each thing that makes figures of the runs incomparable; empty if there is none."""
+    """Return a sentence for each reason why metrics of the runs do not compare."""
     return [*_data_warnings(runs), *_setting_warnings(runs)]
 
 
@@ -23,32 +23,32 @@ def _data_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
     for run in known[1:]:
         ours, theirs = run.data, known[0].data
         if ours.get("class_names") != theirs.get("class_names"):
-            yield f"{run.name} tells other classes apart than {known[0].name}: their figures do not compare."
+            yield f"{run.name} has other classes than {known[0].name}: their metrics do not compare."
         elif ours.get("val_digest") != theirs.get("val_digest"):
             yield (
                 f"The validation images have the digest {ours.get('val_digest')} in {run.name} and "
-                f"{theirs.get('val_digest')} in {known[0].name}: their figures are of different images."
+                f"{theirs.get('val_digest')} in {known[0].name}: their metrics are of different images."
             )
 
 
 def _setting_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
-    """Yield a sentence for each choice that differs, with the parts in which it does."""
-    parts_of: dict[str, list[str]] = {}
-    for part in dict.fromkeys(name for run in runs for name in run.parts):
-        chosen = {run.name: choices(run.parts[part].settings) for run in runs if part in run.parts}
+    """Yield a sentence for each choice that differs, with the evaluations in which it does."""
+    names_of: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for run in runs for name in run.evaluations):
+        chosen = {run.name: choices(run.evaluations[name].settings) for run in runs if name in run.evaluations}
         for key in dict.fromkeys(key for found in chosen.values() for key in found):
-            values = {name: found.get(key) for name, found in chosen.items()}
+            values = {run: found.get(key) for run, found in chosen.items()}
             if len(set(map(repr, values.values()))) > 1:
-                words = listing([f"{value} in {name}" for name, value in values.items()])
-                parts_of.setdefault(f"{key} is {words}", []).append(part)
-    for difference, parts in parts_of.items():
-        yield f"{difference}: the figures of {listing(parts)} do not compare."
+                words = listing([f"{value} in {run}" for run, value in values.items()])
+                names_of.setdefault(f"{key} is {words}", []).append(name)
+    for difference, names in names_of.items():
+        yield f"{difference}: the metrics of {listing(names)} do not compare."
 
 
 def choices(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings by dotted name that somebody chose, and not those that count what was found.
+    """Return the settings by dotted name that were chosen, without those that the evaluation counted.
 
-    These are the ones of which the suite's config has a field, the number of images, and the digests of sets.
+    Chosen are the fields of the suite's config, the number of images, and the digests of sets.
     """
     names = {*_fields(Suite), "digest"}
     return {
@@ -75,15 +75,15 @@ def _fields(section: type[Section]) -> Iterator[str]:
 
 
 def how_to_evaluate(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """Return a sentence, which ends in a command, for each run that lacks parts of an evaluation."""
-    parts = list(dict.fromkeys(name for run in runs for name in run.parts))
-    if set(parts) <= set(QUICK):
+    """Return a sentence, which ends in a command, for each run that lacks evaluations of another run."""
+    known = list(dict.fromkeys(name for run in runs for name in run.evaluations))
+    if set(known) <= set(QUICK):
         names = [run.name for run in runs]
-        return [f"Nothing beyond the quick suite has been evaluated; the rest: {_command(names)}"]
+        return [f"Only the quick suite has been evaluated. To evaluate the rest: {_command(names)}"]
     return [
-        f"{run.name} has not been evaluated in {listing(missing)}: {_command([run.name])}"
+        f"{run.name} has no results of {listing(missing)}. To add them: {_command([run.name])}"
         for run in runs
-        if (missing := [part for part in parts if part not in run.parts])
+        if (missing := [name for name in known if name not in run.evaluations])
     ]
 
 

@@ -1,4 +1,4 @@
-"""A run and its evaluation, as they lie in its folder."""
+"""A run and its evaluations, as they lie in its folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from trainables.evaluations import is_evaluated
 from trainables.trial_folder import TrialFolder, read_json
 
 CORRECT = "correct"
-"""The sample that is 1 for the images a network predicts right."""
+"""The sample that is 1 for the images that a network predicts right."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedRun:
-    """A run that is set beside others."""
+    """A run that is compared with others."""
 
     row: TrialRow
-    """Config and evaluated figures; `trial_id` is what the commands call the run."""
-    parts: Mapping[str, Part]
-    """The finished parts of its evaluation, by name."""
+    """Config and evaluated metrics; `trial_id` is the name that the commands use."""
+    evaluations: Mapping[str, Part]
+    """The finished evaluations, by name."""
     data: Mapping[str, Any]
-    """What it was trained on and evaluated with; empty where nobody wrote it down."""
+    """The description of its data; empty where there is no `data.json`."""
 
     @property
     def name(self) -> str:
@@ -34,11 +34,11 @@ class EvaluatedRun:
         return self.row["metrics"]
 
     def samples(self) -> dict[str, dict[str, float]]:
-        """Return by metric the value of each image, without those that the part itself sets aside as wrong."""
+        """Return by metric the value of each image, without those that the evaluation marks as predicted wrong."""
         found: dict[str, dict[str, float]] = {}
-        for part in self.parts.values():
-            correct = part.samples.get(CORRECT)
-            for metric, by_image in part.samples.items():
+        for evaluation in self.evaluations.values():
+            correct = evaluation.samples.get(CORRECT)
+            for metric, by_image in evaluation.samples.items():
                 found[metric] = {
                     image: value
                     for image, value in by_image.items()
@@ -48,12 +48,12 @@ class EvaluatedRun:
 
 
 def read_run(folder: TrialFolder, name: str) -> EvaluatedRun:
-    """Read a run under the name it is to have; what was only measured in training is left out."""
+    """Read a run and give it a name; metrics that only training measured are left out."""
     row = row_of(folder, name, run_id=None, outcome=None)
     evaluated = folder.evaluation() or {}
     metrics = {key: value for key, value in row["metrics"].items() if key in evaluated or is_evaluated(key)}
     return EvaluatedRun(
         row=finite_rows([TrialRow({**row, "metrics": metrics})])[0],
-        parts={part.name: part for part in read_parts(folder.path / "evaluation")},
+        evaluations={found.name: found for found in read_parts(folder.path / "evaluation")},
         data=read_json(folder.path / "data.json") or {},
     )

@@ -1,4 +1,4 @@
-"""How numbers, settings and trials are worded, the same in HTML, Markdown and on the terminal."""
+"""Numbers, settings, counts and trials as text, the same in HTML, Markdown and on the terminal."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from orchestrator.results.trial_rows import TrialRow
 
 MISSING = "–"  # noqa: RUF001
 CROSS_ENTROPY = "cross_entropy"
-PARTS = {
+ADDITIONS = {
     "KL": "objective.divergence.weight",
     "SWD": "objective.sliced_wasserstein.weight",
     "noise": "objective.background_noise",
     "CutMix": "objective.cutmix.probability",
 }
-"""What may be added to a loss -> the field that has a value, other than 0, where it is added."""
+"""What may be added to a loss -> the field that then has a value other than 0."""
 SMALLEST_SHOWN = 0.0005
 
 
@@ -44,20 +44,20 @@ def format_setting(value: Any) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Return text as it may stand in a cell of a Markdown table."""
+    """Return text that is safe in a cell of a Markdown table."""
     for found, written in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
         text = text.replace(found, written)
     return text
 
 
 def short_names(fields: Sequence[str]) -> list[str]:
-    """Return each field's last part, the section for a `kind`, and the whole where that is not unique."""
-    short = [_last_part(field) for field in fields]
+    """Return each field's own name, for a `kind` that of its section, and the whole field where that is not unique."""
+    short = [_own_name(field) for field in fields]
     counts = Counter(short)
     return [name if counts[name] == 1 else field for name, field in zip(short, fields, strict=True)]
 
 
-def _last_part(field: str) -> str:
+def _own_name(field: str) -> str:
     *sections, name = field.split(".")
     return sections[-1] if name == "kind" and sections else name
 
@@ -71,26 +71,26 @@ def objective_name(kind: str) -> str:
     return kind.replace("_", "-")
 
 
-def parts(row: TrialRow) -> dict[str, str]:
-    """Return what is added to the trial's loss, each as `describe_objective` words it: `{"KL": "KL 1"}`."""
-    return {name: _part(row, name) for name, field in PARTS.items() if row["config"].get(field)}
+def additions(row: TrialRow) -> dict[str, str]:
+    """Return what is added to the trial's loss, each as `describe_objective` writes it: `{"KL": "KL 1"}`."""
+    return {name: _addition(row, name) for name, field in ADDITIONS.items() if row["config"].get(field)}
 
 
-def _part(row: TrialRow, name: str) -> str:
+def _addition(row: TrialRow, name: str) -> str:
     if name == "CutMix":
         return name
     where = " on the object" if name == "KL" and row["config"].get("objective.divergence.where") == "foreground" else ""
-    return f"{name} {format_setting(float(row['config'][PARTS[name]]))}{where}"
+    return f"{name} {format_setting(float(row['config'][ADDITIONS[name]]))}{where}"
 
 
 def objective_group(row: TrialRow) -> str:
-    """Return the loss and its parts without their weights: `contrastive + KL + SWD`."""
-    return " + ".join([objective_name(objective(row)), *parts(row)])
+    """Return the loss and what is added to it, without weights: `contrastive + KL + SWD`."""
+    return " + ".join([objective_name(objective(row)), *additions(row)])
 
 
 def is_cross_entropy(row: TrialRow) -> bool:
-    """Return whether the trial has plain cross-entropy, without any part that is added to it."""
-    return objective(row) == CROSS_ENTROPY and not parts(row)
+    """Return whether the trial has plain cross-entropy, with nothing added to it."""
+    return objective(row) == CROSS_ENTROPY and not additions(row)
 
 
 def background_weight(row: TrialRow) -> float | None:
@@ -105,10 +105,15 @@ def describe(row: TrialRow) -> str:
 
 
 def describe_objective(row: TrialRow) -> str:
-    """Return `contrastive, background weight 0.31`, with parts `contrastive + KL 1 + CutMix, background weight 1`."""
+    """Return `contrastive, background weight 0.31`, or `contrastive + KL 1 + CutMix, background weight 1`."""
     weight = background_weight(row)
     setting = "" if weight is None else f", background weight {format_setting(weight)}"
-    return f"{' + '.join([objective_name(objective(row)), *parts(row).values()])}{setting}"
+    return f"{' + '.join([objective_name(objective(row)), *additions(row).values()])}{setting}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return `1 trial`, `2 trials` or `no trials`; `noun` is one that takes an s."""
+    return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Which metrics a report shows, what they mean, and their values in a trial."""
+"""Which metrics a page shows, under which heading, what they mean, and their values in a trial."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.trial_rows import TrialRow
-from trainables.evaluations import direction
+from trainables.evaluations import EVALUATIONS, direction
 
 VAL_ACCURACY = "val/accuracy"
 MEAN_AVERAGE_PRECISION = "val/mean_average_precision"
@@ -33,9 +33,9 @@ HEADLINES = (
 
 MEANINGS = {
     VAL_ACCURACY: "share of the validation images classified correctly",
-    MEAN_AVERAGE_PRECISION: "how well each class is told from the images that do not show it, mean over the classes",
+    MEAN_AVERAGE_PRECISION: "mean over the classes of how well a class is separated from images without it",
     "shift/*/accuracy": "share classified correctly on a test set that differs from the training images",
-    INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute mass that lies on the background",
+    INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute values that lies on the background",
     LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
     "background/rfs": "relative sensitivity to noise on the object; -1 where only the background decides, 1 where the "
     "object does",
@@ -52,6 +52,17 @@ MEANINGS = {
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
     "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }
+TITLES = {
+    "accuracy": "Accuracy and calibration",
+    "background": "Object and background",
+    "shift": "Other test sets",
+    "attribution": "How good its maps are",
+    "ood": "Images of no class",
+    "adversarial": "Under attack",
+    "images": "Galleries and mean maps",
+    "other": "Other metrics",
+}
+"""Category of the evaluations -> heading, in the order of the page."""
 
 
 def key_metrics(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[str]:
@@ -85,3 +96,22 @@ def finite_rows(rows: Sequence[TrialRow]) -> list[TrialRow]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def category_of_metric(metric: str) -> str:
+    """Return the category of the evaluation that reports `metric`, or else what its name begins with."""
+    reported = (
+        spec.category
+        for spec in EVALUATIONS.values()
+        if any(fnmatchcase(metric, pattern) for pattern in spec.directions)
+    )
+    return next(reported, _known(metric.partition("/")[0]))
+
+
+def category_of_evaluation(evaluation: str) -> str:
+    """Return the category of the evaluation of that name."""
+    return EVALUATIONS[evaluation].category if evaluation in EVALUATIONS else _known(evaluation.partition("-")[0])
+
+
+def _known(name: str) -> str:
+    return name if name in TITLES else "other"

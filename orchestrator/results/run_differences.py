@@ -6,7 +6,7 @@ from typing import Literal
 
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.formatting import SMALLEST_SHOWN
-from orchestrator.results.pairing import PairedDifference, paired_difference
+from orchestrator.results.intervals import PairedDifference, paired_difference
 from trainables.evaluations import direction
 
 Samples = Mapping[str, Mapping[str, float]]
@@ -22,11 +22,11 @@ class RunDifference:
     against: str
     difference: float
     paired: PairedDifference | None
-    """Where both have this metric by image, of the same images; of explanations, of those both predict right."""
+    """Over the images for which both have a value; for explanations, over those that both predict right."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
-        """Better or worse, by the paired difference where there is one; empty if that may be zero or is too small."""
+        """Better or worse, by the paired difference where there is one; empty where that may be zero."""
         if self.paired is None:
             return verdict(self.difference, self.better)
         return "" if self.paired.holds_zero else verdict(self.paired.mean, self.better)
@@ -40,7 +40,7 @@ def verdict(difference: float | None, better: str | None) -> Literal["better", "
 
 
 def shared_metrics(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """Return the metrics of which two runs or more have a value, or the only run; in the order of their names."""
+    """Return the metrics that two runs or more have, or the only run has, by name."""
     counts: dict[str, int] = {}
     for run in runs:
         for metric, value in run.metrics.items():
@@ -79,5 +79,5 @@ def _difference(
 
 
 def _same_images(run: EvaluatedRun, first: EvaluatedRun) -> bool:
-    """Return whether ids stand for the same images in both; runs that do not say what they saw are believed."""
+    """Return whether ids mean the same images in both; two runs without a digest count as equal."""
     return run.data.get("val_digest") == first.data.get("val_digest")

@@ -10,12 +10,13 @@ class Difference(TypedDict):
     low: float | None
     high: float | None
     covers: str | None
+    """What the interval covers, as `SeedDifference` has it; `covers` reads what earlier versions wrote."""
     num_seeds: int
     num_pictures: int | None
     is_apart_from_zero: bool
 
 
-class Figure(TypedDict):
+class ArmMetric(TypedDict):
     """A metric of an arm."""
 
     mean: float | None
@@ -28,7 +29,7 @@ class Figure(TypedDict):
 
 
 class TrialOfArm(TypedDict):
-    """One trial, and why it does not count where it has not completed."""
+    """One trial; `error` says why one that failed does not count."""
 
     trial_id: str
     seed: int
@@ -42,13 +43,13 @@ class ArmResult(TypedDict):
 
     arm: str
     num_seeds: int
-    """Trials that completed, which are those that count."""
+    """Completed trials; no other trial counts."""
     train_s: float | None
     """Mean over the seeds of the time spent in training steps."""
     changes: dict[str, list[Any]]
-    """Config field -> what the arm has, and what the reference arm has."""
+    """Config field -> the value in the arm, and that in the reference arm."""
     trials: list[TrialOfArm]
-    figures: dict[str, Figure]
+    figures: dict[str, ArmMetric]
 
 
 class Metric(TypedDict):
@@ -70,4 +71,9 @@ class StudyDocument(TypedDict):
     arms: list[ArmResult]
     budget: str
     warnings: list[str]
-    """What keeps figures from being compared, and which trials are missing."""
+    """What makes metrics incomparable, and which trials are missing."""
+
+
+def covers(difference: Difference) -> str | None:
+    """Return what the interval covers; earlier versions wrote `pictures` for images."""
+    return None if difference["covers"] is None else difference["covers"].replace("pictures", "images")

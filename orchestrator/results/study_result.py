@@ -12,15 +12,32 @@ from orchestrator.files.study import Study
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.comparability import warnings
 from orchestrator.results.evaluated import EvaluatedRun, read_run
-from orchestrator.results.seed_interval import SeedDifference, difference_of_images, difference_of_values
-from orchestrator.results.study_budget import budget_sentence, changes, settings
-from orchestrator.results.study_document import ArmResult, Difference, Figure, Metric, StudyDocument, TrialOfArm
+from orchestrator.results.formatting import format_setting
+from orchestrator.results.intervals import SeedDifference, difference_of_images, difference_of_values
+from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, Metric, StudyDocument, TrialOfArm
 from orchestrator.results.trial_rows import TrialRow, row_of
 from trainables.evaluations import direction
 
 COMPLETED = "completed"
+ENDED = {"failed": "failed", "stopped": "was stopped", "unfinished": "is unfinished"}
+"""Status of a trial that does not count -> verb of the sentence that says so."""
 MEAN_TOLERANCE = 1e-5
-"""How far float32 may bring a figure from the mean of its images' values."""
+"""How far float32 rounding may move a metric from the mean of its images' values."""
+VIEWS = "views of an image in a step"
+BUDGET = ("training.", "optim.", "data.", "objective.cutmix", "objective.background_noise", "model.weights", VIEWS)
+"""Beginnings of the fields that set how long an arm trains, on what, and how its images are changed."""
+STATED = (
+    "training.epochs",
+    "training.batch_size",
+    "optim.kind",
+    "optim.learning_rate",
+    "data.augmentation.crop_scale_min",
+    "data.augmentation.flip",
+    VIEWS,
+)
+"""Fields that are stated even where they are the same in all arms."""
+Changes = dict[str, tuple[Any, Any]]
+"""Field -> value in the arm and in the reference arm; None where an arm has no such field."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +54,12 @@ class Trial:
         return self.row["status"] == COMPLETED
 
     def value(self, metric: str) -> float | None:
-        """Return a finite figure of a completed trial, or None."""
+        """Return the finite value of a completed trial, or None."""
         found = self.row["metrics"].get(metric) if self.is_complete else None
         return found if found is not None and math.isfinite(found) else None
 
     def images(self, metric: str) -> dict[str, float]:
-        """Return the values by image of which the figure is the mean; none where it is no mean of them."""
+        """Return the values by image whose mean is the metric; empty where the metric is no mean of them."""
         mean, every = self.value(metric), self._all_images.get(metric)
         if mean is None or not every or not math.isclose(mean, statistics.fmean(every), abs_tol=MEAN_TOLERANCE):
             return {}
@@ -52,8 +69,8 @@ class Trial:
     def _all_images(self) -> dict[str, list[float]]:
         return {
             metric: [value for value in by_image.values() if value is not None]
-            for part in self.run.parts.values()
-            for metric, by_image in part.samples.items()
+            for evaluation in self.run.evaluations.values()
+            for metric, by_image in evaluation.samples.items()
         }
 
     @cached_property
@@ -87,7 +104,7 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
 
 
 def better(metric: str) -> str | None:
-    """Return whether more or less of a metric is better; None where neither is."""
+    """Return whether a higher or a lower value is better; None where neither is."""
     return "max" if metric == "train/accuracy" else direction(metric)
 
 
@@ -102,7 +119,7 @@ def _read(sweep: SweepFolder, trial_id: str) -> Trial:
 
 
 def _shown(study: Study, trials: Trials) -> list[str]:
-    """Return the study's metrics in their order, each pattern as the metrics that some trial has."""
+    """Return the study's metrics in order, each pattern replaced by the metrics of some trial that match it."""
     known = sorted({name for trial in trials.values() for name in trial.row["metrics"]})
     found = [
         name
@@ -133,16 +150,16 @@ def _arm(
             )
             for seed, trial in zip(study.seeds, own, strict=True)
         ],
-        figures={metric: _figure(study, arm, trials, metric) for metric in metrics},
+        figures={metric: _metric(study, arm, trials, metric) for metric in metrics},
     )
 
 
-def _figure(study: Study, arm: str, trials: Trials, metric: str) -> Figure:
+def _metric(study: Study, arm: str, trials: Trials, metric: str) -> ArmMetric:
     known = {seed: trials[arm, seed].value(metric) for seed in study.seeds}
     by_seed = {str(seed): value for seed, value in known.items() if value is not None}
     values = list(by_seed.values())
     difference = None if arm == study.compared_with else _difference(study, arm, trials, metric)
-    return Figure(
+    return ArmMetric(
         mean=statistics.fmean(values) if values else None,
         std=statistics.stdev(values) if len(values) > 1 else None,
         num_seeds=len(values),
@@ -201,17 +218,56 @@ def _missing(study: Study, trials: Trials) -> list[str]:
     """Return a sentence for each trial that does not count."""
     left_out = [trial for trial in trials.values() if not trial.is_complete]
     found = [
-        f"{trial.row['trial_id']} is {trial.row['status']} after epoch {trial.row['epoch']}"
+        f"{trial.row['trial_id']} {ENDED[trial.row['status']]} after epoch {trial.row['epoch']}"
         f"{f' ({trial.error})' if trial.error else ''} and does not count."
         for trial in left_out
     ]
     if left_out and all(not trials[study.compared_with, seed].is_complete for seed in study.seeds):
-        found.append(f"No trial of {study.compared_with} has completed: there is nothing to compare the others with.")
+        found.append(f"No trial of {study.compared_with} has completed, so nothing can be compared.")
     return found
 
 
 def _incomparable(study: Study, trials: Trials) -> list[str]:
-    """Return once what keeps the figures of trials of the same seed from being compared."""
+    """Return each reason once why metrics of trials of the same seed do not compare."""
     arms = [study.compared_with, *(arm for arm in study.arms if arm != study.compared_with)]
     by_seed = [[trials[arm, seed].run for arm in arms if trials[arm, seed].is_complete] for seed in study.seeds]
     return list(dict.fromkeys(sentence for runs in by_seed for sentence in warnings(runs)))
+
+
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's config by dotted field, and how many views of each image a step uses."""
+    return {**config, VIEWS: 2 if config["objective.kind"] == "supcon" else 1}
+
+
+def changes(arm: Mapping[str, Any], reference: Mapping[str, Any]) -> Changes:
+    """Return the settings of an arm that differ from those of the reference arm, at the same seed."""
+    return {
+        field: (arm.get(field), reference.get(field))
+        for field in dict.fromkeys([*reference, *arm])
+        if _differ(field, arm, reference)
+    }
+
+
+def _differ(field: str, arm: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
+    """A setting that is switched off, such as a weight of 0, equals a missing one."""
+    if field in arm and field in reference:
+        return bool(arm[field] != reference[field])
+    return bool(arm.get(field) or reference.get(field))
+
+
+def budget_sentence(settings_of: Mapping[str, Mapping[str, Any]], reference: str) -> str:
+    """Say which budget and augmentation the arms share, and where an arm differs from the reference arm."""
+    expected = settings_of[reference]
+    stated = ", ".join(f"{field} {format_setting(expected[field])}" for field in STATED if field in expected)
+    different = [
+        f"{arm} has {', '.join(_change(field, *pair) for field, pair in found.items())}"
+        for arm, own in settings_of.items()
+        if (found := {key: pair for key, pair in changes(own, expected).items() if key.startswith(BUDGET)})
+    ]
+    if not different:
+        return f"Budget and augmentation are the same in every arm: {stated}."
+    return f"Budget and augmentation are not the same in every arm. {reference} has {stated}; {'; '.join(different)}."
+
+
+def _change(field: str, own: Any, expected: Any) -> str:
+    return f"{field} {format_setting(own)} (not {format_setting(expected)})"

@@ -1,7 +1,7 @@
-"""What came out of a sweep, read from its folder: rows, ranking and Pareto front."""
+"""The results of a sweep, read from its folder: rows, ranking, Pareto front, and which settings vary."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
@@ -92,10 +92,28 @@ def _dominates(other: list[float], point: list[float]) -> bool:
     return other != point and all(a >= b for a, b in zip(other, point, strict=True))
 
 
-def varied(rows: Sequence[TrialRow]) -> list[str]:
-    """Return the config fields in which the rows differ, in the config's order."""
+def varied(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the config fields in which the rows differ, in the config's order, each with the fields that come with it.
+
+    A field that some rows lack and that has one value in the others comes with the first varied field of its section:
+    `objective.temperature` with `objective.kind`.
+    """
     fields = dict.fromkeys(field for row in rows for field in row["config"])
-    return [field for field in fields if len({repr(row["config"].get(field)) for row in rows}) > 1]
+    values = {field: {repr(row["config"].get(field)) for row in rows} for field in fields}
+    several = [field for field in fields if len(values[field] - {repr(None)}) > 1]
+    leaders = {_section(field): field for field in reversed(several)}
+    found: dict[str, list[str]] = {}
+    for field in (field for field in fields if len(values[field]) > 1):
+        leader = field if field in several else leaders.setdefault(_section(field), field)
+        found.setdefault(leader, [])
+        if leader != field:
+            found[leader].append(field)
+    return {field: found[field] for field in fields if field in found}
+
+
+def _section(field: str) -> str:
+    """Return the section of a field; a field outside all sections is its own."""
+    return field.rpartition(".")[0] or field
 
 
 def summary(

@@ -1,14 +1,11 @@
 """Charts and images of evaluations hold what the parts hold, each beside its like."""
 
-import base64
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.reports.evaluation_charts import charts, images
-from orchestrator.reports.line_styles import line_styles
-from orchestrator.reports.theme import LIGHT
+from orchestrator.reports.evaluation_charts import charts
+from orchestrator.reports.plot_style import LIGHT, line_styles
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
@@ -75,34 +72,3 @@ def test_names_are_escaped(sweep: Builder) -> None:
     figure = found_charts(sweep)["attribution"][0].drawings[0].figure
     texts = [figure.layout.title.text, figure.layout.xaxis.title.text, figure.data[0].hovertext[0]]
     assert all("&lt;a href=x&gt;" in text and "<a" not in text for text in texts)
-
-
-def test_images_of_one_name_stand_beside_each_other(sweep: Builder) -> None:
-    sweep.part("a", "gallery", images={"cat": "red", "own": "green"})
-    sweep.part("b", "gallery", images={"cat": "blue"})
-    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
-    (row,) = shown.rows
-    expected = [sweep.folder.trial(trial).path / "evaluation/gallery/cat.png" for trial in "ab"]
-    assert row.image == "cat"
-    assert row.uris == tuple(map(uri, expected))
-    assert shown.num_left_out == 1
-
-
-def test_images_that_no_two_share_are_all_shown(sweep: Builder) -> None:
-    sweep.part("a", "gallery", images={"cat": "red"})
-    sweep.part("b", "gallery", images={"dog": "blue"})
-    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
-    assert [(row.image, [found is None for found in row.uris]) for row in shown.rows] == [
-        ("cat", [False, True]),
-        ("dog", [True, False]),
-    ]
-
-
-def test_the_most_images_of_a_part(sweep: Builder) -> None:
-    sweep.part("a", "gallery", images={f"{number:02d}": "red" for number in range(11)})
-    ((shown,),) = images([sweep.run("a"), sweep.run("b")]).values()
-    assert (len(shown.rows), shown.num_left_out) == (8, 3)
-
-
-def uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

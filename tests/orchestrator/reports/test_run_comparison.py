@@ -49,7 +49,7 @@ def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
         "objective.background_weight–0.25",  # noqa: RUF001
         "Object and background",
         "−0.500 (−0.500 to −0.500)10 images",  # noqa: RUF001
-        "How each part was measured",
+        "Settings of each evaluation",
         "num_empty",
         "campaign compare",
     ):
@@ -74,7 +74,7 @@ def test_what_does_not_compare_is_a_warning(sweep: Builder, read: Callable[..., 
         sweep.part(trial, "pgd", settings={"seed": seed})
     page = read("a", "b")
     assert page.attributes("p", "class").count("warning") == 1
-    assert "seed is 0 in first/a and 1 in first/b: the figures of pgd do not compare." in page.text
+    assert "seed is 0 in first/a and 1 in first/b: the metrics of pgd do not compare." in page.text
 
 
 def test_quick_runs_are_compared_and_told_of_the_full_suite(sweep: Builder, read: Callable[..., Page]) -> None:
@@ -92,11 +92,11 @@ def test_a_run_that_was_stopped_has_the_figures_of_its_last_epoch(sweep: Builder
     assert run.metrics == {"val/accuracy": 0.2}
 
 
-def test_runs_without_a_figure_in_common(sweep: Builder, read: Callable[..., Page]) -> None:
+def test_runs_without_a_metric_in_common(sweep: Builder, read: Callable[..., Page]) -> None:
     sweep.trial("a", CROSS_ENTROPY, None, epochs=0)
     sweep.trial("b", CROSS_ENTROPY, {"val/accuracy": 0.5})
     page = read("a", "b")
-    assert "The runs have no figure in common." in page.text
+    assert "The runs have no metric in common." in page.text
     assert "the runs have the same config" in page.text
 
 

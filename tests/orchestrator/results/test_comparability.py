@@ -38,14 +38,14 @@ def test_other_images_are_said(sweep: Builder) -> None:
     describe_data(sweep, "a")
     describe_data(sweep, "b", val_digest="bb")
     assert warnings(pair(sweep)) == [
-        "The validation images have the digest bb in first/b and aa in first/a: their figures are of different images."
+        "The validation images have the digest bb in first/b and aa in first/a: their metrics are of different images."
     ]
 
 
 def test_other_classes_are_said(sweep: Builder) -> None:
     describe_data(sweep, "a")
     describe_data(sweep, "b", class_names=["cat"], val_digest="bb")
-    assert warnings(pair(sweep)) == ["first/b tells other classes apart than first/a: their figures do not compare."]
+    assert warnings(pair(sweep)) == ["first/b has other classes than first/a: their metrics do not compare."]
 
 
 def test_data_that_nobody_described_are_not_doubted(sweep: Builder) -> None:
@@ -53,12 +53,12 @@ def test_data_that_nobody_described_are_not_doubted(sweep: Builder) -> None:
     assert warnings(pair(sweep)) == []
 
 
-def test_parts_with_the_same_difference_share_a_sentence(sweep: Builder) -> None:
+def test_evaluations_with_the_same_difference_share_a_sentence(sweep: Builder) -> None:
     for trial, seed in (("a", 0), ("b", 1)):
         for part in ("fgsm", "pgd"):
             sweep.part(trial, part, settings={"seed": seed, "num_pictures": 200})
     assert warnings(pair(sweep)) == [
-        "seed is 0 in first/a and 1 in first/b: the figures of fgsm and pgd do not compare."
+        "seed is 0 in first/a and 1 in first/b: the metrics of fgsm and pgd do not compare."
     ]
 
 
@@ -86,17 +86,17 @@ def test_what_was_found_is_no_choice(sweep: Builder) -> None:
     assert choices({"num_empty_maps": 3, "seed": 1, "clean_accuracy": 0.5}) == {"seed": 1}
 
 
-def test_a_part_that_one_lacks_is_no_difference_but_a_hint(sweep: Builder) -> None:
+def test_an_evaluation_that_one_lacks_is_no_difference_but_a_hint(sweep: Builder) -> None:
     sweep.part("a", "pgd", settings={"seed": 0})
     sweep.part("a", "accuracy")
     sweep.part("b", "accuracy")
     assert warnings(pair(sweep)) == []
     assert how_to_evaluate(pair(sweep)) == [
-        "first/b has not been evaluated in pgd: campaign evaluate first/b --suite full"
+        "first/b has no results of pgd. To add them: campaign evaluate first/b --suite full"
     ]
 
 
-def test_quick_evaluations_are_told_of_the_full_suite(sweep: Builder) -> None:
+def test_quick_evaluations_are_pointed_to_the_full_suite(sweep: Builder) -> None:
     sweep.part("a", "accuracy")
     (hint,) = how_to_evaluate(pair(sweep))
     assert hint.endswith("campaign evaluate first/a first/b --suite full")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.results.pairing import PairedDifference
+from orchestrator.results.intervals import PairedDifference
 from orchestrator.results.run_differences import RunDifference, run_differences, shared_metrics, verdict
 
 Builder = Any

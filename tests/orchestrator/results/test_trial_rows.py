@@ -62,8 +62,8 @@ def test_metric_that_was_never_measured_ranks_nothing() -> None:
     assert ranked([make("a", 0.1)], [SweepGoal(metric="accurcy", direction="max")]) == []
 
 
-def test_front_holds_what_nothing_else_beats() -> None:
-    # a and b trade; c is beaten by a in both, d by b in one goal and equal in the other
+def test_front_holds_what_no_other_trial_dominates() -> None:
+    # a and b trade; c is dominated by a in both, d by b in one goal and equal in the other
     rows = [make("a", 0.9, 0.5), make("b", 0.7, 0.2), make("c", 0.8, 0.6), make("d", 0.7, 0.3)]
     assert ids(pareto_front(rows, [MAX, MIN])) == "ab"
     assert ids(ranked(rows, [MAX, MIN])) == "abcd"
@@ -93,8 +93,33 @@ def test_varied_fields_come_in_the_configs_order() -> None:
     rows = [make("a", 1), make("b", 1)]
     rows[0]["config"] = {"seed": 0, "z": 1, "a": True, "same": None}
     rows[1]["config"] = {"seed": 1, "z": 1, "a": 1, "same": None, "extra": 2}
-    assert varied(rows) == ["seed", "a", "extra"]
-    assert varied(rows[:1]) == varied([]) == []
+    assert varied(rows) == {"seed": [], "a": [], "extra": []}
+    assert varied(rows[:1]) == varied([]) == {}
+
+
+def of_configs(*configs: dict[str, Any]) -> dict[str, list[str]]:
+    return varied([{"config": config} for config in configs])
+
+
+def test_fields_that_differ_in_their_order() -> None:
+    assert list(of_configs({"a.x": 1, "a.y": 2, "b": 3}, {"a.x": 1, "a.y": 5, "b": 4})) == ["a.y", "b"]
+
+
+def test_a_section_that_only_some_have_is_represented_by_what_varies_in_it() -> None:
+    weight, scale = "loss.extra.weight", "loss.extra.scale"
+    configs = [{"loss.kind": "plain"}, *({"loss.kind": "plain", scale: 10, weight: value} for value in (1.0, 3.0))]
+    assert of_configs(*configs) == {weight: [scale]}
+
+
+def test_a_section_of_which_nothing_varies_is_represented_by_its_first_field() -> None:
+    weight, scale = "loss.extra.weight", "loss.extra.scale"
+    assert of_configs({"loss.kind": "plain"}, {"loss.kind": "plain", weight: 1.0, scale: 10}) == {weight: [scale]}
+
+
+def test_fields_of_another_kind_come_with_the_kind() -> None:
+    assert of_configs({"loss.kind": "plain"}, {"loss.kind": "other", "loss.weight": 1.0}) == {
+        "loss.kind": ["loss.weight"]
+    }
 
 
 def test_row_joins_the_last_epoch_with_the_evaluation(make_sweep: Callable[..., Any]) -> None:

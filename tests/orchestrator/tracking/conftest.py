@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.reports.curves_page import charts_page
+from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, resolve_store
 from trainables.config import ExperimentConfig, config_hash, to_yaml
 

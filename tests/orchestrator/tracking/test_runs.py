@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.reports.curves_page import charts_page
+from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import RunIdentity, Store, TrialRun, find_identity, find_sweep
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.

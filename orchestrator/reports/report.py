@@ -7,16 +7,22 @@ from typing import Any
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.reports.comparison import Comparison, caveats, compare, differences, role, sentence
-from orchestrator.reports.evaluation_section import EvaluationSection, evaluation_section
-from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure, with_metrics
-from orchestrator.reports.front_table import front_table
-from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
+from orchestrator.reports.images import last_panels, side_by_side
 from orchestrator.reports.leaderboard import leaderboard
-from orchestrator.reports.panels import image_rows
+from orchestrator.reports.pareto_front import (
+    NOT_DOMINATED,
+    explanation,
+    front_table,
+    goal_pairs,
+    goal_panels,
+    has_panels,
+)
 from orchestrator.reports.provenance_section import base_yaml, facts, provenance
 from orchestrator.reports.rendering import Drawing, render
+from orchestrator.reports.run_comparison import EvaluationSection, evaluation_section
 from orchestrator.reports.study_table import StudyTable, study_table
+from orchestrator.reports.sweep_charts import curves_figure, tradeoff_figure, weight_figure, with_metrics
+from orchestrator.results.best_trials import Comparison, caveats, compare, differences, role, sentence
 from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
@@ -55,7 +61,7 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
         **_front(config.goals, rows),
         **_tradeoff(config.goals, rows, comparison),
         **_curves(sweep, config.goals, rows, comparison),
-        images=image_rows([sweep.trial(row["trial_id"]) for row in comparison.pair]),
+        images=side_by_side([last_panels(sweep.trial(row["trial_id"]).path) for row in comparison.pair]),
         evaluations=_evaluations(sweep, comparison),
         board=leaderboard(rows, config.goals),
         errors=_errors(sweep, rows),
@@ -84,20 +90,21 @@ def _headline(config: SweepConfig, rows: Sequence[TrialRow], comparison: Compari
             for row in comparison.pair
         ],
         "front": [describe(row) for row in front],
+        "not_dominated": NOT_DOMINATED,
     }
 
 
 def _evaluations(sweep: SweepFolder, comparison: Comparison) -> EvaluationSection | None:
-    """Return the evaluations of the compared trials, with differences from the other one; None without any part."""
+    """Return the evaluations of the compared trials, with differences from the other one; None without any."""
     pair = comparison.pair[::-1]
     runs = [read_run(sweep.trial(row["trial_id"]), f"{sweep.path.name}/{row['trial_id']}") for row in pair]
-    if not any(run.parts for run in runs):
+    if not any(run.evaluations for run in runs):
         return None
     return evaluation_section(runs, [role(row, comparison).capitalize() for row in pair])
 
 
 def _study(sweep: SweepFolder) -> StudyTable | None:
-    """Return the table of the study that the sweep runs; None where it runs none, or none has ended yet."""
+    """Return the table of the study that the sweep runs; None where there is no result."""
     document: StudyDocument | None = read_json(sweep.result_path)
     return study_table(document) if document else None
 
@@ -147,7 +154,7 @@ def _is_in_panels(goals: Sequence[SweepGoal], metric: str) -> bool:
 
 
 def _tradeoff_metric(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> str | None:
-    """Return what to set against the influence share: the first other goal, or an accuracy, shifted if there is."""
+    """Return the metric to draw over the influence share: the first other goal, or else an accuracy."""
     others = [goal.metric for goal in goals if goal.metric != INFLUENCE_SHARE]
     return next(iter([*others, *reversed(accuracies(rows))]), None)
 

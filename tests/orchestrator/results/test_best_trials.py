@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.comparison import caveats, compare, differences, sentence
+from orchestrator.results.best_trials import caveats, compare, differences, sentence
 from orchestrator.results.trial_rows import TrialRow
 
 SHARE = "background/influence_share"
@@ -44,11 +44,15 @@ def test_equal_to_three_decimals_is_no_difference() -> None:
 
 
 def test_no_cross_entropy_trial() -> None:
-    assert said(row("b", 0.6, 0.25, 0.3)).endswith("; no plain cross-entropy trial has completed to compare it with.")
+    assert said(row("b", 0.6, 0.25, 0.3)).endswith(
+        ". No plain cross-entropy trial has completed, so there is nothing to compare it with."
+    )
 
 
 def test_only_cross_entropy_trials() -> None:
-    assert said(row("a", 0.6, 0.25)).endswith("; no contrastive trial has completed to compare it with.")
+    assert said(row("a", 0.6, 0.25)).endswith(
+        ". No contrastive trial has completed, so there is nothing to compare it with."
+    )
 
 
 def test_no_trial_at_all() -> None:
@@ -106,10 +110,10 @@ def test_cross_entropy_trained_on_masks_is_not_the_reference() -> None:
     assert compare([masked], GOALS).cross_entropy is None
 
 
-def test_reference_that_wins_is_set_beside_the_best_of_all_other_objectives() -> None:
+def test_reference_that_wins_is_compared_with_the_best_of_all_other_objectives() -> None:
     comparison = compare([row("a", 0.9, 0.75), row("b", 0.8, 0.25, **KL), row("c", 0.7, 0.5, 0.3)], GOALS)
     assert "against 0.800 of the best cross-entropy + KL trial, b (cross-entropy + KL 1)" in sentence(comparison, GOALS)
-    assert "the best of the 2 among them whose objective is another than plain" in caveats(comparison)[0]
+    assert "the best of the 2 among them whose objective is not plain" in caveats(comparison)[0]
 
 
 @pytest.mark.parametrize(
@@ -118,21 +122,21 @@ def test_reference_that_wins_is_set_beside_the_best_of_all_other_objectives() ->
         (row("b", 0.9, 0.5, **NOISE), "The objectives differ in noise 0.5."),
         (
             row("b", 0.9, 0.5, **KL, **NOISE),
-            "The objectives differ in KL 1 and noise 0.5; which of these makes the difference, the comparison does not "
-            "tell.",
+            "The objectives differ in KL 1 and noise 0.5; the comparison does not show which of these makes the "
+            "difference.",
         ),
         (
             row("b", 0.9, 0.5, 0.3, **KL),
-            "The objectives differ in the loss (contrastive against cross-entropy) and KL 1; which of these makes the "
-            "difference, the comparison does not tell.",
+            "The objectives differ in the loss (contrastive against cross-entropy) and KL 1; the comparison does not "
+            "show which of these makes the difference.",
         ),
     ],
 )
-def test_caveats_name_the_parts_that_differ(other: TrialRow, said: str) -> None:
+def test_caveats_name_the_regularisers_that_differ(other: TrialRow, said: str) -> None:
     assert caveats(compare([row("a", 0.6, 0.25), other], GOALS))[1:] == [said]
 
 
-def test_losses_without_parts_need_no_caveat_on_them() -> None:
+def test_losses_without_regularisers_need_no_caveat_on_them() -> None:
     assert len(caveats(compare([row("a", 0.6, 0.25), row("b", 0.9, 0.5, 0.3)], GOALS))) == 1
 
 

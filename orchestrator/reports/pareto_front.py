@@ -1,28 +1,30 @@
-"""The Pareto front over three goals or more, in a panel for every two of them."""
+"""The Pareto front: a panel for every two goals, and a table of its trials."""
 
 import html
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.objective_marks import objective_marks
-from orchestrator.reports.plot_area import AXIS, plot_area
-from orchestrator.reports.sweep_plots import IN_ONE_PLOT
-from orchestrator.reports.theme import LIGHT
+from orchestrator.reports.plot_style import AXIS, LIGHT, objective_marks, plot_area
 from orchestrator.results.formatting import describe_objective, format_metric, listing
-from orchestrator.results.trial_rows import TrialRow, pareto_front, ranked
+from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, scores
 
+IN_ONE_PLOT = 2
+"""Goals that one plot can draw against each other."""
 MAX_GOALS = 4
 COLUMNS = 3
 PANEL_HEIGHT = 330
 LEGEND_HEIGHT = 90
-BEATEN = {"size": 8, "color": LIGHT["faint"], "line": {"color": LIGHT["paper"], "width": 1}}
+DOMINATED = {"size": 8, "color": LIGHT["faint"], "line": {"color": LIGHT["paper"], "width": 1}}
 ON_FRONT = {"size": 12, "color": LIGHT["accent"], "line": {"color": LIGHT["ink"], "width": 1.5}}
 IN_LEGEND = {"size": 9, "color": LIGHT["muted"]}
 DIRECTIONS = {"max": "higher is better", "min": "lower is better"}
+NOT_DOMINATED = "no other trial is at least as good in every goal and better in one"
+"""What makes a trial one of the front."""
 
 
 def has_panels(goals: Sequence[SweepGoal]) -> bool:
@@ -39,10 +41,10 @@ def explanation(goals: Sequence[SweepGoal]) -> str:
     """Say how to read the panels."""
     left_out = [goal.metric for goal in goals[MAX_GOALS:]]
     return (
-        "Each mark is a completed trial, its shape the objective. Large, ringed marks are the Pareto front over "
-        f"all {len(goals)} goals: no other trial is at least as good in every goal and better in one. A trial of the "
-        "front may look beaten in one panel because it wins in another goal. Small, faint marks are beaten. Point at a "
-        f"mark for its figures.{f' Goals counted but not drawn: {listing(left_out)}.' if left_out else ''}"
+        "Each mark is a completed trial; its shape is the objective. Large, ringed marks are the Pareto front over "
+        f"all {len(goals)} goals: {NOT_DOMINATED}. Small, faint marks are dominated. A trial of the front may look "
+        "dominated in one panel because it wins in another goal. Point at a mark to read its values."
+        f"{f' Goals that count but are not drawn: {listing(left_out)}.' if left_out else ''}"
     )
 
 
@@ -77,7 +79,7 @@ def _traces(
 ) -> Iterator[go.Scatter]:
     """Yield the marks of a panel; those on the front come last, and so lie above the others."""
     across, upwards = pair
-    for is_front, look in ((False, BEATEN), (True, ON_FRONT)):
+    for is_front, style in ((False, DOMINATED), (True, ON_FRONT)):
         for mark in objective_marks(shown):
             rows = [row for row in mark.rows if (row["trial_id"] in front) == is_front]
             if rows:
@@ -85,15 +87,58 @@ def _traces(
                     x=[row["metrics"][across.metric] for row in rows],
                     y=[row["metrics"][upwards.metric] for row in rows],
                     mode="markers",
-                    name="Pareto front" if is_front else "beaten",
+                    name="Pareto front" if is_front else "dominated",
                     legendgroup=mark.name,
                     showlegend=False,
-                    marker={**look, "symbol": mark.symbol},
+                    marker={**style, "symbol": mark.symbol},
                     hovertext=[_hover(row, goals) for row in rows],
                     hoverinfo="text",
                 )
 
 
 def _hover(row: TrialRow, goals: Sequence[SweepGoal]) -> str:
-    figures = [f"{goal.metric}: {format_metric(row['metrics'][goal.metric])}" for goal in goals]
-    return "<br>".join(html.escape(line) for line in [row["trial_id"], describe_objective(row), *figures])
+    values = [f"{goal.metric}: {format_metric(row['metrics'][goal.metric])}" for goal in goals]
+    return "<br>".join(html.escape(line) for line in [row["trial_id"], describe_objective(row), *values])
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A goal's value, and whether no trial on the front has a better one."""
+
+    text: str
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrontLine:
+    """A trial on the front."""
+
+    trial_id: str
+    objective: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontTable:
+    """The trials on the front, best by the first goal first."""
+
+    heads: tuple[tuple[str, str], ...]
+    """Each goal's metric, and its direction in words."""
+    lines: tuple[FrontLine, ...]
+
+
+def front_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> FrontTable:
+    """Return the completed trials on the front over all goals."""
+    front = best(rows, goals)
+    return FrontTable(
+        heads=tuple((goal.metric, DIRECTIONS[goal.direction]) for goal in goals),
+        lines=tuple(
+            FrontLine(row["trial_id"], describe_objective(row), tuple(_value(row, goal, front) for goal in goals))
+            for row in front
+        ),
+    )
+
+
+def _value(row: TrialRow, goal: SweepGoal, front: Sequence[TrialRow]) -> Value:
+    is_best = scores(row, [goal]) == max(scores(other, [goal]) for other in front)
+    return Value(format_metric(row["metrics"][goal.metric]), is_best)

@@ -3,8 +3,7 @@
 import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.front_table import Value, front_table
-from orchestrator.reports.goal_panels import explanation, goal_pairs, goal_panels, has_panels
+from orchestrator.reports.pareto_front import Value, explanation, front_table, goal_pairs, goal_panels, has_panels
 from orchestrator.results.trial_rows import TrialRow
 
 UP, DOWN, ELSEWHERE = "val/accuracy", "background/influence_share", "shift/dogs-vs-cats/accuracy"
@@ -25,7 +24,7 @@ ROWS = [
     row("0003", 0.65, 0.85, 0.90, **{"objective.kind": "contrastive", "objective.background_weight": 1.0}),
     row("0004", 0.99, 0.01, None),
 ]
-"""0003 is on the front by its third goal alone, 0000 is beaten by 0001 in all, and 0004 lacks a goal."""
+"""0003 is on the front by its third goal alone, 0000 is dominated by 0001 in all, and 0004 lacks a goal."""
 
 
 def panel(index: int, name: str) -> set[tuple[float, float]]:
@@ -39,7 +38,7 @@ def test_every_pair_of_goals_has_a_panel_with_the_front_over_all() -> None:
     assert panel(1, "Pareto front") == {(0.50, 0.75), (0.30, 0.72), (0.85, 0.65)}
     assert panel(2, "Pareto front") == {(0.62, 0.75), (0.58, 0.72), (0.90, 0.65)}
     assert panel(3, "Pareto front") == {(0.62, 0.50), (0.58, 0.30), (0.90, 0.85)}
-    assert [panel(index, "beaten") for index in (1, 2, 3)] == [{(0.80, 0.70)}, {(0.60, 0.70)}, {(0.60, 0.80)}]
+    assert [panel(index, "dominated") for index in (1, 2, 3)] == [{(0.80, 0.70)}, {(0.60, 0.70)}, {(0.60, 0.80)}]
 
 
 def test_axes_say_which_way_is_better() -> None:
@@ -51,8 +50,8 @@ def test_axes_say_which_way_is_better() -> None:
 
 def test_front_stands_out_and_lies_above() -> None:
     marks = [trace for trace in goal_panels(ROWS, GOALS).data if trace.xaxis == "x" and not trace.showlegend]
-    drawn = [trace for trace in marks if trace.name in ("beaten", "Pareto front")]
-    assert [trace.name for trace in drawn] == ["beaten", "Pareto front", "Pareto front"]
+    drawn = [trace for trace in marks if trace.name in ("dominated", "Pareto front")]
+    assert [trace.name for trace in drawn] == ["dominated", "Pareto front", "Pareto front"]
     assert drawn[0].marker.size < drawn[1].marker.size
     assert drawn[0].marker.color != drawn[1].marker.color
 
@@ -76,8 +75,8 @@ def test_of_more_than_four_goals_the_first_four_are_drawn_and_all_count() -> Non
     rows[0]["metrics"] = dict.fromkeys("abcd", 0.1) | {"e": 1.0}
     rows[1]["metrics"] = dict.fromkeys("abcd", 0.2) | {"e": 0.0}
     names = {trace.name for trace in goal_panels(rows, goals).data}
-    assert "beaten" not in names
-    assert explanation(goals).endswith("Goals counted but not drawn: e.")
+    assert "dominated" not in names
+    assert explanation(goals).endswith("Goals that count but are not drawn: e.")
     assert "not drawn" not in explanation(goals[:4])
 
 

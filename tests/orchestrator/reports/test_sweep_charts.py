@@ -1,15 +1,13 @@
 """The figures hold the numbers of the trials, and nothing that a browser would read as markup."""
 
-import math
 from collections.abc import Sequence
 
 import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.axes import LogAxis
-from orchestrator.reports.comparison import compare
-from orchestrator.reports.figures import curves_figure, tradeoff_figure, weight_figure
-from orchestrator.reports.theme import LIGHT
+from orchestrator.reports.plot_style import LIGHT
+from orchestrator.reports.sweep_charts import curves_figure, tradeoff_figure, weight_figure
+from orchestrator.results.best_trials import compare
 from orchestrator.results.trial_rows import TrialRow
 
 SHARE = "background/influence_share"
@@ -100,25 +98,3 @@ def test_curves_draw_the_compared_trials_last_through_the_epochs_that_were_measu
     assert (figure.data[1].x, figure.data[1].y) == ((2, 4), (0.1, 0.3))
     assert figure.data[1].line.width > figure.data[0].line.width
     assert (figure.data[0].x, figure.data[0].mode) == ((2,), "lines+markers")
-
-
-@pytest.mark.parametrize(
-    ("values", "labels"),
-    [
-        ([0.01, 10], ["0.01", "0.1", "1", "10"]),
-        ([0.1, 1], ["0.1", "0.2", "0.5", "1"]),
-        ([0, 0.01, 1], ["0", "0.01", "0.1", "1"]),
-        ([0.3], ["0.3"]),
-        ([0], ["0", "1"]),
-        ([], ["1"]),
-    ],
-)
-def test_log_axis_ticks(values: list[float], labels: list[str]) -> None:
-    axis = LogAxis.of(values)
-    assert axis.tick_labels == labels
-    assert all(math.isfinite(position) for position in axis.tick_positions)
-    assert axis.padded_range[0] < axis.padded_range[1]
-
-
-def test_zero_lies_a_decade_below_the_smallest_weight() -> None:
-    assert LogAxis.of([0, 0.01, 1]).position(0) == pytest.approx(-3)

@@ -1,7 +1,4 @@
-"""The difference of two arms over seeds and images, and an interval of 95 % for it.
-
-S seeds, N images, R resamples, T quantiles.
-"""
+"""How far the difference of two networks, or of two arms of a study, may be chance: intervals of 95 %."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +8,53 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.results.pairing import COVERAGE, MIN_IMAGES, NUM_RESAMPLES, SEED
-
+MIN_IMAGES = 10
+"""With fewer images there is no interval."""
+NUM_RESAMPLES = 2000
+COVERAGE = 0.95
+SEED = 0
 Floats = NDArray[np.float64]
 Covers = Literal["seeds and images", "seeds", "images"]
-"""What was drawn at random and would be drawn anew by who does the study again."""
+"""What a repetition of the study would draw anew."""
 NUM_QUANTILES = 400
 SMALLEST_WIDTH = 1e-9
-"""Below it the seeds' differences are the same but for rounding, and tell nothing of their spread."""
+"""Narrower intervals come from rounding alone and say nothing about the spread over seeds."""
 LARGEST_DRAW = 10_000_000
 """Image indices that are drawn at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """A mean over images of one network's value minus another's, with an interval of 95 %."""
+
+    mean: float
+    low: float
+    high: float
+    num_pictures: int
+
+    @property
+    def holds_zero(self) -> bool:
+        return self.low <= 0 <= self.high
+
+
+def paired_difference(values: Mapping[str, float], others: Mapping[str, float]) -> PairedDifference | None:
+    """Return `mean_i(values_i - others_i)` over the images that have both; None below ten of them.
+
+    The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
+    """
+    shared = sorted(values.keys() & others.keys())
+    if len(shared) < MIN_IMAGES:
+        return None
+    difference_N = np.array([values[image] - others[image] for image in shared])
+    low, high = _interval(difference_N)
+    return PairedDifference(float(difference_N.mean()), low, high, len(shared))
+
+
+def _interval(difference_N: NDArray[np.float64]) -> tuple[float, float]:
+    generator, size = np.random.default_rng(SEED), len(difference_N)
+    means = [difference_N[generator.integers(size, size=size)].mean() for _ in range(NUM_RESAMPLES)]
+    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +65,14 @@ class SeedDifference:
     low: float | None
     high: float | None
     covers: Covers | None
-    """None where there is no interval: one seed tells nothing of others."""
+    """None where there is no interval, as for one seed."""
     num_seeds: int
     num_pictures: int | None
-    """Images that were resampled; None where the interval rests on the seeds' values alone."""
+    """Images that were resampled; None where the interval uses the seeds' values alone."""
 
     @property
     def is_apart_from_zero(self) -> bool:
-        """Whether the interval is on one side of zero; one without a width is of seeds that agree by chance."""
+        """Whether the interval has a width and lies on one side of zero."""
         if self.low is None or self.high is None or self.high - self.low < SMALLEST_WIDTH:
             return False
         return self.low > 0 or self.high < 0
@@ -49,8 +83,8 @@ def difference_of_values(differences: Sequence[float], *, covers: Covers) -> See
 
     `mean(d) ± t_(S-1) * sd(d) / sqrt(S)`, `t_(S-1)` the 97.5 % quantile.
 
-    Resampling the seeds would be no bootstrap to rely on: three values have ten resamples, whose means spread by a
-    factor of sqrt(2/3) too little and know nothing of the heavy tails of a standard deviation of three.
+    A bootstrap of the seeds would be too narrow: three values have ten resamples, whose means spread too little by a
+    factor of sqrt(2/3), without the heavy tails that an estimated standard deviation has.
 
     Args:
         differences: At least one.
@@ -69,17 +103,17 @@ def difference_of_images(
 ) -> SeedDifference | None:
     """Return the mean over seeds of the mean over images of d_sn; None where a seed has too few images.
 
-    Every seed was evaluated on the same images, so that both are drawn at random: the seeds that trained the
-    networks, and the images that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
+    Every seed was evaluated on the same images. Two things are random: the seeds that trained the networks, and the
+    images that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
 
     `mean_s d_s + t * sd_s(d_s) / sqrt(S) + (mean_s mean_n d_(s,n*) - mean_s d_s)`, `d_s = mean_n d_sn`:
 
     seeds by Student's t of S-1 degrees of freedom, images n* by the bootstrap (Efron 1979), one resample for all
     seeds as in Owen 2007, "The pigeonhole bootstrap", and both independent of each other as in the generalised
-    intervals of Weerahandi 1993. What a single prediction adds counts in both parts, so it is rather too wide.
+    intervals of Weerahandi 1993. Noise of single predictions counts in both terms, so the interval is rather too wide.
 
     Args:
-        by_seed: For each seed, by image, one arm's value minus the other's; an image may lack in some.
+        by_seed: For each seed, by image, one arm's value minus the other's; an image may be missing in some.
         num_resamples: Bootstrap samples of the images.
     """
     if min(map(len, by_seed), default=0) < MIN_IMAGES:
@@ -99,7 +133,7 @@ def difference_of_images(
 
 
 def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floats]:
-    """Yield parts of mean_R, the mean over seeds of each seed's mean over a resample of the images."""
+    """Yield chunks of mean_R, the mean over seeds of each seed's mean over a resample of the images."""
     generator, (_, num) = np.random.default_rng(SEED), difference_SN.shape
     known_SN = ~np.isnan(difference_SN)
     filled_NS, known_NS = np.where(known_SN, difference_SN, 0.0).T, known_SN.T.astype(np.float64)
@@ -109,7 +143,7 @@ def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floa
         drawn_RN = generator.integers(num, size=(rows, num)) + num * np.arange(rows)[:, None]
         count_RN = np.bincount(drawn_RN.ravel(), minlength=rows * num).reshape(rows, num).astype(np.float64)
         num_known_RS = count_RN @ known_NS
-        # A resample without any image that a seed has tells nothing of that seed, whose mean then stays.
+        # A resample may hold no image of a seed; the mean of that seed then stays.
         mean_RS = np.tile(np.nanmean(difference_SN, axis=1), (rows, 1))
         yield np.divide(count_RN @ filled_NS, num_known_RS, out=mean_RS, where=num_known_RS > 0).mean(axis=1)
 

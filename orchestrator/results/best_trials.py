@@ -1,4 +1,4 @@
-"""The best trial beside the best one of the other objective, in a table and in a sentence."""
+"""The best trial next to the best trial of another objective, as a table and as sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Literal
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.formatting import (
     SMALLEST_SHOWN,
+    additions,
     describe,
     format_difference,
     format_metric,
@@ -15,7 +16,7 @@ from orchestrator.results.formatting import (
     objective,
     objective_group,
     objective_name,
-    parts,
+    plural,
 )
 from orchestrator.results.metric_catalogue import LOGIT_ERROR, better_direction, key_metrics, meaning
 from orchestrator.results.run_differences import verdict
@@ -24,11 +25,11 @@ from orchestrator.results.trial_rows import TrialRow, ranked, varied
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The trials a report sets side by side; each is None where there is none."""
+    """The trials that a report compares; each is None where there is none."""
 
     best: TrialRow | None
     other: TrialRow | None
-    """The best plain cross-entropy trial, or where that is the best of all, the best of another objective."""
+    """The best plain cross-entropy trial; where that is the best of all, the best of another objective."""
     cross_entropy: TrialRow | None
     """The best plain cross-entropy trial, whichever of the two it is."""
     num_ranked: int
@@ -55,7 +56,7 @@ class Difference:
 
 
 def compare(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Comparison:
-    """Choose the trials to set side by side, by the sweep's own ranking."""
+    """Choose the trials to compare, by the sweep's own ranking."""
     ranking = ranked(rows, goals)
     plain = [row for row in ranking if is_cross_entropy(row)]
     others = [row for row in ranking if is_cross_entropy(row) != is_cross_entropy(ranking[0])]
@@ -69,7 +70,7 @@ def compare(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Comparison:
 
 
 def differences(comparison: Comparison, goals: Sequence[SweepGoal]) -> list[Difference]:
-    """Return the goals and the key metrics of the best trial, each beside the other trial's."""
+    """Return the goals and the key metrics of the best trial, each next to the other trial's."""
     if comparison.best is None:
         return []
     return [
@@ -103,7 +104,7 @@ def role(row: TrialRow, comparison: Comparison) -> str:
 
 
 def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
-    """Say in one sentence how the two trials' numbers differ, and no more than that."""
+    """Say in one sentence how the two trials' numbers differ."""
     best, other = comparison.best, comparison.other
     if best is None:
         return f"No trial has completed with a value of {listing([goal.metric for goal in goals])} yet."
@@ -111,7 +112,7 @@ def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
     opening = f"The best trial, {describe(best)}, has a {metric} of {format_metric(best['metrics'][metric])}"
     if other is None:
         absent = "contrastive" if is_cross_entropy(best) else "plain cross-entropy"
-        return f"{opening}; no {absent} trial has completed to compare it with."
+        return f"{opening}. No {absent} trial has completed, so there is nothing to compare it with."
     opening += (
         f", against {format_metric(other['metrics'][metric])} of the {role(other, comparison)}, {describe(other)}"
     )
@@ -130,29 +131,29 @@ def _in_words(delta: float) -> str:
 
 
 def caveats(comparison: Comparison) -> list[str]:
-    """Return what a reader must know before resting a claim on the comparison."""
+    """Return what a reader must know before making a claim from the comparison."""
     best, other = comparison.best, comparison.other
     if best is None or other is None:
         return []
-    kind = "plain cross-entropy" if is_cross_entropy(other) else "another than plain cross-entropy"
+    kind = "plain cross-entropy" if is_cross_entropy(other) else "not plain cross-entropy"
     found = [
-        f"Each column is one run: the best of {comparison.num_ranked} ranked trials, and the best of the "
-        f"{comparison.num_of_other} among them whose objective is {kind}. Being chosen favours their figures, and one "
-        "run has no error bar."
+        f"Each column is one run: the best of {plural(comparison.num_ranked, 'ranked trial')}, and the best of the "
+        f"{comparison.num_of_other} among them whose objective is {kind}. Choosing the best makes its metrics look "
+        "better than they are, and one run has no error bar."
     ]
-    added = [*parts(best).values(), *parts(other).values()]  # of the two, one is plain
+    added = [*additions(best).values(), *additions(other).values()]  # of the two, one is plain
     if added:
-        found.append(_caveat_of_parts(best, other, added))
+        found.append(_caveat_of_additions(best, other, added))
     apart = [field for field in varied([best, other]) if not field.startswith("objective.")]
     if apart:
         found.append(
-            f"The two also differ in {listing(apart)}, so the objective alone does not explain the differences."
+            f"The two also differ in {listing(apart)}, so the objective alone does not explain the difference."
         )
     return found
 
 
-def _caveat_of_parts(best: TrialRow, other: TrialRow, added: Sequence[str]) -> str:
+def _caveat_of_additions(best: TrialRow, other: TrialRow, added: Sequence[str]) -> str:
     losses = [objective_name(objective(row)) for row in (best, other)]
     apart = added if losses[0] == losses[1] else [f"the loss ({losses[0]} against {losses[1]})", *added]
-    which = "" if len(apart) == 1 else "; which of these makes the difference, the comparison does not tell"
+    which = "" if len(apart) == 1 else "; the comparison does not show which of these makes the difference"
     return f"The objectives differ in {listing(apart)}{which}."

@@ -1,4 +1,4 @@
-"""The figures of a sweep: what the trials trade off, what the background weight does, how they trained."""
+"""The plots of a sweep: what the trials trade off, the effect of the background weight, and training curves."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.axes import LogAxis
-from orchestrator.reports.comparison import Comparison, role
-from orchestrator.reports.line_styles import line_styles
-from orchestrator.reports.objective_marks import objective_marks
-from orchestrator.reports.plot_area import plot_area
-from orchestrator.reports.theme import LIGHT
+from orchestrator.reports.plot_style import COLOUR_SCALE, LIGHT, LogAxis, line_styles, objective_marks, plot_area
+from orchestrator.results.best_trials import Comparison, role
 from orchestrator.results.formatting import (
     background_weight,
     format_metric,
@@ -21,8 +17,6 @@ from orchestrator.results.formatting import (
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE
 from orchestrator.results.trial_rows import TrialRow, pareto_front, varied
 from trainables.trial_folder import Row
-
-COLOUR_SCALE = [[0.0, LIGHT["scale_low"]], [0.5, LIGHT["scale_middle"]], [1.0, LIGHT["scale_high"]]]
 
 
 def tradeoff_figure(
@@ -45,7 +39,7 @@ def tradeoff_figure(
         if any(background_weight(row) is not None for row in mark.rows):
             marker["coloraxis"] = "coloraxis"
         marker["color"] = [_colour(row, axis) for row in mark.rows]
-        figure.add_trace(_points(mark.rows, metric, rows, name=mark.name, marker=marker))
+        figure.add_trace(_points(mark.rows, metric, list(varied(rows)), name=mark.name, marker=marker))
     middle = _middle([row["metrics"][INFLUENCE_SHARE] for row in shown])
     for row in comparison.pair:
         if row in shown:
@@ -105,7 +99,7 @@ def _colour_axis(axis: LogAxis) -> dict[str, object]:
 
 
 def _points(
-    shown: Sequence[TrialRow], metric: str, rows: Sequence[TrialRow], *, name: str, marker: Mapping[str, object]
+    shown: Sequence[TrialRow], metric: str, fields: Sequence[str], *, name: str, marker: Mapping[str, object]
 ) -> go.Scatter:
     return go.Scatter(
         x=[row["metrics"][INFLUENCE_SHARE] for row in shown],
@@ -113,7 +107,7 @@ def _points(
         mode="markers",
         name=html.escape(name),
         marker=marker,
-        hovertext=[_hover(row, (metric, INFLUENCE_SHARE), varied(rows)) for row in shown],
+        hovertext=[_hover(row, (metric, INFLUENCE_SHARE), fields) for row in shown],
         hoverinfo="text",
     )
 
@@ -147,7 +141,7 @@ def weight_figure(rows: Sequence[TrialRow], metric: str, cross_entropy: TrialRow
             y=[row["metrics"][metric] for row in shown],
             mode="markers",
             marker={"size": 9, "color": LIGHT["accent"], "line": {"color": LIGHT["paper"], "width": 1}},
-            hovertext=[_hover(row, (metric,), varied(rows)) for row in shown],
+            hovertext=[_hover(row, (metric,), list(varied(rows))) for row in shown],
             hoverinfo="text",
             showlegend=False,
         )
@@ -208,10 +202,10 @@ def with_metrics(rows: Sequence[TrialRow], metrics: Sequence[str]) -> list[Trial
 
 
 def _hover(row: TrialRow, metrics: Sequence[str], fields: Sequence[str]) -> str:
-    figures = [f"{name}: {format_metric(row['metrics'].get(name))}" for name in metrics]
+    values = [f"{name}: {format_metric(row['metrics'].get(name))}" for name in metrics]
     settings = [
         f"{name}: {format_setting(row['config'][field])}"
         for field, name in zip(fields, short_names(fields), strict=True)
         if field in row["config"]
     ]
-    return "<br>".join(html.escape(line) for line in [row["trial_id"], *figures, "", *settings])
+    return "<br>".join(html.escape(line) for line in [row["trial_id"], *values, "", *settings])
