@@ -116,11 +116,6 @@ def plural(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
 
 
-def plural(number: int, noun: str) -> str:
-    """Return `1 trial`, `2 trials` or `no trials`; `noun` is one that takes an s."""
-    return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
-
-
 def listing(words: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
     *start, last = words
