@@ -20,7 +20,7 @@ MARKS = {"max": " ↑", "min": " ↓", None: ""}
 
 
 def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[str, Any]:
-    """Evaluate the runs, as far as they are not, and return their figures with the commands."""
+    """Evaluate the runs, as far as they are not, and return their metrics with the commands."""
     roots = [] if data_root is None else ["--set", f"data.root={data_root}"]
     commands = [["campaign", "evaluate", name, "--suite", "full", *roots] for name in names]
     campaign = Path(sys.executable).with_name("campaign")
@@ -61,7 +61,7 @@ def _renamed(argument: str, data_root: str | None) -> str:
 
 
 def section(result: dict[str, Any]) -> str:
-    """Return the figures of both runs, those that say most first and then all by category."""
+    """Return the metrics of both runs, those that say most first and then all by category."""
     metrics = sorted({found["metric"] for found in result["differences"]})
     first = dict.fromkeys(name for pattern in HEADLINES for name in metrics if fnmatchcase(name, pattern))
     lines = [
@@ -72,7 +72,7 @@ def section(result: dict[str, Any]) -> str:
         "```",
         "",
         f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the images "
-        "of both runs, of explanations over those that both predict right, with a bootstrap interval of 95 % over "
+        "of both runs; for explanations, over those that both predict right. Its interval of 95 % is a bootstrap over "
         "images. Each column is one training run: the spread between seeds is not known here.",
         "",
         *(f"{warning}\n" for warning in result["warnings"]),
@@ -81,7 +81,7 @@ def section(result: dict[str, Any]) -> str:
     for category, title in TITLES.items():
         own = [name for name in metrics if category_of_metric(name) == category]
         if own:
-            heading = f"<details><summary>{title}, {len(own)} figure{'s' * (len(own) > 1)}</summary>"
+            heading = f"<details><summary>{title}, {len(own)} metric{'s' * (len(own) > 1)}</summary>"
             lines += ["", heading, "", *_table(result, own), "", "</details>"]
     return "\n".join(lines)
 
@@ -90,7 +90,7 @@ def _sentence(result: dict[str, Any]) -> str:
     counts = [value for found in result["num_pictures"] for value in found.values() if isinstance(value, int)]
     durations = [sum(filter(None, seconds.values())) / 60 for seconds in result["seconds"]]
     return (
-        f"Most parts look at {statistics.mode(counts)} images, and all parts of one run took "
+        f"Most evaluations look at {statistics.mode(counts)} images. All of one run took "
         f"{listing([f'{minutes:.1f}' for minutes in durations])} minutes."
     )
 

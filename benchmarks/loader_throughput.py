@@ -1,7 +1,8 @@
 """Images a second that are read, decoded, cropped, mirrored and put into batches at 224 px, by the number of loader
-processes, against a bare PyTorch DataLoader with torchvision's ImageFolder and v2 transforms on the same images:
-JPEGs of 500 x 375 pixels, as ImageNet has on average. The rows of slow storage read through a simulated one, on which
-each file takes 10 ms and 50 MB/s; "cached" is a second epoch with `data.cache`, against the same epoch without.
+processes. The counterpart is a bare PyTorch DataLoader with torchvision's ImageFolder and v2 transforms on the same
+images. They are JPEGs of 500 x 375 pixels, the mean size in ImageNet. The rows of slow storage read through a
+simulated one, on which each file takes 10 ms and 50 MB/s. "Cached" is a second epoch with `data.cache`, against the
+same epoch without.
 
 Each side reads an epoch in turn, in a fresh order. A training process that reads its own images (0 processes) has one
 torch thread, as each loader process has.

@@ -1,4 +1,4 @@
-"""Run the sweeps that docs/results.md shows, keep their figures as JSON, and write the page from those files.
+"""Run the sweeps that docs/results.md shows, keep their results as JSON, and write the page from those files.
 
 python -m benchmarks.results digits
 python -m benchmarks.results pets --data-root ../shared/data
@@ -37,7 +37,7 @@ SHOWN = (
 
 
 def run_sweep(arguments: list[str]) -> dict[str, Any]:
-    """Run `campaign sweep` with `arguments`, or take up what it left, and return its JSON with the command."""
+    """Run `campaign sweep` with `arguments`, or continue it, and return its JSON with the command."""
     return run_command(["sweep", *arguments])
 
 
@@ -49,7 +49,7 @@ def run_command(arguments: list[str]) -> dict[str, Any]:
 
 
 def keep(name: str, sweeps: list[dict[str, Any]]) -> None:
-    """Write the sweeps' figures, without the ids and paths of this machine."""
+    """Write the sweeps' results, without the ids and paths of this machine."""
     for sweep in sweeps:
         for trial in sweep["trials"]:
             trial["config"] = {key: value for key, value in trial["config"].items() if not key.endswith("root")}
@@ -59,12 +59,12 @@ def keep(name: str, sweeps: list[dict[str, Any]]) -> None:
     write(name, {"sweeps": sweeps})
 
 
-def write(name: str, figures: dict[str, Any]) -> None:
-    """Write figures to their file, with the versions and the machine that made them."""
+def write(name: str, results: dict[str, Any]) -> None:
+    """Write results to their file, with the versions and the machine that made them."""
     tags = collect_provenance().tags
     made = {key.removeprefix("campaign."): value for key, value in tags.items() if key != "campaign.command"}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, **figures}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, **results}, indent=1) + "\n")
 
 
 def digits() -> None:
@@ -84,13 +84,13 @@ def pets(data_root: str) -> None:
 
 
 def sweep(name: str, data_root: str | None, trials: int | None) -> None:
-    """Run a sweep of a space, or take up what was left of it, and keep its result."""
+    """Run a sweep of a space, or continue it, and keep its result."""
     budget = [] if trials is None else ["--trials", str(trials)]
     keep(f"sweep-{name}", [run_sweep([name, *budget, *roots_of(data_root)])])
 
 
 def study(name: str, data_root: str | None) -> None:
-    """Run a study, or take up what was left of it, and keep its result."""
+    """Run a study, or continue it, and keep its result."""
     done = run_command(["study", name, *roots_of(data_root)])
     write(f"study-{done['study']['study']}", {"command": done["command"], "study": done["study"]})
 
@@ -120,8 +120,8 @@ def page() -> None:
 
 HEAD = """# Results
 
-Every figure on this page stands in a file of `benchmarks/results`, from which `python -m benchmarks.results page`
-writes the page. The commands below run the sweeps again."""
+`python -m benchmarks.results page` writes this page from the files in `benchmarks/results`. The commands below run the
+sweeps again."""
 
 
 def digits_section(result: dict[str, Any]) -> str:
@@ -136,11 +136,10 @@ def digits_section(result: dict[str, Any]) -> str:
         "python -m benchmarks.results digits",
         "```",
         "",
-        f"which runs, for each of {len(sweeps)} seeds (of sampler and training alike), "
-        f"`{sweeps[0]['command']}`: {len(sweeps[0]['trials'])} trials. A row is the baseline, or the best trial "
-        "of its objective in each sweep by `shift/random_background/accuracy`, the sweep's goal; "
-        "`shift/unseen_textures` was not looked at "
-        "in choosing. Mean over the seeds, and in brackets the smallest and the largest.",
+        f"It runs `{sweeps[0]['command']}`, {len(sweeps[0]['trials'])} trials, for each of {len(sweeps)} seeds. A seed "
+        "is that of sampler and training alike. A row is the baseline, or the best trial of its objective in each "
+        "sweep. The best is that by `shift/random_background/accuracy`, the sweep's goal; `shift/unseen_textures` was "
+        "not looked at. A cell is the mean over the seeds, with the smallest and the largest in brackets.",
         "",
         f"| objective | {' | '.join(f'`{metric}`' for metric in SHOWN)} |",
         f"|---|{'---:|' * len(SHOWN)}",
@@ -152,17 +151,18 @@ def digits_section(result: dict[str, Any]) -> str:
         f"{mean(contrastive, 'background/influence_share') / mean(plain, 'background/influence_share'):.3f}.",
         "",
         "A validation image under the cross-entropy baseline (above) and the contrastive one at weight 1 (below), by "
-        "`make demo`. Red cells speak for the own class against the rival, blue ones against it; the cells of a map "
+        "`make demo`. Red cells speak for the own class against the rival, blue ones against it. The cells of a map "
         "add up to the difference of the two logits.",
         "",
         "![ContrastiveCAMs of one digit under both objectives](img/digits-panels.png)",
         "",
-        "How far this carries: the data set and the space were settled with these figures in view. Earlier textures, "
-        "which a few pixels give away, were replaced because the penalty freed nothing on them; the share of tiles of "
-        "a family's own hue, the range of the learning rate and the fixed CAM stride were then chosen so that "
-        "cross-entropy stays with the texture. Outside that range it need not: at CAM stride 8, a learning rate of "
-        "3.5e-3 and an own share of 0.40 a cross-entropy trial reached 0.409 on random backgrounds. The table shows "
-        "that the penalty works where the shortcut is strong; it is no independent evidence of how often that is so.",
+        "How far this carries: the data set and the space were settled with these results in view. Earlier textures, "
+        "which a few pixels give away, were replaced because the penalty freed nothing on them. Three settings were "
+        "then chosen so that cross-entropy stays with the texture: the share of tiles of a family's own hue, the range "
+        "of the learning rate and the fixed CAM stride. Outside that range it need not. At CAM stride 8, a learning "
+        "rate of 3.5e-3 and an own share of 0.40, a cross-entropy trial reached 0.409 on random backgrounds. The table "
+        "shows that the penalty works where the shortcut is strong. It is no independent evidence of how often that "
+        "is so.",
         "",
         "The trials behind the rows:",
         "",
@@ -187,9 +187,9 @@ def pets_section(result: dict[str, Any]) -> str:
             sweep["command"],
             "```",
             "",
-            f"{len(sweep['trials'])} trials on 410 images at 64 px, one seed each: the spread between seeds is not "
-            "known here, so differences of a few hundredths between rows carry no claim. Two goals: the Pareto front "
-            "comes first. `shift/dogs-vs-cats/accuracy` was not used to rank.",
+            f"These are {len(sweep['trials'])} trials on 410 images at 64 px, with one seed each. The spread "
+            "between seeds is not known here, so differences of a few hundredths between rows carry no claim. There "
+            "are two goals, and the Pareto front comes first. `shift/dogs-vs-cats/accuracy` was not used to rank.",
             "",
             leaderboard_markdown(sweep["trials"], goals),
             "",
@@ -203,14 +203,14 @@ def pets_section(result: dict[str, Any]) -> str:
 
 
 def evaluation_section(result: dict[str, Any]) -> str:
-    """Return the whole suite's figures of two runs."""
+    """Return the whole suite's metrics of two runs."""
     return f"{evaluation.section(result)}\n\n{made_line(result)}"
 
 
 def study_section(result: dict[str, Any], remarks: str) -> str:
-    """Return a study's table, with what its figures do not say by themselves."""
+    """Return a study's table, with the remarks on it."""
     found = result["study"]
-    parts = [
+    paragraphs = [
         f"## Study {found['study']}",
         f"```\n{result['command']}\n```",
         found["summary"],
@@ -218,21 +218,21 @@ def study_section(result: dict[str, Any], remarks: str) -> str:
         remarks.strip(),
         made_line(result),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def sweep_section(result: dict[str, Any], remarks: str) -> str:
-    """Return a sweep's leaderboard, with what its figures do not say by themselves."""
+    """Return a sweep's leaderboard, with the remarks on it."""
     (found,) = result["sweeps"]
     goals = [SweepGoal(**goal) for goal in found["goals"]]
-    parts = [
+    paragraphs = [
         f"## Sweep {found['sweep'].rpartition('-')[0]}",
         f"```\n{found['command']}\n```",
         leaderboard_markdown(found["trials"], goals),
         remarks.strip(),
         made_line(result),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def shift_sentence(sweep: dict[str, Any]) -> str:
@@ -249,7 +249,7 @@ def shift_sentence(sweep: dict[str, Any]) -> str:
     )
     gain = statistics.fmean(means["contrastive"]) > statistics.fmean(means["cross_entropy"])
     verdict = "is the higher one here" if gain else "is not the higher one here"
-    return f"`{metric}`, mean and range over all trials: {words}. Contrastive {verdict}."
+    return f"Mean and range of `{metric}` over all trials: {words}. Contrastive {verdict}."
 
 
 def pick(sweep: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -300,7 +300,7 @@ def made_line(result: dict[str, Any]) -> str:
         f"{key.removeprefix('version.')} {value}" for key, value in made.items() if key.startswith("version.")
     )
     hardware = ", ".join(f"{key.removeprefix('hardware.')} {value}" for key, value in made.items() if "hardware" in key)
-    return f"Made with {versions}; {hardware}."
+    return f"Made with {versions}. Machine: {hardware}."
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Images a second of one Ray Train worker with tracking and checkpoints, against a bare PyTorch loop on the same
-network, images, batch size and number of threads. "A whole epoch" is the time from one commit to the next, less the
-validation, which the bare loop does not have: training, checkpoint, MLflow push and Ray's report.
+"""Images a second of one Ray Train worker with tracking and checkpoints. The counterpart is a bare PyTorch loop on
+the same network, images, batch size and number of threads. "A whole epoch" is the time from one commit to the next:
+training, checkpoint, MLflow push and Ray's report. It leaves out the validation, which the bare loop does not have.
 
 The first epoch of a run does not count. Both sides train in a fresh process and take turns. The bare loop indexes
 tensors in memory; it has no data loader, no schedule and no row of metrics.

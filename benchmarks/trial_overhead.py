@@ -1,8 +1,9 @@
-"""Seconds that a small in-process trial of a sweep costs beyond its training, against a bare Ray Tune function without
-tracking, checkpoints, validation and images, with and without Tune's reuse of processes. Trials of two epochs run
-one at a time. "Beyond its epochs" is the time from the end of the trial before it to its own end, less its epochs with
-their validation and panels; "beyond its training steps" leaves only the steps out. The rows below split a trial, as
-averages over one more sweep; those that start with "of which" add up to what lies beyond its epochs.
+"""Seconds that a small in-process trial of a sweep costs beyond its training, with and without Tune's reuse of
+processes. The counterpart is a bare Ray Tune function without tracking, checkpoints, validation and images. Trials
+of two epochs run one at a time. "Beyond its epochs" is the time from the end of the trial before it to its own end,
+less its epochs with their validation and panels. "Beyond its training steps" leaves only the steps out. The rows
+below split a trial, as averages over one more sweep. Those that start with "of which" add up to what lies beyond its
+epochs.
 
 The first trial of a sweep, which starts the process, does not count. The bare trials draw the same digits, train the
 same network, report as often, and search the same parameters with OptunaSearch, with Ray's settings as they come.

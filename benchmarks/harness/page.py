@@ -1,4 +1,4 @@
-"""The page of figures, made from the benchmarks' rows."""
+"""The page of measurements, made from the benchmarks' rows."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 HEAD = """# Performance
 
-`make bench` writes this page from its rows in `benchmarks/results`. Figures are medians, and each stands beside that of
-its bare counterpart, measured in the same run. The ratio is the first over the second.
+`make bench` writes this page from its rows in `benchmarks/results`. Values are medians. Each stands next to that of its
+bare counterpart, measured in the same run. The ratio is the first over the second.
 """
 
 
@@ -30,18 +30,18 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def section(rows: Sequence[dict[str, Any]]) -> str:
-    """Return one benchmark's section: what is measured, the figures, and by what command and machine."""
+    """Return one benchmark's section: what is measured, the values, and by what command and machine."""
     first = rows[0]
     lines = [
         f"## {first['benchmark'].replace('_', ' ').capitalize()}",
         "",
         first["about"],
         "",
-        "| figure | value | counterpart | ratio |",
+        "| measured | value | counterpart | ratio |",
         "|---|---|---|---|",
         *(_table_row(row) for row in rows),
         "",
-        f"`{first['command']}`, {first['date']}, on {first['hardware']}; {first['versions']}.",
+        f"`{first['command']}`, {first['date']}, on {first['hardware']}. Versions: {first['versions']}.",
         "",
     ]
     return "\n".join(lines)

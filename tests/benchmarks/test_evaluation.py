@@ -36,15 +36,15 @@ RESULT: dict[str, Any] = {
 }
 
 
-def test_section_shows_commands_figures_and_warnings() -> None:
+def test_section_shows_commands_metrics_and_warnings() -> None:
     lines = section(RESULT).splitlines()
     assert lines[2:6] == ["```", *RESULT["commands"], "```"]
-    assert lines[7].startswith("Most parts look at 200 images, and all parts of one run took 1.5 and 2.0 minutes.")
+    assert lines[7].startswith("Most evaluations look at 200 images. All of one run took 1.5 and 2.0 minutes.")
     assert RESULT["warnings"][0] in lines
     share = f"| `{SHARE}` ↓ | 0.750 | 0.250 | −0.500 | −0.500 (−0.625 to −0.375) | 40 |"  # noqa: RUF001
     assert lines.count(share) == 2
     assert "| `shift/far/confidence` | 0.500 | 0.750 | +0.250 |  |  |" in lines
-    assert "<details><summary>Other test sets, 1 figure</summary>" in lines
+    assert "<details><summary>Other test sets, 1 metric</summary>" in lines
     assert not any("val/" in line for line in lines)
 
 
@@ -56,7 +56,7 @@ def test_every_row_has_the_cells_of_its_head() -> None:
 @pytest.mark.parametrize(
     ("data_root", "expected"),
     [
-        ("photos", "campaign train pets --set data.root=images --set seed=1"),
+        ("images", "campaign train pets --set data.root=images --set seed=1"),
         ("elsewhere", "campaign train pets --set data.root={here}/images --set seed=1"),
         (None, "campaign train pets --set data.root={here}/images --set seed=1"),
     ],

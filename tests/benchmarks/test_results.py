@@ -1,4 +1,4 @@
-"""A study's section of docs/results.md, from the file that holds its figures."""
+"""A study's section of docs/results.md, from the file that holds its result."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_section_has_command_question_table_budget_and_machine() -> None:
     assert "| plain | 3 | 0.500 ± 0.020 | 1m01s |" in section
     assert "| other | 3 | 0.600 ± 0.020<br>**+0.100 (+0.090 to +0.110)** | 1m01s |" in section
     assert RESULT["study"]["budget"] in section
-    assert section.endswith("Made with torch 2.0; cpu a processor.")
+    assert section.endswith("Made with torch 2.0. Machine: cpu a processor.")
     assert "\n\n\n" not in section
 
 
