@@ -146,25 +146,28 @@ def _notes(document: StudyDocument) -> Iterator[str]:
     reference, num_seeds = document["reference"], len(document["seeds"])
     yield (
         "Mean ± standard deviation over the seeds"
-        f" ({', '.join(map(str, document['seeds']))}); below it the difference from {reference}: the mean over the "
-        "seeds of the difference at the same seed, with an interval of 95 %, in bold where it has a width and does not "
-        "hold zero. Arrows say which way is better. Each interval stands for itself: of twenty true differences of "
-        "zero, one is to be expected in bold."
+        f" ({', '.join(map(str, document['seeds']))}). Below it is the difference from {reference}: the mean over the "
+        "seeds of the difference at the same seed, with an interval of 95 %. It is in bold where the interval has a "
+        "width and does not hold zero. Arrows say which way is better. Each interval stands for itself: of twenty true "
+        "differences of zero, one is to be expected in bold."
     )
     yield from _coverage(document)
     maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]
     if maps:
         yield (
-            f"Where there are values by image, the difference of {listing(maps)} is over the images that both "
-            "networks predict right, and so need not be that of the means."
+            "Where there are values by image, differences of maps are over the images that both networks predict "
+            f"right. They need not be those of the means. This holds for {listing(maps)}."
         )
     if 1 < num_seeds < FEW_SEEDS:
         yield (
-            f"With {num_seeds} seeds an interval is wide, for the spread over the seeds is itself hardly known: "
-            "a difference that is not in bold may well be there, and more seeds would tell."
+            f"With {num_seeds} seeds an interval is wide, for the spread over the seeds is itself hardly known. "
+            "A difference that is not in bold may well be there, and more seeds would show it."
         )
     yield document["budget"]
-    yield "Training is the mean over the seeds of the wall time of the training steps, with what else the machine ran."
+    yield (
+        "Training is the wall time of the training steps, as a mean over the seeds. "
+        "Whatever else the machine ran is in it."
+    )
 
 
 def _is_of_maps(metric: str) -> bool:
@@ -178,7 +181,7 @@ def _coverage(document: StudyDocument) -> Iterator[str]:
         found = [arm["figures"][metric]["difference"] for arm in document["arms"]]
         for meaning in dict.fromkeys(_meaning(difference) for difference in found if difference is not None):
             metrics_of.setdefault(meaning, []).append(f"`{metric}`")
-    yield from (f"{meaning}: {listing(metrics)}." for meaning, metrics in metrics_of.items())
+    yield from (f"{meaning}. This holds for {listing(metrics)}." for meaning, metrics in metrics_of.items())
 
 
 def _meaning(difference: Difference) -> str:
