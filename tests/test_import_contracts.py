@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: each finds what it forbids."""
+"""The import contracts of pyproject.toml: each finds what it forbids. No files import each other in a circle."""
 
 import os
 import re
@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,3 +126,29 @@ def test_planted_import_breaks_its_contract_alone(contract: str, planted: Path) 
 
 def test_every_contract_is_shown_to_break() -> None:
     assert {contract for contract, _, _ in PLANTED} == set(CONTRACTS)
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules in which each reaches every other by imports."""
+    reached = {name: reachable(name, imports) for name in imports}
+    groups = {tuple(sorted(other for other in reached[name] if name in reached[other])) for name in imports}
+    return [list(group) for group in sorted(groups) if len(group) > 1]
+
+
+def reachable(start: str, imports: Mapping[str, set[str]]) -> set[str]:
+    found, waiting = {start}, [start]
+    while waiting:
+        new = imports[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    assert circles({name: set(graph.find_modules_directly_imported_by(name)) for name in graph.modules}) == []
+
+
+def test_circles_are_found() -> None:
+    imports = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"e", "a"}, "e": {"f"}, "f": {"d"}, "g": {"a"}}
+    assert circles(imports) == [["b", "c"], ["d", "e", "f"]]

@@ -260,13 +260,14 @@ def budget_sentence(settings_of: Mapping[str, Mapping[str, Any]], reference: str
     expected = settings_of[reference]
     stated = ", ".join(f"{field} {format_setting(expected[field])}" for field in STATED if field in expected)
     different = [
-        f"{arm} has {', '.join(_change(field, *pair) for field, pair in found.items())}"
+        f"Arm {arm} has {', '.join(_change(field, *pair) for field, pair in found.items())}."
         for arm, own in settings_of.items()
         if (found := {key: pair for key, pair in changes(own, expected).items() if key.startswith(BUDGET)})
     ]
     if not different:
         return f"Budget and augmentation are the same in every arm: {stated}."
-    return f"Budget and augmentation are not the same in every arm. {reference} has {stated}; {'; '.join(different)}."
+    arms = [f"Arm {reference} has {stated}.", *different]
+    return f"Budget and augmentation are not the same in every arm. {' '.join(arms)}"
 
 
 def _change(field: str, own: Any, expected: Any) -> str:

@@ -266,7 +266,7 @@ def test_equal_budgets_are_said_to_be_equal() -> None:
 )
 def test_each_difference_is_said_with_both_values(overrides: dict[str, Any], said: str) -> None:
     sentence = budget_sentence({"plain": arm(), "other": arm(**overrides)}, "plain")
-    assert sentence == (f"Budget and augmentation are not the same in every arm. plain has {STATED}; {said}")
+    assert sentence == f"Budget and augmentation are not the same in every arm. Arm plain has {STATED}. Arm {said}"
 
 
 def test_mixing_of_images_is_augmentation() -> None:
