@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import optuna
 
-from trainables.config import ConfigError
+from trainables.config import ConfigError, with_current_names
 
 Point = Mapping[str, Any]
 """Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
@@ -15,9 +15,9 @@ Point = Mapping[str, Any]
 def overrides_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that are config fields, which have a dot in their names, and the seed.
 
-    Any other is a choice of the space's own, such as whether a part of the objective is there at all.
+    Any other is a choice of the space's own, such as whether a regulariser is there at all.
     """
-    return {name: value for name, value in parameters.items() if "." in name or name == "seed"}
+    return with_current_names({name: value for name, value in parameters.items() if "." in name or name == "seed"})
 
 
 @dataclass(frozen=True, slots=True)

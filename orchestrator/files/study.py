@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from orchestrator.files.names import NAME
 from search_spaces import find_study
-from trainables.config import ConfigError, leaves
+from trainables.config import ConfigError, leaves, with_current_names
 from trainables.config.explain import explain
 from trainables.config.section import Section
 
@@ -43,6 +43,15 @@ class Study(Section):
     metrics: tuple[str, ...]
     """The table's columns in their order: names, or patterns with `*`. The first that names one figure which training
     reports is what the leaderboard ranks by."""
+
+    @field_validator("set", "arms", mode="before")
+    @classmethod
+    def _renamed(cls, tree: Any, info: ValidationInfo) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        if info.field_name == "set":
+            return with_current_names(tree)
+        return {arm: with_current_names(own) if isinstance(own, dict) else own for arm, own in tree.items()}
 
     @model_validator(mode="after")
     def _there_is_something_to_compare(self) -> Self:

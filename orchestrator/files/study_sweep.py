@@ -1,13 +1,11 @@
 """A study as a sweep: a fixed list of trials, one for each arm and seed."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from orchestrator.files.study import TRAINED, Study
-from orchestrator.files.sweep_config import SweepConfig, sweep_from_tree
+from orchestrator.files.sweep_config import SweepConfig, digest_of, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
 from search_spaces import find_base
 from trainables.config import (
@@ -52,8 +50,7 @@ def sweep_of_study(
     _check_resources(study, experiments)
     _check_different(study, experiments)
     if name is None:
-        digest = hashlib.sha256(json.dumps(config.identity, sort_keys=True).encode()).hexdigest()[:8]
-        config = config.model_copy(update={"name": f"{study.name}-{digest}"})
+        config = config.model_copy(update={"name": f"{study.name}-{digest_of(config.identity)}"})
     return config
 
 

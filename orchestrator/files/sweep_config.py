@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from orchestrator.files.names import NAME
 from orchestrator.files.study import Study
@@ -23,6 +23,8 @@ from trainables.config import (
     override,
     parse_assignments,
     read_tree,
+    with_current_names,
+    with_first_names,
 )
 from trainables.config.explain import explain
 from trainables.config.section import Section
@@ -67,6 +69,11 @@ class SweepConfig(Section):
     """Trial id -> MLflow run id of the trial it was promoted from."""
     study: Study | None = None
     """The study whose arms and seeds the trials are; null for any other sweep."""
+
+    @field_validator("base", "set", mode="before")
+    @classmethod
+    def _renamed(cls, tree: Any) -> Any:
+        return with_current_names(tree) if isinstance(tree, dict) else tree
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -133,10 +140,18 @@ def sweep_of_space(
         "seed": seed,
         "asha": use_asha,
     }
-    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
-    name = f"{space.name}-{digest}" if name is None else name
+    name = f"{space.name}-{digest_of(fields)}" if name is None else name
     limits = {"max_concurrent": max_concurrent, "max_failures": max_failures}
     return sweep_from_tree({"name": name, **fields, **limits}, source="sweep")
+
+
+def digest_of(sweep: Mapping[str, Any]) -> str:
+    """Return 8 hex digits of what makes a sweep; renamed fields count under their first names."""
+    tree = {**sweep, **{name: with_first_names(sweep[name]) for name in ("base", "set") if name in sweep}}
+    if study := sweep.get("study"):
+        arms = {arm: with_first_names(overrides) for arm, overrides in study["arms"].items()}
+        tree["study"] = {**study, "set": with_first_names(study["set"]), "arms": arms}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _beneath_points(space: Space, assigned: Collection[str]) -> list[str]:

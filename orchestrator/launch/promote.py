@@ -13,7 +13,16 @@ from orchestrator.launch.transfer import Scales, transfer
 from orchestrator.results.trial_rows import best, ranked, trial_rows
 from orchestrator.tracking import Store, find_sweep
 from search_spaces import find_scale
-from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, flatten, leaves, override
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    current_name,
+    experiment_from_tree,
+    flatten,
+    leaves,
+    override,
+    with_current_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,7 @@ def _scale(scale: str) -> tuple[dict[str, Any], list[str]]:
         raise ConfigError(
             f"scale {scale}: transfer = {rules!r}; expected a list of rules, such as [learning_rate_with_batch]"
         )
-    return changes, rules
+    return with_current_names(changes), [current_name(rule) for rule in rules]
 
 
 def _front(source: SweepFolder) -> list[str]:

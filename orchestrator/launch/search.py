@@ -12,7 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from search_spaces import Space, overrides_of
-from trainables.config import ConfigError
+from trainables.config import ConfigError, current_name
 from trainables.training.seeding import derive_seed
 
 TRIAL_ID = "campaign.trial_id"
@@ -77,7 +77,8 @@ def importances(optuna_study: optuna.Study) -> dict[str, float]:
     trials = optuna_study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if len(trials) < MIN_TRIALS_FOR_IMPORTANCE or not any(trial.params for trial in trials):
         return {}
-    return dict(optuna.importance.get_param_importances(optuna_study))
+    shares = optuna.importance.get_param_importances(optuna_study)
+    return {current_name(name): share for name, share in shares.items()}
 
 
 def check_optuna_study(sweep: SweepFolder, config: SweepConfig) -> None:
@@ -109,6 +110,8 @@ def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
         if trial_id not in waiting:
             # A trial that was cut off before it was sampled has only what it was queued with.
             point = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            # Under the old name and today's of a renamed setting: the space may suggest it by either.
+            point |= {current_name(name): value for name, value in point.items()}
             optuna_study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
 
 

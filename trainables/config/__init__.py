@@ -14,10 +14,10 @@ from trainables.config.data import (
     SpuriousDigits,
 )
 from trainables.config.embedding_rules import why_nothing_was_learnt
+from trainables.config.error import ConfigError
 from trainables.config.experiment import ExperimentConfig
 from trainables.config.identity import config_hash, flatten, leaves, to_yaml
 from trainables.config.loading import (
-    ConfigError,
     experiment_from_tree,
     load_experiment,
     override,
@@ -46,6 +46,7 @@ from trainables.config.objective import (
     penalty_weights,
 )
 from trainables.config.optim import AdamW, OptimConfig, Sgd
+from trainables.config.renamed import current_name, with_current_names, with_first_names
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.training import Evaluation, Resources, Training
 
@@ -96,6 +97,7 @@ __all__ = [
     "Training",
     "Triplet",
     "config_hash",
+    "current_name",
     "experiment_from_tree",
     "flatten",
     "images_to_fit",
@@ -108,4 +110,6 @@ __all__ = [
     "read_tree",
     "to_yaml",
     "why_nothing_was_learnt",
+    "with_current_names",
+    "with_first_names",
 ]

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from trainables.config.experiment import ExperimentConfig
+from trainables.config.renamed import with_first_names
 from trainables.config.section import Section
 
 
@@ -29,11 +30,12 @@ def config_hash(config: ExperimentConfig) -> str:
     """Return 12 hex digits of the SHA-256 of what decides the numbers.
 
     Left out are the folders in which data lie, the resources per process, of which the number of workers stays, and
-    the evaluation suite, which measures what is trained and does not change it.
+    the evaluation suite, which measures what is trained and does not change it. Renamed fields count under their first
+    names, so that a config keeps its hash.
     """
     tree = _identifying(config)
     tree["resources"] = {"workers": config.resources.workers}
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(with_first_names(tree), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

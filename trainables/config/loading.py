@@ -8,14 +8,12 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
+from trainables.config.renamed import current_name, with_current_names
 
 Tree = dict[str, Any]
-
-
-class ConfigError(ValueError):
-    """A config that cannot be used; the message names the field, what was found and what would be right."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -62,7 +60,7 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
         if not equals or not key.strip():
             raise ConfigError(f"--set {assignment!r}: expected section.field=value")
         try:
-            overrides[key.strip()] = _read_yaml(text)
+            overrides[current_name(key.strip())] = _read_yaml(text)
         except (yaml.YAMLError, RecursionError) as error:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from error
     return overrides
@@ -73,12 +71,12 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
 
     Setting a section's `kind` to a variant that has other fields resets the section to that variant's defaults.
     """
-    result = deepcopy(dict(tree))
+    result, overrides = deepcopy(with_current_names(tree)), with_current_names(overrides)
     for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
         *parents, field = key.split(".")
         section = result
         for parent in parents:
-            if section.get(parent) is None:  # not there, or a part that is switched off
+            if section.get(parent) is None:  # not there, or switched off
                 section[parent] = {}
             section = section[parent]
             if not isinstance(section, dict):
@@ -105,7 +103,7 @@ def same_fields(section: str, kind: Any, other: Any) -> bool:
 def experiment_from_tree(tree: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:
     """Validate `tree`; raise ConfigError with a line for each problem, naming field, value and choices."""
     try:
-        config = ExperimentConfig.model_validate(tree)
+        config = ExperimentConfig.model_validate(with_current_names(tree))
     except ValidationError as error:
         raise ConfigError(
             "\n".join(explain(problem, ExperimentConfig, source=source) for problem in error.errors())

@@ -146,3 +146,9 @@ def test_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path.write_text("name: pair\narms: {plain: {}, plain: {}}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="the key plain is there twice"):
         read_study(str(path))
+
+
+def test_names_of_earlier_versions_are_read() -> None:
+    old = study(set={"evaluation.suite.pictures.gallery_images": 2}, arms={"a": {}, "b": {"data.masked_repeats": 3}})
+    assert old.set == {"evaluation.suite.images.gallery_images": 2}
+    assert old.arms == {"a": {}, "b": {"data.oversample_masked": 3}}

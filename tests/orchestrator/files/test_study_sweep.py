@@ -201,3 +201,9 @@ def test_other_study_of_the_same_name_is_refused(tmp_path: Path, fields: dict[st
     prepare_study(folder, sweep_of_study(study(), name="one"))
     with pytest.raises(ConfigError, match=r"there is a sweep 'one' already, with other .*study"):
         prepare_study(folder, sweep_of_study(study(**fields), name="one"))
+
+
+def test_default_name_is_what_earlier_versions_gave() -> None:
+    """Taken from the last commit that knew the old names of settings alone."""
+    assert sweep_of_study(read_study("digits-budget")).name == "digits-budget-86eae71c"
+    assert sweep_of_study(read_study("imagenet-s50"), assignments=["data.root=/data"]).name == "imagenet-s50-e0706780"

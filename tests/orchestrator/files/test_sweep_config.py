@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.files.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
 from orchestrator.launch.preflight import check_points
-from search_spaces import SPACES
+from search_spaces import SPACES, overrides_of
 from trainables.config import ConfigError
 
 SPACE = "digits-background-weight"
@@ -228,3 +228,38 @@ def test_goal_that_nothing_reports_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"val/acuracy is reported by nothing; valid metrics: .*val/accuracy"):
         sweep_of_space(str(space))
+
+
+def test_names_of_earlier_versions_are_read_and_leave_the_sweep_the_same(tmp_path: Path) -> None:
+    config = sweep_of_space(SPACE, name="old", assignments=["evaluation.suite.images.gallery_images=3"])
+    text = sweep_yaml(config)
+    old = text.replace("images:\n", "pictures:\n")
+    assert old != text
+    (tmp_path / "sweep.yaml").write_text(old, encoding="utf-8")
+    assert read_sweep_config(tmp_path / "sweep.yaml") == config
+    assert sweep_of_space(SPACE, name="old", assignments=["evaluation.suite.pictures.gallery_images=3"]) == config
+
+
+def test_default_name_is_what_earlier_versions_gave() -> None:
+    """Taken from the last commit that knew the old names alone: the same command continues its sweep."""
+    assert sweep_of_space(SPACE).name == f"{SPACE}-7e5b25f4"
+    assert sweep_of_space(SPACE, assignments=["evaluation.suite.sample=9"]).name == f"{SPACE}-5fea2afa"
+
+
+RENAMED_SPACE = """
+from search_spaces import Goal, Space
+def suggest(trial):
+    trial.suggest_int("data.masked_repeats", 1, 9)
+SPACE = Space(name="renamed", summary="-", base="imagenet-s", suggest=suggest, num_trials=2,
+              goals=(Goal("val/accuracy", "max"),))
+"""
+
+
+def test_space_may_suggest_a_setting_by_its_old_name(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.py"
+    path.write_text(RENAMED_SPACE, encoding="utf-8")
+    config = sweep_of_space(str(path), assignments=["data.root=/data"])
+    assert config.experiment(overrides_of({"data.masked_repeats": 7})).data.oversample_masked == 7
+    for name in ("data.masked_repeats", "data.oversample_masked"):
+        with pytest.raises(ConfigError, match=r"space renamed searches data\.oversample_masked; leave it out"):
+            sweep_of_space(str(path), assignments=["data.root=/data", f"{name}=2"])

@@ -180,3 +180,17 @@ def test_scale_that_does_not_work_is_refused(sweep: Any, tmp_path: Path, text: s
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         plan_promotion(sweep.folder, scale=str(path))
+
+
+def test_scale_of_an_earlier_version_is_read(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
+    sweep = make_sweep(base={"training": {"ema_decay": 0.5, "batch_size": 64}})
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "set: {training.batch_size: 128, evaluation.suite.pictures.gallery_images: 2}\n"
+        "transfer: [average_with_batch]\n",
+        encoding="utf-8",
+    )
+    (config,) = plan_promotion(sweep.folder, scale=str(path)).after.values()
+    assert config.evaluation.suite.images.gallery_images == 2
+    assert config.training.ema_decay == 0.25

@@ -219,3 +219,25 @@ def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
     sweep.folder.study_path.unlink()
     with pytest.raises(ConfigError, match=r"study.journal does not hold trial 0000, 0001 of sweep first"):
         check_optuna_study(sweep.folder, sweep.config)
+
+
+REPEATS = "data.oversample_masked"
+
+
+def repeats_by(name: str) -> Space:
+    def suggest(trial: optuna.Trial) -> None:
+        trial.suggest_int(name, 1, 10**6)
+
+    return Space(name="repeats", summary="-", base="digits", suggest=suggest, goals=SPACE.goals, num_trials=2)
+
+
+@pytest.mark.parametrize("today", ["data.masked_repeats", REPEATS])
+def test_point_stored_under_an_old_name_goes_on(make_sweep: Callable[..., Any], today: str) -> None:
+    """Whether the space still suggests the setting by that name, or by the new one."""
+    base = {"data": {"kind": "imagenet_s", "root": "/data"}}
+    sweep = make_sweep(space="repeats", base=base)
+    asked = Driver(sweep, repeats_by("data.masked_repeats")).ask(1)
+    (point,) = (sweep.folder.trial(trial_id).config().data.oversample_masked for trial_id in asked)
+    for _ in range(2):
+        assert Driver(sweep, repeats_by(today)).ask(1) == ["0000"]
+        assert sweep.folder.trial("0000").config().data.oversample_masked == point
