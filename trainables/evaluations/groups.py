@@ -79,9 +79,11 @@ def _names(images: ImageSet) -> tuple[str, ...]:
 
 def _hits(context: EvaluationContext, name: str, num_expected: int) -> Tensor:
     predictions = context.validation if name == "val" else context.predictions(_evaluated(context)[name])
-    num_found = len(predictions.labels_N)
-    if num_found != num_expected:
-        raise NotPossibleError(f"{num_expected - num_found} images of {name} were skipped, so groups do not line up")
+    num_predicted = len(predictions.labels_N)
+    if num_predicted != num_expected:
+        raise NotPossibleError(
+            f"{num_expected - num_predicted} images of {name} were skipped, so groups do not line up"
+        )
     return predictions.correct
 
 
