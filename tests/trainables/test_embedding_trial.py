@@ -154,7 +154,7 @@ def test_an_evaluation_of_an_earlier_epoch_is_gone_after_an_epoch_without_a_fit(
     assert TrialFolder(folder).evaluation() is None
 
 
-PHOTOS = {"data.kind": "image_folder", "data.image_size": 32, "training.batch_size": 4, "training.epochs": 1}
+IMAGES = {"data.kind": "image_folder", "data.image_size": 32, "training.batch_size": 4, "training.epochs": 1}
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def image_files(tmp_path: Path) -> Path:
 def test_a_sample_that_is_larger_than_the_set_is_refused_before_training(
     make_config: MakeConfig, image_files: Path
 ) -> None:
-    base = {**PHOTOS, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0}
+    base = {**IMAGES, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0}
     neighbours = {"objective.classifier.kind": "nearest_neighbours"}
     check_data(make_config({**base, "objective.fit_sample": 8}))
     with pytest.raises(ConfigError, match=r"has 8 images, fewer than objective\.fit_sample = 9; lower it or add"):
@@ -188,7 +188,7 @@ def test_images_that_cannot_be_read_are_left_out_of_batch_and_fit(
     make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
     (image_files / "train" / "cat" / "0.png").write_bytes(b"")
-    base = {**PHOTOS, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0, "data.on_error": "skip"}
+    base = {**IMAGES, **SUPCON, "data.root": str(image_files), "optim.warmup_epochs": 0, "data.on_error": "skip"}
     (row,) = train(make_config(base)).rows()
     assert row["train/skipped_samples"] == 1
     assert math.isfinite(row["train/loss"])
@@ -198,6 +198,6 @@ def test_images_that_cannot_be_read_are_left_out_of_batch_and_fit(
 def test_a_batch_of_strangers_teaches_triplets_nothing(
     make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
-    base = {**PHOTOS, **TRIPLET, "data.root": str(image_files), "optim.warmup_epochs": 0, "objective.margin": 1e-12}
+    base = {**IMAGES, **TRIPLET, "data.root": str(image_files), "optim.warmup_epochs": 0, "objective.margin": 1e-12}
     with pytest.raises(ConfigError, match=r"found no semi-hard triplet .*; raise training\.batch_size = 4, .* 1e-12"):
         train(make_config(base))

@@ -233,7 +233,7 @@ def test_an_evaluation_of_an_earlier_epoch_is_made_anew_after_the_last(
     assert evaluation["val/accuracy"] == folder.rows()[-1]["val/accuracy"]
 
 
-PHOTOS = {
+IMAGES = {
     "data.kind": "image_folder",
     "data.image_size": 32,
     "training.batch_size": 4,
@@ -258,7 +258,7 @@ def image_files(tmp_path: Path) -> Path:
 
 def test_skipped_images_are_counted(make_config: MakeConfig, train: Train, image_files: Path) -> None:
     shift = {name: {"kind": "image_folder", "root": str(image_files / name), "on_error": "skip"} for name in ("val",)}
-    overrides = {**PHOTOS, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
+    overrides = {**IMAGES, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
     folder = train(make_config(overrides))
     assert [(row["train/skipped_samples"], row["val/skipped_samples"]) for row in folder.rows()] == [(1, 1)] * 2
     evaluation = folder.evaluation()
@@ -272,7 +272,7 @@ def test_nothing_is_said_of_skipping_where_an_unreadable_image_stops_a_trial(
     for split in ("train", "val"):
         shutil.copy(image_files / split / "cat" / "1.png", image_files / split / "cat" / "0.png")
     shift = {"elsewhere": {"kind": "image_folder", "root": str(image_files / "elsewhere"), "on_error": "skip"}}
-    folder = train(make_config({**PHOTOS, "data.root": str(image_files), "data.shift": shift}))
+    folder = train(make_config({**IMAGES, "data.root": str(image_files), "data.shift": shift}))
     evaluation = folder.evaluation()
     assert evaluation is not None
     assert evaluation["shift/elsewhere/accuracy"] >= 0
@@ -288,7 +288,7 @@ def test_a_shifted_set_of_which_nothing_can_be_read_is_left_out(
         name: {"kind": "image_folder", "root": str(image_files / name), "on_error": "skip"}
         for name in ("elsewhere", "val")
     }
-    overrides = {**PHOTOS, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
+    overrides = {**IMAGES, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
     with caplog.at_level(logging.WARNING):
         folder = train(make_config(overrides))
     evaluation = folder.evaluation()
@@ -306,14 +306,14 @@ def test_a_validation_set_of_which_nothing_can_be_read_is_named(
     for path in (image_files / "val").rglob("*.png"):
         path.write_bytes(b"")
     with pytest.raises(ImageError, match="data: the validation set has no image to predict"):
-        train(make_config({**PHOTOS, "data.root": str(image_files), "data.on_error": "skip"}))
+        train(make_config({**IMAGES, "data.root": str(image_files), "data.on_error": "skip"}))
 
 
 def test_panels_of_images_that_cannot_be_read_are_left_out(
     make_config: MakeConfig, train: Train, image_files: Path
 ) -> None:
     (image_files / "val" / "dog" / "2.png").write_bytes(b"")
-    folder = train(make_config({**PHOTOS, "data.root": str(image_files), "data.on_error": "skip"}))
+    folder = train(make_config({**IMAGES, "data.root": str(image_files), "data.on_error": "skip"}))
     assert drawn(folder) == {"epoch-2": []}
 
 
@@ -321,7 +321,7 @@ def test_panels_of_images_that_cannot_be_read_are_left_out(
 def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
     make_config: MakeConfig, train: Train, image_files: Path, tmp_path: Path, case: str
 ) -> None:
-    overrides = {**PHOTOS, "data.root": str(image_files)}
+    overrides = {**IMAGES, "data.root": str(image_files)}
     check_data(make_config(overrides))
     message = rf"data\.root = {image_files}: the training set has 8 images, fewer than training\.batch_size = 16"
     if case == "one class":
@@ -332,7 +332,7 @@ def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
         overrides["training.batch_size"] = 16
     if case == "missing":
         shutil.rmtree(image_files)
-        message = r"photos/train is no folder that holds one folder a class"
+        message = r"images/train is no folder that holds one folder a class"
     with pytest.raises(ConfigError, match=message):
         check_data(make_config(overrides))
     with pytest.raises(ConfigError, match=message):

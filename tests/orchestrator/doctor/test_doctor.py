@@ -28,7 +28,7 @@ def only(states: Any) -> State:
 def test_machine_that_runs_these_tests_has_no_error(tmp_path: Path, cli: Cli) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (data / "picture.png").write_bytes(b"x")
+    (data / "image.png").write_bytes(b"x")
     ran = cli("doctor", "--storage", tmp_path / "new" / "storage", "--data", data, "--json")
     document = json.loads(ran.out)
     names = [check["name"] for check in document["checks"]]

@@ -166,10 +166,10 @@ def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationReques
 
     for part in ("train", "val"):
         for name in ("cat", "dog"):
-            image = tmp_path / "pictures" / part / name / "one.png"
+            image = tmp_path / "images" / part / name / "one.png"
             image.parent.mkdir(parents=True)
             Image.new("RGB", (40, 40)).save(image)
-    tree = {"kind": "image_folder", "root": str(tmp_path / "pictures"), "image_size": 32}
+    tree = {"kind": "image_folder", "root": str(tmp_path / "images"), "image_size": 32}
     with pytest.raises(ConfigError, match=r"a network of 10 classes, and the data have 2: cat, dog"):
         evaluate_run(order({"data": tree}))
 
@@ -253,11 +253,11 @@ def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationR
 def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path: Path) -> None:
     sets = {
         "static": {"kind": "noise", "role": "far"},
-        "photos": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},
+        "images": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},
     }
     suite = {"evaluation.suite.sample": 8, "evaluation.suite.ood": {"sets": sets, "scores": ["softmax"]}}
     first, _ = evaluated(EvaluationRequest(folder, suite, ("ood",)))
-    assert not any(name.startswith("ood/photos") for name in first)
+    assert not any(name.startswith("ood/images") for name in first)
     _, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": True}
     (tmp_path / "near").mkdir()
@@ -265,4 +265,4 @@ def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path:
         Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / "near" / f"{number}.png")
     second, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": False}
-    assert "ood/photos/softmax/auroc" in second
+    assert "ood/images/softmax/auroc" in second

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.results.intervals import difference_of_images, difference_of_values, paired_difference
 
-TEN = [f"picture-{number}" for number in range(10)]
+TEN = [f"image-{number}" for number in range(10)]
 
 
 def test_equal_differences_leave_no_doubt() -> None:

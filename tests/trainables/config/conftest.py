@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-PHOTOS: dict[str, Any] = {
-    "root": "/photos",
+IMAGES: dict[str, Any] = {
+    "root": "/images",
     "cache": "/local",
     "loader_processes": 2,
     "shift": {
@@ -17,11 +17,11 @@ PHOTOS: dict[str, Any] = {
 TREES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "spurious_digits": {"data": {"kind": "spurious_digits", "correlation": 0.5}},
-    "oxford_pet": {"data": {"kind": "oxford_pet", "labels": "species", **PHOTOS}},
-    "pascal_voc": {"data": {"kind": "pascal_voc", "year": 2007, **PHOTOS}, "objective": {"kind": "binary_contrastive"}},
-    "imagenet_s": {"data": {"kind": "imagenet_s", "folder": "ImageNetS919", **PHOTOS}},
-    "hard_imagenet": {"data": {"kind": "hard_imagenet", **PHOTOS}},
-    "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **PHOTOS}},
+    "oxford_pet": {"data": {"kind": "oxford_pet", "labels": "species", **IMAGES}},
+    "pascal_voc": {"data": {"kind": "pascal_voc", "year": 2007, **IMAGES}, "objective": {"kind": "binary_contrastive"}},
+    "imagenet_s": {"data": {"kind": "imagenet_s", "folder": "ImageNetS919", **IMAGES}},
+    "hard_imagenet": {"data": {"kind": "hard_imagenet", **IMAGES}},
+    "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **IMAGES}},
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{
         kind: {"model": {"kind": kind, "cam_stride": 16, "weights": "DEFAULT", "weights_file": "/w.pth"}}

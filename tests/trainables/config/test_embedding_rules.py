@@ -6,8 +6,8 @@ import pytest
 
 from trainables.config import ConfigError, config_hash, experiment_from_tree, images_to_fit, override
 
-PHOTOS: dict[str, Any] = {"kind": "image_folder", "root": "/p"}
-SAME_VIEWS: dict[str, Any] = {**PHOTOS, "augmentation": {"crop_scale_min": 1, "flip": False}}
+IMAGES: dict[str, Any] = {"kind": "image_folder", "root": "/p"}
+SAME_VIEWS: dict[str, Any] = {**IMAGES, "augmentation": {"crop_scale_min": 1, "flip": False}}
 NEIGHBOURS: dict[str, Any] = {"kind": "nearest_neighbours"}
 DIGITS: dict[str, Any] = {"num_train": 64}
 
@@ -51,8 +51,8 @@ CASES = [
         id="neighbours of a training set",
     ),
     pytest.param(
-        {"objective": objective("triplet", fit_sample=19, classifier=NEIGHBOURS), "data": PHOTOS},
-        {"objective": objective("triplet", fit_sample=20, classifier=NEIGHBOURS), "data": PHOTOS},
+        {"objective": objective("triplet", fit_sample=19, classifier=NEIGHBOURS), "data": IMAGES},
+        {"objective": objective("triplet", fit_sample=20, classifier=NEIGHBOURS), "data": IMAGES},
         "objective.classifier.num_neighbours = 20 is more than the objective.fit_sample = 19 images",
         id="neighbours of a sample",
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from trainables.config import ConfigError, experiment_from_tree
 
-PHOTOS = {"kind": "image_folder", "root": "/p"}
+IMAGES = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
 WITH_MASKS = "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits"
 NO_MASKS = f"masks, and data.kind = image_folder has none; {WITH_MASKS}"
@@ -53,20 +53,20 @@ CASES = [
         id="masks of imagenet-s",
     ),
     pytest.param(
-        {"objective": {"kind": "binary_contrastive", "background_weight": 0.5}, "data": PHOTOS},
-        {"objective": {"kind": "binary_contrastive", "background_weight": 0}, "data": PHOTOS},
+        {"objective": {"kind": "binary_contrastive", "background_weight": 0.5}, "data": IMAGES},
+        {"objective": {"kind": "binary_contrastive", "background_weight": 0}, "data": IMAGES},
         f"objective.background_weight = 0.5 needs {NO_MASKS}",
         id="masks of a binary loss",
     ),
     pytest.param(
-        {"objective": {"divergence": {"weight": 50}, "background_noise": 0.1}, "data": PHOTOS},
+        {"objective": {"divergence": {"weight": 50}, "background_noise": 0.1}, "data": IMAGES},
         {"objective": {"divergence": {"weight": 50}, "background_noise": 0.1}},
         f"objective.divergence.weight = 50.0 and objective.background_noise = 0.1 need {NO_MASKS}",
         id="masks of divergence and noise",
     ),
     pytest.param(
-        {"objective": {"sliced_wasserstein": {"weight": 2}}, "data": PHOTOS},
-        {"objective": {"cutmix": {}}, "data": PHOTOS},
+        {"objective": {"sliced_wasserstein": {"weight": 2}}, "data": IMAGES},
+        {"objective": {"cutmix": {}}, "data": IMAGES},
         f"objective.sliced_wasserstein.weight = 2.0 needs {NO_MASKS}",
         id="masks of the sliced Wasserstein distance, and CutMix without any",
     ),
@@ -123,8 +123,8 @@ CASES = [
         id="full batch",
     ),
     pytest.param(
-        {"data": PHOTOS, "evaluation": {"shift_every_epoch": True}},
-        {"data": {**PHOTOS, "shift": {"s": SHIFT}}, "evaluation": {"shift_every_epoch": True}},
+        {"data": IMAGES, "evaluation": {"shift_every_epoch": True}},
+        {"data": {**IMAGES, "shift": {"s": SHIFT}}, "evaluation": {"shift_every_epoch": True}},
         "evaluation.shift_every_epoch = true needs a shifted test set, and data.shift of data.kind = image_folder "
         "is empty",
         id="shifted sets",

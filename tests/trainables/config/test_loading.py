@@ -97,8 +97,8 @@ def test_yaml_holds_every_field() -> None:
 def test_root_is_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert OxfordPet(root="photos").root == str(tmp_path / "photos")
-    assert LabelledFolder(root="~/photos").root == "/home/somebody/photos"
+    assert OxfordPet(root="images").root == str(tmp_path / "images")
+    assert LabelledFolder(root="~/images").root == "/home/somebody/images"
 
 
 def test_config_is_frozen(tree: dict[str, Any]) -> None:
@@ -205,7 +205,7 @@ def test_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, message: 
 
 
 def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "picture.yaml"
+    path = tmp_path / "image.yaml"
     path.write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ConfigError, match="not valid YAML"):
         read_tree(path)

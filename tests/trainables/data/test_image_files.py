@@ -114,7 +114,7 @@ def test_a_crop_without_object_has_no_mask_and_no_background(tmp_path: Path, goo
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
 def test_images_of_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
+    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
     Image.new("RGB", (40, 40), (255, 255, 255)).convert(mode).save(path)
     assert torch.equal(
         fetch(image_files(tmp_path, ImageFile(path, None, 0, "p"))).images_BCHW, torch.ones(1, 3, 32, 32)

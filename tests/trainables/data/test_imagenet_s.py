@@ -52,7 +52,7 @@ def test_training_folders(folder: Path, train: str, num: int, masked: int) -> No
     assert (batch.background_BHW[~batch.has_mask_B] == 0).all()
 
 
-def test_masked_repeats_are_crops_of_their_own_in_every_epoch(folder: Path) -> None:
+def test_repeats_of_masked_images_are_crops_of_their_own_in_every_epoch(folder: Path) -> None:
     data = bundle(folder.parent, oversample_masked=4)
     assert (len(data.train), len(data.train_unaugmented)) == (9 + 4 * 3, 12)
     (batch,) = training_batches(data.train, batch_size=21, seed=0, epoch=0)

@@ -57,7 +57,7 @@ class Images:
             labels_B=self._labels_N[indices],
             background_BHW=self._background_NHW[indices],
             has_mask_B=self._has_mask_N[indices],
-            ids=tuple(f"picture-{index}" for index in indices),
+            ids=tuple(f"image-{index}" for index in indices),
             targets_BK=None if self.targets_NK is None else self.targets_NK[indices],
             classes_BHW=None if self._classes_NHW is None else self._classes_NHW[indices],
         )

@@ -85,7 +85,7 @@ def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
     assert (math.ceil(0.5 * 15), math.ceil(slight * 15), math.ceil(sure * 15)) == (8, 9, 11)
     calibration = (0.5 + abs(1 - 2 * sure) + (1 - slight)) / 4
     assert result.settings == {"num_pictures": 4}
-    right = {"picture-0": 1.0, "picture-1": 1.0, "picture-2": 0.0, "picture-3": 1.0}
+    right = {"image-0": 1.0, "image-1": 1.0, "image-2": 0.0, "image-3": 1.0}
     assert result.samples == {"val/accuracy": right}
     assert result.metrics == {
         "val/loss": pytest.approx(sum(losses) / 4, abs=1e-6),

@@ -35,8 +35,8 @@ def test_four_images_by_hand_without_the_one_that_has_no_mask(red_or_green: Clas
     }
     assert result.settings == {"num_pictures": 3, "num_without_mask": 1}
     assert result.samples == {
-        "background/foreground_influence": {"picture-0": 1 / 4, "picture-1": 1 / 4, "picture-3": 1 / 8},
-        "background/background_influence": {"picture-0": 1 / 4, "picture-1": 3 / 4, "picture-3": 1 / 8},
+        "background/foreground_influence": {"image-0": 1 / 4, "image-1": 1 / 4, "image-3": 1 / 8},
+        "background/background_influence": {"image-0": 1 / 4, "image-1": 3 / 4, "image-3": 1 / 8},
     }
 
 

@@ -87,8 +87,8 @@ def test_images_by_hand(red_or_green: Classifier) -> None:
     result = LOCALISATION.run(context_of(red_or_green, red_left(objects, [True, True, True, False, True])))
     assert result.metrics[ENERGY] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert result.metrics[IOU] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
-    assert result.samples[ENERGY] == pytest.approx({"picture-0": 1 / 2, "picture-1": 1, "picture-2": 0})
-    assert result.samples[IOU] == pytest.approx({"picture-0": 1 / 2, "picture-1": 2 / 3, "picture-2": 0})
+    assert result.samples[ENERGY] == pytest.approx({"image-0": 1 / 2, "image-1": 1, "image-2": 0})
+    assert result.samples[IOU] == pytest.approx({"image-0": 1 / 2, "image-1": 2 / 3, "image-2": 0})
     assert result.settings["num_pictures"] == 3
     assert result.settings["num_without_mask"] == 2
     assert result.settings["num_empty_maps"] == 0
@@ -102,7 +102,7 @@ def test_the_best_threshold_is_one_for_all_images(red_or_green: Classifier) -> N
     result = LOCALISATION.run(context_of(red_or_green, images))
     assert result.metrics[IOU] == pytest.approx((1 / 3 + 1) / 2)
     assert result.metrics[BEST] == pytest.approx((2 / 3 + 1) / 2)
-    assert result.samples[BEST] == pytest.approx({"picture-0": 2 / 3, "picture-1": 1})
+    assert result.samples[BEST] == pytest.approx({"image-0": 2 / 3, "image-1": 1})
     assert result.settings["iou_threshold_best"] == 0.15
 
 

@@ -17,7 +17,7 @@ def test_images_without_a_mask_or_an_object_are_left_out_and_counted(red_or_gree
     images = four_images()
     images._background_NHW[1] = 1
     sample = masked_sample(context_of(red_or_green, images, settings=Suite(seed=3)))
-    assert sample.ids == ("picture-0", "picture-3")
+    assert sample.ids == ("image-0", "image-3")
     assert sample.labels_N.tolist() == [0, 1]
     assert sample.indices.tolist() == [0, 1]
     assert torch.equal(sample.images_NCHW, images.batch.images_BCHW[[0, 3]])

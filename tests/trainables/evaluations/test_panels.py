@@ -29,7 +29,7 @@ def test_images_are_spread_over_the_set(
     folder = tmp_path / "epoch-1"
     draw_panels(red_or_green, four_images(), num_images=num_images, num_rivals=1, folder=folder, device=CPU)
     drawn = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    assert drawn == [f"picture-{index}.png" for index in expected]
+    assert drawn == [f"image-{index}.png" for index in expected]
     for name in drawn:
         with Image.open(folder / name) as panel:
             assert panel.mode == "RGB"

@@ -26,7 +26,7 @@ def test_four_images_by_hand(red_or_green: Classifier) -> None:
     images = four_images()
     result = predict(red_or_green, [images[0:3], images[3:4]], device=CPU)
     torch.testing.assert_close(result.logits_NK, torch.tensor([[0.25, 0.25], [1.0, 0.0], [1.0, 0.0], [0.0, 0.25]]))
-    assert result.ids == ("picture-0", "picture-1", "picture-2", "picture-3")
+    assert result.ids == ("image-0", "image-1", "image-2", "image-3")
     assert result.labels_N.tolist() == [0, 0, 1, 1]
     assert result.correct.tolist() == [True, True, False, True]
     assert result.has_mask_N.tolist() == [True, True, False, True]

@@ -50,7 +50,7 @@ def test_each_set_is_measured_under_its_name(red_or_green: Classifier) -> None:
     accuracies = {name: value for name, value in result.metrics.items() if name.endswith("/accuracy")}
     assert accuracies == {"shift/same/accuracy": 0.75, "shift/flipped/accuracy": 0.25, "shift/few/accuracy": 1.0}
     assert result.settings == {"num_pictures": {"same": 4, "flipped": 4, "few": 2}}
-    right = {"picture-0": 0.0, "picture-1": 0.0, "picture-2": 1.0, "picture-3": 0.0}
+    right = {"image-0": 0.0, "image-1": 0.0, "image-2": 1.0, "image-3": 0.0}
     assert result.samples["shift/flipped/accuracy"] == right
     assert math.isnan(result.metrics["shift/few/confidence_on_mistakes"])
     assert result.metrics["shift/flipped/confidence_on_mistakes"] == pytest.approx((0.5 + SURE + SLIGHT) / 3)

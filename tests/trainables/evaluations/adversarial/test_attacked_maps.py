@@ -87,20 +87,20 @@ class TestSimilarity:
         images._images_NCHW[1] = 0.5
         result = run(model, images, linf=1 / 16)
         assert result.settings["num_empty_maps"] == 1
-        assert list(result.samples["adversarial/maps/ssim"]) == ["picture-0"]
+        assert list(result.samples["adversarial/maps/ssim"]) == ["image-0"]
 
 
 class TestPanels:
     def test_at_most_three_and_attacked_ones_first(self) -> None:
         model, images = convolutional()
         result = run(model, images, linf=0.02)
-        ids = {f"picture-{index}" for index in range(len(images))}
+        ids = {f"image-{index}" for index in range(len(images))}
         assert len(result.images) == 3
         assert result.images.keys() <= ids
 
     def test_shows_both_rows(self) -> None:
         result = run(*half_and_half(), linf=0.5)
-        panel = result.images["picture-0"]
+        panel = result.images["image-0"]
         assert panel.height > panel.width / 2
         upper, lower = (panel.crop((0, top, panel.width, top + panel.height // 2)) for top in (0, panel.height // 2))
         assert upper.tobytes() != lower.tobytes()

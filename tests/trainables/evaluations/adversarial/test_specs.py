@@ -39,7 +39,7 @@ class TestFgsm:
         assert result.settings == {"num_pictures": 6, "seed": 0, "linf": 0.1, "clean_accuracy": 1.0}
         assert result.samples == {
             "adversarial/fgsm/linf_0.1": {
-                f"picture-{index}": float(stands) for index, stands in enumerate([0, 0, 1, 1, 0, 1])
+                f"image-{index}": float(stands) for index, stands in enumerate([0, 0, 1, 1, 0, 1])
             }
         }
 

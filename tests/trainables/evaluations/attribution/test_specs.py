@@ -167,7 +167,7 @@ def test_empty_masks_are_skipped_and_counted() -> None:
     result = judged("hirescam", context_of(small_network(num_classes=2), both, settings=suite()))
     assert result.settings["num_empty_masks"] == result.settings["num_without_mask"] == 1
     assert result.settings["num_measured"]["pointing_game"] == 2
-    assert set(result.samples["attribution/hirescam/pointing_game"]) == {"picture-0", "picture-3"}
+    assert set(result.samples["attribution/hirescam/pointing_game"]) == {"image-0", "image-3"}
     assert result.settings["num_measured"]["complexity"] == 4
 
 
@@ -176,13 +176,13 @@ def test_samples_belong_to_their_images() -> None:
     result = judged("hirescam", context_of(model, textured(), settings=suite()))
     alone = judged("hirescam", context_of(model, textured(), settings=suite(costly_sample=1)))
     values = result.samples["attribution/hirescam/pixel_flipping"]
-    assert list(values) == [f"picture-{index}" for index in range(7)]
+    assert list(values) == [f"image-{index}" for index in range(7)]
     assert metric(result, "pixel_flipping") == pytest.approx(sum(values.values()) / 7)
     gaps = result.samples["attribution/hirescam/completeness"]
     assert metric(result, "completeness") == max(gaps.values())
     right = (model(make_images(7)).logits.argmax(1) == 0).double().tolist()
     assert list(result.samples["correct"].values()) == right
-    assert set(alone.samples["attribution/hirescam/max_sensitivity"]) == {"picture-0"}
+    assert set(alone.samples["attribution/hirescam/max_sensitivity"]) == {"image-0"}
     assert alone.settings["num_measured"]["max_sensitivity"] == 1
 
 
