@@ -12,6 +12,11 @@ SUFFIXES = {".j2", ".js", ".md", ".py", ".yaml"}
 
 # A regular expression for what is no longer written, what is written instead, and a text that holds it.
 REPLACED = [
+    (r"(?i)\bbeaten\b", "dominated", "Small marks are beaten."),
+    (r"(?i)photo", "image", "the photos of a data set"),
+    (r"(?i)\bwant of\b", "without", "left out for want of a value"),
+    (r"OutsideSet|outside_sets", "OodSet or ood_sets", "class OutsideSet(Section):"),
+    (r"masked_repeats", "oversample_masked", "masked_repeats: 2"),
     (r"FolderOfPoint", "TrialSampler", "class FolderOfPoint:"),
     (r"RecordEnds", "TrialOutcomeCallback", "callbacks=[RecordEnds()]"),
     (r"TrialSetting", "SweepContext", "setting: TrialSetting"),
@@ -32,7 +37,7 @@ REPLACED = [
     (r"\bLOOKS\b", "CHECKS", "for look in LOOKS:"),
     (r"average_with_batch", "ema_decay_with_batch", "average_with_batch: true"),
     (r"children_but", "without_children", "def children_but(module):"),
-    (r"\b(MOST|LONGEST|FEWEST)_", "MAX_ or MIN_", "MOST_TRIALS = 8"),
+    (r"\b(MOST|LEAST|LONGEST|FEWEST)_", "MAX_ or MIN_", "MOST_TRIALS = 8"),
 ]
 
 # Text in which a replaced word is right, and why.
