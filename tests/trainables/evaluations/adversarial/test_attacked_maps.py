@@ -108,5 +108,5 @@ class TestPanels:
 
 def test_one_class_has_no_rival() -> None:
     _, images = half_and_half()
-    with pytest.raises(NotPossibleError, match="one class only"):
+    with pytest.raises(NotPossibleError, match="a network with one class has no rival"):
         run(linear_classifier([[1.0, 0.0, 0.0]]), images, linf=0.1)

@@ -119,7 +119,7 @@ def test_frozen_is_undone_after_an_error() -> None:
 
 
 def test_a_network_in_training_is_not_explained() -> None:
-    with pytest.raises(AssertionError, match="as it is evaluated"), frozen(small_network().train()):
+    with pytest.raises(AssertionError, match="explained in eval mode"), frozen(small_network().train()):
         pass
 
 

@@ -199,7 +199,7 @@ class TestMissing:
     ) -> None:
         with caplog.at_level(logging.WARNING):
             result = evaluate({"grass": folder("green"), "nowhere": folder("no/such/folder", "far")})
-        assert "nowhere: evaluation.suite.ood.sets.nowhere: there is no folder" in caplog.text
+        assert "nowhere is left out: evaluation.suite.ood.sets.nowhere: there is no folder" in caplog.text
         assert "there is no folder" in result.settings["sets"]["nowhere"]["skipped"]
         assert result.metrics["ood/near/knn/auroc"] == 0.5
         assert not any(name.startswith(("ood/far", "ood/nowhere")) for name in result.metrics)
@@ -217,7 +217,7 @@ class TestMissing:
             evaluate({"v": folder("green", "validation")})
 
     def test_data_without_a_config_have_no_ood_sets(self) -> None:
-        with pytest.raises(NotPossibleError, match="what they were built from"):
+        with pytest.raises(NotPossibleError, match="do not name their config"):
             OOD.run(context_of(linear_classifier([[1.0, 0, 0]]), plain(red=2)))
 
     def test_a_score_that_the_network_leaves_undefined_is_left_out(self, evaluate: Evaluate) -> None:
