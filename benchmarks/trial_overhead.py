@@ -37,7 +37,7 @@ from orchestrator.launch import sweep as launcher
 from orchestrator.launch.trials import SweepContext, TrialFunction, trial_function
 from orchestrator.tracking import resolve_store
 from trainables.config import ExperimentConfig, experiment_from_tree, override
-from trainables.trial_folder import read_json, write_json
+from trainables.json_file import read_json, write_json
 
 SETTINGS = ("data.num_train=512", "data.num_test=128", "training.epochs=2", "training.batch_size=32")
 FIELDS = {

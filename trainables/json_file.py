@@ -1,6 +1,10 @@
-"""JSON text that says where it stands when it is broken."""
+"""Strict JSON files: written by rename, and named in the error where they are broken."""
 
 import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -22,3 +26,35 @@ def parse_object(text: str, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BrokenFileError(f"{source}: expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def read_json(path: Path) -> Any:
+    """Return the parsed file, or None when there is none; BrokenFileError names one that is no JSON."""
+    return parse_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in the file, or an empty one when there is no file; BrokenFileError names another file."""
+    return parse_object(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` by rename, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def finite(value: Any) -> Any:
+    """Return `value` with None for every number in it that is not finite, which JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,12 +22,13 @@ from trainables.evaluations import (
     is_evaluated,
     run_suite,
 )
+from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
-from trainables.trial_folder import Row, TrialFolder, write_json
+from trainables.trial_folder import Row, TrialFolder
 
 logger = logging.getLogger(__name__)
 

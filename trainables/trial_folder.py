@@ -1,28 +1,40 @@
-"""A trial's folder: the files that are the truth about it, and how an epoch is committed to them."""
+"""A trial's folder: its files are the truth about the trial; how an epoch is committed to them, how they are read."""
 
 import json
 import logging
 import math
-import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
-from trainables.json_file import BrokenFileError, parse_json, parse_object
+from trainables.json_file import BrokenFileError, finite, parse_object, read_object, write_json, write_text
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
 UNREADABLE = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError)
-"""What torch raises where a file is no checkpoint of its."""
+"""What `torch.load` raises for a file that is no checkpoint."""
 
 Row = dict[str, float]
-"""Metric name -> value; an epoch's row has `epoch`, counted from 1."""
+"""Metric name -> value; an epoch's row has `epoch`, counted from 1. A value that was not finite is read as NaN."""
+
+Status = Literal["completed", "stopped", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a trial ended: after its last epoch, stopped early by the scheduler, or by an error."""
+
+    status: Status
+    epoch: int
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +57,35 @@ class TrialFolder:
 
     @property
     def partial_epoch_path(self) -> Path:
-        """An epoch that was kept in the middle, on notice; gone once the epoch is committed."""
+        """The checkpoint in the middle of an epoch, saved on a preemption notice; the epoch's commit removes it."""
+        return self.path / "checkpoint" / "partial_epoch.pt"
+
+    @property
+    def old_partial_epoch_path(self) -> Path:
+        """The partial epoch of an earlier version of campaign."""
         return self.path / "checkpoint" / "unfinished.pt"
 
     @property
+    def data_path(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.json"
+
+    @property
     def evaluation_path(self) -> Path:
+        """The metrics of all evaluations together."""
         return self.path / "evaluation.json"
+
+    @property
+    def evaluations_path(self) -> Path:
+        """The folder with a file for each evaluation."""
+        return self.path / "evaluation"
+
+    @property
+    def outcome_path(self) -> Path:
+        return self.path / "outcome.json"
 
     def panels_path(self, epoch: int) -> Path:
         return self.path / "panels" / f"epoch-{epoch}"
@@ -63,10 +98,10 @@ class TrialFolder:
         if not self.config_path.exists():
             write_text(self.config_path, to_yaml(config))
             return
-        found, wanted = config_hash(self.config()), config_hash(config)
-        if found != wanted:
+        own, given = config_hash(self.config()), config_hash(config)
+        if own != given:
             raise ConfigError(
-                f"{self.path} holds a trial with config hash {found}, and this config has {wanted}; "
+                f"{self.path} holds a trial with config hash {own}, and this config has {given}; "
                 "choose another folder or name, or continue the old trial with its own config"
             )
 
@@ -79,49 +114,20 @@ class TrialFolder:
         if not self.metrics_path.exists():
             return []
         *lines, tail = self.metrics_path.read_text(encoding="utf-8").split("\n")
-        numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
-        rows = [parse_object(line, f"{self.metrics_path}, line {number}") for number, line in numbered]
-        return rows + _whole_row(tail)
+        numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        rows = [_row(line, f"{self.metrics_path}, line {number}") for number, line in numbered]
+        try:
+            return [*rows, _row(tail, "last line")]
+        except BrokenFileError:
+            return rows
 
     def commit(self, state: Mapping[str, Any], row: Row) -> None:
         """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
         _save({**state, "row": row}, self.state_path)
         self.partial_epoch_path.unlink(missing_ok=True)
+        self.old_partial_epoch_path.unlink(missing_ok=True)
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(as_json_line(row))
-
-    def load_state(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the last committed state, or None before the first epoch's end; BrokenFileError if it is none."""
-        if not self.state_path.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
-        except UNREADABLE as error:
-            raise BrokenFileError(
-                f"{self.state_path}: no checkpoint that can be read ({type(error).__name__}); "
-                "bring it back, or remove it to train from the first epoch"
-            ) from error
-        return state
-
-    def save_partial_epoch(self, state: Mapping[str, Any]) -> None:
-        """Keep an epoch in the middle, by rename."""
-        _save(state, self.partial_epoch_path)
-
-    def load_partial_epoch(self, device: torch.device) -> dict[str, Any] | None:
-        """Return what was kept of an unfinished epoch, or None; one that cannot be read costs that epoch alone."""
-        if not self.partial_epoch_path.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self.partial_epoch_path, map_location=device, weights_only=True)
-        except UNREADABLE as error:
-            logger.warning("%s cannot be read (%s), and its epoch begins anew", self.partial_epoch_path, error)
-            return None
-        return state
-
-    def forget_evaluation(self) -> None:
-        """Remove all figures of evaluations, and their parts: the network has changed."""
-        for path in self.path.glob("evaluation*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def repair_rows(self, last: Row) -> None:
         """Make `metrics.jsonl` agree with the checkpoint whose row is `last`, of epoch 0 if there is none."""
@@ -130,53 +136,98 @@ class TrialFolder:
             rows.append(last)
         write_text(self.metrics_path, "".join(map(as_json_line, rows)))
 
+    def load_state(self, device: "torch.device") -> dict[str, Any] | None:
+        """Return the last committed state, or None before the first epoch's end; BrokenFileError if it is none."""
+        if not self.state_path.exists():
+            return None
+        try:
+            return _load(self.state_path, device)
+        except UNREADABLE as error:
+            raise BrokenFileError(
+                f"{self.state_path}: no checkpoint that can be read ({type(error).__name__}); "
+                "bring it back, or remove it to train from the first epoch"
+            ) from error
+
+    def save_partial_epoch(self, state: Mapping[str, Any]) -> None:
+        """Save a checkpoint in the middle of an epoch, by rename."""
+        _save(state, self.partial_epoch_path)
+
+    def load_partial_epoch(self, device: "torch.device") -> dict[str, Any] | None:
+        """Return the checkpoint in the middle of an epoch, or None if there is none or it cannot be read."""
+        paths = (self.partial_epoch_path, self.old_partial_epoch_path)
+        path = next((path for path in paths if path.exists()), None)
+        if path is None:
+            return None
+        try:
+            return _load(path, device)
+        except UNREADABLE as error:
+            logger.warning("%s cannot be read (%s); its epoch starts again", path, error)
+            return None
+
     def evaluation(self) -> Row | None:
-        """Return the final evaluation, or None while the trial has none."""
-        evaluation: Row | None = read_json(self.evaluation_path)
-        return evaluation
+        """Return the metrics of the final evaluation, or None while the trial has none."""
+        return _numbers(read_object(self.evaluation_path)) if self.evaluation_path.exists() else None
+
+    def forget_evaluation(self) -> None:
+        """Remove the files of all evaluations: the network has changed."""
+        for path in self.path.glob("evaluation*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def outcome(self) -> Outcome | None:
+        """Return how the trial ended, or None while it has not; BrokenFileError if the file says neither."""
+        if not self.outcome_path.exists():
+            return None
+        outcome = read_object(self.outcome_path)
+        status = next((status for status in STATUSES if status == outcome.get("status")), None)
+        if status is None:
+            raise BrokenFileError(
+                f"{self.outcome_path}: status is {outcome.get('status')!r}; expected one of {', '.join(STATUSES)}"
+            )
+        return Outcome(status, outcome.get("epoch", 0), outcome.get("error"))
+
+    def finish(self, error: str | None = None) -> Outcome:
+        """Record that the trial ended: failed by `error`, completed if evaluated after its last epoch, else stopped."""
+        rows = self.rows()
+        epoch = int(rows[-1]["epoch"]) if rows else 0
+        completed = self.evaluation() is not None and epoch == self.config().training.epochs
+        outcome = Outcome("failed" if error else "completed" if completed else "stopped", epoch, error)
+        write_json(self.outcome_path, asdict(outcome))
+        return outcome
 
 
 def as_json_line(row: Mapping[str, float]) -> str:
     """Return one line of strict JSON; a number that is not finite becomes null."""
-    return json.dumps(_finite(row)) + "\n"
+    return json.dumps(finite(row)) + "\n"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON; a number that is not finite becomes null."""
-    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
+def _row(line: str, source: str) -> Row:
+    row = parse_object(line, source)
+    if not isinstance(row.get("epoch"), int):
+        raise BrokenFileError(f"{source}: expected an object with a whole number `epoch`, found {line[:100]!r}")
+    return _numbers(row)
 
 
-def read_json(path: Path) -> Any:
-    """Return the parsed file, or None when there is none; BrokenFileError names one that is no JSON."""
-    return parse_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` by rename, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def _numbers(values: Mapping[str, Any]) -> Row:
+    """Return the numbers among `values`; null, which stands for a number that is not finite, becomes NaN."""
+    return {
+        key: math.nan if value is None else value
+        for key, value in values.items()
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    }
 
 
 def _save(state: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint to `path` by rename, making its folder."""
+    import torch
+
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(dict(state), partial)
     partial.replace(path)
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _load(path: Path, device: "torch.device") -> dict[str, Any]:
+    import torch
 
-
-def _whole_row(tail: str) -> list[Row]:
-    try:
-        return [parse_object(tail, "last line")] if tail else []
-    except BrokenFileError:
-        return []
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state

@@ -2,16 +2,17 @@
 
 import json
 import logging
-import math
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
+from trainables.json_file import finite
+
 
 def print_json(document: Any) -> None:
     """Print one strict JSON document; a number that is not finite becomes null."""
-    print(json.dumps(_finite(document), indent=2))
+    print(json.dumps(finite(document), indent=2))
 
 
 def say(line: str) -> None:
@@ -42,11 +43,3 @@ def log_to_stderr(*, verbose: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for package in ("orchestrator", "trainables", "search_spaces"):
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

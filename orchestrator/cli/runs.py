@@ -172,4 +172,4 @@ def explain(
 def _say_metrics(metrics: dict[str, float]) -> None:
     width = max(map(len, metrics), default=0)
     for name, value in metrics.items():
-        say(f"{name:{width}}  {value:.4g}" if value is not None else f"{name:{width}}  -")
+        say(f"{name:{width}}  {value:.4g}")

@@ -1,18 +1,31 @@
-"""The finished parts of a trial's evaluation, as they lie on disk."""
+"""The evaluations of a trial on disk: each a JSON file with its images next to it.
+
+`<folder>/<evaluation>.json` holds `part` (the evaluation's name), `key` (what it was computed from), `seconds`,
+`settings`, `metrics`, `curves` and `samples`. Its images are `<folder>/<evaluation>/<image>.png`, and the numbers of
+those that show a grid are in `<folder>/<evaluation>/grids.json`.
+"""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainables.json_file import parse_object
+from trainables.config import Suite
+from trainables.json_file import BrokenFileError, parse_object, read_object, write_json
+
+if TYPE_CHECKING:
+    from trainables.evaluations import Curve, EvaluationResult
+    from trainables.evaluations.base import EvalSpec
+
+GRIDS = "grids.json"
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part: its file, its images, and a digest that tells one result from another."""
+class EvaluationRecord:
+    """One evaluation as it was written, and a digest that tells one result from another."""
 
     name: str
     file: Path
@@ -25,19 +38,90 @@ class Part:
     seconds: float | None
 
 
-def read_parts(folder: Path) -> tuple[Part, ...]:
-    """Return the parts `<folder>/<part>.json`, with the images `<folder>/<part>/<name>.png`, by name.
+def read_evaluations(folder: Path) -> tuple[EvaluationRecord, ...]:
+    """Return the evaluations in the folder, by name.
 
     Raises:
         BrokenFileError: A file holds no JSON object; the message names it.
     """
-    return tuple(_read_part(path) for path in sorted(folder.glob("*.json")))
+    return tuple(_read_evaluation(path) for path in sorted(folder.glob("*.json")))
 
 
-def _read_part(path: Path) -> Part:
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Stores evaluations in a folder, so that an evaluation that was killed goes on where it stopped.
+
+    A stored evaluation counts as long as what it was computed from stays the same.
+    """
+
+    folder: Path
+    source: str
+    """Stands for the network, the data and the code."""
+    settings: Suite
+
+    def load(self, spec: "EvalSpec") -> "EvaluationResult | None":
+        """Return the evaluation's result, without its images, or None where it is missing or out of date."""
+        from trainables.evaluations import EvaluationResult
+
+        try:
+            document = read_object(self._path(spec))
+        except BrokenFileError:
+            return None
+        if document.get("key") != self._key(spec):
+            return None
+        return EvaluationResult(
+            metrics={name: _number(value) for name, value in document["metrics"].items()},
+            curves=tuple(map(_curve, document["curves"])),
+            settings=document["settings"],
+            samples=document["samples"],
+        )
+
+    def save(self, spec: "EvalSpec", result: "EvaluationResult", seconds: float) -> None:
+        """Write images, then by rename the metrics, whose presence says that the evaluation is whole."""
+        self._path(spec).unlink(missing_ok=True)
+        self._save_images(spec, result)
+        document = {
+            "part": spec.name,
+            "key": self._key(spec),
+            "seconds": round(seconds, 3),
+            "settings": dict(result.settings),
+            "metrics": result.metrics,
+            "curves": [asdict(curve) for curve in result.curves],
+            "samples": {name: dict(by_image) for name, by_image in result.samples.items()},
+        }
+        write_json(self._path(spec), document)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove the metrics of the named evaluations, so that they run again."""
+        for name in names:
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def _save_images(self, spec: "EvalSpec", result: "EvaluationResult") -> None:
+        folder = self.folder / spec.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.png"):
+            old.unlink()
+        for name, image in result.images.items():
+            image.save(folder / f"{name}.png")
+        (folder / GRIDS).unlink(missing_ok=True)
+        if result.grids:
+            write_json(folder / GRIDS, dict(result.grids))
+        if not (result.images or result.grids):
+            folder.rmdir()
+
+    def _path(self, spec: "EvalSpec") -> Path:
+        return self.folder / f"{spec.name}.json"
+
+    def _key(self, spec: "EvalSpec") -> str:
+        settings = self.settings.model_dump(mode="json")
+        decisive = [spec.name, self.source, settings["sample"], settings["seed"], settings.get(spec.category)]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read_evaluation(path: Path) -> EvaluationRecord:
     document = parse_object(path.read_text(encoding="utf-8"), str(path))
     lasting = {name: value for name, value in document.items() if name != "seconds"}
-    return Part(
+    return EvaluationRecord(
         name=path.stem,
         file=path,
         digest=hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:12],
@@ -47,3 +131,14 @@ def _read_part(path: Path) -> Part:
         samples=document.get("samples", {}),
         seconds=document.get("seconds"),
     )
+
+
+def _curve(document: Mapping[str, Any]) -> "Curve":
+    from trainables.evaluations import Curve
+
+    return Curve(**{**document, **{axis: tuple(map(_number, document[axis])) for axis in ("x", "y")}})
+
+
+def _number(value: float | None) -> float:
+    """Return the number that null stands for: JSON has none for NaN."""
+    return math.nan if value is None else value

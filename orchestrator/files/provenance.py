@@ -1,7 +1,6 @@
 """By what code, on what machine and by what command a run was made."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.files.passwords import without_passwords
-from orchestrator.files.trial_record import read_object
+from trainables.json_file import read_object, write_json, write_text
 
 CREATED = "campaign.created"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -61,11 +60,9 @@ def _tags_path(folder: Path) -> Path:
 
 
 def _keep(folder: Path, provenance: Provenance) -> None:
-    from trainables.trial_folder import write_text
-
     if provenance.diff:
         write_text(folder / "provenance.diff", provenance.diff)
-    write_text(_tags_path(folder), json.dumps(provenance.tags, indent=2) + "\n")
+    write_json(_tags_path(folder), provenance.tags)
 
 
 def collect_provenance(arguments: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> Provenance:

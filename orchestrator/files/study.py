@@ -1,18 +1,19 @@
 """A study: arms that are trained on the same seeds and compared with one of them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from orchestrator.files.names import NAME
 from search_spaces import find_study
-from trainables.config import ConfigError, leaves, with_current_names
+from trainables.config import ConfigError, with_current_names
 from trainables.config.explain import explain
 from trainables.config.section import Section
+from trainables.json_file import finite
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a sweep, a run, a study or an arm may be called: its folder has that name, or a name that contains it."""
 Arm = Annotated[str, Field(pattern=NAME, max_length=60)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
 TRAINED = ("train/loss", "train/accuracy")
@@ -84,7 +85,7 @@ class Study(Section):
                 within = [other for other in overrides if other.startswith(f"{field}.")]
                 if within:
                     raise ValueError(f"{place} sets {field} and, within it, {', '.join(within)}; keep one of them")
-                if not all(_is_finite(leaf) for _, leaf in leaves({field: value})):
+                if finite(value) != value:
                     raise ValueError(f"{place}.{field}: found {value}; every number of a config is finite")
         return self
 
@@ -168,12 +169,6 @@ class Study(Section):
         if arms:
             changes["arms"] = {arm: overrides for arm, overrides in self.arms.items() if arm in arms}
         return study_from_tree({**self.model_dump(mode="json"), **changes}, source=f"study {self.name}")
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, list):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def read_study(name: str) -> Study:

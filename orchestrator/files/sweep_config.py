@@ -10,8 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from orchestrator.files.names import NAME
-from orchestrator.files.study import Study
+from orchestrator.files.study import NAME, Study
 from search_spaces import SPACES, Space, draw_points, find_base, find_space
 from trainables.config import (
     ConfigError,

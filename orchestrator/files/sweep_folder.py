@@ -1,24 +1,14 @@
-"""A sweep's folder: its config, its trials and how each ended."""
+"""A sweep's folder: its config and its trials."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
 
 from orchestrator.files.lock import is_locked, locked
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from trainables.config import ConfigError
-from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
-
-Status = Literal["completed", "stopped", "failed"]
-
-
-class Outcome(TypedDict):
-    """How a trial ended: after its last epoch, stopped early by the scheduler, or by an error."""
-
-    status: Status
-    epoch: int
-    error: str | None
+from trainables.json_file import write_text
+from trainables.trial_folder import TrialFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class SweepFolder:
 
     @property
     def result_path(self) -> Path:
-        """The result of the study that the sweep runs; its table lies beside it as `study.md`."""
+        """The result of the study that the sweep runs; `study.md` next to it is its table."""
         return self.path / "study.json"
 
     @property
@@ -88,8 +78,8 @@ class SweepFolder:
                     path.unlink(missing_ok=True)
                 self.write(config)
             return
-        found, wanted = self.config().identity, config.identity
-        different = [key for key in found | wanted if found.get(key) != wanted.get(key)]
+        own, given = self.config().identity, config.identity
+        different = [key for key in own | given if own.get(key) != given.get(key)]
         if different:
             raise ConfigError(
                 f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
@@ -115,9 +105,9 @@ class SweepFolder:
         """Make the failed trials unfinished ones; ConfigError if a driver runs the sweep."""
         with self.locked():
             for trial_id in self.trial_ids():
-                outcome = self.outcome(trial_id)
-                if outcome and outcome["status"] == "failed":
-                    (self.trials_path / trial_id / "outcome.json").unlink()
+                outcome = self.trial(trial_id).outcome()
+                if outcome and outcome.status == "failed":
+                    self.trial(trial_id).outcome_path.unlink()
 
     def trial(self, trial_id: str) -> TrialFolder:
         return TrialFolder(self.trials_path / trial_id)
@@ -132,27 +122,12 @@ class SweepFolder:
 
     def epochs_done(self, trial_id: str) -> int:
         """Return how many of them there are; a trial that has ended early counts in full."""
-        return self.epochs(trial_id) if self.outcome(trial_id) else len(self.trial(trial_id).rows())
-
-    def outcome(self, trial_id: str) -> Outcome | None:
-        """Return how the trial ended, or None while it has not."""
-        outcome: Outcome | None = read_json(self.trials_path / trial_id / "outcome.json")
-        return outcome
-
-    def end(self, trial_id: str, error: str | None = None) -> Outcome:
-        """Record that the trial ended: completed if it was evaluated after its last epoch, else stopped early."""
-        folder = self.trial(trial_id)
-        rows = folder.rows()
-        epoch = int(rows[-1]["epoch"]) if rows else 0
-        completed = folder.evaluation() is not None and epoch == folder.config().training.epochs
-        status: Status = "failed" if error else "completed" if completed else "stopped"
-        outcome = Outcome(status=status, epoch=epoch, error=error)
-        write_json(folder.path / "outcome.json", outcome)
-        return outcome
+        trial = self.trial(trial_id)
+        return self.epochs(trial_id) if trial.outcome() else len(trial.rows())
 
     def unfinished(self) -> list[str]:
         """Return the trials that were started and have no outcome."""
-        return [trial_id for trial_id in self.trial_ids() if self.outcome(trial_id) is None]
+        return [trial_id for trial_id in self.trial_ids() if self.trial(trial_id).outcome() is None]
 
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())

@@ -15,16 +15,17 @@ from orchestrator.cluster.capacity import capacity
 from orchestrator.cluster.nodes import check_shared
 from orchestrator.cluster.session import ray_session
 from orchestrator.data.index import file_index_in
-from orchestrator.files.evaluation_store import EvaluationFiles
+from orchestrator.files.evaluation_files import EvaluationFiles
 from orchestrator.launch.progress import SuiteProgress
 from orchestrator.launch.trials import draw_curves
 from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
 from trainables.config import ConfigError, ExperimentConfig, Resources, config_hash, experiment_from_tree, override
 from trainables.data import NO_INDEX, DataBundle, build_data
 from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports
+from trainables.json_file import read_json, write_json
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
-from trainables.trial_folder import TrialFolder, read_json, write_json
+from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 POLL_S = 1.0

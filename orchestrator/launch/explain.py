@@ -14,9 +14,10 @@ from orchestrator.tracking import Store, folder_of_run
 from trainables.config import ConfigError
 from trainables.data import Batch, ImageError, read_image
 from trainables.evaluations import panels_of
+from trainables.json_file import read_json
 from trainables.training import LocalContext
 from trainables.trial import load_model
-from trainables.trial_folder import TrialFolder, read_json
+from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 

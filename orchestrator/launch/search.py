@@ -1,5 +1,6 @@
 """A sweep's search: Optuna's study lies in the sweep's folder, and each of its trials gets a trial folder."""
 
+import math
 import warnings
 from typing import Any
 
@@ -104,7 +105,7 @@ def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
     left = {
         _id(trial): trial
         for trial in optuna_study.trials
-        if _id(trial) in unfinished or (trial.state == TrialState.RUNNING and sweep.outcome(_id(trial)) is None)
+        if _id(trial) in unfinished or (trial.state == TrialState.RUNNING and sweep.trial(_id(trial)).outcome() is None)
     }
     for trial_id, trial in left.items():
         if trial_id not in waiting:
@@ -128,13 +129,13 @@ def _id(trial: Any) -> str:
 
 
 def _values(sweep: SweepFolder, config: SweepConfig, trial_id: str) -> list[float] | None:
-    outcome = sweep.outcome(trial_id)
-    if outcome is None or outcome["status"] == "failed":
-        return None
     folder = sweep.trial(trial_id)
+    outcome = folder.outcome()
+    if outcome is None or outcome.status == "failed":
+        return None
     metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
-    values = [metrics.get(goal.metric) for goal in config.goals]
-    return None if any(value is None for value in values) else [float(value) for value in values if value is not None]
+    values = [float(metrics.get(goal.metric, math.nan)) for goal in config.goals]
+    return values if all(map(math.isfinite, values)) else None
 
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:

@@ -1,11 +1,12 @@
 """How far a sweep is, from its folder alone."""
 
+import math
 import time
 from typing import Any
 
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.formatting import format_seconds
-from trainables.trial_folder import TrialFolder
+from trainables.trial_folder import Row, TrialFolder
 
 
 def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
@@ -15,14 +16,14 @@ def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
     """
     config = sweep.config()
     resources = config.experiment().resources
-    outcomes = {trial_id: sweep.outcome(trial_id) for trial_id in sweep.trial_ids()}
+    outcomes = {trial_id: sweep.trial(trial_id).outcome() for trial_id in sweep.trial_ids()}
     rows = {trial_id: sweep.trial(trial_id).rows() for trial_id in outcomes}
-    seconds = sum(row["time/epoch_s"] or 0.0 for trial in rows.values() for row in trial)
+    seconds = sum(_epoch_s(row) for trial in rows.values() for row in trial)
     num_waiting = max(0, config.num_trials - len(rows))
     epochs = sum(map(sweep.epochs, rows)) + num_waiting * config.experiment().training.epochs
     done = sum(map(sweep.epochs_done, rows))
     per_trial = max(1, resources.workers)
-    statuses = [outcome["status"] if outcome else "unfinished" for outcome in outcomes.values()]
+    statuses = [outcome.status if outcome else "unfinished" for outcome in outcomes.values()]
     statuses += ["waiting"] * num_waiting
     return {
         "sweep": config.name,
@@ -65,5 +66,10 @@ def _epochs_since(trial: TrialFolder, started: float) -> int:
         if ended <= started:
             break
         epochs += 1
-        ended -= row["time/epoch_s"] or 0.0
+        ended -= _epoch_s(row)
     return epochs
+
+
+def _epoch_s(row: Row) -> float:
+    """Return the epoch's wall time; 0 where it is not known."""
+    return row["time/epoch_s"] if math.isfinite(row["time/epoch_s"]) else 0.0

@@ -14,7 +14,7 @@ from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import sweep_document
 from orchestrator.tracking import Store, StoreError, ids_in_mlflow
-from trainables.trial_folder import write_json, write_text
+from trainables.json_file import write_json, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
     config = sweep.config()
     assert config.study is not None
     evaluations = study_parts(config.study)
-    outcomes = {trial_id: sweep.outcome(trial_id) for trial_id in config.study.trials}
-    done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome["status"] == "completed"]
+    outcomes = {trial_id: sweep.trial(trial_id).outcome() for trial_id in config.study.trials}
+    done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome.status == "completed"]
     if not done:
         return {}
     requests = [EvaluationRequest(sweep.trial(trial_id), {}, evaluations, storage=sweep.storage) for trial_id in done]

@@ -184,7 +184,7 @@ def _tune_resources(config: SweepConfig, room: Capacity) -> Any:
 
 
 def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, move_champion: bool) -> SweepRun:
-    """Write the summary on the parent run, crown the champion, and say what is left.
+    """Write the summary on the parent run, set the champion alias, and say what is left.
 
     Args:
         move_champion: Whether a winner that was champion before another sweep's becomes it again.

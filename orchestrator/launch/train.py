@@ -7,13 +7,12 @@ from orchestrator.cluster.session import nodes_to_use, ray_session
 from orchestrator.data.index import file_index_in
 from orchestrator.files.lock import locked
 from orchestrator.files.provenance import record_provenance
-from orchestrator.files.sweep_folder import Outcome, Status
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.trials import draw_curves, train_on_workers
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
-from trainables.trial_folder import Row, TrialFolder, write_json
+from trainables.trial_folder import Row, TrialFolder
 
 
 def train_one(
@@ -80,9 +79,9 @@ def _train(
         trial_run.finish("KILLED")
         raise
     except Exception as error:
-        _end(folder, trial_run, "failed", f"{type(error).__name__}: {error}")
+        _finish(folder, trial_run, f"{type(error).__name__}: {error}")
         raise
-    _end(folder, trial_run, "completed", None)
+    _finish(folder, trial_run)
 
 
 def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path) -> None:
@@ -100,8 +99,6 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
         run_trial(config, LocalContext(folder, on_report), file_index_in(storage))
 
 
-def _end(folder: TrialFolder, trial_run: TrialRun, status: Status, error: str | None) -> None:
-    rows = folder.rows()
-    outcome = Outcome(status=status, epoch=int(rows[-1]["epoch"]) if rows else 0, error=error)
-    write_json(folder.path / "outcome.json", outcome)
+def _finish(folder: TrialFolder, trial_run: TrialRun, error: str | None = None) -> None:
+    folder.finish(error)
     trial_run.push()

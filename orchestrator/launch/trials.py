@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.files.evaluation_files import Part
+from orchestrator.files.evaluation_files import EvaluationRecord
 from orchestrator.tracking import Store, SweepIdentity, TrialRun
 from trainables.config import ExperimentConfig, Resources, config_hash
 from trainables.trial_folder import Row, TrialFolder
@@ -42,11 +42,11 @@ class SweepContext:
         return TrialRun(self.store, identity, folder.path, draw_curves=draw_curves)
 
 
-def draw_curves(parts: Sequence[Part]) -> str | None:
+def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:
     """Return the page of curves that goes to MLflow; the drawing is imported when there is something to draw."""
     from orchestrator.reports.evaluation_charts import charts_page
 
-    return charts_page(parts)
+    return charts_page(evaluations)
 
 
 def in_process_trial(context: SweepContext) -> TrialFunction:

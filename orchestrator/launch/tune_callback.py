@@ -55,9 +55,9 @@ class TrialOutcomeCallback(Callback):
         logger.warning("trial %s failed and is tried again: %s", _id(trial), _reason(trial))
 
     def _end(self, trial_id: str, error: str | None) -> None:
-        outcome = self._sweep.end(trial_id, error)
+        outcome = self._sweep.trial(trial_id).finish(error)
         self._pushes.append(self._thread.submit(self._context.trial_run(trial_id).push))
-        self._listener.on_end(trial_id, outcome["status"] if error is None else f"failed: {error}")
+        self._listener.on_end(trial_id, outcome.status if error is None else f"failed: {error}")
 
 
 def _id(trial: Trial) -> str:

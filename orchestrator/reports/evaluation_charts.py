@@ -7,7 +7,7 @@ from typing import Any
 
 from plotly import graph_objects as go
 
-from orchestrator.files.evaluation_files import Part
+from orchestrator.files.evaluation_files import EvaluationRecord
 from orchestrator.reports.plot_style import COLOURS, LIGHT, LineStyle, LogAxis, plot_area
 from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.evaluated import EvaluatedRun
@@ -90,7 +90,7 @@ def _trace(name: str, curve: Curve, style: LineStyle, axis: LogAxis | None) -> g
     )
 
 
-def charts_page(evaluations: Sequence[Part]) -> str | None:
+def charts_page(evaluations: Sequence[EvaluationRecord]) -> str | None:
     """Return a page with the curves of one trial's evaluations, a plot for each chart; None without curves."""
     curves = [curve for evaluation in evaluations for curve in evaluation.curves]
     names = dict.fromkeys(str(curve["chart"]) for curve in curves)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
-from orchestrator.results.metric_catalogue import finite_rows, key_metrics
+from orchestrator.results.metric_catalogue import key_metrics
 from orchestrator.results.trial_rows import TrialRow, ranked, varied
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: 
     Args:
         limit: Most lines, or None for all.
     """
-    rows = finite_rows(rows)
     ranking = ranked(rows, goals)
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
     rest = sorted((row for row in rows if row["trial_id"] not in ranks), key=lambda row: row["trial_id"])

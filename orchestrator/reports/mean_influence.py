@@ -12,7 +12,7 @@ from orchestrator.reports.plot_style import LIGHT, TITLE_SIZE, plot_area
 from orchestrator.reports.rendering import Drawing
 from orchestrator.results.evaluated import EvaluatedRun
 from trainables.drawing.heat_map import HEAT
-from trainables.trial_folder import read_json
+from trainables.json_file import read_json
 
 EVALUATION = "mean_influence"
 TITLES = {"around": "around the object", "influence": "over the whole image"}

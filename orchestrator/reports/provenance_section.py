@@ -8,7 +8,7 @@ import yaml
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.trial_rows import TrialRow
-from trainables.trial_folder import read_json
+from trainables.json_file import read_json
 
 TAG_PREFIX = "campaign."
 

@@ -1,5 +1,6 @@
 """The report: a sweep as one HTML file that needs nothing else."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +26,11 @@ from orchestrator.reports.sweep_charts import curves_figure, tradeoff_figure, we
 from orchestrator.results.best_trials import Comparison, caveats, compare, differences, role, sentence
 from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
-from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies, finite_rows
+from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies
 from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.trial_rows import TrialRow, best, ranked
 from search_spaces import SPACES
-from trainables.trial_folder import read_json, write_text
+from trainables.json_file import read_json, write_text
 
 MAX_CURVES = 30
 CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
@@ -51,7 +52,7 @@ def write_report(sweep: SweepFolder, rows: list[TrialRow], *, command: str, path
 
 def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str) -> str:
     """Return the report's HTML; arguments as for `write_report`."""
-    config, rows = sweep.config(), finite_rows(rows)
+    config = sweep.config()
     comparison = compare(rows, config.goals)
     return render(
         "report.html.j2",
@@ -110,8 +111,8 @@ def _study(sweep: SweepFolder) -> StudyTable | None:
 
 
 def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:
-    outcomes = {row["trial_id"]: sweep.outcome(row["trial_id"]) for row in rows}
-    return {trial_id: outcome["error"] for trial_id, outcome in outcomes.items() if outcome and outcome["error"]}
+    outcomes = {row["trial_id"]: sweep.trial(row["trial_id"]).outcome() for row in rows}
+    return {trial_id: outcome.error for trial_id, outcome in outcomes.items() if outcome and outcome.error}
 
 
 def _front(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> dict[str, Any]:
@@ -171,7 +172,11 @@ def _curves(
     chosen = [*pair, *(row for row in [*ranking, *rest] if row not in pair)][:MAX_CURVES]
     curves = {row["trial_id"]: sweep.trial(row["trial_id"]).rows() for row in chosen}
     curves = {trial_id: epochs for trial_id, epochs in curves.items() if epochs}
-    names = [name for name in CURVES if any(row.get(name) is not None for epochs in curves.values() for row in epochs)]
+    names = [
+        name
+        for name in CURVES
+        if any(math.isfinite(row.get(name, math.nan)) for epochs in curves.values() for row in epochs)
+    ]
     return {
         "num_curves": len(curves),
         "curves": [

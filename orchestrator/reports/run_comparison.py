@@ -18,7 +18,7 @@ from orchestrator.results.formatting import describe_objective, format_setting, 
 from orchestrator.results.metric_catalogue import TITLES
 from orchestrator.results.run_differences import RunDifference, run_differences
 from orchestrator.results.trial_rows import TrialRow, varied
-from trainables.trial_folder import write_text
+from trainables.json_file import write_text
 
 
 @dataclass(frozen=True, slots=True)

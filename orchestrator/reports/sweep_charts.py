@@ -1,6 +1,7 @@
 """The plots of a sweep: what the trials trade off, the effect of the background weight, and training curves."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects as go
@@ -179,7 +180,7 @@ def curves_figure(curves: Mapping[str, Sequence[Row]], metric: str, comparison: 
 
 
 def _curve(trial_id: str, epochs: Sequence[Row], metric: str, line: Mapping[str, object]) -> go.Scatter:
-    measured = [row for row in epochs if row.get(metric) is not None]
+    measured = [row for row in epochs if math.isfinite(row.get(metric, math.nan))]
     is_point = len(measured) == 1
     return go.Scatter(
         x=[row["epoch"] for row in measured],

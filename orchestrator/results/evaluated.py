@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.files.evaluation_files import Part, read_parts
-from orchestrator.results.metric_catalogue import finite_rows
+from orchestrator.files.evaluation_files import EvaluationRecord, read_evaluations
 from orchestrator.results.trial_rows import TrialRow, row_of
 from trainables.evaluations import is_evaluated
-from trainables.trial_folder import TrialFolder, read_json
+from trainables.json_file import read_object
+from trainables.trial_folder import TrialFolder
 
 CORRECT = "correct"
 """The sample that is 1 for the images that a network predicts right."""
@@ -20,7 +20,7 @@ class EvaluatedRun:
 
     row: TrialRow
     """Config and evaluated metrics; `trial_id` is the name that the commands use."""
-    evaluations: Mapping[str, Part]
+    evaluations: Mapping[str, EvaluationRecord]
     """The finished evaluations, by name."""
     data: Mapping[str, Any]
     """The description of its data; empty where there is no `data.json`."""
@@ -53,7 +53,7 @@ def read_run(folder: TrialFolder, name: str) -> EvaluatedRun:
     evaluated = folder.evaluation() or {}
     metrics = {key: value for key, value in row["metrics"].items() if key in evaluated or is_evaluated(key)}
     return EvaluatedRun(
-        row=finite_rows([TrialRow({**row, "metrics": metrics})])[0],
-        evaluations={found.name: found for found in read_parts(folder.path / "evaluation")},
-        data=read_json(folder.path / "data.json") or {},
+        row=TrialRow({**row, "metrics": metrics}),
+        evaluations={found.name: found for found in read_evaluations(folder.evaluations_path)},
+        data=read_object(folder.data_path),
     )

@@ -1,6 +1,5 @@
 """Which metrics a page shows, under which heading, what they mean, and their values in a trial."""
 
-import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -85,17 +84,6 @@ def meaning(metric: str) -> str:
 def better_direction(metric: str, goals: Sequence[SweepGoal]) -> Literal["max", "min"] | None:
     """Return the direction a goal gives the metric, or else that of its evaluation."""
     return next((goal.direction for goal in goals if goal.metric == metric), direction(metric))
-
-
-def finite_rows(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    """Return the rows with every metric that is not finite as None."""
-    return [
-        TrialRow({**row, "metrics": {key: _finite(value) for key, value in row["metrics"].items()}}) for row in rows
-    ]
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def category_of_metric(metric: str) -> str:

@@ -109,12 +109,13 @@ def better(metric: str) -> str | None:
 
 
 def _read(sweep: SweepFolder, trial_id: str) -> Trial:
-    folder, outcome = sweep.trial(trial_id), sweep.outcome(trial_id)
+    folder = sweep.trial(trial_id)
+    outcome = folder.outcome()
     return Trial(
         row=row_of(folder, trial_id, run_id=None, outcome=outcome),
         run=read_run(folder, trial_id),
-        error=outcome["error"] if outcome else None,
-        train_s=sum(row["time/train_s"] or 0.0 for row in folder.rows() if "time/train_s" in row),
+        error=outcome.error if outcome else None,
+        train_s=sum(seconds for row in folder.rows() if math.isfinite(seconds := row.get("time/train_s", math.nan))),
     )
 
 

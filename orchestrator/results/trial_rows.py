@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
-from orchestrator.files.sweep_folder import Outcome, SweepFolder
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.sweep_ids import SweepIds
 from trainables.config import flatten
-from trainables.trial_folder import TrialFolder
+from trainables.json_file import finite
+from trainables.trial_folder import Outcome, TrialFolder
 
 
 class TrialRow(TypedDict):
@@ -22,15 +23,16 @@ class TrialRow(TypedDict):
     config: dict[str, Any]
     """Config field -> value, dotted."""
     metrics: dict[str, float | None]
+    """Metric name -> value; None where it is not finite."""
 
 
 def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
     """Return a row for each trial that has started, in the order of their ids."""
-    return [_row(sweep, trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
-
-
-def _row(sweep: SweepFolder, trial_id: str, run_id: str | None) -> TrialRow:
-    return row_of(sweep.trial(trial_id), trial_id, run_id=run_id, outcome=sweep.outcome(trial_id))
+    trials = {trial_id: sweep.trial(trial_id) for trial_id in sweep.trial_ids()}
+    return [
+        row_of(trial, trial_id, run_id=run_ids.get(trial_id), outcome=trial.outcome())
+        for trial_id, trial in trials.items()
+    ]
 
 
 def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outcome | None) -> TrialRow:
@@ -41,10 +43,10 @@ def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outco
     return TrialRow(
         trial_id=name,
         run_id=run_id,
-        status=outcome["status"] if outcome else "unfinished",
+        status=outcome.status if outcome else "unfinished",
         epoch=int(last["epoch"]),
         config=flatten(folder.config()),
-        metrics={key: value for key, value in metrics.items() if key != "epoch"},
+        metrics=finite({key: value for key, value in metrics.items() if key != "epoch"}),
     )
 
 

@@ -1,4 +1,4 @@
-"""MLflow as a view of what lies on disk: stores, mirrored trials, the sweep's parent run, the champion."""
+"""MLflow as a view of the files on disk: stores, runs of trials, the sweep's parent run, the champion."""
 
 from orchestrator.tracking.registry import log_model, set_champion_alias
 from orchestrator.tracking.runs import find_identity, find_sweep, folder_of_run, ids_in_mlflow
@@ -14,8 +14,7 @@ from orchestrator.tracking.sweep_run import (
     write_study,
     write_summary,
 )
-from orchestrator.tracking.sync import sync
-from orchestrator.tracking.trial_run import EndState, RunIdentity, TrialRun
+from orchestrator.tracking.trial_run import EndState, RunIdentity, TrialRun, sync
 
 __all__ = [
     "EndState",
@@ -28,7 +27,6 @@ __all__ = [
     "TrialRun",
     "close_sweep_run",
     "connect",
-    "crown",
     "ensure_experiment",
     "find_identity",
     "find_sweep",

@@ -24,9 +24,9 @@ REQUIREMENTS = ("torch", "torchvision", "campaign")
 
 
 def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> str | None:
-    """Log the network as the run's model, with the run's last figures tied to it; return its model id.
+    """Log the network as the run's model, with the run's last metrics tied to it; return its model id.
 
-    The folder says which epoch the weights are from; push it first, so that its figures are there to tie. A second
+    The folder says which epoch the weights are from; push it first, so that its metrics are there to tie. A second
     call for the same epoch returns the model that is there. The network is pickled on the CPU in eval mode:
     loading needs its class, which is why `campaign` is among the model's requirements.
 
@@ -86,7 +86,7 @@ def _log(client: Any, run: Any, model: "nn.Module", *, epoch: int, params: dict[
     except BaseException:
         client.finalize_logged_model(model_id, "FAILED")
         raise
-    _tie_figures(client, run, model_id, epoch)
+    _tie_metrics(client, run, model_id, epoch)
     client.finalize_logged_model(model_id, "READY")
     client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=epoch)])
     return model_id
@@ -107,8 +107,8 @@ def _save(model: "nn.Module", path: Path, logged: Any) -> None:
         )
 
 
-def _tie_figures(client: Any, run: Any, model_id: str, epoch: int) -> None:
-    """Log the run's figures of `epoch` once more with the model's id; MLflow keeps a figure of a run once."""
+def _tie_metrics(client: Any, run: Any, model_id: str, epoch: int) -> None:
+    """Log the run's metrics of `epoch` once more with the model's id; MLflow keeps a metric of a run once."""
     from mlflow.entities import Metric
 
     metrics = [

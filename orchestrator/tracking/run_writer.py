@@ -1,4 +1,4 @@
-"""One MLflow run: what it holds already, and how to add what it misses.
+"""Writes one MLflow run: adds what it does not have yet.
 
 Each `send_*` compares with what MLflow held when the run was opened: what is sent twice arrives once.
 """
@@ -11,27 +11,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.files.evaluation_files import Part
-from orchestrator.files.trial_record import Evaluation, Figures, Panel
+from orchestrator.files.evaluation_files import EvaluationRecord
+from orchestrator.files.trial_record import EvaluationSummary, Panel
+from trainables.trial_folder import Row
 
-METRICS_A_BATCH = 1000
-PARAMS_A_BATCH = 100
+METRICS_PER_BATCH = 1000
+PARAMS_PER_BATCH = 100
 MAX_VALUE = 6000
 LAST_OF_ROW = "epoch"
 """The metric that closes a row. A batch is one transaction, so where this is, the whole row is."""
 
-EVALUATION_TAG = "campaign.evaluation"
-PARTS_TAG = "campaign.evaluation_parts"
-PARTS_FOLDER = "evaluation"
+SUMMARY_TAG = "campaign.evaluation"
+EVALUATIONS_TAG = "campaign.evaluation_parts"
+EVALUATIONS_FOLDER = "evaluation"
 
-
-DrawCurves = Callable[[Sequence[Part]], str | None]
+DrawCurves = Callable[[Sequence[EvaluationRecord]], str | None]
 """Returns a page with the curves of evaluations, or None where they have none."""
 
 
 @dataclass
 class RunWriter:
-    """A run by its id, with what is known to be there."""
+    """A run by its id, with what it is known to hold."""
 
     client: Any
     run_id: str
@@ -43,7 +43,7 @@ class RunWriter:
     epochs: set[int] = field(default_factory=set)
     data_digests: set[str] = field(default_factory=set)
     images: set[tuple[str, int]] | None = None
-    """Panel keys with their steps; None until they are asked for."""
+    """Panel keys with their steps; None before MLflow has been asked for them."""
 
     def send_tags(self, tags: Mapping[str, str]) -> None:
         """Set the tags that differ."""
@@ -51,7 +51,7 @@ class RunWriter:
 
         news = {key: value[:MAX_VALUE] for key, value in tags.items()}
         news = {key: value for key, value in news.items() if self.tags.get(key) != value}
-        for chunk in _chunks(list(news.items()), PARAMS_A_BATCH):
+        for chunk in _chunks(list(news.items()), PARAMS_PER_BATCH):
             self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in chunk], synchronous=True)
         self.tags |= news
 
@@ -66,73 +66,72 @@ class RunWriter:
         from mlflow.entities import Param
 
         news = [Param(key, value[:MAX_VALUE]) for key, value in params.items() if key not in self.params]
-        for chunk in _chunks(news, PARAMS_A_BATCH):
+        for chunk in _chunks(news, PARAMS_PER_BATCH):
             self.client.log_batch(self.run_id, params=chunk, synchronous=True)
         self.params |= params.keys()
 
-    def send_rows(self, rows: Sequence[Figures], *, time_ms: int) -> None:
+    def send_rows(self, rows: Sequence[Row], *, time_ms: int) -> None:
         """Log the rows whose epoch is missing, each whole in one transaction."""
         news = [row for row in rows if int(row["epoch"]) not in self.epochs]
-        small = [row for row in news if len(row) <= METRICS_A_BATCH]
+        small = [row for row in news if len(row) <= METRICS_PER_BATCH]
         for batch in _packed([_metrics(row, int(row["epoch"]), time_ms) for row in small]):
             self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
         for row in news:
-            if len(row) > METRICS_A_BATCH:
-                self._send_in_parts(_metrics(row, int(row["epoch"]), time_ms), int(row["epoch"]))
+            if len(row) > METRICS_PER_BATCH:
+                self._send_large_row(_metrics(row, int(row["epoch"]), time_ms), int(row["epoch"]))
         self.epochs |= {int(row["epoch"]) for row in news}
 
-    def _send_in_parts(self, metrics: list[Any], step: int) -> None:
-        for part in _chunks(metrics, METRICS_A_BATCH):
-            if step not in _steps(self.client, self.run_id, part[0].key):
-                self.client.log_batch(self.run_id, metrics=part, synchronous=True)
+    def _send_large_row(self, metrics: list[Any], step: int) -> None:
+        for batch in _chunks(metrics, METRICS_PER_BATCH):
+            if step not in _steps(self.client, self.run_id, batch[0].key):
+                self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
 
-    def send_evaluation(self, evaluation: Evaluation, *, step: int, row: Figures) -> None:
-        """Log the evaluation's figures at `step` and its file, unless this very result is there.
+    def send_summary(self, summary: EvaluationSummary, *, step: int, row: Row) -> None:
+        """Log the evaluations' metrics at `step` and their file, unless this very result is there.
 
-        A figure that `row`, the row of that step, has with the same value is left out: it is in MLflow already.
+        A metric that `row`, the row of that step, has with the same value is left out: it is in MLflow already.
         """
-        if self.tags.get(EVALUATION_TAG) == evaluation.digest:
+        if self.tags.get(SUMMARY_TAG) == summary.digest:
             return
-        self.client.log_artifact(self.run_id, str(evaluation.file))
-        figures = {key: value for key, value in evaluation.figures.items() if row.get(key) != value}
-        for part in _chunks(_metrics(figures, step, evaluation.time_ms), METRICS_A_BATCH):
-            self.client.log_batch(self.run_id, metrics=part, synchronous=True)
-        self.send_tags({EVALUATION_TAG: evaluation.digest})
+        self.send_file(summary.file)
+        metrics = {key: value for key, value in summary.metrics.items() if row.get(key) != value}
+        for batch in _chunks(_metrics(metrics, step, summary.time_ms), METRICS_PER_BATCH):
+            self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
+        self.send_tags({SUMMARY_TAG: summary.digest})
 
-    def send_parts(self, parts: Sequence[Part], *, step: int, draw_curves: DrawCurves) -> None:
-        """Log each new or changed part: its file, its images as image series, and the page with all curves."""
-        from PIL import Image
-
-        sent = json.loads(self.tags.get(PARTS_TAG, "{}"))
-        news = [part for part in parts if sent.get(part.name) != part.digest]
+    def send_evaluations(self, evaluations: Sequence[EvaluationRecord], *, step: int, draw_curves: DrawCurves) -> None:
+        """Log each new or changed evaluation: its file, its images as image series, and the page with all curves."""
+        sent = json.loads(self.tags.get(EVALUATIONS_TAG, "{}"))
+        news = [evaluation for evaluation in evaluations if sent.get(evaluation.name) != evaluation.digest]
         if not news:
             return
-        for part in news:
-            self.send_file(part.file, PARTS_FOLDER)
-            for file in part.images:
-                with Image.open(file) as image:
-                    key = safe_name(f"{PARTS_FOLDER}/{part.name}/{file.stem}")
-                    self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
-        page = draw_curves(parts)
+        for evaluation in news:
+            self.send_file(evaluation.file, EVALUATIONS_FOLDER)
+            for file in evaluation.images:
+                self._send_image(file, f"{EVALUATIONS_FOLDER}/{evaluation.name}/{file.stem}", step)
+        page = draw_curves(evaluations)
         if page is not None:
-            self.client.log_text(self.run_id, page, f"{PARTS_FOLDER}/charts.html")
-        self.send_tags({PARTS_TAG: json.dumps({part.name: part.digest for part in parts})})
+            self.client.log_text(self.run_id, page, f"{EVALUATIONS_FOLDER}/charts.html")
+        digests = {evaluation.name: evaluation.digest for evaluation in evaluations}
+        self.send_tags({EVALUATIONS_TAG: json.dumps(digests)})
 
     def send_panels(self, panels: Sequence[Panel]) -> None:
         """Log the images that are missing, as image series `panels/<image>` over epochs."""
-        from PIL import Image
-
         if not panels:
             return
         if self.images is None:
             self.images = _logged_images(self.client, self.run_id)
         for panel in panels:
             key = f"panels/{safe_name(panel.image)}"
-            if (key, panel.epoch) in self.images:
-                continue
-            with Image.open(panel.file) as image:
-                self.client.log_image(self.run_id, image, key=key, step=panel.epoch, synchronous=True)
-            self.images.add((key, panel.epoch))
+            if (key, panel.epoch) not in self.images:
+                self._send_image(panel.file, key, panel.epoch)
+                self.images.add((key, panel.epoch))
+
+    def _send_image(self, file: Path, key: str, step: int) -> None:
+        from PIL import Image
+
+        with Image.open(file) as image:
+            self.client.log_image(self.run_id, image, key=safe_name(key), step=step, synchronous=True)
 
     def send_data(self, data: Mapping[str, Any]) -> None:
         """Log the training set as the run's input, by its digest."""
@@ -186,13 +185,13 @@ def open_run(
 ) -> RunWriter:
     """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
 
-    `provenance` goes to a new run alone: what resumes or syncs a run has not made it.
+    Only a new run gets `provenance`: a command that resumes or syncs a run has not made it.
     """
     found = find_run(client, experiment_id, key)
     run = found or client.create_run(
         experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
     )
-    view = RunWriter(
+    writer = RunWriter(
         client=client,
         run_id=run.info.run_id,
         status=run.info.status,
@@ -202,8 +201,8 @@ def open_run(
         epochs=_steps(client, run.info.run_id, LAST_OF_ROW) if LAST_OF_ROW in run.data.metrics else set(),
         data_digests={entry.dataset.digest for entry in run.inputs.dataset_inputs} if run.inputs else set(),
     )
-    view.send_tags({**tags, **key})
-    return view
+    writer.send_tags({**tags, **key})
+    return writer
 
 
 def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
@@ -220,12 +219,12 @@ def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
         client.set_tag(run_id, key, value)
 
 
-def _metrics(figures: Figures, step: int, time_ms: int) -> list[Any]:
-    """Return MLflow's metrics of `figures`, the closing one last."""
+def _metrics(values: Row, step: int, time_ms: int) -> list[Any]:
+    """Return `values` as MLflow's metrics, the closing one last."""
     from mlflow.entities import Metric
 
-    keys = sorted(figures, key=lambda key: key == LAST_OF_ROW)
-    return [Metric(safe_name(key), figures[key], time_ms, step) for key in keys]
+    keys = sorted(values, key=lambda key: key == LAST_OF_ROW)
+    return [Metric(safe_name(key), values[key], time_ms, step) for key in keys]
 
 
 def _steps(client: Any, run_id: str, key: str) -> set[int]:
@@ -235,15 +234,15 @@ def _steps(client: Any, run_id: str, key: str) -> set[int]:
 def _logged_images(client: Any, run_id: str) -> set[tuple[str, int]]:
     """Return (key, step) of every image series entry; the compressed copy is the one MLflow writes last."""
     files = [Path(file.path).name for file in client.list_artifacts(run_id, "images")]
-    parts = [name.split("+") for name in files if "+compressed" in name]
-    return {(part[0].replace("~", "/"), int(part[2])) for part in parts}
+    names = [name.split("+") for name in files if "+compressed" in name]
+    return {(key.replace("~", "/"), int(step)) for key, _, step, *_ in names}
 
 
 def _packed(rows: Sequence[list[Any]]) -> Iterator[list[Any]]:
     """Join whole rows to batches within MLflow's limit."""
     batch: list[Any] = []
     for row in rows:
-        if len(batch) + len(row) > METRICS_A_BATCH:
+        if len(batch) + len(row) > METRICS_PER_BATCH:
             yield batch
             batch = []
         batch = batch + row

@@ -1,8 +1,10 @@
-"""Where runs are kept: the MLflow store, its experiment, and a client for them."""
+"""The MLflow store, its experiment and its client, and what to do while it does not answer."""
 
 import fcntl
 import logging
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.files.passwords import without_passwords
-from orchestrator.tracking.outage import client_settings
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,16 @@ logger = logging.getLogger(__name__)
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
+CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""MLflow's defaults (120 s, 7 retries) would stall training for minutes; a later push is the retry.
+
+MLflow repeats no request by itself, so that a slow `create run` cannot make two runs. It prints no link at the end of
+a run: standard output belongs to the commands.
+"""
 TRAINING_PAGES = {"mlflow.experimentKind": "custom_model_development"}
 """The tag by which MLflow opens an experiment on its pages for training rather than on those for language models."""
 
@@ -81,7 +92,7 @@ def ensure_experiment(store: Store, name: str) -> str:
 
 @contextmanager
 def store_errors(store: Store) -> Iterator[None]:
-    """Make whatever goes wrong inside a StoreError, within seconds rather than MLflow's minutes."""
+    """Turn every error inside into a StoreError, within seconds rather than MLflow's minutes."""
     with _as_store_error(store), client_settings():
         check_unlocked(store)
         yield
@@ -113,7 +124,7 @@ def _as_store_error(store: Store) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except Exception as error:  # tracking and artifact stores raise the errors of a dozen libraries
+    except Exception as error:  # The tracking and artifact stores raise errors of a dozen libraries.
         reason = without_passwords(str(error).strip().partition("\n")[0].replace(store.tracking_uri, str(store)))[:300]
         raise StoreError(f"MLflow store {store}: {type(error).__name__}: {reason}") from error
 
@@ -128,11 +139,23 @@ def _find_or_create(client: Any, name: str, artifact_location: str | None) -> st
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            experiment = client.get_experiment_by_name(name)  # another driver was faster
+            experiment = client.get_experiment_by_name(name)  # Another driver was faster.
     if experiment.lifecycle_stage == "deleted":
         logger.warning("experiment %r was in MLflow's trash and is restored", name)
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
+
+
+@contextmanager
+def client_settings() -> Iterator[None]:
+    """Within this context MLflow's client gives up soon and prints nothing; what the user has set stays."""
+    added = {name: value for name, value in CLIENT_SETTINGS.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextmanager
@@ -145,3 +168,37 @@ def migration_lock(store: Store) -> Iterator[None]:
     with store.sqlite_file.with_name(f"{store.sqlite_file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+class Outage:
+    """Remembers one trial's failed pushes: one warning for each outage, and a growing pause between attempts."""
+
+    def __init__(self, *, first_wait_s: float = 5.0, max_wait_s: float = 300.0) -> None:
+        self._first_wait_s = first_wait_s
+        self._max_wait_s = max_wait_s
+        self._failures = 0
+        self._next_attempt_s = 0.0
+
+    @property
+    def ongoing(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._failures > 0
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it is too early for another attempt."""
+        return self.ongoing and time.monotonic() < self._next_attempt_s
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Note a failed attempt at `what`; only the first of an outage is a warning."""
+        level = logging.DEBUG if self.ongoing else logging.WARNING
+        logger.log(level, "%s: not sent to MLflow: %s", what, error)
+        wait_s = min(self._first_wait_s * 2**self._failures, self._max_wait_s)
+        self._failures += 1
+        self._next_attempt_s = time.monotonic() + wait_s
+
+    def succeeded(self, what: str) -> None:
+        """Note a successful attempt, which ends an outage."""
+        if self.ongoing:
+            logger.info("%s: MLflow has everything again", what)
+        self._failures = 0

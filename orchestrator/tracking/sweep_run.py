@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.files.provenance import Provenance
-from orchestrator.files.trial_record import read_object
 from orchestrator.tracking.run_writer import open_run, safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import EndState, RunIdentity
+from trainables.json_file import read_object
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -87,7 +87,7 @@ def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
     }
     with store_errors(store):
         client, start_ms = connect(store), int(time.time() * 1000)
-        view = open_run(
+        writer = open_run(
             client,
             identity.experiment_id,
             key=identity.key,
@@ -96,11 +96,11 @@ def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
             name=identity.sweep,
             start_ms=start_ms,
         )
-        view.set_status("RUNNING")
-        view.send_file(folder / "sweep.yaml")
-        if view.is_new:
-            _send_diff(client, view.run_id, identity.provenance)
-        return view.run_id
+        writer.set_status("RUNNING")
+        writer.send_file(folder / "sweep.yaml")
+        if writer.is_new:
+            _send_diff(client, writer.run_id, identity.provenance)
+        return writer.run_id
 
 
 def log_diff(store: Store, run_id: str, provenance: Provenance) -> bool:
@@ -164,10 +164,10 @@ def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) ->
         Whether MLflow took it; if not, a warning says so.
     """
     means = {
-        safe_name(f"study/{arm['arm']}/{metric}"): float(figure["mean"])
+        safe_name(f"study/{arm['arm']}/{metric}"): float(value["mean"])
         for arm in read_object(folder / "study.json")["arms"]
-        for metric, figure in arm["figures"].items()
-        if figure["mean"] is not None
+        for metric, value in arm["figures"].items()
+        if value["mean"] is not None
     }
 
     def send(client: Any) -> None:
@@ -179,7 +179,7 @@ def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) ->
 
 
 def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, list[Any]]:
-    """Return the trials as a table, column by column: ranked ones first, objectives before other figures."""
+    """Return the trials as a table, column by column: ranked ones first, objectives before other metrics."""
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
     order = [*ranking, *(row for row in rows if row["trial_id"] not in ranks)]
     metrics = dict.fromkeys([*objectives, *(key for row in rows for key in row["metrics"])])
@@ -218,7 +218,7 @@ def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Ob
 
 
 def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
-    """Log the figures that differ from the run's latest."""
+    """Log the metrics that differ from the run's latest."""
     from mlflow.entities import Metric
 
     latest, now_ms = client.get_run(run_id).data.metrics, int(time.time() * 1000)

@@ -1,18 +1,18 @@
-"""One trial's folder as one MLflow run: the only way by which a trial's figures reach MLflow."""
+"""One trial's folder as one MLflow run: the only way by which a trial's metrics reach MLflow."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.files.trial_record import Outcome, Record, read_params, read_record
-from orchestrator.tracking.outage import Outage
+from orchestrator.files.trial_record import TrialRecord, read_params, read_record
 from orchestrator.tracking.run_writer import DrawCurves, RunWriter, open_run, tag_run
-from orchestrator.tracking.store import Store, StoreError, connect, store_errors
+from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
+from trainables.trial_folder import Outcome, Status
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
-END_STATES = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
+END_STATES: Mapping[Status, EndState] = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
 ERROR_TAG = "campaign.error"
 FINISH_ATTEMPTS = 2
 
@@ -47,7 +47,7 @@ class RunIdentity:
         }
 
     def tags(self, folder: Path) -> dict[str, str]:
-        """Every tag of the run but its provenance, which is that of its making."""
+        """Return every tag of the run except its provenance, which only a new run gets."""
         optional = {
             "campaign.scale": self.scale,
             "campaign.promoted_from": self.promoted_from,
@@ -66,7 +66,7 @@ class RunIdentity:
 class TrialRun:
     """Sends what MLflow misses of a trial's folder; the folder is the truth, the run a view of it.
 
-    A mirror is cheap to make and can be pickled. It imports MLflow when it first sends.
+    It is cheap to make, can be pickled, and imports MLflow when it first sends.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class TrialRun:
         self._folder = folder
         self._draw_curves = draw_curves
         self._outage = Outage(first_wait_s=first_wait_s)
-        self._run: RunWriter | None = None
+        self._writer: RunWriter | None = None
         self._params: dict[str, str] = {}
-        self._asked_for: EndState | None = None
+        self._end_state: EndState | None = None
 
     @property
     def trial_id(self) -> str:
-        """The trial that is mirrored."""
+        """The trial whose folder is sent."""
         return self._identity.trial_id
 
     @property
@@ -98,9 +98,9 @@ class TrialRun:
     @property
     def run_id(self) -> str | None:
         """The run's id, found or created where needed; None while MLflow does not answer."""
-        if self._run is None and not self._outage.pausing:
+        if self._writer is None and not self._outage.pausing:
             self._attempt()
-        return self._run.run_id if self._run else None
+        return self._writer.run_id if self._writer else None
 
     def push(self) -> None:
         """Send what MLflow misses; while MLflow does not answer, leave it to a later push.
@@ -114,25 +114,25 @@ class TrialRun:
 
     def finish(self, status: EndState) -> None:
         """Send everything and set the end state; what outcome.json says goes before `status`."""
-        self._asked_for = status
+        self._end_state = status
         record = self._read()
         for _ in range(FINISH_ATTEMPTS):
             if self._attempt(record):
                 return
 
-    def _read(self) -> Record:
+    def _read(self) -> TrialRecord:
         self._params = self._params or read_params(self._folder)
         return read_record(self._folder)
 
-    def _attempt(self, record: Record | None = None) -> bool:
+    def _attempt(self, record: TrialRecord | None = None) -> bool:
         what = f"trial {self._identity.trial_id} ({self._folder}; `campaign sync` sends the rest)"
         try:
             with store_errors(self._store):
-                self._run = self._run or self._open()
+                self._writer = self._writer or self._open()
                 if record is not None:
-                    self._send(self._run, record)
+                    self._send(self._writer, record)
         except StoreError as error:
-            self._run = None  # what arrived is unknown now: the next attempt asks MLflow
+            self._writer = None  # What has arrived is unknown now: the next attempt asks MLflow.
             self._outage.failed(what, error)
             return False
         self._outage.succeeded(what)
@@ -140,7 +140,7 @@ class TrialRun:
 
     def _open(self) -> RunWriter:
         config, client = self._folder / "config.yaml", connect(self._store)
-        view = open_run(
+        writer = open_run(
             client,
             self._identity.experiment_id,
             key=self._identity.key,
@@ -150,44 +150,55 @@ class TrialRun:
             start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
         )
         if self._identity.promoted_from:
-            tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", view.run_id)
-        return view
+            tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", writer.run_id)
+        return writer
 
-    def _send(self, view: RunWriter, record: Record) -> None:
-        if self._params.keys() - view.params:
-            view.send_file(self._folder / "config.yaml")
-            view.send_params(self._params)
-        if record.last_epoch not in {0, *view.epochs} and record.outcome is None:
-            view.set_status("RUNNING")  # a restarted trial goes on
-        view.send_rows(record.rows, time_ms=record.rows_time_ms)
-        view.send_data(record.data)
-        _send_model(view, record.model)
-        view.send_panels(record.panels)
+    def _send(self, writer: RunWriter, record: TrialRecord) -> None:
+        if self._params.keys() - writer.params:
+            writer.send_file(self._folder / "config.yaml")
+            writer.send_params(self._params)
+        if record.last_epoch not in {0, *writer.epochs} and record.outcome is None:
+            writer.set_status("RUNNING")  # A restarted trial goes on.
+        writer.send_rows(record.rows, time_ms=record.rows_time_ms)
+        writer.send_data(record.data)
+        _send_model(writer, record.model)
+        writer.send_panels(record.panels)
         if record.evaluation:
             row = next((row for row in record.rows if row["epoch"] == record.last_epoch), {})
-            view.send_evaluation(record.evaluation, step=record.last_epoch, row=row)
-        view.send_parts(record.parts, step=record.last_epoch, draw_curves=self._draw_curves)
-        self._send_end(view, record.outcome)
+            writer.send_summary(record.evaluation, step=record.last_epoch, row=row)
+        writer.send_evaluations(record.evaluations, step=record.last_epoch, draw_curves=self._draw_curves)
+        self._send_end(writer, record)
 
-    def _send_end(self, view: RunWriter, outcome: Outcome | None) -> None:
+    def _send_end(self, writer: RunWriter, record: TrialRecord) -> None:
+        outcome = record.outcome
         if outcome is None:
-            if self._asked_for is not None:
-                view.set_status(self._asked_for)
+            if self._end_state is not None:
+                writer.set_status(self._end_state)
             return
-        view.send_tags(_outcome_tags(outcome))
+        writer.send_tags(_outcome_tags(outcome))
         if outcome.error is None:
-            view.drop_tag(ERROR_TAG)  # of an attempt before this one
-        view.set_status(END_STATES[outcome.status], outcome.time_ms)
+            writer.drop_tag(ERROR_TAG)  # Of an earlier attempt.
+        writer.set_status(END_STATES[outcome.status], record.outcome_time_ms)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None}
+        return {**self.__dict__, "_writer": None}
 
 
-def _send_model(view: RunWriter, model: Mapping[str, Any]) -> None:
+def sync(trial_runs: Iterable[TrialRun]) -> list[str]:
+    """Push every trial, and return the ids of those that MLflow still does not have in full."""
+    left: list[str] = []
+    for trial_run in trial_runs:
+        trial_run.push()
+        if trial_run.in_outage:
+            left.append(trial_run.trial_id)
+    return left
+
+
+def _send_model(writer: RunWriter, model: Mapping[str, Any]) -> None:
     if "num_parameters" in model:
-        view.send_params({"num_parameters": str(model["num_parameters"])})
+        writer.send_params({"num_parameters": str(model["num_parameters"])})
     if model.get("edits"):
-        view.send_tags({"campaign.model_edits": "; ".join(model["edits"])})
+        writer.send_tags({"campaign.model_edits": "; ".join(model["edits"])})
 
 
 def _outcome_tags(outcome: Outcome) -> dict[str, str]:

@@ -8,7 +8,8 @@ from orchestrator.files.study import study_from_tree
 from orchestrator.files.study_sweep import prepare_study, sweep_of_study
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.study_result import study_document
-from trainables.trial_folder import as_json_line, write_json, write_text
+from trainables.json_file import write_json, write_text
+from trainables.trial_folder import as_json_line
 
 Samples = Mapping[str, Mapping[str, float]]
 
@@ -50,7 +51,7 @@ class StudyOnDisk:
         if samples is not None:
             part = {"part": "accuracy", "key": "", "seconds": 1, "settings": {}, "metrics": {}, "curves": []}
             write_json(trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples})
-        self.folder.end(trial_id, error)
+        self.folder.trial(trial_id).finish(error)
 
     def all(self, values: Mapping[str, float], metric: str = "val/accuracy") -> None:
         for trial_id, value in values.items():

@@ -13,7 +13,8 @@ from orchestrator.reports import read_run
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.trial_rows import TrialRow, trial_rows
 from trainables.config import to_yaml
-from trainables.trial_folder import as_json_line, write_json, write_text
+from trainables.json_file import write_json, write_text
+from trainables.trial_folder import as_json_line
 
 ACCURACY = SweepGoal(metric="val/accuracy", direction="max")
 
@@ -55,7 +56,7 @@ class SweepBuilder:
             write_json(trial.evaluation_path, evaluation)
         for image in panels:
             self.panel(trial_id, image, epoch=epochs)
-        self.folder.end(trial_id, error)
+        self.folder.trial(trial_id).finish(error)
 
     def panel(self, trial_id: str, image: str, *, epoch: int, colour: str = "red") -> Path:
         path = self.folder.trial(trial_id).panels_path(epoch) / f"{image}.png"

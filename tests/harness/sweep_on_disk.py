@@ -7,7 +7,8 @@ from typing import Any
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from trainables.config import ExperimentConfig
-from trainables.trial_folder import as_json_line, write_json, write_text
+from trainables.json_file import write_json, write_text
+from trainables.trial_folder import as_json_line
 
 
 class SweepOnDisk:
@@ -36,4 +37,4 @@ class SweepOnDisk:
         """Write a trial that ran all its epochs and was evaluated."""
         self.start(trial_id, point, epochs=self.config.experiment().training.epochs)
         write_json(self.folder.trial(trial_id).evaluation_path, dict(metrics))
-        self.folder.end(trial_id)
+        self.folder.trial(trial_id).finish()

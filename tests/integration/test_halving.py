@@ -37,10 +37,10 @@ def test_failed_trial_makes_the_exit_code(halving: Halving) -> None:
 
 
 def test_outcome_says_why(halving: Halving) -> None:
-    outcome = halving.folder.outcome("0001")
-    assert outcome["status"] == "failed"
-    assert outcome["error"].startswith("FloatingPointError: the training loss of epoch 1 is ")
-    assert "lower optim.learning_rate" in outcome["error"]
+    outcome = halving.folder.trial("0001").outcome()
+    assert outcome.status == "failed"
+    assert outcome.error.startswith("FloatingPointError: the training loss of epoch 1 is ")
+    assert "lower optim.learning_rate" in outcome.error
 
 
 def test_mlflow_says_the_same(shell: Shell, trials: dict[str, dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from orchestrator.tracking import connect, resolve_store
 from tests.integration.conftest import Ran, Shell, epochs, wait, wait_until
 from tests.integration.many_nodes import ManyNodes, free_port
 from tests.integration.postgres import postgres, what_is_missing
+from trainables.trial_folder import Outcome
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -200,7 +201,7 @@ def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Lab
     cluster.add()
     ended = laboratory.follow(job_id)
     assert ended.code == 0, ended.out
-    assert sweep.outcome("0000") == {"status": "completed", "epoch": 12, "error": None}
+    assert sweep.trial("0000").outcome() == Outcome("completed", 12)
     assert sweep.trial("0000").rows()[: len(kept)] == kept  # none of them, with its times, was trained again
     assert_every_epoch_once(laboratory, sweep, 12)
 
@@ -216,13 +217,13 @@ def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laborat
     deadline = time.time() + notice_s
     coming = cluster.add()
     written: set[str] = set()
-    while "unfinished.pt" not in written and time.time() < deadline:
+    while "partial_epoch.pt" not in written and time.time() < deadline:
         written |= {
             path.name for path in (trial.state_path, trial.partial_epoch_path) if is_newer(path, deadline - notice_s)
         }
         time.sleep(0.01)
     kept = trial.rows()
-    assert "unfinished.pt" in written  # the epoch that was under way, kept before its end
+    assert "partial_epoch.pt" in written  # the epoch that was under way, kept before its end
     assert len(kept) < num_epochs
     laboratory.wait_until(lambda: coming in nodes_of_workers(cluster), job_id)
     cluster.kill(preemption_notice)

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect
-from trainables.trial_folder import read_json
+from trainables.json_file import read_json
 
 Shell = Any  # the fixtures' classes live in conftest.py, which tests cannot import
 Ran = Any

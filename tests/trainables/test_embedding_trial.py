@@ -14,9 +14,10 @@ from trainables.config import ConfigError, ExperimentConfig, experiment_from_tre
 from trainables.data import build_data
 from trainables.evaluations import QUICK, EvaluationResult, Metrics, ProgressListener
 from trainables.evaluations.base import EvalSpec
+from trainables.json_file import write_json
 from trainables.training import LocalContext
 from trainables.trial import check_data, evaluate, load_model, run_trial
-from trainables.trial_folder import Row, TrialFolder, write_json
+from trainables.trial_folder import Row, TrialFolder
 
 SUPCON: dict[str, Any] = {"objective.kind": "supcon"}
 TRIPLET: dict[str, Any] = {"objective.kind": "triplet"}

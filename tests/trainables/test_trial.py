@@ -13,9 +13,10 @@ from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from trainables.config import ConfigError
 from trainables.data import ImageError, build_data
 from trainables.evaluations import is_evaluated
+from trainables.json_file import read_json, write_json
 from trainables.training import LocalContext
 from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
-from trainables.trial_folder import Row, TrialFolder, read_json, write_json
+from trainables.trial_folder import Row, TrialFolder
 
 MEASURED = {
     "val/loss",

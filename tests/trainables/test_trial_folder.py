@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
-from trainables.json_file import BrokenFileError
-from trainables.trial_folder import Row, TrialFolder, as_json_line, read_json, write_json, write_text
+from trainables.json_file import BrokenFileError, read_json, write_json, write_text
+from trainables.trial_folder import Outcome, Row, TrialFolder, as_json_line
 
 CPU = torch.device("cpu")
 
@@ -133,6 +133,71 @@ def test_json_files_are_strict(tmp_path: Path) -> None:
     write_json(path, {"a": math.nan, "b": [1.5, -math.inf, "x"], "c": {"d": (True, 2)}})
     assert read_json(path) == {"a": None, "b": [1.5, None, "x"], "c": {"d": [True, 2]}}
     assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_null_in_a_row_is_nan_and_what_is_no_number_is_left_out(folder: TrialFolder) -> None:
+    write_text(folder.metrics_path, '{"epoch": 1, "val/loss": null, "note": "text", "flag": true, "train/loss": 2}\n')
+    (found,) = folder.rows()
+    assert found.keys() == {"epoch", "val/loss", "train/loss"}
+    assert math.isnan(found["val/loss"])
+    assert found["train/loss"] == 2
+    write_json(folder.evaluation_path, {"val/loss": math.inf, "note": "text"})
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert evaluation.keys() == {"val/loss"}
+    assert math.isnan(evaluation["val/loss"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("nonsense", "line 2: not valid JSON"),
+        ("[1]", "line 2: expected a JSON object, found list"),
+        ('{"val/loss": 1}', "line 2: expected an object with a whole number `epoch`"),
+    ],
+)
+def test_a_line_in_the_middle_that_is_no_row_is_named(folder: TrialFolder, line: str, message: str) -> None:
+    write_text(folder.metrics_path, as_json_line(row(1)) + line + "\n" + as_json_line(row(2)))
+    with pytest.raises(BrokenFileError, match=rf"metrics\.jsonl, {message}"):
+        folder.rows()
+
+
+def test_a_trial_finishes_completed_only_if_it_was_evaluated_after_its_last_epoch(folder: TrialFolder) -> None:
+    folder.claim(experiment_from_tree({"training": {"epochs": 2}}))
+    assert folder.outcome() is None
+    assert folder.finish() == folder.outcome() == Outcome("stopped", 0)
+    commit(folder, 1)
+    write_json(folder.evaluation_path, {"val/accuracy": 0.5})
+    assert folder.finish() == folder.outcome() == Outcome("stopped", 1)
+    commit(folder, 2)
+    assert folder.finish() == folder.outcome() == Outcome("completed", 2)
+    assert folder.finish("OSError: full") == folder.outcome() == Outcome("failed", 2, "OSError: full")
+    assert read_json(folder.outcome_path) == {"status": "failed", "epoch": 2, "error": "OSError: full"}
+
+
+def test_an_outcome_of_no_known_status_is_named(folder: TrialFolder) -> None:
+    write_json(folder.outcome_path, {"status": "done"})
+    with pytest.raises(BrokenFileError, match=r"outcome\.json: status is 'done'; expected one of completed, stopped"):
+        folder.outcome()
+
+
+@pytest.mark.parametrize("name", ["partial_epoch.pt", "unfinished.pt"])
+def test_a_partial_epoch_is_read_until_the_next_commit_removes_it(folder: TrialFolder, name: str) -> None:
+    """Earlier versions called the file unfinished.pt."""
+    folder.save_partial_epoch({"step": 3})
+    assert folder.partial_epoch_path.name == "partial_epoch.pt"
+    folder.partial_epoch_path.rename(folder.partial_epoch_path.with_name(name))
+    assert folder.load_partial_epoch(CPU) == {"step": 3}
+    commit(folder, 1)
+    assert folder.load_partial_epoch(CPU) is None
+    assert [path.name for path in folder.state_path.parent.iterdir()] == ["state.pt"]
+
+
+def test_a_new_partial_epoch_goes_before_one_of_an_earlier_version(folder: TrialFolder) -> None:
+    folder.save_partial_epoch({"step": 3})
+    folder.partial_epoch_path.rename(folder.old_partial_epoch_path)
+    folder.save_partial_epoch({"step": 5})
+    assert folder.load_partial_epoch(CPU) == {"step": 5}
 
 
 def test_a_missing_file_reads_as_none(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.config import ExperimentConfig, penalty_weights
 from trainables.data import Batches, DataBundle, training_batches
+from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
@@ -17,7 +18,7 @@ from trainables.training.learner import Learner
 from trainables.training.preemption import restore_partial_epoch, save_on_preemption
 from trainables.training.seeding import derive_seed, torch_threads
 from trainables.training.task import Task
-from trainables.trial_folder import Row, write_json
+from trainables.trial_folder import Row
 
 Validate = Callable[[Classifier | None, int], Row]
 """(network, epoch) -> metrics; all workers call it together. The network is None after an epoch that leaves none to

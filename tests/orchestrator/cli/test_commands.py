@@ -265,12 +265,12 @@ def test_sweep_stays_as_it_was_without_its_store(
 ) -> None:
     sweep = make_sweep(space=SPACE)
     TrialSampler(sweep.folder, sweep.config, find_space(SPACE))(open_optuna_study(sweep.folder, sweep.config).ask())
-    sweep.folder.end("0000", "OSError: full")
+    sweep.folder.trial("0000").finish("OSError: full")
     ran = cli(*arguments, "--storage", storage, "--tracking-uri", "http://127.0.0.1:9")
     assert ran.code == 2
     assert "error: MLflow store http://127.0.0.1:9" in ran.err
     assert sweep.folder.config().num_trials == 4
-    assert sweep.folder.outcome("0000")["status"] == "failed"
+    assert sweep.folder.trial("0000").outcome().status == "failed"
 
 
 def test_training_that_diverges_is_a_message(cli: Cli, storage: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.trial_rows import trial_rows
 from trainables.config import ConfigError
-from trainables.json_file import BrokenFileError
-from trainables.trial_folder import write_json
+from trainables.json_file import BrokenFileError, write_json
+from trainables.trial_folder import Outcome
 
 
 def test_missing_sweep_is_refused_with_the_names_there_are(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
@@ -51,26 +51,26 @@ def test_trial_ends_completed_stopped_or_failed(make_sweep: Callable[..., Any]) 
     sweep.start("0001", epochs=3)
     sweep.start("0002", epochs=1)
     sweep.start("0003")
-    assert sweep.folder.end("0001") == {"status": "stopped", "epoch": 3, "error": None}
-    assert sweep.folder.end("0002", "OSError: full") == {"status": "failed", "epoch": 1, "error": "OSError: full"}
-    assert sweep.folder.outcome("0000") == {"status": "completed", "epoch": 10, "error": None}
-    assert sweep.folder.outcome("0003") is None
+    assert sweep.folder.trial("0001").finish() == Outcome("stopped", 3)
+    assert sweep.folder.trial("0002").finish("OSError: full") == Outcome("failed", 1, "OSError: full")
+    assert sweep.folder.trial("0000").outcome() == Outcome("completed", 10)
+    assert sweep.folder.trial("0003").outcome() is None
     assert (sweep.folder.unfinished(), sweep.folder.num_finished()) == (["0003"], 3)
 
 
 def test_evaluated_trial_that_fails_afterwards_has_failed(make_sweep: Callable[..., Any]) -> None:
     sweep = make_sweep()
     sweep.complete("0000", {"val/accuracy": 0.5})
-    assert sweep.folder.end("0000", "OSError: full")["status"] == "failed"
+    assert sweep.folder.trial("0000").finish("OSError: full").status == "failed"
 
 
 def test_only_failures_are_forgotten(make_sweep: Callable[..., Any]) -> None:
     sweep = make_sweep()
     sweep.complete("0000", {})
     sweep.start("0001", epochs=1)
-    sweep.folder.end("0001", "OSError: full")
+    sweep.folder.trial("0001").finish("OSError: full")
     sweep.start("0002", epochs=1)
-    sweep.folder.end("0002")
+    sweep.folder.trial("0002").finish()
     sweep.folder.forget_failures()
     assert sweep.folder.unfinished() == ["0001"]
 
@@ -89,7 +89,7 @@ def test_fixed_list_of_trials_cannot_be_extended(make_sweep: Callable[..., Any])
 def test_second_driver_is_refused_and_changes_nothing(make_sweep: Callable[..., Any]) -> None:
     sweep = make_sweep(space="digits-background-weight")
     sweep.start("0000", epochs=1)
-    sweep.folder.end("0000", "OSError: full")
+    sweep.folder.trial("0000").finish("OSError: full")
     with sweep.folder.locked():
         os.utime(sweep.folder.lock_path, (1, 1))
         with pytest.raises(ConfigError, match="sweep first is being run by another process"), sweep.folder.locked():
@@ -99,7 +99,7 @@ def test_second_driver_is_refused_and_changes_nothing(make_sweep: Callable[..., 
                 change()
         assert sweep.folder.lock_path.stat().st_mtime == 1
     assert sweep.folder.config().num_trials == 4
-    assert sweep.folder.outcome("0000")["status"] == "failed"
+    assert sweep.folder.trial("0000").outcome().status == "failed"
 
 
 def test_lock_says_when_its_driver_started(make_sweep: Callable[..., Any]) -> None:
@@ -139,7 +139,7 @@ def test_trial_evaluated_before_its_last_epoch_is_not_complete(make_sweep: Calla
     sweep = make_sweep()
     sweep.start("0000", epochs=3)
     write_json(sweep.folder.trial("0000").evaluation_path, {"val/accuracy": 0.5})
-    assert sweep.folder.end("0000") == {"status": "stopped", "epoch": 3, "error": None}
+    assert sweep.folder.trial("0000").finish() == Outcome("stopped", 3)
 
 
 def test_sweep_that_never_had_a_trial_gives_way_to_another(make_sweep: Callable[..., Any]) -> None:

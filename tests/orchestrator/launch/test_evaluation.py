@@ -22,9 +22,10 @@ from trainables.evaluations import (
     is_evaluated,
     select,
 )
+from trainables.json_file import read_json, write_json, write_text
 from trainables.training import LocalContext
 from trainables.trial import run_trial
-from trainables.trial_folder import TrialFolder, read_json, write_json, write_text
+from trainables.trial_folder import TrialFolder
 
 TINY: dict[str, Any] = {
     "data": {"kind": "spurious_digits", "num_train": 64, "num_test": 32, "image_size": 32},

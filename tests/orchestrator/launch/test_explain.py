@@ -11,8 +11,9 @@ from PIL import Image
 from orchestrator.launch.explain import explain_images, find_run, run_name
 from orchestrator.tracking import resolve_store
 from trainables.config import ConfigError, ExperimentConfig, SmallCnn
+from trainables.json_file import write_json
 from trainables.models import build_model
-from trainables.trial_folder import TrialFolder, write_json
+from trainables.trial_folder import TrialFolder
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def sweep(make_sweep: Callable[..., Any]) -> Any:
     for index, accuracy in enumerate((0.8, 0.9, 0.7)):
         sweep.complete(f"000{index}", {"val/accuracy": accuracy}, {"seed": index})
     sweep.start("0003", epochs=1)
-    sweep.folder.end("0003", "OSError: full")
+    sweep.folder.trial("0003").finish("OSError: full")
     return sweep
 
 

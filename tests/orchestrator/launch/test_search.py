@@ -12,7 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 from orchestrator.launch.search import TRIAL_ID, build_search, check_optuna_study, open_optuna_study
 from search_spaces import Goal, Space
 from trainables.config import ConfigError
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 GOAL = "val/accuracy"
 RATE = "optim.learning_rate"
@@ -105,13 +105,13 @@ def test_study_is_told_what_ended_without_its_driver(sweep: Any) -> None:
     first.ask(3)
     first.finish("0000", 0.25)
     sweep.start("0001", {RATE: first.rate("0001")}, epochs=1, **{GOAL: 0.125})
-    sweep.folder.end("0001")
-    sweep.folder.end("0002", "OSError: disk full")
+    sweep.folder.trial("0001").finish()
+    sweep.folder.trial("0002").finish("OSError: disk full")
     build_search(sweep.folder, sweep.config, SPACE)
     trials = open_optuna_study(sweep.folder, sweep.config).trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
     assert [trial.values for trial in trials] == [[0.25], [0.125], None]
-    assert sweep.folder.outcome("0001")["status"] == "stopped"
+    assert sweep.folder.trial("0001").outcome().status == "stopped"
 
 
 def test_value_that_is_not_finite_is_a_failure_and_is_not_tried_again(sweep: Any) -> None:
@@ -133,7 +133,7 @@ def test_failed_trial_is_tried_again_when_asked_for(sweep: Any) -> None:
     first = Driver(sweep)
     first.ask(2)
     first.finish("0001", 0.5)
-    sweep.folder.end("0000", "OSError: disk full")
+    sweep.folder.trial("0000").finish("OSError: disk full")
     open_optuna_study(sweep.folder, sweep.config).tell(0, state=TrialState.FAIL)
     assert Driver(sweep).ask() != ["0000"]
     sweep.folder.forget_failures()

@@ -16,9 +16,9 @@ def sweep(make_sweep: Callable[..., Any]) -> Any:
     sweep = make_sweep(num_trials=5)
     sweep.complete("0000", {})
     sweep.start("0001", epochs=2)
-    sweep.folder.end("0001")
+    sweep.folder.trial("0001").finish()
     sweep.start("0002", epochs=3)
-    sweep.folder.end("0002", "OSError: full")
+    sweep.folder.trial("0002").finish("OSError: full")
     sweep.start("0003", epochs=5)
     return sweep
 

@@ -13,7 +13,7 @@ from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import trial_rows
 from tests.browser import NEEDS_BROWSER, open_browser
 from tests.harness.study_on_disk import FOUR, StudyOnDisk
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""

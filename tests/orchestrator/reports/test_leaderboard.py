@@ -39,7 +39,7 @@ def test_trials_without_a_rank_come_last_with_their_status() -> None:
 
 
 def test_a_metric_that_is_not_finite_has_no_rank() -> None:
-    assert "| – | a | – |" in leaderboard_markdown([row("a", float("nan")), row("b", 0.1)], GOAL)  # noqa: RUF001
+    assert "| – | a | – |" in leaderboard_markdown([row("a", None), row("b", 0.1)], GOAL)  # noqa: RUF001
 
 
 def test_limit_counts_lines() -> None:

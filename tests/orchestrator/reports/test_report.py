@@ -10,7 +10,7 @@ import pytest
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports import write_report
 from tests.harness.page_reading import Page
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.reports import comparison_document, evaluation_section, write_comparison
 from tests.harness.page_reading import Page
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""

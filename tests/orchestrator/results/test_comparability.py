@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.results.comparability import choices, how_to_evaluate, warnings
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""

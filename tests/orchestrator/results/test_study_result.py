@@ -15,7 +15,7 @@ from orchestrator.results.study_result import VIEWS, budget_sentence, changes, s
 from orchestrator.results.trial_rows import trial_rows
 from tests.harness.study_on_disk import FOUR, StudyOnDisk
 from trainables.config import experiment_from_tree, flatten, override
-from trainables.trial_folder import write_json
+from trainables.json_file import write_json
 
 STUDENT_1 = math.tan(0.475 * math.pi)
 """97.5 % quantile of Student's t with one degree of freedom."""

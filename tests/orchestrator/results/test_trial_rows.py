@@ -29,6 +29,13 @@ def ids(rows: list[TrialRow]) -> str:
     return "".join(row["trial_id"] for row in rows)
 
 
+def test_a_metric_that_is_not_finite_is_none(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": float("inf"), "val/loss": 0.5})
+    (row,) = trial_rows(sweep.folder, {})
+    assert (row["metrics"]["val/accuracy"], row["metrics"]["val/loss"]) == (None, 0.5)
+
+
 def test_one_goal_orders_by_its_direction() -> None:
     rows = [make("a", 0.5, 0.1), make("b", 0.9, 0.3), make("c", 0.7, 0.2)]
     assert ids(ranked(rows, [MAX])) == "bca"

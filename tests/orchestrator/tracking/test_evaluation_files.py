@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.files.evaluation_files import read_parts
+from orchestrator.files.evaluation_files import read_evaluations
 from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import Store, TrialRun, connect
 from tests.harness.page_reading import Page
@@ -65,13 +65,13 @@ def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_ru
 
 def test_without_curves_there_is_no_page(trial: Any) -> None:
     write_part(trial, "accuracy", curves=[])
-    assert charts_page(read_parts(trial.folder / "evaluation")) is None
+    assert charts_page(read_evaluations(trial.folder / "evaluation")) is None
 
 
 def test_curves_of_one_chart_share_a_figure_and_the_script_comes_once(trial: Any) -> None:
     write_part(trial, "a", curves=[CURVE, {**CURVE, "chart": "flipping", "name": "hirescam"}])
     write_part(trial, "b", curves=[{**CURVE, "chart": "flipping", "name": "gradcam"}])
-    page = charts_page(read_parts(trial.folder / "evaluation"))
+    page = charts_page(read_evaluations(trial.folder / "evaluation"))
     assert page is not None
     assert len(Page(page).figures) == 2
     assert len(page) < 8e6
@@ -83,4 +83,4 @@ def test_broken_part_is_named(trial: Any) -> None:
     folder.mkdir()
     (folder / "pgd.json").write_text("{")
     with pytest.raises(ValueError, match=r"pgd\.json: not valid JSON"):
-        read_parts(folder)
+        read_evaluations(folder)

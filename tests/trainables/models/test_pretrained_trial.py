@@ -9,8 +9,9 @@ from torchvision.models import get_model
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ConfigError
+from trainables.json_file import read_json
 from trainables.trial import load_model
-from trainables.trial_folder import Row, read_json
+from trainables.trial_folder import Row
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ExperimentConfig
 from trainables.data import Batch, build_data, training_batches
+from trainables.json_file import read_json
 from trainables.losses import supervised_contrastive
 from trainables.models import Embedder, build_model
 from trainables.training import LocalContext
 from trainables.training.build import build_task
 from trainables.training.embedding import EmbeddingTask
 from trainables.training.learner import Learner
-from trainables.trial_folder import TrialFolder, read_json
+from trainables.trial_folder import TrialFolder
 
 SUPCON: dict[str, Any] = {"objective.kind": "supcon", "objective.projection_size": 6}
 TRIPLET: dict[str, Any] = {"objective.kind": "triplet", "objective.margin": 2.0}

@@ -11,10 +11,11 @@ import torch
 from tests.trainables.conftest import CPU, MakeConfig
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import Batch, DataBundle, Draw, ImageSet, build_data
+from trainables.json_file import read_json
 from trainables.models import Classifier
 from trainables.training import LocalContext, fit
 from trainables.training.loop import Fitted
-from trainables.trial_folder import Row, TrialFolder, read_json
+from trainables.trial_folder import Row, TrialFolder
 
 Validate = Callable[[Classifier, int], Row]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from orchestrator.files.evaluation_store import EvaluationFiles
+from orchestrator.files.evaluation_files import EvaluationFiles
 from tests.trainables.evaluations.attribution.networks import make_images, small_network
 from tests.trainables.evaluations.conftest import Images, context_of, linear_classifier
 from trainables.config import Suite

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.files.evaluation_store import EvaluationFiles
-from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, four_images, linear_classifier, subject_of
+from orchestrator.files.evaluation_files import EvaluationFiles
+from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, context_of, four_images, linear_classifier
 from trainables.config import Suite
 from trainables.data import Batch, Draw
 from trainables.evaluations import Curve, EvalSpec, EvaluationContext, EvaluationResult, ProgressListener, run_suite
@@ -177,9 +177,9 @@ def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
     names, whole = ["accuracy", "influence", "shift"], four_images()
     cut = Cut(whole._images_NCHW, [0, 0, 1, 1], whole._background_NHW, [True] * 4)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": cut}), store=files())
+        run_suite(names, context_of(red_or_green, whole, shift={"a": whole, "b": cut}), store=files())
     # The validation images are not looked at again: they would kill this one too.
-    said, context = Said(), subject_of(red_or_green, cut, shift={"a": whole, "b": four_images()})
+    said, context = Said(), context_of(red_or_green, cut, shift={"a": whole, "b": four_images()})
     metrics = run_suite(names, context, listener=said, store=files())
     assert said.ended == [("accuracy", True), ("influence", True), ("shift", False)]
-    assert metrics == run_suite(names, subject_of(red_or_green, whole, shift={"a": whole, "b": whole}))
+    assert metrics == run_suite(names, context_of(red_or_green, whole, shift={"a": whole, "b": whole}))
