@@ -1,4 +1,4 @@
-"""docs/architecture.md and docs/contributing.md name what is there: paths, modules, functions, layers and links."""
+"""README and docs name what is there: paths, modules, functions, layers and links."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("architecture.md", "contributing.md")}
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))}
 FOLDERS = ("benchmarks", "docs", "orchestrator", "search_spaces", "tests", "trainables")
 
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})(?:/[\w.*-]+)*/?)`")
@@ -40,10 +40,11 @@ def defines(path: Path, name: str) -> bool:
 
 def broken_links(text: str, page: str) -> list[str]:
     """Return the links of a page to files or headings that are not there."""
+    folder = ROOT if page == "README.md" else DOCS
     return [
         f"{file}#{anchor}"
         for file, anchor in LINK.findall(text)
-        if not (DOCS / file).exists() or (anchor and anchor not in anchors(DOCS / (file or page)))
+        if not (folder / file).exists() or (anchor and anchor not in anchors(folder / (file or page)))
     ]
 
 

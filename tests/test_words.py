@@ -41,7 +41,16 @@ REPLACED = [
 ]
 
 # Where a replaced word is right: a file, a text in its line, and why.
-EXCEPTIONS: list[tuple[str, str, str]] = []
+OLD_KEY = "a key of earlier versions, which is still read"
+EXCEPTIONS = [
+    ("tests/orchestrator/files/test_study.py", "masked_repeats", OLD_KEY),
+    ("tests/orchestrator/files/test_sweep_config.py", "masked_repeats", OLD_KEY),
+    ("tests/orchestrator/launch/test_promote.py", "average_with_batch", OLD_KEY),
+    ("tests/orchestrator/launch/test_search.py", "masked_repeats", OLD_KEY),
+    ("tests/trainables/config/test_renamed.py", "masked_repeats", OLD_KEY),
+    ("trainables/config/renamed.py", "average_with_batch", OLD_KEY),
+    ("trainables/config/renamed.py", "masked_repeats", OLD_KEY),
+]
 
 
 def texts() -> Iterator[tuple[str, str]]:
