@@ -13,7 +13,7 @@ from trainables.config import ConfigError
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path`, made with its folder; ConfigError if another process holds it.
 
-    The file's time is that of its last holder's start. A process that ends, however it ends, lets go.
+    The file's time is when its last holder started. The lock ends with the process, however that ends.
 
     Args:
         what: What is held, for the message: `sweep first`.

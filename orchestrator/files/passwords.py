@@ -1,4 +1,4 @@
-"""Addresses without their passwords, for messages and for what is kept."""
+"""Addresses without their passwords, for messages and files."""
 
 import re
 

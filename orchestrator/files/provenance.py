@@ -30,26 +30,26 @@ class Provenance:
 
     @property
     def created(self) -> str | None:
-        """When the folder was made that the provenance was kept in; None if it was not kept in one."""
+        """When the folder was made that holds the provenance; None if no folder holds it."""
         return self.tags.get(CREATED)
 
 
 def record_provenance(folder: Path) -> Provenance:
     """Return the provenance of the command that made the folder of a sweep or a run.
 
-    The first call describes this process and keeps that in `provenance.json` and `provenance.diff`; later ones read it.
+    The first call writes what describes this process to `provenance.json` and `provenance.diff`; later ones read it.
 
     Raises:
         BrokenFileError: `provenance.json` is malformed.
     """
     if not _tags_path(folder).exists():
         found = collect_provenance()
-        _keep(folder, Provenance({**found.tags, CREATED: datetime.now(UTC).isoformat()}, found.diff))
+        _write(folder, Provenance({**found.tags, CREATED: datetime.now(UTC).isoformat()}, found.diff))
     return read_provenance(folder)
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """Return what `record_provenance` kept in the folder; nothing if it was never called."""
+    """Return what `record_provenance` wrote to the folder; an empty provenance if it was never called."""
     diff = folder / "provenance.diff"
     tags = {name: str(value) for name, value in read_object(_tags_path(folder)).items()}
     return Provenance(tags, diff.read_text(encoding="utf-8") if diff.exists() else "")
@@ -59,7 +59,7 @@ def _tags_path(folder: Path) -> Path:
     return folder / "provenance.json"
 
 
-def _keep(folder: Path, provenance: Provenance) -> None:
+def _write(folder: Path, provenance: Provenance) -> None:
     if provenance.diff:
         write_text(folder / "provenance.diff", provenance.diff)
     write_json(_tags_path(folder), provenance.tags)

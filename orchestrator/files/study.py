@@ -42,8 +42,8 @@ class Study(Section):
     evaluations: tuple[str, ...] = ()
     """What `campaign evaluate --suite` takes, one by one, to be measured on top of the quick suite."""
     metrics: tuple[str, ...]
-    """The table's columns in their order: names, or patterns with `*`. The first that names one figure which training
-    reports is what the leaderboard ranks by."""
+    """The table's columns in their order: names, or patterns with `*`. The leaderboard ranks by the first one
+    without `*` that training reports."""
 
     @field_validator("set", "arms", mode="before")
     @classmethod

@@ -61,16 +61,16 @@ def study_trials(config: SweepConfig) -> dict[str, ExperimentConfig]:
 
 
 def prepare_study(folder: SweepFolder, config: SweepConfig) -> None:
-    """Make the sweep's folder with the config of every trial in it, as far as they are missing."""
+    """Make the sweep's folder with the config of every trial in it, where they are missing."""
     folder.claim(config)
     for trial_id, experiment in study_trials(config).items():
         folder.trial(trial_id).claim(experiment)
 
 
-def study_parts(study: Study) -> tuple[str, ...]:
-    """Return the evaluations to run on each trial; ConfigError lists the valid ones where a name is none.
+def study_evaluations(study: Study) -> tuple[str, ...]:
+    """Return the evaluations to run on each trial; ConfigError lists the valid names where one is unknown.
 
-    Those of the quick suite, whose figures a trial has already, are among them for their values by image.
+    They include the quick suite, whose metrics a trial already has: its values by image are needed.
     """
     from trainables.evaluations import EVALUATIONS, QUICK, select
 
@@ -80,7 +80,7 @@ def study_parts(study: Study) -> tuple[str, ...]:
             chosen |= set(select(name))
         except ValueError as error:
             raise ConfigError(f"study {study.name}: evaluations: {error}") from error
-    return tuple(part for part in EVALUATIONS if part in chosen)
+    return tuple(name for name in EVALUATIONS if name in chosen)
 
 
 def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> ExperimentConfig:
@@ -93,10 +93,10 @@ def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> Exper
 
 
 def _goal(study: Study) -> dict[str, str]:
-    """Return what the leaderboard ranks by: the first metric of the study that names one figure of the quick suite."""
+    """Return what the leaderboard ranks by: the first metric of the study that the quick suite reports."""
     from trainables.evaluations import EVALUATIONS, QUICK, direction
 
-    patterns = [pattern for part in QUICK for pattern in EVALUATIONS[part].directions]
+    patterns = [pattern for name in QUICK for pattern in EVALUATIONS[name].directions]
     for metric in study.metrics:
         better = direction(metric)
         if "*" not in metric and better and any(fnmatchcase(metric, pattern) for pattern in patterns):
@@ -108,13 +108,13 @@ def _check_resources(study: Study, experiments: dict[str, ExperimentConfig]) -> 
     (first, expected), *others = experiments.items()
     for trial_id, experiment in others:
         for field, value in experiment.resources.model_dump().items():
-            wanted = getattr(expected.resources, field)
-            if value != wanted:
+            first_value = getattr(expected.resources, field)
+            if value != first_value:
                 arm, _ = study.trials[trial_id]
                 raise ConfigError(
-                    f"study {study.name}, arm {arm}: resources.{field} = {value}, and that of arm "
-                    f"{study.trials[first][0]} is {wanted}; the trials of a study run side by side on equal shares: "
-                    "put resources under `set`, or give them with --set"
+                    f"study {study.name}, arm {arm}: resources.{field} = {value}, and arm "
+                    f"{study.trials[first][0]} has {first_value}; all trials of a study get the same resources: put "
+                    "them under `set`, or give them with --set"
                 )
 
 
@@ -124,27 +124,27 @@ def _check_different(study: Study, experiments: dict[str, ExperimentConfig]) -> 
         earlier = seen.setdefault(config_hash(experiment), trial_id)
         if earlier != trial_id:
             raise ConfigError(
-                f"study {study.name}: trials {earlier} and {trial_id} are the same experiment; let each arm change "
-                f"something, and seed_fields = {', '.join(study.seed_fields)} hold a field that decides the training"
+                f"study {study.name}: trials {earlier} and {trial_id} are the same experiment; each arm must change "
+                f"something, and seed_fields = {', '.join(study.seed_fields)} must name a field that decides training"
             )
 
 
 def _check_metrics(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
     from trainables.evaluations import EVALUATIONS
 
-    parts = study_parts(study)
-    reported = {part: list(spec.directions) for part, spec in EVALUATIONS.items()}
+    chosen = set(study_evaluations(study))
+    reported = {name: list(spec.directions) for name, spec in EVALUATIONS.items()}
     for metric in study.metrics:
-        reporting = [part for part, names in reported.items() if any(_meet(metric, name) for name in names)]
+        reporting = [each for each, names in reported.items() if any(_meet(metric, name) for name in names)]
         if not reporting and not any(_meet(metric, name) for name in TRAINED):
             valid = [*TRAINED, *(name for names in reported.values() for name in names)]
             raise ConfigError(
                 f"study {study.name}: metric {metric} is reported by nothing; valid metrics: {', '.join(valid)}"
             )
-        if reporting and not set(reporting) & set(parts):
+        if reporting and not chosen.intersection(reporting):
             raise ConfigError(
-                f"study {study.name}: metric {metric} is reported by {' or '.join(reporting)}, and evaluations = "
-                f"{', '.join(study.evaluations) or 'none'} has it not; add it there, or drop the metric"
+                f"study {study.name}: metric {metric} is reported by {' or '.join(reporting)}, which evaluations = "
+                f"{', '.join(study.evaluations) or 'none'} does not name; add it there, or drop the metric"
             )
     _check_shift(study, {name for experiment in experiments.values() for name in experiment.data.shift_names})
 
@@ -154,7 +154,7 @@ def _check_shift(study: Study, names: set[str]) -> None:
     for metric in study.metrics:
         if metric.startswith("shift/") and not any(_meet(metric, name) for name in reported):
             raise ConfigError(
-                f"study {study.name}: metric {metric} is of no shifted test set of its data, which have "
+                f"study {study.name}: metric {metric} names no shifted test set of the data; they report "
                 f"{', '.join(reported) or 'none'}"
             )
 

@@ -1,4 +1,4 @@
-"""The frozen config of a sweep: written once to `sweep.yaml`, read by everything that continues it."""
+"""The frozen config of a sweep: written once to `sweep.yaml`, read by every command that continues the sweep."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ from trainables.config.explain import explain
 from trainables.config.section import Section
 
 NUM_DRAWN = 64
-"""Points by which it is told what a space searches."""
+"""How many points are drawn to find out which fields a space searches."""
 
 
 class SweepGoal(Section):
@@ -51,7 +51,7 @@ class SweepConfig(Section):
     base: dict[str, Any]
     """The experiment that points are overrides of, with the user's own overrides applied."""
     set: dict[str, Any] = Field(default_factory=dict)
-    """Those of the user's overrides that are set beneath each point, which starts their section anew by its kind."""
+    """The user's overrides of sections whose kind a point chooses. They are set at each point, below what it sets."""
     goals: tuple[SweepGoal, ...]
     num_trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
@@ -113,27 +113,23 @@ def sweep_of_space(
     max_concurrent: int | None = None,
     max_failures: int = 1,
 ) -> SweepConfig:
-    """Return the config of a sweep over a space; what is left out is the space's own.
+    """Return the config of a sweep over a space; an argument that is None takes the space's own value.
 
     Raises:
-        ConfigError: No such space, its base with the assignments is no valid experiment, or the space itself decides
-            what is assigned.
+        ConfigError: No such space, its base with the assignments is no valid experiment, or an assignment sets a field
+            that the space searches.
     """
     space = find_space(space_name)
-    assigned = parse_assignments(assignments)
-    beneath = _beneath_points(space, assigned)
-    base = override(find_base(space.base), assigned)
-    experiment = experiment_from_tree(base, source=f"space {space.name}")
-    values = flatten(experiment)
+    base, set_ = _assigned(space, parse_assignments(assignments))
     _check_goals(space)
     use_asha = space.asha if asha is None else asha
     if use_asha:
-        _check_asha(space, experiment)
+        _check_asha(space, base)
     fields = {
         "campaign": campaign or space.name,
         "space": space_name if space_name in SPACES else str(Path(space_name).absolute()),
-        "base": experiment.model_dump(mode="json"),
-        "set": {field: values.get(field, assigned[field]) for field in beneath},
+        "base": base.model_dump(mode="json"),
+        "set": set_,
         "goals": [{"metric": goal.metric, "direction": goal.direction} for goal in space.goals],
         "num_trials": num_trials or space.num_trials,
         "seed": seed,
@@ -153,17 +149,27 @@ def digest_of(sweep: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _beneath_points(space: Space, assigned: Collection[str]) -> list[str]:
-    """Return the fields of a section whose kind the space chooses; ConfigError where it decides a field too."""
+def _assigned(space: Space, assigned: Mapping[str, Any]) -> tuple[ExperimentConfig, dict[str, Any]]:
+    """Return the space's base with the assignments, and those of them that have to be set at each point again."""
+    at_each_point = _set_at_each_point(space, assigned)
+    base = experiment_from_tree(override(find_base(space.base), assigned), source=f"space {space.name}")
+    values = flatten(base)
+    return base, {field: values.get(field, assigned[field]) for field in at_each_point}
+
+
+def _set_at_each_point(space: Space, assigned: Collection[str]) -> list[str]:
+    """Return the assigned fields of sections whose kind the space chooses; ConfigError if it searches one of them."""
     if not assigned:
         return []
     points = draw_points(space, NUM_DRAWN, seed=0)
     searched = {name for point in points for name in point}
-    switched = {name.rpartition(".")[0] for name in searched if any(name not in point for point in points)}
-    parts = {part for part in switched if "." in part}
+    sometimes = {name.rpartition(".")[0] for name in searched if any(name not in point for point in points)}
+    switched = {section for section in sometimes if "." in section}
     for field in assigned:
         own = {name for name in searched if _is_within(name, field) or _is_within(field, name)}
-        own |= {name for part in parts if _is_within(field, part) for name in searched if _is_within(name, part)}
+        for section in switched:
+            if _is_within(field, section):
+                own |= {name for name in searched if _is_within(name, section)}
         if own:
             raise ConfigError(
                 f"--set {field}: space {space.name} searches {', '.join(sorted(own))}; leave it out, or write a space "
@@ -177,7 +183,7 @@ def _is_within(name: str, section: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Check the name of a run as that of a sweep is checked; ConfigError says what is right."""
+    """Check the name of a run by the rule for sweeps; ConfigError states the rule."""
     if not re.fullmatch(NAME, name):
         raise ConfigError(
             f"--name: found {name!r}; expected letters, digits, dots, underscores and hyphens, a letter or digit first"
@@ -216,7 +222,7 @@ def _check_asha(space: Space, experiment: ExperimentConfig) -> None:
 
 
 def _check_embedding(sweep: SweepConfig, objective: SupCon | Triplet) -> None:
-    """Check that trials of an embedding report the goals in time: a classifier is not there in every epoch."""
+    """Check that trials of an embedding report the goals in time: not every epoch fits a classifier."""
     metrics = [goal.metric for goal in sweep.goals]
     if "train/accuracy" in metrics:
         raise ConfigError(

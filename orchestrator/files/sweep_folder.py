@@ -33,7 +33,7 @@ class SweepFolder:
 
     @property
     def storage(self) -> Path:
-        """The storage folder that the sweep lies in."""
+        """The storage folder that contains the sweep."""
         return self.path.parent.parent
 
     @property
@@ -66,8 +66,8 @@ class SweepFolder:
     def claim(self, config: SweepConfig) -> None:
         """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
 
-        What is no part of the sweep's identity may differ: it says nothing about what the trials are. A sweep that
-        never had a trial gives way to another.
+        Fields outside the sweep's identity may differ: they do not change the trials. A sweep that never had a trial
+        is replaced.
         """
         if not self.config_path.exists():
             self.write(config)
@@ -102,7 +102,7 @@ class SweepFolder:
             self.write(self.extended(num_trials))
 
     def forget_failures(self) -> None:
-        """Make the failed trials unfinished ones; ConfigError if a driver runs the sweep."""
+        """Remove the outcomes of failed trials, so that they run again; ConfigError if a driver runs the sweep."""
         with self.locked():
             for trial_id in self.trial_ids():
                 outcome = self.trial(trial_id).outcome()
@@ -121,7 +121,7 @@ class SweepFolder:
         return self.trial(trial_id).config().training.epochs
 
     def epochs_done(self, trial_id: str) -> int:
-        """Return how many of them there are; a trial that has ended early counts in full."""
+        """Return how many epochs the trial has run; one that has ended early counts as having run all."""
         trial = self.trial(trial_id)
         return self.epochs(trial_id) if trial.outcome() else len(trial.rows())
 

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.files.study_sweep import study_parts
+from orchestrator.files.study_sweep import study_evaluations
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray
 from orchestrator.launch.progress import SuiteProgress
@@ -57,7 +57,7 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
     """Run the study's evaluations on Ray, those of a trial in one task; return those that failed."""
     config = sweep.config()
     assert config.study is not None
-    evaluations = study_parts(config.study)
+    evaluations = study_evaluations(config.study)
     outcomes = {trial_id: sweep.trial(trial_id).outcome() for trial_id in config.study.trials}
     done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome.status == "completed"]
     if not done:

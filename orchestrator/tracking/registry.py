@@ -53,14 +53,14 @@ def set_champion_alias(store: Store, name: str, run_id: str, *, again: bool = Tr
         again: Whether a model that was champion once, and no longer is, becomes it again.
 
     Raises:
-        StoreError: if the run has no model, or MLflow does not take it.
+        StoreError: The run has no model, or MLflow does not accept it.
     """
     with store_errors(store):
         client = connect(store)
         model_id = _ready_model(client, client.get_run(run_id))
         if model_id is None:
             raise StoreError(f"run {run_id} has no model to register as {name}@{CHAMPION}: it was never logged")
-        # `models:/ID` as source would be looked up in the process's global store
+        # MLflow would look up `models:/ID` as source in the process's global store.
         source = client.get_logged_model(model_id).artifact_location
         found = _version_of(client, name, source)
         version = found or _register(client, name, run_id, model_id, source)
@@ -103,7 +103,7 @@ def _save(model: "nn.Module", path: Path, logged: Any) -> None:
             path=str(path),
             mlflow_model=description,
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
-            serialization_format="pickle",  # torch.export needs an example input and seconds of tracing
+            serialization_format="pickle",  # torch.export needs an example input and seconds of tracing.
         )
 
 
@@ -149,16 +149,16 @@ def _register(client: Any, name: str, run_id: str, model_id: str, source: str) -
 
 @contextmanager
 def _logging_untouched() -> Iterator[None]:
-    """Keep MLflow from silencing this process, and from repeating its advice against pickle for every trial.
+    """Keep MLflow from silencing this process, and from warning against pickle for every trial.
 
-    Importing mlflow.pytorch calls `logging.basicConfig(level=ERROR)`, which would hide every later warning of ours.
+    Importing mlflow.pytorch calls `logging.basicConfig(level=ERROR)`, which would hide every later warning.
     """
-    root, talker = logging.getLogger(), logging.getLogger("mlflow.pytorch")
-    root_level, root_handlers, talker_level = root.level, list(root.handlers), talker.level
-    talker.setLevel(logging.ERROR)
+    root, mlflow_logger = logging.getLogger(), logging.getLogger("mlflow.pytorch")
+    root_level, root_handlers, mlflow_level = root.level, list(root.handlers), mlflow_logger.level
+    mlflow_logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         root.setLevel(root_level)
         root.handlers[:] = root_handlers
-        talker.setLevel(talker_level)
+        mlflow_logger.setLevel(mlflow_level)

@@ -1,4 +1,4 @@
-"""Which MLflow runs a sweep has, and which folder a run is a view of."""
+"""Finds the MLflow runs of a sweep or a folder, and the folder of a run."""
 
 import logging
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
     """Return the ids of a sweep in the experiment of that name.
 
     Args:
-        created: When the sweep's folder was made; without it, other sweeps that had the name count too.
+        created: When the sweep's folder was made; None also finds runs of other sweeps of that name.
 
     Raises:
         StoreError: MLflow does not answer.
@@ -55,7 +55,7 @@ def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
 
 
 def folder_of_run(store: Store, run_id: str) -> Path | None:
-    """Return the trial folder of an MLflow run, or None if there is no such run or it is none of ours."""
+    """Return the trial folder of an MLflow run, or None if there is no such run or campaign did not make it."""
     from mlflow.exceptions import MlflowException
 
     if store.sqlite_file and not store.sqlite_file.exists():
@@ -71,7 +71,7 @@ def folder_of_run(store: Store, run_id: str) -> Path | None:
 
 
 def find_identity(store: Store, folder: Path) -> RunIdentity | None:
-    """Return the identity of the latest run that is a view of the trial folder, or None if MLflow has no such run."""
+    """Return the identity of the latest run of the trial folder, or None if MLflow has no such run."""
     if store.sqlite_file and not store.sqlite_file.exists():
         return None
     with store_errors(store):

@@ -1,4 +1,4 @@
-"""An MLflow server of the user's own: its database made ready, its processes started, awaited and ended."""
+"""Runs an MLflow server: prepares its database, starts its processes, waits for its answer and ends them."""
 
 import ctypes
 import ipaddress
@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from orchestrator.tracking.store import Store, StoreError, _as_store_error, migration_lock
+from orchestrator.tracking.store import Store, StoreError, as_store_error, migration_lock
 from trainables.config import ConfigError
 
 START_WAIT_S = 180.0
@@ -27,11 +27,11 @@ PACKAGES = {
     "pymysql": "pymysql",
     "pyodbc": "pyodbc",
 }
-"""Module of a database's driver -> the package that holds it."""
+"""Module of a database's driver -> the package that contains it."""
 QUIET = ("--uvicorn-opts=--log-level=warning",)
-"""Says nothing of each request."""
+"""Log no line for each request."""
 EVERYWHERE = ("0.0.0.0", "::")
-"""Hosts by which a server listens on all of its machine's addresses."""
+"""Hosts with which a server listens on all addresses of its machine."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,15 +41,15 @@ class TrackingServer:
 
     store: Store
     artifacts: str
-    """Folder or address of an object store where artifacts lie."""
+    """Folder, or address of an object store, that holds the artifacts."""
     host: str
     port: int
     names: tuple[str, ...] = ()
-    """Names, besides localhost, addresses of private networks and the host of `uri`, by which clients may call it."""
+    """More names by which clients may call it, besides localhost, private addresses and the host of `uri`."""
 
     @property
     def uri(self) -> str:
-        """What clients use: with a server on all addresses, the one by which other machines reach this one."""
+        """The address for clients; a server on all addresses gives the one by which other machines reach this one."""
         return self._url(_own_address() if self.host in EVERYWHERE else self.host)
 
     @property
@@ -89,17 +89,17 @@ class TrackingServer:
         return [*command, "--host", self.host, "--port", str(self.port), "--workers", str(workers), *QUIET]
 
     def _environment(self) -> dict[str, str]:
-        """Return what the server is told where `ps` does not show it, passwords among it."""
+        """Return the settings that may hold passwords: `ps` does not show a process's environment."""
         return {
             "MLFLOW_BACKEND_STORE_URI": self.store.tracking_uri,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # What judges language models, in processes of its own.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # Jobs evaluate language models, in more processes.
             **self._let_in(),
         }
 
     def _let_in(self) -> dict[str, str]:
-        """Return which names MLflow accepts in the addresses of calls, and in those of pages that change something.
+        """Return the host names that MLflow accepts in calls, and in the origins of pages that change something.
 
-        By itself it accepts localhost, private networks for calls alone, and not the host of `uri`.
+        MLflow's default is localhost and, only for calls, private networks; the host of `uri` is not among them.
         """
         from mlflow.server.security_utils import (
             get_allowed_hosts_from_env,
@@ -131,28 +131,28 @@ class TrackingServer:
 
 
 def prepare_database(store: Store) -> None:
-    """Make the database or bring it to this MLflow's form, in one process: several at once would crash in it.
+    """Create the database or migrate it to this version of MLflow, in one process: several at once would crash.
 
     Raises:
         ConfigError: The database's driver is not installed.
         StoreError: The database cannot be opened.
     """
     check_driver(store)
-    with _as_store_error(store), migration_lock(store):
+    with as_store_error(store), migration_lock(store):
         import sqlalchemy
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         engine = sqlalchemy.create_engine(store.tracking_uri)
-        engine.connect().close()  # MLflow itself would try for minutes to reach what is not there.
+        engine.connect().close()  # MLflow itself would try for minutes to reach a missing database.
         engine.dispose()
         SqlAlchemyStore(store.tracking_uri, "mlflow-artifacts:/").engine.dispose()  # type: ignore[no-untyped-call]
 
 
 def check_driver(store: Store) -> None:
-    """Check the database's address, and that the Python package by which it is read is installed.
+    """Check the database's address, and that the Python package of its driver is installed.
 
     Raises:
-        ConfigError: It is none, or the package is missing; the message says what would be right.
+        ConfigError: It is no address, or the package is missing; the message says what would be right.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
@@ -189,7 +189,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def artifacts_of(storage: Path, destination: str | None) -> str:
-    """Return where a server keeps artifacts: `destination`, a folder made absolute, or by default in the storage."""
+    """Return where a server stores artifacts: `destination` (a folder made absolute), or by default the storage."""
     if destination is None:
         return str(storage.expanduser().absolute() / "artifacts")
     return destination if "://" in destination else str(Path(destination).expanduser().absolute())

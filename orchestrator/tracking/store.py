@@ -86,14 +86,14 @@ def ensure_experiment(store: Store, name: str) -> str:
     Raises:
         StoreError: if the store cannot be reached or made.
     """
-    with _as_store_error(store), migration_lock(store), client_settings():
+    with as_store_error(store), migration_lock(store), client_settings():
         return _find_or_create(connect(store), name, store.artifact_location)
 
 
 @contextmanager
 def store_errors(store: Store) -> Iterator[None]:
     """Turn every error inside into a StoreError, within seconds rather than MLflow's minutes."""
-    with _as_store_error(store), client_settings():
+    with as_store_error(store), client_settings():
         check_unlocked(store)
         yield
 
@@ -119,7 +119,8 @@ def check_unlocked(store: Store) -> None:
 
 
 @contextmanager
-def _as_store_error(store: Store) -> Iterator[None]:
+def as_store_error(store: Store) -> Iterator[None]:
+    """Turn every error inside into a StoreError whose message has no password."""
     try:
         yield
     except StoreError:

@@ -1,4 +1,4 @@
-"""A sweep's parent run: found or created, summarised, ended."""
+"""A sweep's parent run: opened, summarised, closed."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ class SweepIdentity:
     parent_run_id: str | None = None
     """The run that `open_sweep_run` returned; trials' runs are nested under it."""
     created: str | None = None
-    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
+    """When the sweep's folder was made: a new sweep under an old name gets new runs."""
     provenance: Provenance = field(default_factory=Provenance)
 
     @property
@@ -78,7 +78,7 @@ def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
     `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts.
 
     Raises:
-        StoreError: if MLflow does not answer: a sweep does not start without its store.
+        StoreError: MLflow does not answer; a sweep does not start without its store.
     """
     tags = {
         **({"campaign.scale": identity.scale} if identity.scale else {}),
@@ -104,7 +104,7 @@ def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
 
 
 def log_diff(store: Store, run_id: str, provenance: Provenance) -> bool:
-    """Keep the uncommitted changes as the artifact `provenance/diff.patch` of a run without a parent.
+    """Log the uncommitted changes as the artifact `provenance/diff.patch` of a run without a parent.
 
     False, with a warning, while MLflow does not answer.
     """
@@ -126,7 +126,7 @@ def write_summary(
     page: str,
     sheet: "Image.Image | None" = None,
 ) -> bool:
-    """Write the sweep's result on its parent run, over what an earlier call wrote.
+    """Write the sweep's result to its parent run, over what an earlier call wrote.
 
     Metrics `best/<objective>` and `trials/<status>`; artifacts `leaderboard.json` (a table, best first), `plots.html`
     and `panels.png`.
@@ -139,7 +139,7 @@ def write_summary(
         sheet: The CAM panels of the best trials, where there are some.
 
     Returns:
-        Whether MLflow took it; if not, a warning says so.
+        Whether MLflow accepted it; if not, a warning says so.
     """
 
     def send(client: Any) -> None:
@@ -161,7 +161,7 @@ def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) ->
         step: How many trials there are.
 
     Returns:
-        Whether MLflow took it; if not, a warning says so.
+        Whether MLflow accepted it; if not, a warning says so.
     """
     means = {
         safe_name(f"study/{arm['arm']}/{metric}"): float(value["mean"])

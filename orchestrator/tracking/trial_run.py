@@ -19,7 +19,7 @@ FINISH_ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Which run of which sweep a trial is, and where it comes from."""
+    """The sweep and the trial that a run belongs to, and where it comes from."""
 
     experiment_id: str
     sweep: str
@@ -29,7 +29,7 @@ class RunIdentity:
     parent_run_id: str | None = None
     promoted_from: str | None = None
     created: str | None = None
-    """When the sweep's folder was made: a sweep made anew under an old name has runs of its own."""
+    """When the sweep's folder was made: a new sweep under an old name gets new runs."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Tags that say by what code, on what machine and by what command the run was made."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class RunIdentity:
 
 
 class TrialRun:
-    """Sends what MLflow misses of a trial's folder; the folder is the truth, the run a view of it.
+    """Sends to MLflow what it does not have yet of a trial's folder; the folder is the truth.
 
     It is cheap to make, can be pickled, and imports MLflow when it first sends.
     """
@@ -74,7 +74,7 @@ class TrialRun:
     ) -> None:
         """Args:
         draw_curves: Makes the page of the evaluations' curves; it must be picklable.
-        first_wait_s: A failed push pauses the next ones for so long, then twice that, ...
+        first_wait_s: Pause after a failed push; each further failure doubles it.
         """
         self._store = store
         self._identity = identity
@@ -103,17 +103,17 @@ class TrialRun:
         return self._writer.run_id if self._writer else None
 
     def push(self) -> None:
-        """Send what MLflow misses; while MLflow does not answer, leave it to a later push.
+        """Send what MLflow does not have yet; while it does not answer, leave that to a later push.
 
         Raises:
-            BrokenFileError: if a file of the folder is malformed.
+            BrokenFileError: A file of the folder is malformed.
         """
         record = self._read()
         if not self._outage.pausing:
             self._attempt(record)
 
     def finish(self, status: EndState) -> None:
-        """Send everything and set the end state; what outcome.json says goes before `status`."""
+        """Send everything and set the end state: that of outcome.json if there is one, else `status`."""
         self._end_state = status
         record = self._read()
         for _ in range(FINISH_ATTEMPTS):

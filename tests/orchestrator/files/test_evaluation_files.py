@@ -18,11 +18,11 @@ def _never(context: EvaluationContext) -> EvaluationResult:
     raise AssertionError(context)
 
 
-SPEC = EvalSpec(name="part", category="background", directions={"background/part": "max"}, run=_never)
+SPEC = EvalSpec(name="noise", category="background", directions={"background/noise": "max"}, run=_never)
 OTHER = EvalSpec(name="other", category="ood", directions={"ood/other": "max"}, run=_never)
 
-FINDING = EvaluationResult(
-    metrics={"background/part": 0.1, "background/other": 1.0},
+RESULT = EvaluationResult(
+    metrics={"background/noise": 0.1, "background/other": 1.0},
     curves=(Curve("chart", "line", "step", "share", (0.0, 1.0, 2.0), (1.0, 0.5, 0.25)),),
     settings={"seed": 0, "radii": [0.1, 0.2], "sizes": {"near": 3}},
 )
@@ -34,32 +34,32 @@ def red(width: int = 1) -> Image.Image:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Callable[..., EvaluationFiles]:
-    """Return the part files of one folder, under other circumstances where told so."""
+    """Return the evaluation files of one folder, for another source or other settings if given."""
 
     def make(source: str = "weights", **settings: Any) -> EvaluationFiles:
-        return EvaluationFiles(tmp_path / "parts", source, Suite(**settings))
+        return EvaluationFiles(tmp_path / "evaluation", source, Suite(**settings))
 
     return make
 
 
-def test_a_part_that_was_never_saved_is_missing(files: Callable[..., EvaluationFiles]) -> None:
+def test_an_evaluation_that_was_never_saved_is_missing(files: Callable[..., EvaluationFiles]) -> None:
     assert files().load(SPEC) is None
 
 
 def test_what_was_saved_is_loaded(files: Callable[..., EvaluationFiles]) -> None:
-    files().save(SPEC, FINDING, 1.23456)
-    assert files().load(SPEC) == FINDING
+    files().save(SPEC, RESULT, 1.23456)
+    assert files().load(SPEC) == RESULT
     assert files().load(OTHER) is None
 
 
 def test_the_file_can_be_read_by_others(files: Callable[..., EvaluationFiles]) -> None:
-    files().save(SPEC, FINDING, 1.23456)
-    assert [path.name for path in files().folder.iterdir()] == ["part.json"]
-    document = json.loads((files().folder / "part.json").read_text())
-    assert document["part"] == "part"
+    files().save(SPEC, RESULT, 1.23456)
+    assert [path.name for path in files().folder.iterdir()] == ["noise.json"]
+    document = json.loads((files().folder / "noise.json").read_text())
+    assert document["part"] == "noise"
     assert document["seconds"] == 1.235
-    assert document["metrics"] == FINDING.metrics
-    assert document["settings"] == FINDING.settings
+    assert document["metrics"] == RESULT.metrics
+    assert document["settings"] == RESULT.settings
     assert document["curves"][0]["y"] == [1.0, 0.5, 0.25]
 
 
@@ -68,20 +68,20 @@ def test_the_file_can_be_read_by_others(files: Callable[..., EvaluationFiles]) -
     [{"source": "others"}, {"seed": 1}, {"sample": 7}, {"background": {"noise_trials": 9}}],
     ids=["source", "seed", "sample", "own section"],
 )
-def test_a_part_is_out_of_date_once_what_it_came_from_changes(
+def test_an_evaluation_is_out_of_date_once_what_it_came_from_changes(
     files: Callable[..., EvaluationFiles], change: Mapping[str, Any]
 ) -> None:
-    files().save(SPEC, FINDING, 1)
+    files().save(SPEC, RESULT, 1)
     assert files(**change).load(SPEC) is None
-    files(**change).save(SPEC, EvaluationResult({"background/part": 0.2}), 1)
-    assert files(**change).load(SPEC) == EvaluationResult({"background/part": 0.2})
+    files(**change).save(SPEC, EvaluationResult({"background/noise": 0.2}), 1)
+    assert files(**change).load(SPEC) == EvaluationResult({"background/noise": 0.2})
     assert files().load(SPEC) is None
 
 
-def test_settings_of_other_parts_are_of_no_account(files: Callable[..., EvaluationFiles]) -> None:
-    files().save(SPEC, FINDING, 1)
-    assert files(adversarial={"steps": 3}, ood={"fit_sample": 5}).load(SPEC) == FINDING
-    files().save(OTHER, FINDING, 1)
+def test_settings_of_other_evaluations_do_not_matter(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, RESULT, 1)
+    assert files(adversarial={"steps": 3}, ood={"fit_sample": 5}).load(SPEC) == RESULT
+    files().save(OTHER, RESULT, 1)
     assert files(ood={"fit_sample": 5}).load(OTHER) is None
 
 
@@ -90,7 +90,7 @@ def test_what_is_not_a_number_stays_so(files: Callable[..., EvaluationFiles]) ->
     files().save(
         SPEC, EvaluationResult({"one": math.nan, "two": math.inf, "three": 3.0}, (curve,), settings={"at": math.nan}), 1
     )
-    text = (files().folder / "part.json").read_text()
+    text = (files().folder / "noise.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
     found = files().load(SPEC)
@@ -103,9 +103,9 @@ def test_what_is_not_a_number_stays_so(files: Callable[..., EvaluationFiles]) ->
     assert found.settings == {"at": None}
 
 
-def test_images_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) -> None:
+def test_images_lie_next_to_the_metrics(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red(2), "second": red(3)}), 1)
-    folder = files().folder / "part"
+    folder = files().folder / "noise"
     assert {path.name for path in folder.iterdir()} == {"first.png", "second.png"}
     with Image.open(folder / "second.png") as image:
         assert image.size == (3, 1)
@@ -113,19 +113,19 @@ def test_images_lie_beside_the_figures(files: Callable[..., EvaluationFiles]) ->
 
 
 def test_grids_lie_next_to_the_images(files: Callable[..., EvaluationFiles]) -> None:
-    folder, result = files().folder / "part", EvaluationResult({}, grids={"map": [[1.0, math.nan]]})
+    folder, result = files().folder / "noise", EvaluationResult({}, grids={"map": [[1.0, math.nan]]})
     files().save(SPEC, result, 1)
     assert json.loads((folder / "grids.json").read_text()) == {"map": [[1.0, None]]}
     files().save(SPEC, EvaluationResult({}, images={"first": red()}), 1)
     assert [path.name for path in folder.iterdir()] == ["first.png"]
 
 
-def test_images_of_an_earlier_finding_are_gone(files: Callable[..., EvaluationFiles]) -> None:
+def test_images_of_an_earlier_result_are_gone(files: Callable[..., EvaluationFiles]) -> None:
     files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red(), "second": red()}), 1)
     files(seed=1).save(SPEC, EvaluationResult({"one": 1.0}, images={"third": red()}), 1)
-    assert [path.name for path in (files().folder / "part").iterdir()] == ["third.png"]
+    assert [path.name for path in (files().folder / "noise").iterdir()] == ["third.png"]
     files(seed=2).save(SPEC, EvaluationResult({"one": 1.0}), 1)
-    assert not (files().folder / "part").exists()
+    assert not (files().folder / "noise").exists()
 
 
 class Torn(Image.Image):
@@ -135,19 +135,19 @@ class Torn(Image.Image):
         raise KeyboardInterrupt(arguments, options)
 
 
-def test_a_part_cut_off_while_it_is_written_counts_as_missing(files: Callable[..., EvaluationFiles]) -> None:
+def test_an_evaluation_cut_off_while_it_is_written_counts_as_missing(files: Callable[..., EvaluationFiles]) -> None:
     torn = EvaluationResult({"one": 1.0}, images={"first": red(), "second": Torn()})
     with pytest.raises(KeyboardInterrupt):
         files().save(SPEC, torn, 1)
-    assert (files().folder / "part" / "first.png").exists()
+    assert (files().folder / "noise" / "first.png").exists()
     assert files().load(SPEC) is None
     files().save(SPEC, EvaluationResult({"one": 1.0}, images={"second": red()}), 1)
-    assert [path.name for path in (files().folder / "part").iterdir()] == ["second.png"]
+    assert [path.name for path in (files().folder / "noise").iterdir()] == ["second.png"]
     assert files().load(SPEC) is not None
 
 
-def test_figures_are_not_kept_beside_another_finding_s_images(files: Callable[..., EvaluationFiles]) -> None:
-    """The earlier figures must not come back once the settings are as they were."""
+def test_metrics_do_not_stay_next_to_the_images_of_another_result(files: Callable[..., EvaluationFiles]) -> None:
+    """The earlier metrics must not come back once the settings are as they were."""
     files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red()}), 1)
     with pytest.raises(KeyboardInterrupt):
         files(seed=1).save(SPEC, EvaluationResult({"one": 2.0}, images={"first": red(), "second": Torn()}), 1)

@@ -7,7 +7,7 @@ import pytest
 
 import search_spaces
 from orchestrator.files.study import Study, read_study, study_from_tree
-from orchestrator.files.study_sweep import prepare_study, study_parts, study_trials, sweep_of_study
+from orchestrator.files.study_sweep import prepare_study, study_evaluations, study_trials, sweep_of_study
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from orchestrator.files.sweep_folder import SweepFolder
 from trainables.config import ConfigError, config_hash
@@ -120,17 +120,17 @@ def test_what_an_arm_s_kind_has_not_is_refused() -> None:
 
 
 def test_shifted_set_that_the_data_have_not_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"shift/cats/accuracy is of no shifted test set .* shift/random_background/"):
+    with pytest.raises(ConfigError, match=r"shift/cats/accuracy names no shifted test set .* shift/random_background/"):
         sweep(metrics=["val/accuracy", "shift/cats/accuracy"])
     with pytest.raises(ConfigError, match=r"set sets seed, which each of seeds = 3, 5 sets too"):
         sweep("seed=3")
 
 
 def test_evaluations_are_those_named_and_the_quick_ones() -> None:
-    assert study_parts(study()) == QUICK
-    parts = study_parts(study(evaluations=["ood", "removal", "attribution-gradcam"]))
-    assert set(parts) == {*QUICK, "ood", "removal", "attribution-gradcam"}
-    assert len(study_parts(study(evaluations=["full"]))) > 10
+    assert study_evaluations(study()) == QUICK
+    chosen = study_evaluations(study(evaluations=["ood", "removal", "attribution-gradcam"]))
+    assert set(chosen) == {*QUICK, "ood", "removal", "attribution-gradcam"}
+    assert len(study_evaluations(study(evaluations=["full"]))) > 10
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,15 @@ def test_evaluations_are_those_named_and_the_quick_ones() -> None:
         ({"arms": {"plain": {}, "b": {"seed.x": 3}}}, r"study pair, arm b: seed\.x: seed is a value, not a section"),
         ({"arms": {"plain": {}, "b": {"objective.kind": "c"}}}, "study pair, arm b: objective.kind: found 'c'"),
         ({"seed_fields": ["seed", "data.sed"]}, r"study pair, arm plain: data\.sed: unknown field"),
-        ({"arms": {"plain": {}, "b": {"resources.cpus": 2}}}, r"arm b: resources\.cpus = 2\.0, and that of arm plain"),
+        ({"arms": {"plain": {}, "b": {"resources.cpus": 2}}}, r"arm b: resources\.cpus = 2\.0, and arm plain has 1\.0"),
         ({"arms": {"plain": {}, "b": {}}}, "trials plain-s3 and b-s3 are the same experiment"),
         ({"seed_fields": ["evaluation.suite.seed"]}, "trials plain-s3 and plain-s5 are the same experiment"),
         ({"evaluations": ["rfs"]}, "study pair: evaluations: no suite or evaluation 'rfs'; valid: quick, full"),
         ({"metrics": ["val/acuracy"]}, "metric val/acuracy is reported by nothing; valid metrics: train/loss, "),
-        ({"metrics": ["background/object_*"]}, r"background/object_\* is reported by removal, and evaluations = none"),
+        (
+            {"metrics": ["background/object_*"]},
+            r"object_\* is reported by removal, which evaluations = none",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -31,7 +31,7 @@ def test_assignments_change_the_base_and_points_change_the_experiment() -> None:
     assert (experiment.training.epochs, experiment.seed, experiment.optim.learning_rate) == (3, 5, 0.5)
 
 
-PARTS = """
+SWITCHING = """
 from search_spaces import Goal, Space
 def suggest(trial):
     kind = trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"])
@@ -40,22 +40,22 @@ def suggest(trial):
     if trial.suggest_categorical("divergence", [False, True]):
         trial.suggest_float("objective.divergence.weight", 1, 9)
     trial.suggest_float("optim.learning_rate", 1e-4, 1e-2)
-SPACE = Space(name="parts", summary="-", base="digits", suggest=suggest, num_trials=2,
+SPACE = Space(name="switching", summary="-", base="digits", suggest=suggest, num_trials=2,
               goals=(Goal("val/accuracy", "max"),))
 """
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> str:
-    """A space that chooses the objective's kind and switches one of its parts."""
-    (tmp_path / "parts.py").write_text(PARTS, encoding="utf-8")
-    return str(tmp_path / "parts.py")
+def switching(tmp_path: Path) -> str:
+    """A space that chooses the objective's kind and switches one of its regularisers."""
+    (tmp_path / "switching.py").write_text(SWITCHING, encoding="utf-8")
+    return str(tmp_path / "switching.py")
 
 
-def test_an_assignment_holds_at_every_point(parts: str) -> None:
+def test_an_assignment_holds_at_every_point(switching: str) -> None:
     """Also where the point's kind starts the section anew."""
     given = ["objective.background_noise=0.2", "objective.cutmix.probability=0.5", "training.epochs=3"]
-    config = sweep_of_space(parts, assignments=given)
+    config = sweep_of_space(switching, assignments=given)
     for kind in ("cross_entropy", "contrastive"):
         for point in ({}, {"objective.divergence.weight": 5}):
             experiment = config.experiment({"objective.kind": kind, **point})
@@ -64,7 +64,7 @@ def test_an_assignment_holds_at_every_point(parts: str) -> None:
             assert (experiment.objective.divergence is not None) == bool(point)
             assert experiment.training.epochs == 3
     assert set(config.set) == {"objective.background_noise", "objective.cutmix.probability"}
-    assert sweep_of_space(parts).name != config.name
+    assert sweep_of_space(switching).name != config.name
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_an_assignment_holds_at_every_point(parts: str) -> None:
         ("objective.divergence=null", "objective.divergence.weight"),
     ],
 )
-def test_an_assignment_of_what_the_space_decides_is_refused(parts: str, assignment: str, searched: str) -> None:
+def test_an_assignment_of_what_the_space_decides_is_refused(switching: str, assignment: str, searched: str) -> None:
     field = assignment.partition("=")[0]
-    with pytest.raises(ConfigError, match=rf"--set {field}: space parts searches {searched}; leave it out"):
-        sweep_of_space(parts, assignments=[assignment])
+    with pytest.raises(ConfigError, match=rf"--set {field}: space switching searches {searched}; leave it out"):
+        sweep_of_space(switching, assignments=[assignment])
 
 
 def test_name_follows_from_what_is_searched() -> None:

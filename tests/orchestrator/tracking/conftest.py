@@ -1,4 +1,4 @@
-"""A real sqlite store, and trial folders to mirror into it."""
+"""A real sqlite store, and trial folders to send to it."""
 
 import json
 from collections.abc import Callable

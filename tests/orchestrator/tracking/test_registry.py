@@ -73,7 +73,7 @@ def test_model_is_logged_once_with_the_runs_figures(
     assert mlflow.active_run() is None
 
 
-def test_crown_passes_to_the_new_champion_and_back(
+def test_alias_passes_to_the_new_champion_and_back(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
     first_model = log_model(store, run_id, trial.folder, network)

@@ -1,4 +1,4 @@
-"""A trial mirrored to a real MLflow server that goes away and comes back."""
+"""A trial sent to a real MLflow server that goes away and comes back."""
 
 import logging
 import os

@@ -215,7 +215,7 @@ def test_finish_sets_the_state_and_a_restarted_trial_runs_again(
     assert connect(store).get_run(trial_run.run_id).info.status == "FINISHED"
 
 
-def test_pickled_mirror_goes_on(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:
+def test_pickled_trial_run_goes_on(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:
     trial.write_rows(1)
     trial_run = make_trial_run(trial)
     trial_run.push()

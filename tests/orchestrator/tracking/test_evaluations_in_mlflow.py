@@ -1,4 +1,4 @@
-"""The parts of an evaluation in MLflow."""
+"""The evaluations of a trial in MLflow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 CURVE = {"chart": "under attack", "name": "PGD", "x_label": "radius", "y_label": "accuracy", "x": [0, 1], "y": [0.9, 0]}
 
 
-def write_part(trial: Any, name: str, *, images: tuple[str, ...] = (), **fields: Any) -> None:
+def write_evaluation(trial: Any, name: str, *, images: tuple[str, ...] = (), **fields: Any) -> None:
     folder = trial.folder / "evaluation"
     folder.mkdir(exist_ok=True)
     for image in images:
@@ -31,12 +31,12 @@ def artifacts(store: Store, run_id: str | None, folder: str) -> list[str]:
     return sorted(Path(file.path).name for file in connect(store).list_artifacts(run_id, folder))
 
 
-def test_parts_arrive_with_their_images_and_charts(
+def test_evaluations_arrive_with_their_images_and_charts(
     store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]
 ) -> None:
     trial.write_rows(3)
-    write_part(trial, "pgd", curves=[CURVE])
-    write_part(trial, "gallery", images=("cat", "dog"))
+    write_evaluation(trial, "pgd", curves=[CURVE])
+    write_evaluation(trial, "gallery", images=("cat", "dog"))
     trial_run = make_trial_run(trial)
     trial_run.push()
     assert artifacts(store, trial_run.run_id, "evaluation") == ["charts.html", "gallery.json", "pgd.json"]
@@ -46,17 +46,17 @@ def test_parts_arrive_with_their_images_and_charts(
 
 def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]) -> None:
     trial.write_rows(1)
-    write_part(trial, "gallery", images=("cat",))
-    write_part(trial, "mean", images=("map",))
+    write_evaluation(trial, "gallery", images=("cat",))
+    write_evaluation(trial, "mean", images=("map",))
     trial_run = make_trial_run(trial)
     trial_run.push()
     before = artifacts(store, trial_run.run_id, "images")
     make_trial_run(trial).push()
     assert artifacts(store, trial_run.run_id, "images") == before
-    write_part(trial, "mean", images=("map",), seconds=2)
+    write_evaluation(trial, "mean", images=("map",), seconds=2)
     make_trial_run(trial).push()
     assert artifacts(store, trial_run.run_id, "images") == before
-    write_part(trial, "mean", images=("map",), metrics={"val/loss": 2})
+    write_evaluation(trial, "mean", images=("map",), metrics={"val/loss": 2})
     make_trial_run(trial).push()
     news = set(artifacts(store, trial_run.run_id, "images")) - set(before)
     assert news
@@ -64,13 +64,13 @@ def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_ru
 
 
 def test_without_curves_there_is_no_page(trial: Any) -> None:
-    write_part(trial, "accuracy", curves=[])
+    write_evaluation(trial, "accuracy", curves=[])
     assert charts_page(read_evaluations(trial.folder / "evaluation")) is None
 
 
 def test_curves_of_one_chart_share_a_figure_and_the_script_comes_once(trial: Any) -> None:
-    write_part(trial, "a", curves=[CURVE, {**CURVE, "chart": "flipping", "name": "hirescam"}])
-    write_part(trial, "b", curves=[{**CURVE, "chart": "flipping", "name": "gradcam"}])
+    write_evaluation(trial, "a", curves=[CURVE, {**CURVE, "chart": "flipping", "name": "hirescam"}])
+    write_evaluation(trial, "b", curves=[{**CURVE, "chart": "flipping", "name": "gradcam"}])
     page = charts_page(read_evaluations(trial.folder / "evaluation"))
     assert page is not None
     assert len(Page(page).figures) == 2
@@ -78,7 +78,7 @@ def test_curves_of_one_chart_share_a_figure_and_the_script_comes_once(trial: Any
     assert not Page(page).attributes("script", "src")
 
 
-def test_broken_part_is_named(trial: Any) -> None:
+def test_broken_evaluation_is_named(trial: Any) -> None:
     folder = trial.folder / "evaluation"
     folder.mkdir()
     (folder / "pgd.json").write_text("{")
