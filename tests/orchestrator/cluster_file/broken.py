@@ -1,6 +1,6 @@
 """Ways to break a cluster file: the rule that finds it, the edit, the field it names, and words of its message."""
 
-from tests.orchestrator.cluster_file.editing import Edit, drop, put, swap
+from tests.orchestrator.cluster_file.editing import Edit, both, drop, put, swap
 
 Broken = tuple[str, Edit, str, str]
 
@@ -69,6 +69,12 @@ BROKEN: list[Broken] = [
     ("workers", drop("max_workers"), "max_workers", "found nothing, and Ray's default is 2"),
     ("workers", put(f"{WORKER}/max_workers", 0), "max_workers", "found 8, and no worker may be started; raise it"),
     ("workers", put(f"{WORKER}/max_workers", 16), f"{GPU_WORKER}.max_workers", "found 16, above max_workers = 8 of"),
+    (
+        "workers",
+        both(put(f"{WORKER}/min_workers", 5), put(f"{WORKER}/max_workers", 4)),
+        f"{GPU_WORKER}.min_workers",
+        "found 5, which is above its max_workers = 4",
+    ),
     ("workers", put(f"{HEAD}/max_workers", 2), "available_node_types.head.max_workers", "no worker may have the head"),
 ]
 

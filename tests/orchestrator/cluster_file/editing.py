@@ -46,6 +46,16 @@ def swap(field: str, old: str, new: str) -> Edit:
     return edit
 
 
+def both(*edits: Edit) -> Edit:
+    """Edit in this order."""
+
+    def edit(tree: Tree) -> None:
+        for each in edits:
+            each(tree)
+
+    return edit
+
+
 def at(tree: Tree, keys: list[str]) -> Tree:
     for key in keys:
         tree = tree[key]
