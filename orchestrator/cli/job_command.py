@@ -1,4 +1,4 @@
-"""The command of a job, checked before it leaves this machine."""
+"""The command of a job, checked before it is submitted."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,35 +18,37 @@ def check_command(
 ) -> tuple[tuple[str, ...], Path | None]:
     """Check a job's command as far as this machine can; return its words after `campaign`, and its storage folder.
 
-    Where neither the command nor `environment` names the folder, the cluster's own `CAMPAIGN_STORAGE` counts: None.
+    The folder is None where neither the command nor `environment` names it: the cluster's CAMPAIGN_STORAGE then counts.
 
     Args:
         root: The command of `campaign` itself, as typer builds it.
 
     Raises:
-        ConfigError: No such command or working directory, a relative storage folder, or a file of this machine that the
-            job would not find.
-        typer's UsageError: Its options are wrong.
+        ConfigError: The command or the working directory does not exist, the storage folder is relative, or a file is
+            only on this machine.
+        typer's UsageError: The command's options are wrong.
     """
     if working_dir and not working_dir.is_dir():
-        raise ConfigError(f"--working-dir {working_dir} is no folder of this machine; give the one to copy there")
+        raise ConfigError(
+            f"--working-dir {working_dir} is no folder of this machine; give the folder to copy to the cluster"
+        )
     words = tuple(command[1:] if command[0] == "campaign" else command)
-    path, rest, found = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], root
-    while isinstance(valid := getattr(found, "commands", None), dict):
+    path, rest, chosen = ["campaign"], [word for word in words if word not in ("-v", "--verbose")], root
+    while isinstance(valid := getattr(chosen, "commands", None), dict):
         name = rest.pop(0) if rest else ""
         if name not in valid or name in NOT_FOR_JOBS:
             names = ", ".join(sorted(set(valid) - set(NOT_FOR_JOBS)))
             raise ConfigError(f"-- {' '.join(command)}: {name!r} is no command for a job; valid names: {names}")
         path.append(name)
-        found = valid[name]
-    with variable(STORAGE, environment.get(STORAGE)):  # Not this machine's, which the option would take.
-        context = found.make_context(" ".join(path), list(rest))
+        chosen = valid[name]
+    with variable(STORAGE, environment.get(STORAGE)):  # Not the variable of this machine.
+        context = chosen.make_context(" ".join(path), list(rest))
     _check_files(rest, working_dir)
     if "storage" not in context.params:
         return words, None
     source = context.get_parameter_source("storage")
     named = source is not None and source.name != "DEFAULT"
-    if named or working_dir:  # Which is another for each job, and goes away.
+    if named or working_dir:  # Each job has its own working directory, which Ray removes.
         _check_storage(context.params["storage"])
     return words, context.params["storage"] if named else None
 
@@ -55,34 +57,34 @@ def _check_storage(storage: Path) -> None:
     if not storage.is_absolute():
         raise ConfigError(
             f"--storage {storage} is relative, and the job has another working directory: give the command an absolute "
-            "--storage, or --env CAMPAIGN_STORAGE=FOLDER, on a file system that all nodes share"
+            "--storage, or --env CAMPAIGN_STORAGE=FOLDER, on a shared file system"
         )
 
 
 def _check_files(words: Sequence[str], working_dir: Path | None) -> None:
-    """Check that files the command names relatively are there where it runs."""
+    """Check that files with a relative path exist where the command runs."""
     for word in (word.rpartition("=")[2] for word in words):  # --scale=FILE and --set FIELD=FILE too
         if Path(word).is_absolute() or not word.endswith((".py", ".yaml", ".yml")):
             continue
         if word.endswith(".py"):
             raise ConfigError(
-                f"{word}: a sweep is continued from its space's file; put that on the shared file system and give its "
+                f"{word}: resuming a sweep reads the space's file; copy it to the shared file system and give its "
                 "absolute path"
             )
         if working_dir is None or not (working_dir / word).is_file():
             raise ConfigError(
-                f"{word} is a file of this machine: ship its folder with --working-dir and name it from there, or give "
-                "an absolute path that the cluster sees"
+                f"{word} is a file of this machine: copy its folder with --working-dir and give the path from there, "
+                "or give an absolute path on the cluster"
             )
 
 
 def job_environment(assignments: Sequence[str]) -> dict[str, str]:
-    """Return the variables of `--env`; the job has no others than those of the cluster."""
+    """Return the variables of `--env`; the job has these and the cluster's own."""
     passed = {}
     for assignment in assignments:
         name, is_given, value = assignment.partition("=")
         if not name or (not is_given and name not in os.environ):
-            raise ConfigError(f"--env {assignment}: expected KEY=VALUE, or the KEY of a variable that is set here")
+            raise ConfigError(f"--env {assignment}: expected KEY=VALUE, or the KEY of a variable of this shell")
         if name in ENVIRONMENT:
             raise ConfigError(f"--env {assignment}: CAMpaign sets {name} itself")
         passed[name] = value if is_given else os.environ[name]

@@ -34,7 +34,9 @@ def submit(
     ] = None,
     working_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder to copy there and run in; by default what is installed there.", show_default=False),
+        typer.Option(
+            help="Folder to copy to the cluster and run in; by default, what is installed there.", show_default=False
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -70,9 +72,9 @@ def submit(
 ) -> None:
     """Run a campaign command on a cluster, show its output, and end with its exit code.
 
-    Its --storage, or the cluster's CAMPAIGN_STORAGE, must be a folder that all nodes share: a command that is
-    submitted again finds what it left there and continues. Of this environment the job gets what --env names, which
-    the dashboard shows. Ctrl-C leaves the job running.
+    Its --storage, or the cluster's CAMPAIGN_STORAGE, must be a folder that all nodes share. A command that is submitted
+    again continues from the files in that folder. The job gets the variables of --env, and the dashboard shows them.
+    Ctrl-C does not stop the job.
 
     Example: campaign submit --address http://HEAD:8265 -- sweep digits-background-weight --storage /shared/campaign
     """
@@ -88,11 +90,13 @@ def submit(
             f"found {' and '.join(chosen + ['-- COMMAND'] * bool(command)) or 'none'}"
         )
     if kuberay and detach:
-        raise ConfigError("--kuberay submits nothing, and --detach has no effect with it")
+        raise ConfigError("--detach has no effect with --kuberay, which submits nothing")
     if chosen and (working_dir or env or detach or kuberay):
-        raise ConfigError(f"--working-dir, --env, --detach and --kuberay go with a command, not with {chosen[0]}")
+        raise ConfigError(
+            f"--working-dir, --env, --detach and --kuberay need a command, and have no effect with {chosen[0]}"
+        )
     if not kuberay and (image, claim, pods, pod_gpus) != (None,) * 4:
-        raise ConfigError("--image, --claim, --pods and --pod-gpus go with --kuberay")
+        raise ConfigError("--image, --claim, --pods and --pod-gpus have no effect without --kuberay")
     if command:
         environment, folder = job_environment(env or []), working_dir and working_dir.expanduser().absolute()
         words, storage = check_command(context.find_root().command, command, environment, folder)
@@ -135,12 +139,12 @@ def _print_ray_job(
     from trainables.config import ConfigError
 
     if order.working_dir:
-        raise ConfigError("--working-dir has no effect with --kuberay: what runs is in the image")
+        raise ConfigError("--working-dir has no effect with --kuberay: the code is in the image")
     if not image:
-        raise ConfigError("--kuberay needs --image, a container image that holds CAMpaign and its Ray")
+        raise ConfigError("--kuberay needs --image, a container image with CAMpaign and Ray")
     if storage is None:
         raise ConfigError(
-            "--kuberay needs to know where to mount the volume: give the command an absolute --storage, or "
+            "--kuberay mounts the volume at the storage folder: give the command an absolute --storage, or "
             "--env CAMPAIGN_STORAGE=FOLDER"
         )
     text = ray_job(
@@ -180,14 +184,14 @@ def _follow(jobs: "Jobs", job_id: str, *, json: bool) -> None:
         state = jobs.follow(job_id, lambda text: print(text, end="", file=output, flush=True))
     except KeyboardInterrupt:
         note(
-            f"\njob {job_id} goes on; its output: campaign submit {where} --logs {job_id}; "
+            f"\njob {job_id} keeps running; its output: campaign submit {where} --logs {job_id}; "
             f"stop it: campaign submit {where} --stop {job_id}"
         )
         raise typer.Exit(INTERRUPTED) from None
     if json:
         print_json(_document(state))
     if state.exit_code == ENTRYPOINT_NOT_FOUND:
-        note("campaign is not on the PATH of the cluster's nodes: start Ray there from the environment that holds it")
+        note("campaign is not on the PATH of the cluster's nodes: start Ray there where it is installed")
     if state.status == "SUCCEEDED":
         return
     note(f"job {job_id} {state.status}: {state.message or 'no reason given'}")
