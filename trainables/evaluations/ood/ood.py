@@ -90,7 +90,7 @@ def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation |
     enough = len(others) == size
     batch = val.__getitems__(others if enough else context.draws(val, size))
     validation = Validation(encode(context, batch.images_BCHW), ood)
-    return validation, f"{len(batch)} inside images that are {'not ' * enough}measured"
+    return validation, f"{len(batch)} in-distribution images that are {'not ' * enough}measured"
 
 
 def _choose(
@@ -131,8 +131,8 @@ def _curve(set_name: str, score: str, points: Roc) -> Curve:
     return Curve(
         chart=f"ood-{set_name}",
         name=score,
-        x_label="share of inside images called outside",
-        y_label="share of outside images found",
+        x_label="share of in-distribution images called OOD",
+        y_label="share of OOD images found",
         x=tuple(thin.fpr.tolist()),
         y=tuple(thin.tpr.tolist()),
     )

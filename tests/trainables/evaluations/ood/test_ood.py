@@ -121,7 +121,7 @@ class TestHyperParameters:
         measured = {draw.index for draw in context.draws(context.data.val)}
         assert len(measured) == 4
         result = evaluate(sets, in_distribution=of(["red" if index in measured else "green" for index in range(8)]))
-        assert result.settings["validated_on"] == "4 inside images that are not measured"
+        assert result.settings["validated_on"] == "4 in-distribution images that are not measured"
         assert result.settings["scores"]["knn"]["validation_auroc"] == 0.5
         assert result.metrics["ood/sky/knn/auroc"] == 1
 
@@ -129,7 +129,7 @@ class TestHyperParameters:
         sets = {"sky": folder("blue"), "leaves": folder("green", "validation")}
         for number in (4, 7):
             result = evaluate(sets, in_distribution=plain(red=number))
-            assert result.settings["validated_on"] == "4 inside images that are measured"
+            assert result.settings["validated_on"] == "4 in-distribution images that are measured"
             assert result.settings["scores"]["knn"]["validation_auroc"] == 1
 
     def test_are_not_chosen_without_a_validation_set(self, evaluate: Evaluate) -> None:
