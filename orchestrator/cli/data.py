@@ -59,7 +59,7 @@ def prepare_imagenet_s(
     """
     from orchestrator.data.imagenet_s_tree import annotated_folders, plan_tree
     from trainables.config import ConfigError
-    from trainables.data.list_file import first_few
+    from trainables.data.folders import first_few
 
     trees = [plan_tree(imagenet, folder, root) for folder in annotated_folders(annotations)]
     missing = {tree.folder: tree.missing for tree in trees if tree.missing}

@@ -8,8 +8,8 @@ from orchestrator.data.files import Track, decode_files, stat_files
 from orchestrator.data.published import Count, published_counts
 from trainables.config import DataConfig, ImageNetS, OxfordPet, SpuriousDigits
 from trainables.data import DataBundle, Draw, ImageSet, build_data
+from trainables.data.folders import first_few
 from trainables.data.image_files import ImageFiles
-from trainables.data.list_file import first_few
 
 
 @dataclass(frozen=True, slots=True)

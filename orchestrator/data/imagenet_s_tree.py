@@ -10,8 +10,7 @@ from pathlib import Path
 
 from orchestrator.data.links import LinkJob
 from trainables.config import ConfigError
-from trainables.data.class_folders import check_same_classes, class_folders, image_names
-from trainables.data.list_file import first_few
+from trainables.data.folders import check_same_classes, class_folders, first_few, image_names
 
 MERGED = {
     "n04356056": "n04355933",

@@ -333,7 +333,7 @@ def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
         overrides["training.batch_size"] = 16
     if case == "missing":
         shutil.rmtree(image_files)
-        message = r"images/train is no folder that holds one folder a class"
+        message = r"images/train should be a folder that holds one folder for each class"
     with pytest.raises(ConfigError, match=message):
         check_data(make_config(overrides))
     with pytest.raises(ConfigError, match=message):

@@ -3,8 +3,8 @@
 from trainables.data.batch import Batch
 from trainables.data.build import build_data
 from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet
-from trainables.data.decoding import ImageError
 from trainables.data.file_index import NO_INDEX, FileIndex
+from trainables.data.image_file import ImageError
 from trainables.data.image_files import read_image
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets

@@ -1,4 +1,4 @@
-"""A batch of images with labels and background maps; the only thing that passes from data to training and evaluation.
+"""A batch of images with labels and background maps: all that training and evaluation get from the data.
 
 Shape letters: B batch, K classes, C channels, H W image height and width.
 """
@@ -18,7 +18,7 @@ class Batch:
     images_BCHW: Tensor
     """float32 in [0, 1]."""
     labels_B: Tensor
-    """int64; of several, the class with the most pixels in the crop, or in the image where the crop shows none."""
+    """int64; of several classes, the one with the most pixels in the crop, or in the image if the crop shows none."""
     background_BHW: Tensor
     """float32 in [0, 1] at image resolution: 1 background, 0 object, ignored or unknown."""
     has_mask_B: Tensor
@@ -28,7 +28,7 @@ class Batch:
     targets_BK: Tensor | None = None
     """float32, 1 for each class that the crop shows; None where every image has one label."""
     classes_BHW: Tensor | None = None
-    """uint8 at image resolution: k + 1 on class k, 0 on background, 255 on what is neither; None with the targets."""
+    """uint8 at image resolution: k + 1 on class k, 0 on background, 255 on neither; None where targets are."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,15 +42,15 @@ class Batch:
         """Return the batch in page-locked memory."""
         return self._map(Tensor.pin_memory, self.ids)
 
-    def split(self, parts: int) -> list["Batch"]:
-        """Return `parts` consecutive parts of equal length.
+    def split(self, num: int) -> list["Batch"]:
+        """Return `num` consecutive micro-batches of equal length.
 
-        Where skipped images left a length that `parts` does not divide, lengths differ by one, and no part is empty.
+        Where `num` does not divide the length, lengths differ by one, and no micro-batch is empty.
         """
-        if parts < 1:
-            raise ValueError(f"parts = {parts}: expected 1 or more")
-        quotient, remainder = divmod(len(self), parts)
-        bounds = [part * quotient + min(part, remainder) for part in range(parts + 1)]
+        if num < 1:
+            raise ValueError(f"num = {num}: expected 1 or more")
+        quotient, remainder = divmod(len(self), num)
+        bounds = [index * quotient + min(index, remainder) for index in range(num + 1)]
         return [self._slice(start, end) for start, end in pairwise(bounds) if start < end]
 
     def _slice(self, start: int, end: int) -> "Batch":

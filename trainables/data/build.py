@@ -1,20 +1,34 @@
 """From a data config to its data sets."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from pathlib import Path
 
-from trainables.config import DataConfig, DogsVsCats, HardImageNet, ImageNetS, ShiftSet, SpuriousDigits
+from trainables.config import (
+    ConfigError,
+    DataConfig,
+    DogsVsCats,
+    HardImageNet,
+    ImageNetS,
+    LabelledFolder,
+    ShiftSet,
+    SpuriousDigits,
+)
 from trainables.data.dataset import DataBundle, ImageSet
-from trainables.data.dogs_vs_cats import build_dogs_vs_cats
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.hard_imagenet import build_hard_imagenet
 from trainables.data.image_cache import cache_of
-from trainables.data.image_folder import build_image_folder, build_labelled_folder
+from trainables.data.image_file import ImageFile
+from trainables.data.image_files import ImageFiles
+from trainables.data.image_folder import build_image_folder, class_names_in, find_images
+from trainables.data.image_list import ImageList
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.spurious_digits import build_spurious_digits
+from trainables.data.transforms import evaluation_transform
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
 
@@ -27,31 +41,65 @@ BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "spurious_digits": build_spurious_digits,
 }
 """By `data.kind`."""
+_FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.jpg")
 
 
 def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
     """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit.
 
     Args:
-        manifests: Where lists of files are kept, for the kinds that may have a million of them.
+        config: The data section.
+        file_index: Keeps lists of files, for the kinds that may have a million of them.
     """
-    if isinstance(config, ImageNetS | HardImageNet):
-        bundle = BUILDERS[config.kind](config, file_index)
-    else:
-        bundle = BUILDERS[config.kind](config)
     if isinstance(config, SpuriousDigits):
-        return bundle
-    shift = {
-        name: _build_shift(section, config, class_names=bundle.class_names, section=f"data.shift.{name}")
-        for name, section in config.shift.items()
-    }
+        return BUILDERS[config.kind](config)
+    indexed = (file_index,) if isinstance(config, ImageNetS | HardImageNet) else ()
+    bundle = BUILDERS[config.kind](config, *indexed)
+    image_files = partial(
+        ImageFiles,
+        class_names=bundle.class_names,
+        image_size=config.image_size,
+        transform=evaluation_transform(config.image_size),
+        cache=cache_of(config),
+    )
+    shift: dict[str, ImageSet] = {}
+    for name, section in config.shift.items():
+        where = f"data.shift.{name}"
+        images = _shifted_images(section, root=config.root, class_names=bundle.class_names, section=where)
+        shift[name] = image_files(images, on_error=section.on_error, section=where)
     return replace(bundle, shift=shift)
 
 
-def _build_shift(shift: ShiftSet, config: Any, *, class_names: tuple[str, ...], section: str) -> ImageSet:
-    size, cache = config.image_size, cache_of(config)
+def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...], section: str) -> ImageList:
+    """Return the images of a shifted test set; each of its classes must be one of `class_names`."""
     if isinstance(shift, DogsVsCats):
-        return build_dogs_vs_cats(
-            shift, root=config.root, class_names=class_names, image_size=size, section=section, cache=cache
+        labels = _training_labels(("cat", "dog"), class_names, section=section)
+        return _dogs_vs_cats(Path(shift.root or root, "dogs-vs-cats", "train"), labels, section=section)
+    return _labelled_folder(shift, class_names, section=section)
+
+
+def _labelled_folder(shift: LabelledFolder, class_names: tuple[str, ...], *, section: str) -> ImageList:
+    folder = Path(shift.root)
+    labels = _training_labels(class_names_in(folder, section=section), class_names, section=section)
+    return ImageList(find_images(folder, labels, section=section), folder)
+
+
+def _dogs_vs_cats(folder: Path, labels: Mapping[str, int], *, section: str) -> ImageList:
+    """Return the Asirra images `{cat,dog}.N.jpg` in `folder`, by class and number."""
+    matches = [match for path in folder.glob("*.jpg") if (match := _FILE_NAME.fullmatch(path.name))]
+    if not matches:
+        raise ConfigError(f"{section}: there is no cat.N.jpg or dog.N.jpg in {folder}; set {section}.root")
+    matches.sort(key=lambda match: (match[1], int(match[2])))
+    files = [ImageFile(folder / match[0], None, labels[match[1]], f"{match[1]}.{match[2]}") for match in matches]
+    return ImageList(files, folder)
+
+
+def _training_labels(own: Sequence[str], training: Sequence[str], *, section: str) -> dict[str, int]:
+    """Return the training set's label of each class name; raise ConfigError where it has no such class."""
+    unknown = sorted(set(own) - set(training))
+    if unknown:
+        raise ConfigError(
+            f"{section}: its classes {', '.join(unknown)} are not classes of the training set; "
+            f"it has {', '.join(own)}, and the training set has {', '.join(training)}"
         )
-    return build_labelled_folder(shift, class_names=class_names, image_size=size, section=section, cache=cache)
+    return {name: training.index(name) for name in own}

@@ -20,7 +20,7 @@ class Draw:
     index: int
     seed: int
     view: int = 0
-    """How many times the batch draws that image before."""
+    """How many times the batch drew the same image before."""
 
 
 class ImageSet(Protocol):
@@ -32,20 +32,20 @@ class ImageSet(Protocol):
 
     @property
     def num_skipped(self) -> int:
-        """Images found missing or corrupt and skipped so far."""
+        """Images skipped so far because they are missing or corrupt."""
 
     def __len__(self) -> int: ...
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Return the images of `draws` in their order, less those that are skipped."""
+        """Return the images of `draws` in their order, without those that are skipped."""
 
     def digest(self) -> str:
-        """Return 16 hex digits of the SHA-256 of what identifies content and labels."""
+        """Return 16 hex digits of a SHA-256 that identifies content and labels."""
 
 
 @runtime_checkable
 class Grouped(Protocol):
-    """An image set that may say which of the groups in which classes and backgrounds meet each image is of."""
+    """An image set whose images may belong to groups, each a class with a kind of background."""
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -69,4 +69,4 @@ class DataBundle:
     several_labels: bool = False
     """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None
-    """What the sets were built from; None where they were put together by hand."""
+    """The config of the sets; None where they were made without one."""

@@ -1,4 +1,4 @@
-"""Folders listed with the sizes of their files, many at a time, and when they last changed.
+"""Folders: what they hold, the sizes of their files, when they last changed, and which classes they name.
 
 Shape letter: N files.
 """
@@ -6,17 +6,21 @@ Shape letter: N files.
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from trainables.config import ConfigError
 
 MISSING = -1
 """The size of a file that is not there, and the time of a folder that is not there."""
 _THREADS = 16
+_SETTING = "data.root"
+_NUM_NAMED = 5
 
 
 class Listing(NamedTuple):
@@ -33,18 +37,18 @@ class Listing(NamedTuple):
 
 
 ListFolders = Callable[[Sequence[str]], list[Listing]]
-"""From folders to what they hold, in the same order; it may run anywhere where they lie at the same path."""
+"""From folders to what they hold, in the same order; it may run on any machine that has them at the same path."""
 
 
 def list_folder(folder: str) -> Listing:
-    """Return what a folder holds; its time is taken first, so that what changes meanwhile makes it look old."""
+    """Return what a folder holds; its time is read first, so that a change meanwhile makes the listing look old."""
     try:
         mtime_ns = Path(folder).stat().st_mtime_ns
-        found = sorted((entry.name, _size(entry)) for entry in os.scandir(folder))
+        files = sorted((entry.name, _size(entry)) for entry in os.scandir(folder))
     except OSError as error:
         return Listing([], np.empty(0, dtype=np.int64), MISSING, error.strerror)
-    sizes_N = np.fromiter((size for _, size in found), dtype=np.int64, count=len(found))
-    return Listing([name for name, _ in found], sizes_N, mtime_ns)
+    sizes_N = np.fromiter((size for _, size in files), dtype=np.int64, count=len(files))
+    return Listing([name for name, _ in files], sizes_N, mtime_ns)
 
 
 def list_folders(folders: Sequence[str]) -> list[Listing]:
@@ -66,17 +70,17 @@ class Folders:
         self._list = list_
         self._listings: dict[Path, Listing] = {}
         self.changed_ns: dict[str, int] = {}
-        """When each folder or file that was looked at last changed."""
+        """When each folder or file that was read last changed."""
 
     def read(self, folders: Iterable[Path]) -> None:
-        """List folders together; one that cannot be read is an error when it is asked for."""
+        """List folders together; one that cannot be read is an error only when `names` asks for it."""
         new = [folder for folder in dict.fromkeys(folders) if folder not in self._listings]
         for folder, listing in zip(new, self._list([str(folder) for folder in new]), strict=True):
             self._listings[folder] = listing
             self.changed_ns[str(folder)] = listing.mtime_ns
 
-    def listener(self, path: Path) -> None:
-        """Take note of when a file or a folder of folders last changed."""
+    def record_time(self, path: Path) -> None:
+        """Record when a file or a folder of folders last changed."""
         self.changed_ns[str(path)] = _mtime_ns(str(path))
 
     def names(self, folder: Path) -> list[str]:
@@ -92,6 +96,67 @@ class Folders:
         self.read([folder])
         listing = self._listings[folder]
         return dict(zip(listing.names, listing.sizes_N.tolist(), strict=True))
+
+
+def class_folders(folder: Path, *, remedy: str, setting: str = _SETTING) -> tuple[str, ...]:
+    """Return the sorted names of the folders in `folder`, links to folders included.
+
+    Args:
+        remedy: Ends the message about a missing folder: which layout is expected, and what to set.
+        setting: The setting that names the folder.
+
+    Raises:
+        ConfigError: It cannot be read or holds no folder.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise ConfigError(f"{setting}: {folder} cannot be read ({error.strerror}); {remedy}") from error
+    if not names:
+        raise ConfigError(f"{setting}: {folder} holds no folders; expected one for each class; {remedy}")
+    return tuple(names)
+
+
+def image_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
+    """Return the sorted names of the images in a class's folder.
+
+    Raises:
+        ConfigError: It cannot be read, holds no image, or two names differ only in their ending.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except OSError as error:
+        raise ConfigError(f"{setting}: {folder} cannot be read ({error.strerror})") from error
+    return only_images(folder, names, setting=setting)
+
+
+def only_images(folder: Path, names: Sequence[str], *, setting: str = _SETTING) -> list[str]:
+    """Return the images among the sorted names; ConfigError where none are, or two differ only in their ending."""
+    images = [name for name in names if name.lower().endswith(IMG_EXTENSIONS)]
+    if not images:
+        raise ConfigError(f"{setting}: {folder} holds no image ({', '.join(IMG_EXTENSIONS)})")
+    stems = [name.rpartition(".")[0] for name in images]
+    twice = sorted({stem for stem, after in pairwise(stems) if stem == after})
+    if twice:
+        raise ConfigError(f"{setting}: {folder} has images that differ only in their ending: {first_few(twice)}")
+    return images
+
+
+def check_same_classes(
+    first: Path, names: Sequence[str], second: Path, others: Sequence[str], *, setting: str = _SETTING
+) -> None:
+    """Raise ConfigError where two folders, or a folder and a list, do not have the same classes."""
+    if set(names) != set(others):
+        only = [first_few(sorted(set(a) - set(b))) or "nothing" for a, b in ((names, others), (others, names))]
+        raise ConfigError(
+            f"{setting}: {first} has {len(names)} classes and {second} has {len(others)}, and they must be the same; "
+            f"only the first has {only[0]}, only the second has {only[1]}"
+        )
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Return the first names, and dots where there are more."""
+    return f"{', '.join(names[:_NUM_NAMED])}{' ...' if len(names) > _NUM_NAMED else ''}"
 
 
 def _size(entry: "os.DirEntry[str]") -> int:

@@ -1,7 +1,7 @@
 """Hard ImageNet: masks for 15 classes of ImageNet with strong spurious cues (Moayeri et al. 2022, NeurIPS).
 
 Layout below the root: `<images>/{train,val}/<wnid>/<image>` as ImageNet has it, and `<masks>/{train,val}/
-<wnid>_<image>`, where the object is what is not black.
+<wnid>_<image>`, in which the object is every pixel that is not black.
 """
 
 from functools import partial
@@ -11,52 +11,35 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from trainables.config import ConfigError, HardImageNet
-from trainables.data.class_folders import check_same_classes
 from trainables.data.dataset import DataBundle
-from trainables.data.decoding import Pixels
-from trainables.data.file_index import NO_INDEX, FileIndex
-from trainables.data.file_list import FileList
-from trainables.data.file_set import DataFiles, FileSet, file_set
-from trainables.data.folders import Folders
-from trainables.data.image_cache import cache_of
-from trainables.data.image_files import ImageFiles
-from trainables.data.list_file import first_few
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.file_index import NO_INDEX, DataFiles, FileIndex, FileSet, file_set
+from trainables.data.folders import Folders, check_same_classes, first_few
+from trainables.data.image_file import Pixels
+from trainables.data.image_files import image_bundle
+from trainables.data.image_list import FileList, ImageList
+from trainables.data.mask_format import ObjectMask
 
 SPLITS = ("train", "val")
 
 
 def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Read the images that have a mask; the classes are those of the masks, by their sorted names."""
+    """Read the images that have a mask; the classes are the sorted names of the masks' classes."""
     root = Path(config.root)
     files = file_index.files(config, find_files)
     if config.on_error == "raise":
         _check_images(root, files)
 
-    def image_files(files_: FileSet, transform: Transform) -> ImageFiles:
-        return ImageFiles(
-            FileList(root, files_, mask_name=partial(_mask_name, config)),
-            class_names=files.class_names,
-            root=root,
-            image_size=config.image_size,
-            transform=transform,
-            mask_values=brightest_colour,
-            on_error=config.on_error,
-            cache=cache_of(config),
-            digest=files_.digest,
-        )
-
-    return DataBundle(
-        train=image_files(files.train, training_transform(config.image_size, config.augmentation)),
-        val=image_files(files.val, evaluation_transform(config.image_size)),
-        train_unaugmented=image_files(files.train, evaluation_transform(config.image_size)),
-        class_names=files.class_names,
-        config=config,
+    train, val = (
+        ImageList(FileList(root, of, mask_name=partial(_mask_name, config)), root, of.digest)
+        for of in (files.train, files.val)
+    )
+    return image_bundle(
+        config, train=train, val=val, class_names=files.class_names, mask_format=ObjectMask(brightest_colour)
     )
 
 
 def find_files(config: HardImageNet, folders: Folders) -> DataFiles:
-    """Look at the masks and at the images that they name; ConfigError where they are not as they should be."""
+    """List the masks and their images; ConfigError where names or classes do not fit."""
     root = Path(config.root)
     masks = root / config.masks
     folders.read(masks / split for split in SPLITS)
@@ -88,13 +71,13 @@ def _names(config: HardImageNet, split: str, folders: Folders) -> list[str]:
         raise ConfigError(
             f"{error}; looked for {config.masks}/{{train,val}}/"
             f"<wnid>_<image> and {config.images}/{{train,val}}/<wnid>/<image> in {config.root}; set data.root to "
-            "the folder that holds both, and data.masks and data.images to what they are called there"
+            "the folder that holds both, and data.masks and data.images to their names there"
         ) from error
-    parts = [name.partition("_") for name in files]
-    wrong = ["".join(part) for part in parts if not all(part)]
+    split_names = [name.partition("_") for name in files]
+    wrong = ["".join(name) for name in split_names if not all(name)]
     if wrong or not files:
         raise ConfigError(f"data.root: {folder} has {first_few(wrong) or 'no files'}; {expected}")
-    return [f"{config.images}/{split}/{wnid}/{file}" for wnid, _, file in parts]
+    return [f"{config.images}/{split}/{wnid}/{file}" for wnid, _, file in split_names]
 
 
 def _mask_name(config: HardImageNet, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Copies of images on a node's own disk, made as each is first read."""
+"""Copies of image files on a node's own disk, made when each is first read."""
 
 import hashlib
 import io
@@ -14,44 +14,44 @@ from trainables.config import DataConfig, SpuriousDigits
 
 logger = logging.getLogger(__name__)
 
-_told: set[tuple[Path, str]] = set()
-"""What was said of which folder: a cache that fails does so at every image."""
+_warned: set[tuple[Path, str]] = set()
+"""Warnings given, by folder: a cache that fails does so at every image."""
 
 
 @dataclass(frozen=True)
 class ImageCache:
-    """A folder of copies that several processes share; whatever goes wrong with it, images are read where they lie.
+    """A folder of copies that several processes share; where it fails, the original files are read.
 
-    A copy goes by its original's path, size and time of change, so that one that was replaced is copied anew. Nothing
-    is ever removed to make room: epochs come in random order, in which no copy is likelier to be read next.
+    A copy is named after its original's path, size and time of change, so a file that was replaced is copied again.
+    Copies are never removed to make room: epochs come in random order, in which any copy is as likely to be read next.
     """
 
     folder: Path
     leaves_bytes: int
-    """How much of its disk it leaves free."""
+    """Bytes of its disk that stay free."""
 
     def source(self, path: Path) -> Path | io.BytesIO:
-        """Return where to read an image: its copy, or its bytes, copied if there is room.
+        """Return the copy of a file, or the file's bytes, which are copied if there is room.
 
         Raises:
             OSError: The original cannot be read.
         """
-        found = path.stat()
-        copy = self._copy_of(path, found)
-        if _size(copy) == found.st_size:
+        status = path.stat()
+        copy = self._copy_of(path, status)
+        if _size(copy) == status.st_size:
             return copy
         content = path.read_bytes()
-        if len(content) == found.st_size:  # Else it is being written at this moment.
+        if len(content) == status.st_size:  # Otherwise another process is writing it.
             self._keep(copy, content)
         return io.BytesIO(content)
 
     def forget(self, path: Path) -> None:
-        """Remove the copy of an image, which could not be decoded."""
+        """Remove the copy of a file that could not be decoded."""
         with suppress(OSError):
             self._copy_of(path, path.stat()).unlink()
 
-    def _copy_of(self, path: Path, found: os.stat_result) -> Path:
-        identity = b"\0".join([os.fsencode(path), str(found.st_size).encode(), str(found.st_mtime_ns).encode()])
+    def _copy_of(self, path: Path, status: os.stat_result) -> Path:
+        identity = b"\0".join([os.fsencode(path), str(status.st_size).encode(), str(status.st_mtime_ns).encode()])
         name = hashlib.sha256(identity).hexdigest()[:32]
         return self.folder / name[:2] / name
 
@@ -60,23 +60,23 @@ class ImageCache:
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(copy.parent).free - len(content) < self.leaves_bytes:
-                self._tell_once("is full; images that are not in it are read where they lie")
+                self._warn_once("is full; other images are read from their original files")
                 return
             partial.write_bytes(content)
             partial.replace(copy)
         except OSError as error:
-            self._tell_once("cannot be written to; images are read where they lie", error)
+            self._warn_once("cannot be written to; images are read from their original files", error)
             with suppress(OSError):
                 partial.unlink()
 
-    def _tell_once(self, text: str, error: OSError | None = None) -> None:
-        if (self.folder, text) not in _told:
-            _told.add((self.folder, text))
+    def _warn_once(self, text: str, error: OSError | None = None) -> None:
+        if (self.folder, text) not in _warned:
+            _warned.add((self.folder, text))
             logger.warning("data.cache = %s %s%s", self.folder, text, f": {error}" if error else "")
 
 
 def cache_of(config: DataConfig) -> ImageCache | None:
-    """Return the cache that a config asks for."""
+    """Return the cache that a config names; None where it names none."""
     if isinstance(config, SpuriousDigits) or config.cache is None:
         return None
     return ImageCache(Path(config.cache), int(config.cache_leaves_gib * 2**30))

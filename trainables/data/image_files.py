@@ -5,94 +5,76 @@ Shape letters: B batch, C channels, H W image height and width.
 
 import functools
 import logging
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
 
+from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc
+from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
 from trainables.data.batch import Batch
-from trainables.data.class_map import batch_of_classes, main_class
-from trainables.data.dataset import Draw
-from trainables.data.decoding import (
-    BACKGROUND,
-    OBJECT,
-    ImageError,
-    MaskValues,
-    ReadMask,
-    anything,
-    decode,
-    grey_values,
-)
-from trainables.data.file_set import NO_MASK, digest_of, digest_part
+from trainables.data.dataset import DataBundle, Draw
+from trainables.data.file_index import NO_MASK, digest_of, digest_part
 from trainables.data.folders import MISSING
-from trainables.data.image_cache import ImageCache
-from trainables.data.image_file import ImageFile, ImageFileList
-from trainables.data.transforms import Transform, evaluation_transform
+from trainables.data.image_cache import ImageCache, cache_of
+from trainables.data.image_file import ImageError, ImageFile, decode_image
+from trainables.data.image_list import ImageFileList, ImageList
+from trainables.data.mask_format import MaskFormat, ObjectMask
+from trainables.data.transforms import Transform, evaluation_transform, training_transform
 
 logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
+_ANY_OBJECT = ObjectMask()
 
 
 class ImageFiles:
     """An `ImageSet` of files.
 
     Args:
-        images: the images in order; ids are unique.
-        class_names: names by label.
-        root: folder to which the digest takes file names relative.
-        image_size: side of the transformed image in pixels.
-        transform: joint transform of image and mask.
-        mask_values: what a mask file holds, HW.
-        read_mask: what of these is object; or, with `class_maps`, which class each pixel shows.
-        class_maps: whether masks are class maps, which say what an image's labels are.
-        on_error: what a missing or corrupt file does.
-        section: config section that holds `on_error`, for messages.
-        digest: what `digest` would return, where it is known.
-        cache: holds copies of the files.
+        images: The images in order; ids are unique.
+        class_names: Names by label.
+        image_size: Side of the transformed image in pixels.
+        transform: Joint transform of image and mask.
+        mask_format: Reads the masks.
+        on_error: What a missing or corrupt file does.
+        section: Config section that holds `on_error`, for messages.
+        cache: Holds copies of the files.
     """
 
     def __init__(
         self,
-        image_files: ImageFileList,
+        images: ImageList,
         *,
         class_names: tuple[str, ...],
-        root: Path,
         image_size: int,
         transform: Transform,
-        mask_values: MaskValues | None = None,
-        read_mask: ReadMask | None = None,
-        class_maps: bool = False,
+        mask_format: MaskFormat = _ANY_OBJECT,
         on_error: OnError = "raise",
         section: str = "data",
-        digest: str | None = None,
         cache: ImageCache | None = None,
     ) -> None:
-        assert not isinstance(image_files, list) or len({image_file.id for image_file in image_files}) == len(
-            image_files
-        ), "ids are unique"
+        files = images.files
+        assert not isinstance(files, list) or len({file.id for file in files}) == len(files), "ids are unique"
         self.class_names = class_names
-        self._images = image_files
-        self._root = root
+        self._images = images
         self._image_size = image_size
         self._transform = transform
-        self._mask_values = mask_values or grey_values
-        self._read_mask = read_mask or anything
-        self._class_maps = class_maps
+        self._mask_format = mask_format
         self._on_error = on_error
         self._section = section
-        self._given_digest = digest
         self._cache = cache
-        self._skipped_N = torch.zeros(len(image_files), dtype=torch.bool)
+        self._skipped_N = torch.zeros(len(files), dtype=torch.bool)
         if on_error == "skip":
-            self._skipped_N.share_memory_()  # type: ignore[no-untyped-call]  # Loader processes mark in it what they skip.
+            self._skipped_N.share_memory_()  # type: ignore[no-untyped-call]  # Loader processes mark what they skip.
 
     @property
     def entries(self) -> ImageFileList:
         """The files, in order."""
-        return self._images
+        return self._images.files
 
     def check(self, index: int) -> int:
         """Decode an image and its mask, whatever `on_error` says, and return the label of the whole image.
@@ -100,8 +82,8 @@ class ImageFiles:
         Raises:
             ImageError: One of them is missing, corrupt, or no mask of this data set.
         """
-        image_file = self._images[index]
-        return self._label(image_file, decode(image_file, self._mask_values, self._read_mask, self._cache)[1])
+        image_file = self.entries[index]
+        return self._mask_format.label(image_file, self._decode(image_file)[1])
 
     @property
     def num_skipped(self) -> int:
@@ -109,25 +91,26 @@ class ImageFiles:
         return int(self._skipped_N.sum())
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.entries)
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         """Decode and transform; the batch is shorter where `on_error` is skip and a file cannot be read."""
-        size = self._image_size
-        images_BCHW = torch.empty(len(draws), 3, size, size, dtype=torch.uint8)
-        masks_BHW = torch.zeros(len(draws), size, size, dtype=torch.uint8)
+        images_BCHW = torch.empty(len(draws), 3, self._image_size, self._image_size, dtype=torch.uint8)
         read: list[ImageFile] = []
+        maps: list[Tensor | None] = []
         with torch.random.fork_rng(devices=[]):
             for draw in draws:
                 fetched = self._fetch(draw)
-                if fetched is None:
-                    continue
-                image_file, images_BCHW[len(read)], mask_HW = fetched
-                if mask_HW is not None:
-                    masks_BHW[len(read)] = mask_HW
-                read.append(image_file)
-        num_classes = len(self.class_names) if self._class_maps else None
-        return _to_batch(images_BCHW[: len(read)], masks_BHW[: len(read)], read, num_classes=num_classes)
+                if fetched is not None:
+                    image_file, images_BCHW[len(read)], map_HW = fetched
+                    read.append(image_file)
+                    maps.append(map_HW)
+        return self._mask_format.batch(
+            images_BCHW[: len(read)].float().div_(255),
+            maps,
+            torch.tensor([image_file.label for image_file in read], dtype=torch.int64),
+            tuple(image_file.id for image_file in read),
+        )
 
     def digest(self) -> str:
         """Hash the sorted names, sizes in bytes and labels of images and masks; contents are not read."""
@@ -135,10 +118,10 @@ class ImageFiles:
 
     @functools.cached_property
     def _digest(self) -> str:
-        return self._given_digest or digest_of(
+        return self._images.digest or digest_of(
             [
                 f"{self._digest_part(image_file.path)}\t{image_file.label}\t{self._digest_part(image_file.mask_path)}\n"
-                for image_file in self._images
+                for image_file in self.entries
             ]
         )
 
@@ -146,13 +129,13 @@ class ImageFiles:
         if path is None:
             return digest_part(None, NO_MASK)
         size = path.stat().st_size if path.exists() else MISSING
-        return digest_part(path.relative_to(self._root).as_posix(), size)
+        return digest_part(path.relative_to(self._images.root).as_posix(), size)
 
     def _fetch(self, draw: Draw) -> tuple[ImageFile, Tensor, Tensor | None] | None:
-        """Return the image with its label, its image and its mask, both transformed; None where it is skipped."""
-        image_file = self._images[draw.index]
+        """Return the image file with its label, and its pixels and map transformed; None where it is skipped."""
+        image_file = self.entries[draw.index]
         try:
-            image_CHW, mask_HW = decode(image_file, self._mask_values, self._read_mask, self._cache)
+            image_CHW, map_HW = self._decode(image_file)
         except ImageError as error:
             if self._on_error == "raise":
                 raise ImageError(
@@ -162,48 +145,61 @@ class ImageFiles:
                 logger.warning("skipped: %s", error)
             self._skipped_N[draw.index] = True
             return None
-        image_file = image_file._replace(label=self._label(image_file, mask_HW))
-        # The default generator alone: torch.manual_seed would also reseed the accelerators.
+        image_file = image_file._replace(label=self._mask_format.label(image_file, map_HW))
+        # Only the default generator: torch.manual_seed would also reseed the accelerators.
         torch.default_generator.manual_seed(draw.seed)
-        return image_file, *self._transform(image_CHW, mask_HW)
+        return image_file, *self._transform(image_CHW, map_HW)
 
-    def _label(self, image_file: ImageFile, mask_HW: Tensor | None) -> int:
-        """Return the listed label, or of several that which the mask shows most of."""
-        if self._class_maps:
-            assert mask_HW is not None, "a class map says what the image shows"
-            return main_class(mask_HW, len(self.class_names))
-        assert image_file.label is not None, "a label is listed, or read from a class map"
-        return image_file.label
+    def _decode(self, image_file: ImageFile) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
+        image_CHW = decode_image(image_file.path, self._cache)
+        map_HW = self._mask_format.read(image_file, image_CHW.shape[1:], self._cache)
+        return image_CHW, None if map_HW is None else tv_tensors.Mask(map_HW)
+
+
+def image_bundle(
+    config: OxfordPet | PascalVoc | ImageNetS | HardImageNet | ImageFolder,
+    *,
+    train: ImageList,
+    val: ImageList,
+    class_names: tuple[str, ...],
+    mask_format: MaskFormat = _ANY_OBJECT,
+    train_once: ImageList | None = None,
+) -> DataBundle:
+    """Return the sets of `config`, of which only the training set is augmented.
+
+    Args:
+        config: Image size, augmentation, cache, and what a missing file does.
+        train: The training images.
+        val: The validation images.
+        class_names: Names by label.
+        mask_format: Reads the masks.
+        train_once: The training images, each once, where `train` holds some several times.
+    """
+    image_files = partial(
+        ImageFiles,
+        class_names=class_names,
+        image_size=config.image_size,
+        mask_format=mask_format,
+        on_error=config.on_error,
+        cache=cache_of(config),
+    )
+    evaluation = evaluation_transform(config.image_size)
+    return DataBundle(
+        train=image_files(train, transform=training_transform(config.image_size, config.augmentation)),
+        val=image_files(val, transform=evaluation),
+        train_unaugmented=image_files(train_once or train, transform=evaluation),
+        class_names=class_names,
+        several_labels=config.kind in KINDS_WITH_SEVERAL_LABELS,
+        config=config,
+    )
 
 
 def read_image(path: Path, *, image_size: int) -> Batch:
-    """Return an image from anywhere as a batch of one, cropped as validation images are; its label is 0.
+    """Return any image file as a batch of one, cropped as validation images are; its label is 0.
 
     Raises:
         ImageError: It is missing or cannot be decoded; the message names it.
     """
-    image_file = ImageFile(path, None, 0, path.stem)
-    image_CHW, _ = evaluation_transform(image_size)(*decode(image_file, grey_values, anything))
-    return _to_batch(image_CHW[None], torch.zeros(1, *image_CHW.shape[-2:], dtype=torch.uint8), [image_file])
-
-
-def _to_batch(
-    images_BCHW: Tensor, masks_BHW: Tensor, image_files: Sequence[ImageFile], *, num_classes: int | None = None
-) -> Batch:
-    """Return the batch of 8-bit images with masks of their objects; or with class maps, of `num_classes`."""
-    assert all(image_file.label is not None for image_file in image_files), (
-        "a label is listed, or read from a class map"
-    )
-    images_BCHW = images_BCHW.float().div_(255)
-    labels_B = torch.tensor([image_file.label for image_file in image_files], dtype=torch.int64)
-    ids = tuple(image_file.id for image_file in image_files)
-    if num_classes is not None:
-        return batch_of_classes(images_BCHW, masks_BHW, labels_B, ids, num_classes=num_classes)
-    has_mask_B = (masks_BHW == OBJECT).flatten(1).any(1)
-    return Batch(
-        images_BCHW=images_BCHW,
-        labels_B=labels_B,
-        background_BHW=((masks_BHW == BACKGROUND) & has_mask_B[:, None, None]).float(),
-        has_mask_B=has_mask_B,
-        ids=ids,
-    )
+    image_CHW, _ = evaluation_transform(image_size)(decode_image(path), None)
+    images_BCHW, labels_B = image_CHW[None].float().div_(255), torch.zeros(1, dtype=torch.int64)
+    return _ANY_OBJECT.batch(images_BCHW, [None], labels_B, (path.stem,))

@@ -4,20 +4,18 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 
-from trainables.config import ConfigError, ImageFolder, LabelledFolder
+from trainables.config import ConfigError, ImageFolder
 from trainables.data.dataset import DataBundle
-from trainables.data.image_cache import ImageCache, cache_of
 from trainables.data.image_file import ImageFile, image_ids
-from trainables.data.image_files import ImageFiles
-from trainables.data.labels import training_labels
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.image_files import image_bundle
+from trainables.data.image_list import ImageList
 
 
 def build_image_folder(config: ImageFolder) -> DataBundle:
     """Read `<root>/<train>/<class>` and `<root>/<val>/<class>`; both must hold the same classes."""
     train_folder, val_folder = Path(config.root, config.train), Path(config.root, config.val)
-    names = _class_names(train_folder, section="data")
-    val_names = _class_names(val_folder, section="data")
+    names = class_names_in(train_folder, section="data")
+    val_names = class_names_in(val_folder, section="data")
     if names != val_names:
         raise ConfigError(
             f"data: {train_folder} and {val_folder} must hold the same classes; "
@@ -25,54 +23,18 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
         )
     labels = {name: label for label, name in enumerate(names)}
 
-    def image_files(folder: Path, transform: Transform) -> ImageFiles:
-        return ImageFiles(
-            _find_images(folder, labels, section="data"),
-            class_names=names,
-            root=folder,
-            image_size=config.image_size,
-            transform=transform,
-            on_error=config.on_error,
-            cache=cache_of(config),
-        )
-
-    return DataBundle(
-        train=image_files(train_folder, training_transform(config.image_size, config.augmentation)),
-        val=image_files(val_folder, evaluation_transform(config.image_size)),
-        train_unaugmented=image_files(train_folder, evaluation_transform(config.image_size)),
-        class_names=names,
-        config=config,
+    train, val = (
+        ImageList(find_images(folder, labels, section="data"), folder) for folder in (train_folder, val_folder)
     )
+    return image_bundle(config, train=train, val=val, class_names=names)
 
 
-def build_labelled_folder(
-    config: LabelledFolder,
-    *,
-    class_names: tuple[str, ...],
-    image_size: int,
-    section: str,
-    cache: ImageCache | None = None,
-) -> ImageFiles:
-    """Read `<root>/<class>` as a shifted test set; each class must be one of `class_names`."""
-    folder = Path(config.root)
-    labels = training_labels(_class_names(folder, section=section), class_names, section=section)
-    return ImageFiles(
-        _find_images(folder, labels, section=section),
-        class_names=class_names,
-        root=folder,
-        image_size=image_size,
-        transform=evaluation_transform(image_size),
-        on_error=config.on_error,
-        section=section,
-        cache=cache,
-    )
-
-
-def _class_names(folder: Path, *, section: str) -> tuple[str, ...]:
+def class_names_in(folder: Path, *, section: str) -> tuple[str, ...]:
+    """Return the sorted names of the folders in `folder`; ConfigError where there are none."""
     try:
         names = tuple(find_classes(folder)[0])
     except OSError as error:
-        raise ConfigError(f"{section}: {folder} is no folder that holds one folder a class") from error
+        raise ConfigError(f"{section}: {folder} should be a folder that holds one folder for each class") from error
     unreadable = [name for name in names if not _is_unicode(name)]
     if unreadable:
         raise ConfigError(f"{section}: {folder} has classes whose names are not UTF-8: {unreadable!a}; rename them")
@@ -83,14 +45,15 @@ def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _find_images(folder: Path, labels: dict[str, int], *, section: str) -> list[ImageFile]:
+def find_images(folder: Path, labels: dict[str, int], *, section: str) -> list[ImageFile]:
+    """Return the images below `folder/<class>` with the labels of their classes; ConfigError where a class has none."""
     try:
-        found = make_dataset(folder, labels, extensions=IMG_EXTENSIONS)
+        listed = make_dataset(folder, labels, extensions=IMG_EXTENSIONS)
     except FileNotFoundError as error:
         raise ConfigError(f"{section}: {folder}: {error}") from error
-    paths = [Path(path) for path, _ in found]
+    paths = [Path(path) for path, _ in listed]
     ids = image_ids(path.relative_to(folder) for path in paths)
-    return [ImageFile(path, None, label, id_) for path, (_, label), id_ in zip(paths, found, ids, strict=True)]
+    return [ImageFile(path, None, label, id_) for path, (_, label), id_ in zip(paths, listed, ids, strict=True)]
 
 
 def _listing(names: tuple[str, ...], other: tuple[str, ...]) -> str:

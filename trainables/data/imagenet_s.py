@@ -16,17 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.config import ConfigError, ImageNetS
-from trainables.data.class_folders import check_same_classes, class_folders, only_images
 from trainables.data.dataset import DataBundle
-from trainables.data.decoding import IGNORED, OBJECT
-from trainables.data.file_index import NO_INDEX, FileIndex
-from trainables.data.file_list import FileList
-from trainables.data.file_set import NO_MASK, DataFiles, FileSet, file_set
-from trainables.data.folders import Folders
-from trainables.data.image_cache import cache_of
-from trainables.data.image_files import ImageFiles
-from trainables.data.list_file import check_once, first_few, read_lines
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.file_index import NO_INDEX, NO_MASK, DataFiles, FileIndex, FileSet, file_set
+from trainables.data.folders import Folders, check_same_classes, class_folders, first_few, only_images
+from trainables.data.image_files import image_bundle
+from trainables.data.image_list import FileList, ImageList, check_once, read_lines
+from trainables.data.mask_format import IGNORED, ObjectMask
 
 IGNORE_ID = 1000
 _VALIDATION, _SEMI = "validation", "train-semi"
@@ -39,40 +34,27 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
     if config.on_error == "raise":
         _check_masks(folder, files)
 
-    def image_files(
-        of: FileSet, transform: Transform, *, oversample_masked: int = 1, digest: str | None = None
-    ) -> ImageFiles:
-        return ImageFiles(
-            FileList(folder, of, mask_name=mask_name, oversample_masked=oversample_masked),
-            class_names=files.class_names,
-            root=folder,
-            image_size=config.image_size,
-            transform=transform,
-            mask_values=mask_ids,
-            read_mask=partial(own_class, num_classes=len(files.class_names)),
-            on_error=config.on_error,
-            cache=cache_of(config),
-            digest=digest,
-        )
-
-    training = training_transform(config.image_size, config.augmentation)
-    evaluation = evaluation_transform(config.image_size)
-    return DataBundle(
-        train=image_files(files.train, training, oversample_masked=config.oversample_masked, digest=files.train.digest),
-        val=image_files(files.val, evaluation, digest=files.val.digest),
-        train_unaugmented=image_files(files.train, evaluation),
+    image_files = partial(FileList, folder, mask_name=mask_name)
+    num_classes = len(files.class_names)
+    return image_bundle(
+        config,
+        train=ImageList(
+            image_files(files.train, oversample_masked=config.oversample_masked), folder, files.train.digest
+        ),
+        val=ImageList(image_files(files.val), folder, files.val.digest),
+        train_once=ImageList(image_files(files.train), folder),
         class_names=files.class_names,
-        config=config,
+        mask_format=ObjectMask(mask_ids, partial(background_of_class, num_classes=num_classes)),
     )
 
 
 def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
-    """Look at the folders of the chosen sets; ConfigError where they are not as they should be."""
+    """List the images of the chosen folders; ConfigError where classes or images are missing."""
     folder = Path(config.root, config.folder)
     class_names = _class_names(config, folders)
     splits = ("train", _SEMI) if config.train == "both" else (config.train,)
     for split in splits:
-        folders.listener(folder / split)
+        folders.record_time(folder / split)
         names = class_folders(folder / split, remedy=_remedy(config))
         check_same_classes(folder / split, names, folder / _VALIDATION, class_names)
     folders.read(folder / split / name for split in (*splits, _VALIDATION) for name in class_names)
@@ -98,13 +80,13 @@ def mask_name(name: str) -> str | None:
 def mask_ids(image: Image.Image) -> npt.NDArray[np.int32]:
     """Return the id of each pixel, R + 256 * G; raise ValueError for a file without these two."""
     if image.mode not in ("RGB", "RGBA"):
-        raise ValueError(f"it has no colours (mode {image.mode}); a mask of ImageNet-S has ids of R + 256 * G")
+        raise ValueError(f"it has no colours (mode {image.mode}); a mask of ImageNet-S has the ids R + 256 * G")
     values_HWC = np.array(image)
     return values_HWC[..., 0].astype(np.int32) + 256 * values_HWC[..., 1].astype(np.int32)
 
 
-def own_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
-    """Return OBJECT on the image's own class, IGNORED where nothing is known, BACKGROUND elsewhere, in 8 bits.
+def background_of_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
+    """Return OBJECT on the image's own class, IGNORED on the id 1000, and BACKGROUND elsewhere, uint8.
 
     Raises:
         ValueError: It holds an id that no class has.
@@ -118,46 +100,49 @@ def own_class(ids_HW: Tensor, label: int | None, *, num_classes: int) -> Tensor:
             f"has the ids {others}; with {num_classes} classes an id is 0 (other), 1 to {num_classes} (classes) or "
             f"{IGNORE_ID} (ignored)"
         )
-    return (ids_HW == label + 1).to(torch.uint8) * OBJECT + ignored_HW.to(torch.uint8) * IGNORED
+    return (ids_HW != label + 1).to(torch.uint8).masked_fill(ignored_HW, IGNORED)
 
 
 def _class_names(config: ImageNetS, folders: Folders) -> tuple[str, ...]:
     """Return the classes by label: their sorted names, which a categories file may hold in another order."""
     folder = Path(config.root, config.folder)
-    folders.listener(folder / _VALIDATION)
+    folders.record_time(folder / _VALIDATION)
     names = class_folders(folder / _VALIDATION, remedy=_remedy(config))
     if len(names) >= IGNORE_ID:
-        raise ConfigError(f"data.root: {folder / _VALIDATION} has {len(names)} classes, and id {IGNORE_ID} is ignored")
+        raise ConfigError(
+            f"data.root: {folder / _VALIDATION} has {len(names)} classes, but id {IGNORE_ID} means ignored"
+        )
     places = [folder / "categories", folder, Path(config.root, "categories"), Path(config.root, "data", "categories")]
     listed = [place / f"ImageNetS_categories_im{len(names)}.txt" for place in places]
     path = next((path for path in listed if path.is_file()), None)
     if path is not None:
-        folders.listener(path)
+        folders.record_time(path)
         rows = [line.strip() for line in read_lines(path, remedy="").values()]
         check_once(path, rows)
         check_same_classes(path, rows, folder / _VALIDATION, names)
     elif not re.fullmatch(rf"ImageNetS{len(names)}", folder.name):
         raise ConfigError(
-            f"data.root: {folder / _VALIDATION} has {len(names)} classes, and nothing tells that these are all, "
-            f"so that ids may mean others; looked for {', '.join(map(str, listed))}; put one class name a line there"
+            f"data.root: {folder / _VALIDATION} has {len(names)} classes, and no file says that these are all of them, "
+            f"so ids may mean other classes; looked for {', '.join(map(str, listed))}; list the class names there, "
+            "one per line"
         )
     return names
 
 
 def _remedy(config: ImageNetS) -> str:
     try:
-        found = sorted(entry.name for entry in Path(config.root).iterdir() if (entry / _VALIDATION).is_dir())
+        names = sorted(entry.name for entry in Path(config.root).iterdir() if (entry / _VALIDATION).is_dir())
     except OSError:
-        found = []
+        names = []
     return (
         f"looked for {{train,train-semi,validation}}/<class>/*.JPEG and {{train-semi,validation}}-segmentation/<class>/"
         f"*.png in {Path(config.root, config.folder)}; set data.root to the folder that holds {config.folder}, or "
-        f"data.folder to what lies in {config.root}: {', '.join(found) or 'found none with a validation folder there'}"
+        f"data.folder to a folder in {config.root}: {', '.join(names) or 'none there has a validation folder'}"
     )
 
 
 def _training_names(folder: Path, splits: tuple[str, ...], class_names: tuple[str, ...], folders: Folders) -> list[str]:
-    """Return the images of the chosen folders; one that lies in both is that with a mask."""
+    """Return the images of the chosen folders; of an image in both, only the file with a mask."""
     if len(splits) == 1:
         return _names(folder, *splits, class_names, folders)
     masked = _names(folder, _SEMI, class_names, folders)
@@ -174,7 +159,7 @@ def _names(folder: Path, split: str, class_names: tuple[str, ...], folders: Fold
 
 
 def _stem(name: str) -> str:
-    """Return `<class>/<file without ending>`, which tells an image in all folders."""
+    """Return `<class>/<file without ending>`, which is the same for an image in all folders."""
     return name.partition("/")[2].rpartition(".")[0]
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.batch import Batch
 from trainables.data.dataset import Draw, ImageSet
-from trainables.data.decoding import ImageError
+from trainables.data.image_file import ImageError
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -41,17 +41,17 @@ def training_batches(
     prefetch: int = 2,
     pin_memory: bool = False,
 ) -> Batches:
-    """Return rank `rank`'s part of the epoch's batches, shuffled and augmented.
+    """Return the share of `rank` in the epoch's batches, shuffled and augmented.
 
     The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
     of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. An image's
-    augmentation follows from (seed, epoch, index), whatever the rank, the batch and the process. With several views
-    each batch holds all its images once, then all of them again under other seeds.
+    augmentation depends only on (seed, epoch, index), not on rank, batch or process. With several views each batch
+    holds all its images once, then all of them again under other seeds.
 
     Args:
-        processes: How many processes decode; 0 decodes in this one.
-        prefetch: Batches that each of them has ready.
-        pin_memory: Whether batches lie in page-locked memory, from which they reach an accelerator without waiting.
+        processes: How many processes decode; 0 decodes in this process.
+        prefetch: Batches that each of them prepares ahead.
+        pin_memory: Whether batches are in page-locked memory, from which copies to an accelerator do not block.
 
     Raises:
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
@@ -67,8 +67,8 @@ def training_batches(
             f"lower training.batch_size or add images"
         )
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
-    parts = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
-    draws = _ShuffledDraws(list(parts[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
+    slices = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
+    draws = _ShuffledDraws(list(slices[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
     return _Batches(_loader(dataset, draws, processes, prefetch, pin_memory), drop_empty=False)
 
 
@@ -85,7 +85,7 @@ def evaluation_batches(
 ) -> Batches:
     """Return the images `rank::world_size` in order, without augmentation; the last batch may be short.
 
-    A batch of which no image could be read is left out.
+    A batch is left out where none of its images could be read.
 
     Args:
         indices: The images of which each rank takes its share; all of them by default.
@@ -108,7 +108,7 @@ def augmentation_seeds(indices: npt.NDArray[np.int64], key: int) -> npt.NDArray[
 
 @dataclass(frozen=True)
 class _ShuffledDraws:
-    """The draws of each batch; seeds are worked out as batches are asked for."""
+    """The draws of each batch; seeds are computed when a batch is requested."""
 
     batches: Sequence[npt.NDArray[np.int64]]
     keys: Sequence[int]
@@ -139,7 +139,7 @@ class _Batches:
             if len(batch):
                 yield batch
             elif not self.drop_empty:
-                raise ImageError("no image of a training batch could be read; the log names the files skipped")
+                raise ImageError("no image of a training batch could be read; the log names the skipped files")
 
 
 def _loader(

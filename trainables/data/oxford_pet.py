@@ -6,17 +6,17 @@ Layout `<root>/oxford-iiit-pet`: `images/*.jpg`, `annotations/{trainval,test}.tx
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from filelock import FileLock
 from torch import Tensor
 from torchvision.datasets import OxfordIIITPet
 
 from trainables.config import ConfigError, OxfordPet
 from trainables.data.dataset import DataBundle
-from trainables.data.image_cache import cache_of
 from trainables.data.image_file import ImageFile
-from trainables.data.image_files import ImageFiles
-from trainables.data.list_file import check_apart, check_once, read_lines
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.image_files import image_bundle
+from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
+from trainables.data.mask_format import ObjectMask
 
 SPECIES = ("cat", "dog")
 BREEDS = (
@@ -81,29 +81,15 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     check_apart(train_path, [line.stem for line in train_lines], val_path, [line.stem for line in val_lines])
     class_names, label_of = _labels(config, train_lines + val_lines)
 
-    def image_files(lines: list[_Listed], transform: Transform) -> ImageFiles:
-        return ImageFiles(
-            [_image(folder, line, label_of) for line in lines],
-            class_names=class_names,
-            root=folder,
-            image_size=config.image_size,
-            transform=transform,
-            read_mask=_read_mask,
-            on_error=config.on_error,
-            cache=cache_of(config),
-        )
-
-    return DataBundle(
-        train=image_files(train_lines, training_transform(config.image_size, config.augmentation)),
-        val=image_files(val_lines, evaluation_transform(config.image_size)),
-        train_unaugmented=image_files(train_lines, evaluation_transform(config.image_size)),
-        class_names=class_names,
-        config=config,
+    train, val = (
+        ImageList([_image(folder, line, label_of) for line in lines], folder) for lines in (train_lines, val_lines)
     )
+    mask_format = ObjectMask(background=trimap_background)
+    return image_bundle(config, train=train, val=val, class_names=class_names, mask_format=mask_format)
 
 
-def trimap_object(trimap_HW: Tensor) -> Tensor:
-    """Return where a trimap (1 object, 2 background, 3 boundary) shows the object; its boundary is background.
+def trimap_background(trimap_HW: Tensor, _: int | None) -> Tensor:
+    """Return the map of a trimap (1 object, 2 background, 3 boundary), whose boundary is background.
 
     Raises:
         ValueError: It holds other values.
@@ -111,12 +97,8 @@ def trimap_object(trimap_HW: Tensor) -> Tensor:
     is_other_HW = (trimap_HW < _OBJECT) | (trimap_HW > _BOUNDARY)
     if is_other_HW.any():
         others = ", ".join(map(str, sorted(set(trimap_HW[is_other_HW].tolist()))))
-        raise ValueError(f"has the values {others}; a trimap has 1 (object), 2 (background) and 3 (boundary) alone")
-    return trimap_HW == _OBJECT
-
-
-def _read_mask(trimap_HW: Tensor, _: int | None) -> Tensor:
-    return trimap_object(trimap_HW)
+        raise ValueError(f"has the values {others}; a trimap has only 1 (object), 2 (background) and 3 (boundary)")
+    return (trimap_HW != _OBJECT).to(torch.uint8)
 
 
 def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:
@@ -154,7 +136,7 @@ def _read_list(folder: Path, path: Path) -> list[_Listed]:
 
 
 def _parse(line: str, *, where: str) -> _Listed:
-    """Read `<breed>_<number> <class id> <species> <breed id>`, and hold the breed against its class id."""
+    """Read `<breed>_<number> <class id> <species> <breed id>`; the breed must fit its class id."""
     fields = line.split()
     expected = f"{where}: found {line!r}; expected a breed's <name>_<number>, its class id from 1 to 37, species 1 or 2"
     if len(fields) != 4 or not all(field.isdecimal() for field in fields[1:]):
@@ -171,7 +153,7 @@ def _parse(line: str, *, where: str) -> _Listed:
 
 
 def _download(root: Path) -> None:
-    """Fetch into `root` what is not there; workers of one machine take turns."""
+    """Fetch the missing archives into `root`; only one worker of a machine does so at a time."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".oxford-iiit-pet.lock"):

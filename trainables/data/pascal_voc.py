@@ -7,18 +7,16 @@ Layout `<root>/VOCdevkit/VOC<year>`: `JPEGImages/*.jpg`, `SegmentationClass/*.pn
 from pathlib import Path
 
 from filelock import FileLock
-from torch import Tensor
 from torchvision.datasets import VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from trainables.config import ConfigError, PascalVoc
-from trainables.data.class_map import check_class_map
 from trainables.data.dataset import DataBundle
-from trainables.data.image_cache import cache_of
+from trainables.data.folders import first_few
 from trainables.data.image_file import ImageFile
-from trainables.data.image_files import ImageFiles
-from trainables.data.list_file import check_apart, check_once, first_few, read_lines
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.image_files import image_bundle
+from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
+from trainables.data.mask_format import ClassMask
 
 CLASSES = (
     "aeroplane",
@@ -59,31 +57,13 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
     if config.on_error == "raise":
         _check_files(config, train + val)
 
-    def image_files(listed: list[ImageFile], transform: Transform) -> ImageFiles:
-        return ImageFiles(
-            listed,
-            class_names=CLASSES,
-            root=_folder(config),
-            image_size=config.image_size,
-            transform=transform,
-            read_mask=_read_mask,
-            class_maps=True,
-            on_error=config.on_error,
-            cache=cache_of(config),
-        )
-
-    return DataBundle(
-        train=image_files(train, training_transform(config.image_size, config.augmentation)),
-        val=image_files(val, evaluation_transform(config.image_size)),
-        train_unaugmented=image_files(train, evaluation_transform(config.image_size)),
+    return image_bundle(
+        config,
+        train=ImageList(train, _folder(config)),
+        val=ImageList(val, _folder(config)),
         class_names=CLASSES,
-        several_labels=True,
-        config=config,
+        mask_format=ClassMask(len(CLASSES)),
     )
-
-
-def _read_mask(values_HW: Tensor, _: int | None) -> Tensor:
-    return check_class_map(values_HW, num_classes=len(CLASSES))
 
 
 def _folder(config: PascalVoc) -> Path:
@@ -98,7 +78,7 @@ def _listed(config: PascalVoc, name: str) -> list[ImageFile]:
     folder, path = _folder(config), _list(config, name)
     remedy = (
         f"looked for {folder}/JPEGImages/*.jpg, {folder}/SegmentationClass/*.png and {path.parent}/{{train,val}}.txt; "
-        f"set data.root to the folder that holds {folder.relative_to(config.root)}, data.year to the year that is "
+        f"set data.root to the folder that holds {folder.relative_to(config.root)}, data.year to a year that is "
         "there, or data.download=true to fetch it"
     )
     stems = [_stem(line, where=where) for where, line in read_lines(path, remedy=remedy).items()]
@@ -133,17 +113,17 @@ def _check_files(config: PascalVoc, image_files: list[ImageFile]) -> None:
 
 
 def _download(config: PascalVoc) -> None:
-    """Fetch into the root what is not there whole; workers of one machine take turns."""
+    """Fetch the data set if a file of it is missing; only one worker of a machine does so at a time."""
     root, name = Path(config.root), f"PASCAL VOC {config.year}"
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".pascal-voc.lock"):
-            if not _is_whole(config):  # torchvision unpacks anew what is there.
+            if not _is_complete(config):  # torchvision would unpack a complete set again.
                 VOCSegmentation(root, year=str(config.year), image_set="train", download=True)
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"data.download: {name} could not be fetched into {root}: {error}") from error
 
 
-def _is_whole(config: PascalVoc) -> bool:
+def _is_complete(config: PascalVoc) -> bool:
     names = ("train", "val")
     return all(_list(config, name).is_file() and not _missing(_listed(config, name)) for name in names)

@@ -1,10 +1,10 @@
 """Handwritten digits on textures that agree with the class: background as a built-in shortcut, with masks.
 
-A few pixels of texture are weak evidence of the class and the whole background is strong evidence, so a model that
-is made to look at the object alone finds little of the shortcut beside it. A dark outline sets the bright stroke
-off from every texture, and counts as object.
+A few pixels of texture are weak evidence of the class, and the whole background is strong evidence. So a model that
+is trained to look only at the object finds little of the shortcut next to it. A dark outline separates the bright
+stroke from every texture, and counts as object.
 
-The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once a process and
+The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once per process and
 kept in memory.
 Shape letters: N images or digits, B batch, C channels, H W image height and width.
 """
@@ -38,7 +38,7 @@ _CHUNK = 256  # Images drawn at once.
 
 
 class _Stream(IntEnum):
-    """Which part of the drawing a random generator serves, so that no part depends on another's length."""
+    """The step of the drawing that a random generator serves, so that no step depends on another's length."""
 
     SPLIT = 0
     TRAIN_DIGITS = 1
@@ -53,7 +53,7 @@ class _Stream(IntEnum):
 class DigitSet:
     """An `ImageSet` in memory; its images are already augmented by their drawing, so a draw's seed has no effect.
 
-    A further view is another drawing by the draw's seed: the same handwriting at another size and place, in another
+    A further view is another drawing, with the draw's seed: the same handwriting at another size and place, in another
     stroke colour, on another mosaic of the same family.
     """
 
@@ -82,7 +82,7 @@ class DigitSet:
         return 2 * self.labels_N + (self.families_N != self.labels_N) if self.seen else None
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Index the tensors, and draw what is a further view."""
+        """Index the tensors, and draw further views."""
         indices_B = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
         images_BCHW, ink_BHW = self.images_NCHW[indices_B], self.ink_NHW[indices_B]
         for row, draw in enumerate(draws):
@@ -136,7 +136,7 @@ class _Digits:
 def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
     """Draw the four sets of `config`; a config seen before in this process is not drawn again.
 
-    The three test sets show the same digits at the same places, and differ in texture and stroke colour alone.
+    The three test sets show the same digits at the same places, and differ only in texture and stroke colour.
     """
     train_digits, test_digits = _place_all(config)
     agreeing = functools.partial(_agreeing_families, correlation=config.correlation)
@@ -264,11 +264,11 @@ def _render(digits: _Digits, palette_KC: Array, families_N: Ints, rng: Rng, *, n
     num, size, _ = digits.stroke_NHW.shape
     images_NCHW = np.empty((num, 3, size, size), dtype=np.uint8)
     for start in range(0, num, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        images = draw_textures(palette_KC, families_N[part], size, rng)
-        images += (_OUTLINE_COLOUR - images) * digits.outline_NHW[part, None]
-        images += (_stroke_colours(len(images), rng) - images) * digits.stroke_NHW[part, None]
-        images_NCHW[part] = np.rint(images * 255)
+        chunk = slice(start, start + _CHUNK)
+        images = draw_textures(palette_KC, families_N[chunk], size, rng)
+        images += (_OUTLINE_COLOUR - images) * digits.outline_NHW[chunk, None]
+        images += (_stroke_colours(len(images), rng) - images) * digits.stroke_NHW[chunk, None]
+        images_NCHW[chunk] = np.rint(images * 255)
     return DigitSet(
         name=name,
         images_NCHW=torch.from_numpy(images_NCHW),

@@ -1,4 +1,4 @@
-"""Mosaics of coloured tiles: no tile tells much of an image's family, all of them together tell it.
+"""Mosaics of coloured tiles: one tile says little about an image's family, and all together say which it is.
 
 Every tile's hue is one of a palette of ten; the family's own hue comes with probability `OWN_SHARE`.
 Shape letters: N images, K hues of a palette, C channels, H W image height and width, T tiles along a side.

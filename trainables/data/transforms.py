@@ -12,7 +12,7 @@ ImageAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], ImageAndMask]
 """Images are resampled bilinearly with antialiasing, masks take the nearest pixel."""
 MAX_RATIO = 8
-"""How many times as long as wide an image may be before it loses its far ends, which no crop shows."""
+"""An image that is more than this many times as long as wide loses its ends, which no crop shows."""
 
 
 def training_transform(image_size: int, augmentation: Augmentation) -> Transform:
@@ -38,12 +38,12 @@ def _centre_crop(image_size: int) -> list[Transform]:
 
 
 def _without_far_ends(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:
-    """Cut a very long image to its middle: enlarged as a whole, a line of pixels would fill the memory."""
+    """Cut a very long image to its middle: enlarged as a whole, it could fill the memory."""
     height, width = image_CHW.shape[-2:]
     longest = MAX_RATIO * min(height, width)
     if max(height, width) <= longest:
         return image_CHW, mask_HW
-    longest += (max(height, width) - longest) % 2  # Cut as much from either end, so that the middle stays the middle.
+    longest += (max(height, width) - longest) % 2  # Cut the same from either end.
     size = [min(height, longest), min(width, longest)]
     middle = tv_tensors.Image(functional.center_crop(image_CHW, size))
     return middle, None if mask_HW is None else tv_tensors.Mask(functional.center_crop(mask_HW, size))

@@ -42,7 +42,7 @@ def test_split_of_a_batch_that_lost_images_has_no_empty_part(num: int, parts: in
 
 
 def test_split_refuses_no_parts() -> None:
-    with pytest.raises(ValueError, match="parts = 0: expected 1 or more"):
+    with pytest.raises(ValueError, match="num = 0: expected 1 or more"):
         batch_of(2).split(0)
 
 

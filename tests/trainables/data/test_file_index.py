@@ -1,10 +1,11 @@
-"""Lists of files that are kept: what they spare, what makes them anew, and what they must not change."""
+"""The file index: what it saves, what builds it again, and what it must not change."""
 
 import logging
 import os
 import stat
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from trainables.data.folders import Listing, list_folders
 
 
 class Counting:
-    """Lists folders and takes note of which."""
+    """Lists folders and records which."""
 
     def __init__(self) -> None:
         self.listed: list[str] = []
@@ -75,10 +76,10 @@ def test_digest_is_that_of_files_looked_at_one_by_one(root: Path) -> None:
     for config in configs(root):
         bundle = build_data(config)
         for images in (bundle.train, bundle.val):
-            given = images.digest()
-            images._given_digest = None  # type: ignore[attr-defined]
+            stored = images.digest()
+            images._images = replace(images._images, digest=None)  # type: ignore[attr-defined]
             del images.__dict__["_digest"]
-            assert images.digest() == given
+            assert images.digest() == stored
 
 
 def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_broken_list_is_made_anew(root: Path, tmp_path: Path, damage: str, cap
     path.write_bytes(broken[damage])
     with caplog.at_level(logging.WARNING):
         assert described(build_data(imagenet_s(root), kept)) == made
-    assert [record.message.startswith(f"{path} cannot be read, and is made anew") for record in caplog.records] == [
+    assert [record.message.startswith(f"{path} cannot be read and is built again") for record in caplog.records] == [
         True
     ]
     caplog.clear()
@@ -171,7 +172,7 @@ def test_a_folder_that_cannot_be_written_to_costs_a_warning_alone(
     place = tmp_path / "manifests"
     place.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     assert len(build_data(imagenet_s(root), FileIndex(place)).train) == 12
-    assert "is not kept" in caplog.text
+    assert "cannot be stored" in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
@@ -179,7 +180,7 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     assert len(build_data(imagenet_s(root), FileIndex(tmp_path / "file" / "manifests")).train) == 12
-    assert "the list of the data's files is not kept" in caplog.text
+    assert "the index of the data's files cannot be stored" in caplog.text
 
 
 def test_several_builders_at_once_leave_one_whole_list(root: Path, tmp_path: Path) -> None:

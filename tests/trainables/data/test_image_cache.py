@@ -1,4 +1,4 @@
-"""Copies of images on a node's own disk: what they spare, and that nothing about them breaks training."""
+"""Copies of images on a node's own disk: what they save, and that no fault of theirs stops training."""
 
 import logging
 import shutil
@@ -11,21 +11,20 @@ import torch
 
 from tests.trainables.imagenet_tree import write_image, write_imagenet_s
 from trainables.config import ConfigError, ImageNetS, SpuriousDigits, config_hash, experiment_from_tree
-from trainables.data import Batch, DataBundle, Draw, ImageError, build_data, training_batches
-from trainables.data import image_cache as image_cache
+from trainables.data import Batch, DataBundle, Draw, ImageError, build_data, image_cache, training_batches
 from trainables.data.image_cache import ImageCache, cache_of
 
 Build = Callable[..., DataBundle]
 
 
 @pytest.fixture(autouse=True)
-def _untold() -> None:
-    image_cache._told.clear()
+def _no_warnings_yet() -> None:
+    image_cache._warned.clear()
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Builds a tiny ImageNet-S, read through a cache unless told otherwise."""
+    """Builds a tiny ImageNet-S, read through a cache unless a field says otherwise."""
     write_imagenet_s(tmp_path / "data")
 
     def of(**fields: object) -> DataBundle:
@@ -117,7 +116,7 @@ def test_a_full_disk_is_left_alone_and_said_once(
     assert 0 < len(kept) < 12
     assert sum(path.stat().st_size for path in kept) <= 3 * 8000
     assert [record.message for record in caplog.records] == [
-        f"data.cache = {tmp_path}/cache is full; images that are not in it are read where they lie"
+        f"data.cache = {tmp_path}/cache is full; other images are read from their original files"
     ]
 
 
@@ -129,7 +128,7 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
         found = fetch(build(cache=str(tmp_path / "file" / "cache")))
     assert_same(found, fetch(build(cache=None, cache_leaves_gib=20)))
     assert len(caplog.records) == 1
-    assert "cannot be written to; images are read where they lie" in caplog.text
+    assert "cannot be written to; images are read from their original files" in caplog.text
 
 
 def test_it_changes_no_config_hash() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from trainables.data import Batch, Draw, ImageError
 from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_files import ImageFiles
+from trainables.data.image_list import ImageList
 from trainables.data.transforms import evaluation_transform
 
 
@@ -21,9 +22,8 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 def image_files(folder: Path, *listed: ImageFile, on_error: str = "raise", size: int = 32) -> ImageFiles:
     return ImageFiles(
-        listed,
+        ImageList(listed, folder),
         class_names=("a", "b"),
-        root=folder,
         image_size=size,
         transform=evaluation_transform(size),
         on_error=on_error,  # type: ignore[arg-type]

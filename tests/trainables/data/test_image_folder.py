@@ -71,7 +71,7 @@ def test_a_class_whose_name_is_not_utf_8_is_named(folder_root: Path) -> None:
 def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path, make: bool) -> None:
     if make:
         (tmp_path / "train").mkdir()
-    with pytest.raises(ConfigError, match=r"data: .*train is no folder that holds one folder a class"):
+    with pytest.raises(ConfigError, match=r"data: .*train should be a folder that holds one folder for each class"):
         folders(tmp_path)
 
 
@@ -86,7 +86,7 @@ def test_a_shifted_folder_carries_the_training_labels(folder_root: Path, tmp_pat
 def test_a_shifted_folder_with_another_class_is_refused(folder_root: Path, tmp_path: Path) -> None:
     for name in ("fox", "wolf"):
         paint(tmp_path / "shifted" / name / "0.png")
-    message = r"data\.shift\.sketch: its classes wolf .*found fox, wolf, the training set has cat, dog, fox"
+    message = r"data\.shift\.sketch: its classes wolf .*it has fox, wolf, and the training set has cat, dog, fox"
     with pytest.raises(ConfigError, match=message):
         folders(folder_root, {"sketch": LabelledFolder(root=str(tmp_path / "shifted"))})
 
@@ -112,13 +112,17 @@ def test_dogs_vs_cats_does_not_fit_breeds(pet_root: Path, asirra: Path) -> None:
     config = OxfordPet(
         root=str(pet_root), image_size=32, labels="present_breed", shift={"asirra": DogsVsCats(root=str(asirra))}
     )
-    message = r"data\.shift\.asirra: its classes cat, dog .*found cat, dog, the training set has Abyssinian, beagle"
+    message = (
+        r"data\.shift\.asirra: its classes cat, dog .*it has cat, dog, and the training set has Abyssinian, beagle"
+    )
     with pytest.raises(ConfigError, match=message):
         build_data(config)
 
 
 def test_dogs_vs_cats_missing(folder_root: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.shift\.asirra: found no cat\.N\.jpg .*set data\.shift\.asirra\.root"):
+    with pytest.raises(
+        ConfigError, match=r"data\.shift\.asirra: there is no cat\.N\.jpg .*set data\.shift\.asirra\.root"
+    ):
         folders(folder_root, {"asirra": DogsVsCats()})
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.trainables.imagenet_tree import CLASSES, IGNORED, OWN, id_map, write_ids, write_image, write_imagenet_s
 from trainables.config import ConfigError, ImageNetS
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, training_batches
-from trainables.data.imagenet_s import mask_ids, own_class
+from trainables.data.imagenet_s import background_of_class, mask_ids
 
 
 def bundle(root: Path, **fields: object) -> DataBundle:
@@ -91,8 +91,8 @@ def test_ids_are_read_as_red_plus_256_green(tmp_path: Path, id_: int) -> None:
     with Image.open(tmp_path / "mask.png") as image:
         ids_HW = mask_ids(image)
     assert ids_HW.tolist() == [[id_, 1000, 0]]
-    assert own_class(torch.from_numpy(ids_HW), id_ - 1, num_classes=919).tolist() == [[1, 2, 0]]
-    assert own_class(torch.from_numpy(ids_HW), id_ % 919, num_classes=919).tolist() == [[0, 2, 0]]
+    assert background_of_class(torch.from_numpy(ids_HW), id_ - 1, num_classes=919).tolist() == [[0, 255, 1]]
+    assert background_of_class(torch.from_numpy(ids_HW), id_ % 919, num_classes=919).tolist() == [[1, 255, 1]]
 
 
 def test_919_classes_load_with_all_their_ids(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_missing_folder_tells_the_layout_and_what_is_there(folder: Path) -> No
     with pytest.raises(
         ConfigError,
         match=r"ImageNetS50/validation cannot be read \(No such file.*looked for .*validation}/<class>/\*\.JPEG.*"
-        r"or data\.folder to what lies in .*: ImageNetS3",
+        r"or data\.folder to a folder in .*: ImageNetS3",
     ):
         bundle(folder.parent, folder="ImageNetS50")
-    with pytest.raises(ConfigError, match=r"nowhere/ImageNetS3/validation .*: found none with a validation folder"):
+    with pytest.raises(ConfigError, match=r"nowhere/ImageNetS3/validation .*: none there has a validation folder"):
         bundle(folder.parent / "nowhere")
 
 
@@ -185,14 +185,14 @@ def test_an_empty_class_is_named(folder: Path) -> None:
 
 def test_images_that_share_a_mask_are_named(folder: Path) -> None:
     write_image(folder / "validation" / "n02" / "ILSVRC2012_val_10.jpg")
-    with pytest.raises(ConfigError, match=r"validation/n02 has images that differ in their ending alone: ILSVRC2"):
+    with pytest.raises(ConfigError, match=r"validation/n02 has images that differ only in their ending: ILSVRC2"):
         bundle(folder.parent)
 
 
 @pytest.mark.parametrize("place", ["mine/categories", "mine", "categories", "data/categories"])
 def test_categories_are_found_where_they_may_lie(tmp_path: Path, place: str) -> None:
     write_imagenet_s(tmp_path, folder="mine")
-    with pytest.raises(ConfigError, match=r"nothing tells that these are all.*looked for .*im3\.txt"):
+    with pytest.raises(ConfigError, match=r"no file says that these are all of them.*looked for .*im3\.txt"):
         bundle(tmp_path, folder="mine")
     path = tmp_path / place / "ImageNetS_categories_im3.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ def test_categories_are_found_where_they_may_lie(tmp_path: Path, place: str) -> 
 def test_a_class_that_is_missing_everywhere_is_found_out(folder: Path) -> None:
     for path in folder.rglob("n02"):
         path.rename(folder.parent / f"{path.parent.name}-n02")
-    with pytest.raises(ConfigError, match=r"validation has 2 classes, and nothing tells that these are all"):
+    with pytest.raises(ConfigError, match=r"validation has 2 classes, and no file says that these are all of them"):
         bundle(folder.parent)
 
 

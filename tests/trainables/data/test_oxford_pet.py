@@ -20,7 +20,7 @@ from trainables.data import (
     evaluation_batches,
     training_batches,
 )
-from trainables.data.oxford_pet import BREEDS, trimap_object
+from trainables.data.oxford_pet import BREEDS, trimap_background
 
 
 def bundle(root: Path, **fields: object) -> DataBundle:
@@ -54,7 +54,7 @@ def test_labels(pet_root: Path, labels: str, class_names: tuple[str, ...], train
 
 
 def test_trimap_boundary_is_background() -> None:
-    assert trimap_object(torch.tensor([1, 2, 3])).tolist() == [True, False, False]
+    assert trimap_background(torch.tensor([1, 2, 3]), None).tolist() == [0, 1, 1]
 
 
 def test_background_is_what_the_trimap_says(pet_root: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_trimap_of_other_values_is_named(pet_root: Path) -> None:
     trimap = np.array(Image.open(path))
     trimap[0, 0], trimap[0, 1] = 0, 255
     Image.fromarray(trimap).save(path)
-    with pytest.raises(ImageError, match=r"beagle_2\.png has the values 0, 255; a trimap has 1 \(object\), 2"):
+    with pytest.raises(ImageError, match=r"beagle_2\.png has the values 0, 255; a trimap has only 1 \(object\), 2"):
         fetch(bundle(pet_root).val)
 
 

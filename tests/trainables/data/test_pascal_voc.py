@@ -217,7 +217,7 @@ def test_lists_that_name_missing_files_are_refused_before_anything_runs(voc_root
 def test_a_mask_of_other_values_is_named(voc_root: Path) -> None:
     path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
     write_mask(path, class_map({DOG: (EVERYTHING, EVERYTHING), 21: (0, 0), 254: (0, 1)}))
-    with pytest.raises(ImageError, match=r"2010_000006\.png has the values 21, 254; a class mask has 0 "):
+    with pytest.raises(ImageError, match=r"2010_000006\.png has the values 21, 254; a class mask has only 0 "):
         fetch(bundle(voc_root).val)
 
 

@@ -1,0 +1,207 @@
+"""What the masks of a data set mean: where an image's background is, or which class each pixel shows.
+
+A mask is decoded to a map in 8 bits, which is cropped together with its image. The map of an `ObjectMask` holds
+BACKGROUND, OBJECT and IGNORED; that of a `ClassMask` is a class map, which holds k + 1 on class k, 0 on background
+and IGNORED on what is neither.
+B batch, K classes, C channels, H W image height and width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trainables.data.batch import Batch
+from trainables.data.image_cache import ImageCache
+from trainables.data.image_file import ImageError, ImageFile, Pixels, read_file
+
+OBJECT, BACKGROUND, IGNORED = 0, 1, 255
+
+MaskValues = Callable[[Image.Image], npt.NDArray[np.uint8] | npt.NDArray[np.int32]]
+"""From a mask file to its values, HW; ValueError where it has none."""
+Background = Callable[[Tensor, int | None], Tensor]
+"""From a mask's values, HW, and the image's label to its map; ValueError says what is wrong with the values."""
+
+
+class MaskFormat(Protocol):
+    """Reads the masks of a data set; nothing else knows what they look like."""
+
+    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+        """Return the map of an image, HW; None where it has no mask.
+
+        Args:
+            image_file: The image.
+            size: Its height and width.
+            cache: Holds copies of the files.
+
+        Raises:
+            ImageError: The mask is missing or corrupt, has another size, or holds other values than it may.
+        """
+
+    def label(self, image_file: ImageFile, map_HW: Tensor | None, /) -> int:
+        """Return the label of the whole image."""
+
+    def batch(
+        self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
+    ) -> Batch:
+        """Return the batch of cropped images in [0, 1] with their cropped maps and the labels of the whole images."""
+
+
+def grey_values(image: Image.Image) -> Pixels:
+    """Return the values of a mask file as they are, HW."""
+    values = np.array(image)
+    if values.dtype.kind == "f" or (values.size and (values.min() < 0 or values.max() > 255)):
+        raise ValueError(
+            f"its values go from {values.min()} to {values.max()} (mode {image.mode}); "
+            "a mask has whole numbers from 0 to 255"
+        )
+    return values.astype(np.uint8)
+
+
+def zero_is_background(values_HW: Tensor, _: int | None) -> Tensor:
+    """Return the map on which every other value is object."""
+    return (values_HW == 0).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """A `MaskFormat` that shows one object an image, whose label is listed."""
+
+    values: MaskValues = grey_values
+    background: Background = zero_is_background
+
+    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+        """Return BACKGROUND, OBJECT and IGNORED, HW."""
+        return _read_map(image_file, size, cache, self.values, lambda values: self.background(values, image_file.label))
+
+    def label(self, image_file: ImageFile, _: Tensor | None, /) -> int:
+        """Return the listed label."""
+        assert image_file.label is not None, "a label is listed, or read from a class map"
+        return image_file.label
+
+    def batch(
+        self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
+    ) -> Batch:
+        """Return the batch; a crop without an object counts as one without a mask."""
+        maps_BHW = _stacked(maps, images_BCHW)
+        has_mask_B = (maps_BHW == OBJECT).flatten(1).any(1)
+        return Batch(
+            images_BCHW=images_BCHW,
+            labels_B=labels_B,
+            background_BHW=((maps_BHW == BACKGROUND) & has_mask_B[:, None, None]).float(),
+            has_mask_B=has_mask_B,
+            ids=ids,
+        )
+
+
+@dataclass(frozen=True)
+class ClassMask:
+    """A `MaskFormat` of class maps, which say what the labels of an image are."""
+
+    num_classes: int
+
+    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+        """Return the class map, HW."""
+        return _read_map(image_file, size, cache, grey_values, partial(check_class_map, num_classes=self.num_classes))
+
+    def label(self, _: ImageFile, map_HW: Tensor | None, /) -> int:
+        """Return the class with the most pixels."""
+        assert map_HW is not None, "a class map says what the image shows"
+        return main_class(map_HW, self.num_classes)
+
+    def batch(
+        self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
+    ) -> Batch:
+        """Return the batch with the targets that the crops show."""
+        return batch_of_classes(images_BCHW, _stacked(maps, images_BCHW), labels_B, ids, num_classes=self.num_classes)
+
+
+def check_class_map(values_HW: Tensor, *, num_classes: int) -> Tensor:
+    """Return the values of a mask file, uint8, as they are.
+
+    Raises:
+        ValueError: It holds other values than a class map's, or shows no object.
+    """
+    counts = torch.bincount(values_HW.flatten(), minlength=IGNORED + 1)
+    if counts[num_classes + 1 : IGNORED].any():
+        values = counts.nonzero().flatten().tolist()
+        others = ", ".join(str(value) for value in values if num_classes < value < IGNORED)
+        raise ValueError(
+            f"has the values {others}; a class mask has only 0 (background), 1 to {num_classes} (classes) and "
+            f"{IGNORED} (neither)"
+        )
+    if not counts[1 : num_classes + 1].any():
+        raise ValueError(f"shows no object: no pixel has a value from 1 to {num_classes}")
+    return values_HW
+
+
+def class_areas(classes_BHW: Tensor, num_classes: int) -> Tensor:
+    """Return the number of pixels of each class, int64 B,K."""
+    areas_BK = torch.zeros(len(classes_BHW), num_classes, dtype=torch.int64)
+    for areas_K, classes_HW in zip(areas_BK, classes_BHW, strict=True):
+        areas_K.copy_(torch.bincount(classes_HW.flatten(), minlength=IGNORED + 1)[1 : num_classes + 1])
+    return areas_BK
+
+
+def main_class(classes_HW: Tensor, num_classes: int) -> int:
+    """Return the class with the most pixels, the first of equal ones."""
+    return int(class_areas(classes_HW.unsqueeze(0), num_classes).argmax())
+
+
+def batch_of_classes(
+    images_BCHW: Tensor, classes_BHW: Tensor, labels_B: Tensor, ids: tuple[str, ...], *, num_classes: int
+) -> Batch:
+    """Return the batch of images in [0, 1] with the class maps of their crops.
+
+    Args:
+        labels_B: The main class of each whole image, which is the label where the crop shows no class.
+    """
+    areas_BK = class_areas(classes_BHW, num_classes)
+    shows_BK = areas_BK > 0
+    has_mask_B = shows_BK.any(1)
+    return Batch(
+        images_BCHW=images_BCHW,
+        labels_B=torch.where(has_mask_B, areas_BK.argmax(1), labels_B),
+        background_BHW=((classes_BHW == 0) & has_mask_B[:, None, None]).float(),
+        has_mask_B=has_mask_B,
+        ids=ids,
+        targets_BK=shows_BK.float(),
+        classes_BHW=classes_BHW,
+    )
+
+
+def _read_map(
+    image_file: ImageFile,
+    size: Sequence[int],
+    cache: ImageCache | None,
+    values: MaskValues,
+    to_map: Callable[[Tensor], Tensor],
+) -> Tensor | None:
+    path = image_file.mask_path
+    if path is None:
+        return None
+    values_HW = torch.from_numpy(read_file(path, values, cache))
+    if values_HW.shape != tuple(size):
+        raise ImageError(
+            f"{path} has shape {tuple(values_HW.shape)}, but its image {image_file.path} has height and width "
+            f"{tuple(size)}"
+        )
+    try:
+        return to_map(values_HW)
+    except ValueError as error:
+        raise ImageError(f"{path} {error}") from error
+
+
+def _stacked(maps: Sequence[Tensor | None], images_BCHW: Tensor) -> Tensor:
+    """Return the maps as one tensor, IGNORED where there is none."""
+    maps_BHW = torch.full((len(maps), *images_BCHW.shape[-2:]), IGNORED, dtype=torch.uint8)
+    for place_HW, map_HW in zip(maps_BHW, maps, strict=True):
+        if map_HW is not None:
+            place_HW.copy_(map_HW)
+    return maps_BHW
