@@ -1,4 +1,4 @@
-"""Commands on data sets: make one ready, check one."""
+"""Commands on data sets: prepare one, check one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,17 +8,19 @@ import typer
 from orchestrator.cli.options import Json, Set, in_home
 from orchestrator.cli.output import note, print_json, say
 
-NUM_SHOWN = 20
-"""Findings of a set that are printed; --json has all."""
+MAX_SHOWN = 20
+"""Problems of a set that are printed; --json has all."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.data.check import Checked
     from orchestrator.data.files import Track
     from orchestrator.data.imagenet_s_tree import Tree
     from orchestrator.data.links import LinkKind
 
 data = typer.Typer(help="Prepare and check data sets.", no_args_is_help=True)
-prepare = typer.Typer(help="Make the folders of a data set from what its publishers give out.", no_args_is_help=True)
+prepare = typer.Typer(help="Make the folders of a data set from the published files.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,88 +38,103 @@ def prepare_imagenet_s(
     ],
     annotations: Annotated[
         Path,
-        typer.Option(callback=in_home, help="The unpacked masks: ImageNetS50, ImageNetS300, ImageNetS919 or all."),
+        typer.Option(
+            callback=in_home, help="The unpacked masks: ImageNetS50, ImageNetS300, ImageNetS919 or all three."
+        ),
     ],
-    root: Annotated[Path, typer.Option(callback=in_home, help="Where the folders are made: data.root of a config.")],
+    root: Annotated[Path, typer.Option(callback=in_home, help="The folder to make them in: data.root of a config.")],
     link: Annotated[
         Literal["hard", "symlink", "copy"],
-        typer.Option(help="How an image comes there; hard links take no room, and stay within a file system."),
+        typer.Option(help="How to put images there. Hard links take no space and need one file system."),
     ] = "hard",
     skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Go on without images that ImageNet lacks and masks name.")
+        bool, typer.Option("--skip-missing", help="Leave out images that have masks but are missing in ImageNet.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Folders filled at a time.")] = 16,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Folders to fill at the same time.")] = 16,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; write nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Make the folders of ImageNet-S from a copy of ImageNet and the published masks.
 
-    The set of 919 classes merges five classes of ImageNet into others. What is there already stays, so that the same
-    command goes on after it was cut off.
+    The set of 919 classes merges five classes of ImageNet into others. Existing files stay, so an interrupted command
+    can be repeated.
 
     Example: campaign data prepare imagenet-s --imagenet /data/imagenet --annotations /data/masks --root /data
     """
     from orchestrator.data.imagenet_s_tree import annotated_folders, plan_tree
+
+    trees = [plan_tree(imagenet, folder, root) for folder in annotated_folders(annotations)]
+    _report_missing(trees, imagenet, skip=skip_missing)
+    documents = [
+        {
+            "folder": tree.folder,
+            "classes": len(tree.class_names),
+            "parts": _link(tree, root, link, threads, dry_run=dry_run, quiet=json),
+            "missing": list(tree.missing),
+        }
+        for tree in trees
+    ]
+    if json:
+        print_json({"root": str(root), "dry_run": dry_run, "sets": documents})
+
+
+def _report_missing(trees: "Sequence[Tree]", imagenet: Path, *, skip: bool) -> None:
+    """Raise ConfigError where images that have masks are missing, or only print them where they may be skipped."""
     from trainables.config import ConfigError
     from trainables.data.folders import first_few
 
-    trees = [plan_tree(imagenet, folder, root) for folder in annotated_folders(annotations)]
-    missing = {tree.folder: tree.missing for tree in trees if tree.missing}
-    for folder, names in missing.items():
-        text = f"{folder}: {len(names)} images that have masks are not in {imagenet}: {first_few(list(names))}"
-        if not skip_missing:
-            raise ConfigError(f"--imagenet: {text}; add them, or go on without them with --skip-missing")
-        note(text)
-    documents = []
     for tree in trees:
-        parts = _link(tree, root, link, threads, dry_run=dry_run, quiet=json)
-        counts = {"folder": tree.folder, "classes": len(tree.class_names), "parts": parts}
-        documents.append({**counts, "missing": list(tree.missing)})
-    if json:
-        print_json({"root": str(root), "dry_run": dry_run, "sets": documents})
+        if not tree.missing:
+            continue
+        text = f"{tree.folder}: images with masks that are not in {imagenet} ({len(tree.missing)}): "
+        text += first_few(tree.missing)
+        if not skip:
+            raise ConfigError(f"--imagenet: {text}; add them, or pass --skip-missing to leave them out")
+        note(text)
 
 
 def _link(
     tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: bool, quiet: bool
 ) -> dict[str, dict[str, int]]:
-    """Link a set's files, and say and return how many of each part were linked and how many were there."""
+    """Link a set's files; print and return how many of each split were linked and how many were there."""
     from contextlib import nullcontext
 
     from orchestrator.data.links import link_all
     from orchestrator.files.lock import locked
 
-    parts = {job.part: {"linked": 0, "there": 0} for job in tree.jobs}
+    counts = {job.split: {"linked": 0, "there": 0} for job in tree.jobs}
     target = root / tree.folder
-    hold = nullcontext() if dry_run else locked(target / ".prepare.lock", f"data prepare of {target}")
-    with hold:
+    with nullcontext() if dry_run else locked(target / ".prepare.lock", f"data prepare of {target}"):
         done = link_all(tree.jobs, kind, dry_run=dry_run, threads=threads)
         for linked in _progress()(done, tree.folder, len(tree.jobs)):
-            parts[linked.part]["linked"] += linked.made
-            parts[linked.part]["there"] += linked.there
-    for part, counts in parts.items() if not quiet else ():
-        verb = "to be linked" if dry_run else "linked"
-        say(f"{target / part}: {counts['linked']} {verb}, {counts['there']} there before")
+            counts[linked.split]["linked"] += linked.made
+            counts[linked.split]["there"] += linked.there
+    for split, count in counts.items() if not quiet else ():
+        verb = "to link" if dry_run else "linked"
+        say(f"{target / split}: {count['linked']} {verb}, {count['there']} already there")
     if not dry_run and not quiet:
         note(f"check it with: campaign data check imagenet-s --set data.root={root} --set data.folder={tree.folder}")
-    return parts
+    return counts
 
 
 def check(
     config: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
     ],
-    decode: Annotated[bool, typer.Option("--decode", help="Decode every image and mask too.")] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Also decode every image and mask.")] = False,
     processes: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that decode; by default one a core, 0 for none.", show_default=False),
+        typer.Option(
+            min=0, help="Processes that decode: by default one per core; 0 decodes in this process.", show_default=False
+        ),
     ] = None,
-    subset: Annotated[bool, typer.Option("--subset", help="Do not compare with the publisher's counts.")] = False,
+    subset: Annotated[bool, typer.Option("--subset", help="Do not compare with the published counts.")] = False,
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a config's data: count images, masks and classes, look whether each file is there, say what to do.
+    """Check a config's data: count images, masks and classes, and report missing or empty files.
 
-    Known data sets are compared with their publishers' counts. The exit code is 2 if anything is wrong.
+    Known data sets are compared with the published counts. The exit code is 2 if anything is wrong.
 
     Example: campaign data check imagenet-s --set data.root=/data --decode
     """
@@ -145,19 +162,19 @@ def _say_checked(checked: "Checked") -> None:
     for name, count in checked.sets.items():
         classes = ""
         if count.classes:
-            least, most = min(count.classes.values()), max(count.classes.values())
-            classes = f"; {len(count.classes)} classes of {least} to {most}"
+            fewest, most = min(count.classes.values()), max(count.classes.values())
+            classes = f"; {len(count.classes)} classes of {fewest} to {most} images"
         say(f"{name}: {count.images} images, {count.with_mask} with masks, {count.without_mask} without{classes}")
-        found = [finding.message for finding in checked.findings if finding.set == name]
-        for message in found[:NUM_SHOWN]:
+        messages = [problem.message for problem in checked.findings if problem.set == name]
+        for message in messages[:MAX_SHOWN]:
             say(f"  {name}: {message}")
-        if len(found) > NUM_SHOWN:
-            say(f"  {name}: and {len(found) - NUM_SHOWN} more, which --json lists")
-    say("nothing to change" if not checked.findings else f"{len(checked.findings)} findings")
+        if len(messages) > MAX_SHOWN:
+            say(f"  {name}: and {len(messages) - MAX_SHOWN} more; --json lists all")
+    say(f"problems: {len(checked.findings)}" if checked.findings else "no problems")
 
 
 def _progress() -> "Track":
-    """Return what shows steps on a terminal's standard error as they pass."""
+    """Return a function that shows progress on a terminal's standard error."""
     from rich.console import Console
     from rich.progress import track
 

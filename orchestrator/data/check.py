@@ -1,4 +1,4 @@
-"""What a data set holds, what of it is missing or broken, and what it should hold."""
+"""The check of a data set: what it holds, what is missing or broken, and what it should hold."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,12 +20,12 @@ class SetCount:
     with_mask: int
     without_mask: int
     classes: Mapping[str, int] | None
-    """Images by class; None where masks tell the classes and were not decoded."""
+    """Images by class; None where the classes are in masks that were not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong with a set, and what to do."""
+class Problem:
+    """What is wrong with a set, and what to do."""
 
     set: str
     """`train`, `val` or `shift.<name>`."""
@@ -37,16 +37,16 @@ class Checked:
     """All sets of a config."""
 
     sets: Mapping[str, SetCount]
-    findings: list[Finding]
+    findings: list[Problem]
 
 
 def check_data_set(
     config: DataConfig, *, processes: int | None = None, published: bool = True, track: Track | None = None
 ) -> Checked:
-    """Count images and masks, look whether each file is there, and decode them if told to.
+    """Count images and masks, check that each file is there, and decode them if asked to.
 
     Args:
-        processes: How many processes decode every image and mask, 0 for this one; None decodes nothing.
+        processes: How many processes decode every image and mask; 0 is this process, and None decodes nothing.
         published: Whether to compare with the publishers' counts.
         track: Shows progress.
 
@@ -54,14 +54,14 @@ def check_data_set(
         ConfigError: The data cannot be listed at all.
     """
     sets: dict[str, SetCount] = {}
-    findings: list[Finding] = []
-    should = published_counts(config) if published else {}
+    findings: list[Problem] = []
+    expected = published_counts(config) if published else {}
     for name, images in _sets(build_data(_tolerant(config))).items():
-        sets[name], wrong = _look(images, processes, _named(track or _untracked, name))
+        sets[name], wrong = _check_set(images, processes, _named(track or _untracked, name))
         wrong += _empty_classes(config, name, sets[name])
-        if name in should:
-            wrong += _unlike(config, name, sets[name], should[name])
-        findings += [Finding(name, message) for message in wrong]
+        if name in expected:
+            wrong += _unlike_published(config, name, sets[name], expected[name])
+        findings += [Problem(name, message) for message in wrong]
     return Checked(sets, findings)
 
 
@@ -74,7 +74,7 @@ def _named(track: Track, name: str) -> Track:
 
 
 def _tolerant(config: DataConfig) -> DataConfig:
-    """Return the config for which a missing file is no error, so that all of them are found, and no copy is read."""
+    """Return the config that lists all missing files instead of stopping at one, and reads no copies."""
     if isinstance(config, SpuriousDigits):
         return config
     shift = {name: section.model_copy(update={"on_error": "skip"}) for name, section in config.shift.items()}
@@ -87,25 +87,25 @@ def _sets(bundle: DataBundle) -> dict[str, ImageSet]:
     return {"train": bundle.train_unaugmented, "val": bundle.val, **shift}
 
 
-def _look(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:
+def _check_set(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:
     if not isinstance(images, ImageFiles):
         return _drawn(images), []
     files = stat_files(images, track)
     wrong = [
-        f"{len(paths)} files are {what}: {first_few(paths)}; bring them back, or leave them out with data.on_error=skip"
+        f"{what} files ({len(paths)}): {first_few(paths)}; restore them, or set data.on_error=skip to leave them out"
         for paths, what in ((files.missing, "missing"), (files.empty, "empty"))
         if paths
     ]
     labels: Iterable[int | None] = (image_file.label for image_file in images.entries)
     if processes is not None:
         labels, broken = decode_files(images, files.usable, processes=processes, track=track)
-        wrong += [f"{message}; bring it back, or leave it out with data.on_error=skip" for message in broken]
+        wrong += [f"{message}; restore it, or set data.on_error=skip to leave it out" for message in broken]
     num = len(images)
     return SetCount(num, files.num_masks, num - files.num_masks, _by_class(labels, images.class_names)), wrong
 
 
 def _drawn(images: ImageSet) -> SetCount:
-    """Count what is drawn and not read."""
+    """Count images that are drawn, not read from files."""
     batch = images.__getitems__([Draw(index, 0) for index in range(len(images))])
     masked = int(batch.has_mask_B.sum())
     classes = _by_class(batch.labels_B.tolist(), images.class_names)
@@ -117,27 +117,28 @@ def _by_class(labels: Iterable[int | None], class_names: tuple[str, ...]) -> dic
     return None if None in count else {name: count[label] for label, name in enumerate(class_names)}
 
 
-def _empty_classes(config: DataConfig, name: str, found: SetCount) -> Iterator[str]:
-    """Yield a message where a training or validation set has none of a class; those that are drawn may."""
-    empty = [class_name for class_name, num in (found.classes or {}).items() if not num]
+def _empty_classes(config: DataConfig, name: str, count: SetCount) -> Iterator[str]:
+    """Yield a message where classes of a training or validation set have no image; drawn sets may lack some."""
+    empty = [class_name for class_name, num in (count.classes or {}).items() if not num]
     if empty and not name.startswith("shift.") and not isinstance(config, SpuriousDigits):
         remedy = ", or set data.labels=present_breed" if isinstance(config, OxfordPet) else ""
-        yield f"{len(empty)} classes have no image: {first_few(empty)}; add some{remedy}"
+        yield f"classes without an image ({len(empty)}): {first_few(empty)}; add images{remedy}"
 
 
-def _unlike(config: DataConfig, name: str, found: SetCount, published: Count) -> Iterator[str]:
-    """Yield a message where a set holds more or less than its publisher's; where all have masks, one is enough."""
+def _unlike_published(config: DataConfig, name: str, count: SetCount, published: Count) -> Iterator[str]:
+    """Yield a message for each count that differs from the published one."""
     remedy = "complete it"
     if name.startswith("shift."):
-        remedy = f"complete it in data.{name}.root, or in data.root"
+        remedy = f"complete it in data.{name}.root or data.root"
     elif isinstance(config, ImageNetS):
-        remedy = "campaign data prepare imagenet-s adds what is not there"
+        remedy = "campaign data prepare imagenet-s adds what is missing"
     elif getattr(config, "download", None) is False:
         remedy = "data.download=true fetches it"
-    counts = [("images", found.images, published.images)]
-    if found.without_mask or published.with_mask < published.images:
-        counts.append(("images with masks", found.with_mask, published.with_mask))
-    for what, num, should in counts:
-        if num != should:
-            more = f"{abs(num - should)} {'more' if num > should else 'fewer'}"
-            yield f"{num} {what}, {more} than the {should} published; {remedy}, or take --subset if it is meant so"
+    counts = [("images", count.images, published.images)]
+    # Where all images have masks, one count says both.
+    if count.without_mask or published.with_mask < published.images:
+        counts.append(("images with masks", count.with_mask, published.with_mask))
+    for what, num, expected in counts:
+        if num != expected:
+            more = f"{abs(num - expected)} {'more' if num > expected else 'fewer'}"
+            yield f"{num} {what}, {more} than the {expected} published; {remedy}, or pass --subset if this is intended"

@@ -1,4 +1,4 @@
-"""The files of a set of images, looked at one by one and several at a time."""
+"""The files of a set of images: which are missing or empty, and which cannot be decoded."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from trainables.data import ImageError
 from trainables.data.image_files import ImageFiles
 
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
-"""From steps, what they are and how many there are, to the same steps, shown as they pass."""
+"""From steps, their name and their number to the same steps, with progress shown."""
 _CHUNK = 512
 _BATCH = 32
 _THREADS = 16
@@ -21,31 +21,31 @@ _THREADS = 16
 
 @dataclass(slots=True)
 class Files:
-    """What lies on disk of a set."""
+    """The state of a set's files on disk."""
 
     missing: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     num_masks: int = 0
     usable: list[int] = field(default_factory=list)
-    """The images that are there, with their masks."""
+    """Indices of the images that are there, with their masks."""
 
 
 def stat_files(images: ImageFiles, track: Track) -> Files:
-    """Look whether every image and every mask is there and not empty."""
+    """Check that every image and every mask is there and not empty."""
     starts, files = range(0, len(images), _CHUNK), Files()
     with ThreadPoolExecutor(_THREADS) as pool:
-        for part in track(pool.map(partial(_stat, images), starts), "files", len(starts)):
-            files.missing += part.missing
-            files.empty += part.empty
-            files.num_masks += part.num_masks
-            files.usable += part.usable
+        for chunk in track(pool.map(partial(_stat, images), starts), "files", len(starts)):
+            files.missing += chunk.missing
+            files.empty += chunk.empty
+            files.num_masks += chunk.num_masks
+            files.usable += chunk.usable
     return files
 
 
 def decode_files(
     images: ImageFiles, indices: Sequence[int], *, processes: int, track: Track
 ) -> tuple[list[int], list[str]]:
-    """Decode images with their masks; return the labels of those that can be used, and what is wrong with others."""
+    """Decode images with their masks; return the labels of the usable ones, and a message for each of the others."""
     loader = DataLoader(
         cast("Dataset[int | str]", _Decoded(images, indices)),
         batch_size=_BATCH,
@@ -55,8 +55,8 @@ def decode_files(
     labels: list[int] = []
     wrong: list[str] = []
     for batch in track(loader, "decoding", len(loader)):
-        labels += [found for found in batch if isinstance(found, int)]
-        wrong += [found for found in batch if isinstance(found, str)]
+        labels += [label for label in batch if isinstance(label, int)]
+        wrong += [message for message in batch if isinstance(message, str)]
     return labels, wrong
 
 
@@ -83,7 +83,7 @@ def _size(path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A map-style data set whose item is an image's label, or what is wrong with it."""
+    """A map-style data set whose item is an image's label, or a message about what is wrong."""
 
     images: ImageFiles
     indices: Sequence[int]

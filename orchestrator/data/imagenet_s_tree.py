@@ -24,48 +24,48 @@ _NUM_CLASSES_MERGED = 919
 _SPLITS = ("train-semi", "validation")
 """Those that have masks."""
 _IMAGENET, _ANNOTATIONS = "--imagenet", "--annotations"
-_REMEDY = "give --imagenet the folder that holds train/<class>/*.JPEG and val"
+_REMEDY = "pass as --imagenet the folder that holds train/<class>/*.JPEG and val"
 _Find = Callable[[Sequence[str]], Mapping[str, Path]]
-"""From the stems of images to their files, and maybe others, without those that are missing."""
+"""From the stems of images to their files; it may return more, and leaves out missing ones."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One set: what is to be linked, and what ImageNet misses."""
+    """One set: what to link, and what is missing in ImageNet."""
 
     folder: str
     class_names: tuple[str, ...]
     jobs: Sequence[LinkJob]
     missing: Sequence[str]
-    """Images that have masks and that are not in ImageNet, `<split>/<class>/<image>`."""
+    """Images with masks that are not in ImageNet, `<split>/<class>/<image>`."""
 
 
 def annotated_folders(annotations: Path) -> list[Path]:
-    """Return the folders of `annotations` that hold masks, or itself if it is one.
+    """Return the folders in `annotations` that hold masks, or `annotations` itself if it does.
 
     Raises:
         ConfigError: There are none.
     """
     if _has_masks(annotations):
         return [annotations.absolute()]
-    found = sorted(path for path in annotations.glob("*") if _has_masks(path))
-    if not found:
+    folders = sorted(path for path in annotations.glob("*") if _has_masks(path))
+    if not folders:
         raise ConfigError(
             f"{_ANNOTATIONS}: looked for ImageNetS{{50,300,919}}/{{train-semi,validation}}-segmentation/<class>/*.png "
-            f"in {annotations}, and found none; give the folder into which the published archives were unpacked"
+            f"in {annotations}, but there is none; pass the folder into which the published archives were unpacked"
         )
-    return found
+    return folders
 
 
 def plan_tree(imagenet: Path, annotations: Path, root: Path) -> Tree:
-    """Return what makes `<root>/<annotations' name>`; nothing is written.
+    """Return the jobs that make `<root>/<annotations' name>`; nothing is written.
 
     Args:
         imagenet: Holds `train/<class>/*.JPEG` and `val`, flat or in class folders.
         annotations: Holds `{train-semi,validation}-segmentation/<class>/*.png`.
 
     Raises:
-        ConfigError: A folder is not as it should be, or ImageNet lacks a class.
+        ConfigError: Folders or classes are missing, or do not fit.
     """
     class_names = _class_names(annotations)
     origins = {name: [name] for name in class_names}
@@ -81,8 +81,8 @@ def plan_tree(imagenet: Path, annotations: Path, root: Path) -> Tree:
     missing: list[str] = []
     for split, find in (("train-semi", partial(_in_train, train)), ("validation", _in_val(imagenet / "val"))):
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(partial(_masked, annotations / f"{split}-segmentation", find), class_names))
-        for name, (images, lost) in zip(class_names, found, strict=True):
+            pairs = list(pool.map(partial(_masked, annotations / f"{split}-segmentation", find), class_names))
+        for name, (images, lost) in zip(class_names, pairs, strict=True):
             jobs.append(LinkJob(split, target / split / name, partial(list, images)))
             missing += [f"{split}/{name}/{stem}" for stem in lost]
     if not _is_same(annotations, target):
@@ -113,12 +113,12 @@ def _class_names(annotations: Path) -> tuple[str, ...]:
     number = re.fullmatch(r"ImageNetS(\d+)", annotations.name)
     if number and int(number[1]) != len(names):
         raise ConfigError(
-            f"{_ANNOTATIONS}: {second} holds {len(names)} classes, and its name says {number[1]}; {remedy}"
+            f"{_ANNOTATIONS}: {second} holds {len(names)} classes, but the folder's name says {number[1]}; {remedy}"
         )
     if len(names) == _NUM_CLASSES_MERGED and (unknown := set(MERGED.values()) - set(names)):
         raise ConfigError(
-            f"{_ANNOTATIONS}: {second} holds {len(names)} classes, of which {first_few(sorted(unknown))} should be "
-            f"some, as others are merged into them; {remedy}"
+            f"{_ANNOTATIONS}: {second} holds {len(names)} classes but not {first_few(sorted(unknown))}, into which "
+            f"other classes are merged; {remedy}"
         )
     return names
 
@@ -128,13 +128,13 @@ def _check_classes(train: Path, names: Sequence[str]) -> None:
     absent = sorted(set(names) - set(there))
     if absent:
         raise ConfigError(
-            f"{_IMAGENET}: {train} has {len(there)} classes, and {len(absent)} that are needed are not among them: "
+            f"{_IMAGENET}: {train} has {len(there)} classes, but lacks {len(absent)} of those needed: "
             f"{first_few(absent)}; unpack the archives of these classes there"
         )
 
 
 def _images(folders: Sequence[Path], stems: Container[str] | None = None) -> Iterator[Path]:
-    """Yield the images in `folders`, all of them or those of the given stems."""
+    """Yield the images in `folders`, all of them or only those of the given stems."""
     for folder in folders:
         for name in image_names(folder, setting=_IMAGENET):
             if stems is None or name.rpartition(".")[0] in stems:
@@ -144,19 +144,18 @@ def _images(folders: Sequence[Path], stems: Container[str] | None = None) -> Ite
 def _masked(masks: Path, find: _Find, class_name: str) -> tuple[list[Path], list[str]]:
     """Return the images of a class's masks, and the names of those that are missing."""
     stems = [Path(file).stem for file in image_names(masks / class_name, setting=_ANNOTATIONS)]
-    found = find(stems)
-    return [found[stem] for stem in stems if stem in found], [stem for stem in stems if stem not in found]
+    files = find(stems)
+    return [files[stem] for stem in stems if stem in files], [stem for stem in stems if stem not in files]
 
 
 def _in_train(train: Path, stems: Sequence[str]) -> dict[str, Path]:
-    """Return training images by stem; their names begin with the class that they had before any merging."""
+    """Return training images by stem; their names begin with the class that they have in ImageNet."""
     folders = [train / origin for origin in sorted({stem.partition("_")[0] for stem in stems})]
-    wanted = set(stems)
-    return {path.stem: path for path in _images([folder for folder in folders if folder.is_dir()], wanted)}
+    return {path.stem: path for path in _images([folder for folder in folders if folder.is_dir()], set(stems))}
 
 
 def _in_val(val: Path) -> _Find:
-    """Return what finds validation images, in one folder or in class folders, by their names alone."""
+    """Return a function that finds validation images by their names, in one folder or in class folders."""
     try:
         folders = sorted(Path(entry.path) for entry in os.scandir(val) if entry.is_dir())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Folders of images made from files that lie elsewhere, by links or copies; what is there already stays."""
+"""Folders filled with links to files elsewhere, or with copies of them; existing files stay."""
 
 import errno
 import os
@@ -14,35 +14,35 @@ from trainables.config import ConfigError
 
 LinkKind = Literal["hard", "symlink", "copy"]
 _NO_HARD_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
-"""What a file system answers that does not take a hard link, for example to another file system."""
+"""Errors of a file system that cannot make a hard link, for example to another file system."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkJob:
     """One folder to fill."""
 
-    part: str
-    """What it counts for: `train`."""
+    split: str
+    """The split it is counted in: `train`."""
     target: Path
     files: Callable[[], Iterable[Path]]
-    """Lists what it is to hold, under their own names; asked for when its turn comes."""
+    """Lists the files to put there, under their own names; called when the job starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What became of a folder's files."""
+    """How many files of a folder were made."""
 
-    part: str
+    split: str
     made: int
     there: int
-    """Files that were there before."""
+    """How many were there before."""
 
 
 def link_all(jobs: Iterable[LinkJob], kind: LinkKind, *, dry_run: bool = False, threads: int = 16) -> Iterator[Linked]:
-    """Fill folders, several at a time, and yield what became of each as it ends; a dry run counts alone.
+    """Fill folders, several at a time, and yield the counts of each when it is done; a dry run only counts.
 
     Raises:
-        ConfigError: A file of another size has a name that is wanted, or hard links cannot be made.
+        ConfigError: A file of the same name has another size, or hard links cannot be made.
         OSError: The disk is full, or a folder cannot be written to.
     """
     pool = ThreadPoolExecutor(threads)
@@ -50,7 +50,7 @@ def link_all(jobs: Iterable[LinkJob], kind: LinkKind, *, dry_run: bool = False, 
         for done in as_completed([pool.submit(_fill, job, kind, dry_run) for job in jobs]):
             yield done.result()
     finally:
-        pool.shutdown(cancel_futures=True)  # An error or Ctrl-C ends it; the next call does what is left.
+        pool.shutdown(cancel_futures=True)  # After an error or Ctrl-C, the next call does the rest.
 
 
 def _fill(job: LinkJob, kind: LinkKind, dry_run: bool) -> Linked:
@@ -65,39 +65,39 @@ def _fill(job: LinkJob, kind: LinkKind, dry_run: bool) -> Linked:
         made += 1
         if not dry_run:
             _MAKE[kind](source, target)
-    return Linked(job.part, made, there)
+    return Linked(job.split, made, there)
 
 
 def _is_there(source: Path, target: Path) -> bool:
-    """Return whether `target` is that file or one of its size; a link to nothing counts as not there."""
+    """Return whether `target` is the same file or has its size; a broken link counts as missing."""
     try:
-        found = target.stat()
+        existing = target.stat()
     except FileNotFoundError:
         return False
-    wanted = source.stat()
-    if os.path.samestat(found, wanted) or found.st_size == wanted.st_size:
+    original = source.stat()
+    if os.path.samestat(existing, original) or existing.st_size == original.st_size:
         return True
     raise ConfigError(
-        f"{target} has {found.st_size} bytes, and {source}, which is to lie there, has {wanted.st_size}; remove the "
-        "first, or give another --root"
+        f"{target} has {existing.st_size} bytes, but its original {source} has {original.st_size}; remove the first, "
+        "or pass another --root"
     )
 
 
 def _hard(source: Path, target: Path) -> None:
-    _forget_broken_link(target)
+    _remove_broken_link(target)
     try:
-        os.link(source.resolve(), target)  # Of a link, the file that it names.
+        os.link(source.resolve(), target)  # A link would stay a link.
     except OSError as error:
         if error.errno in _NO_HARD_LINKS:
             raise ConfigError(
-                f"--link hard: {target} cannot be a hard link to {source} ({error.strerror}); hard links stay within a "
-                "file system: take --link symlink, or --link copy if the images' folder may go away"
+                f"--link hard: {target} cannot be a hard link to {source} ({error.strerror}); hard links only work "
+                "within one file system: pass --link symlink, or --link copy if the originals may be deleted"
             ) from error
         raise
 
 
 def _symlink(source: Path, target: Path) -> None:
-    _forget_broken_link(target)
+    _remove_broken_link(target)
     target.symlink_to(source.absolute())
 
 
@@ -107,7 +107,7 @@ def _copy(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _forget_broken_link(target: Path) -> None:
+def _remove_broken_link(target: Path) -> None:
     if target.is_symlink():
         with suppress(FileNotFoundError):
             target.unlink()

@@ -1,4 +1,4 @@
-"""How many images data sets have as their publishers give them out."""
+"""How many images data sets have as published."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from trainables.config import DataConfig, DogsVsCats, ImageNetS, OxfordPet, Pasc
 
 
 class Count(NamedTuple):
-    """Images of a set, and how many of them have a mask."""
+    """Images of a set, and how many of them have masks."""
 
     images: int
     with_mask: int
@@ -32,7 +32,7 @@ _DOGS_VS_CATS = 25000
 
 
 def published_counts(config: DataConfig) -> dict[str, Count]:
-    """Return what `train`, `val` and `shift.<name>` should hold, for those whose counts are known."""
+    """Return the published counts of `train`, `val` and `shift.<name>`, where they are known."""
     counts = _own_counts(config)
     shift = {} if config.kind == "spurious_digits" else config.shift
     for name, section in shift.items():
@@ -46,7 +46,7 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
         case ImageNetS(folder=folder, train=train) if folder in _IMAGENET_S:
             published = _IMAGENET_S[folder]
             by_choice = {
-                "both": Count(published.train, published.semi),  # The second lie in the first too.
+                "both": Count(published.train, published.semi),  # The second are in the first too.
                 "train": Count(published.train, 0),
                 "train-semi": Count(published.semi, published.semi),
             }

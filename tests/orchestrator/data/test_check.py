@@ -1,4 +1,4 @@
-"""`campaign data check`: what it counts, what it finds, and what it says."""
+"""`campaign data check`: what it counts, which problems it sees, and what it prints."""
 
 import json
 from collections.abc import Callable
@@ -43,9 +43,9 @@ def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
     assert (said.code, said.out.splitlines()) == (
         0,
         [
-            "train: 12 images, 3 with masks, 9 without; 3 classes of 4 to 4",
-            "val: 6 images, 6 with masks, 0 without; 3 classes of 2 to 2",
-            "nothing to change",
+            "train: 12 images, 3 with masks, 9 without; 3 classes of 4 to 4 images",
+            "val: 6 images, 6 with masks, 0 without; 3 classes of 2 to 2 images",
+            "no problems",
         ],
     )
 
@@ -67,41 +67,41 @@ def test_every_broken_file_is_found_at_once(
     write_ids(folder / "validation-segmentation" / "n01" / "ILSVRC2012_val_00.png", id_map({1: (0, 0)}, (10, 10)))
     ran = cli(*arguments, "--decode", "--processes", processes, "--json")
     document = json.loads(ran.out)
-    found = {(finding["set"], finding["message"]) for finding in document["findings"]}
-    assert (ran.code, document["ok"], len(found)) == (2, False, 5)
+    problems = {(problem["set"], problem["message"]) for problem in document["findings"]}
+    assert (ran.code, document["ok"], len(problems)) == (2, False, 5)
     for name, words in (
-        ("train", ("1 files are missing: ", "n02_1.png; bring them back")),
-        ("train", ("1 files are empty: ", "n01_2.JPEG; bring")),
-        ("train", ("n02_3.JPEG cannot be read (cannot identify image file", "bring it back")),
+        ("train", ("missing files (1): ", "n02_1.png; restore them")),
+        ("train", ("empty files (1): ", "n01_2.JPEG; restore")),
+        ("train", ("n02_3.JPEG cannot be read (cannot identify image file", "restore it")),
         ("val", ("ILSVRC2012_val_21.png has the ids 7, 1001; with 3 classes an id is 0 (other), 1 to 3",)),
         ("val", ("ILSVRC2012_val_00.png has shape (10, 10), but its image",)),
     ):
-        assert any(name == place and all(word in message for word in words) for place, message in found), words
+        assert any(name == place and all(word in message for word in words) for place, message in problems), words
     without = cli(*arguments)
-    assert (without.code, without.out.splitlines()[-1]) == (2, "2 findings")
+    assert (without.code, without.out.splitlines()[-1]) == (2, "problems: 2")
 
 
-def test_many_findings_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
+def test_many_problems_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
     folder = tmp_path / "ImageNetS3" / "train" / "n01"
     for number in range(30):
         (folder / f"n01_broken{number}.JPEG").write_text("no image")
     ran = cli(*arguments, "--decode", "--processes", "0")
     lines = ran.out.splitlines()
-    assert (ran.code, lines[-1], len(lines)) == (2, "30 findings", 24)
-    assert "  train: and 10 more, which --json lists" in lines
+    assert (ran.code, lines[-1], len(lines)) == (2, "problems: 30", 24)
+    assert "  train: and 10 more; --json lists all" in lines
 
 
-def test_published_counts_are_held_against_what_is_there(tmp_path: Path) -> None:
+def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> None:
     write_imagenet_s(tmp_path, folder="ImageNetS3").rename(tmp_path / "ImageNetS50")
     (tmp_path / "categories").mkdir()
     (tmp_path / "categories" / "ImageNetS_categories_im3.txt").write_text("n01\nn02\nn03\n")
     config = ImageNetS(root=str(tmp_path))
-    assert [(finding.set, finding.message.partition(";")[0]) for finding in check_data_set(config).findings] == [
+    assert [(problem.set, problem.message.partition(";")[0]) for problem in check_data_set(config).findings] == [
         ("train", "12 images, 64419 fewer than the 64431 published"),
         ("train", "3 images with masks, 497 fewer than the 500 published"),
         ("val", "6 images, 746 fewer than the 752 published"),
     ]
-    assert "data prepare imagenet-s adds what is not there" in check_data_set(config).findings[0].message
+    assert "data prepare imagenet-s adds what is missing" in check_data_set(config).findings[0].message
     assert check_data_set(config, published=False).findings == []
 
 
@@ -138,7 +138,7 @@ def test_drawn_images_are_counted() -> None:
     }
 
 
-def test_classes_that_masks_tell_need_decoding(tmp_path: Path) -> None:
+def test_classes_that_only_masks_show_need_decoding(tmp_path: Path) -> None:
     write_voc(tmp_path)
     config = PascalVoc(root=str(tmp_path))
     assert check_data_set(config, published=False).sets["train"].classes is None
@@ -147,7 +147,7 @@ def test_classes_that_masks_tell_need_decoding(tmp_path: Path) -> None:
     assert sum(classes.values()) == check_data_set(config, published=False).sets["train"].images
 
 
-def test_hard_imagenet_and_shifted_sets_are_looked_at_too(tmp_path: Path) -> None:
+def test_hard_imagenet_and_shifted_sets_are_checked_too(tmp_path: Path) -> None:
     write_hard_imagenet(tmp_path)
     folder = tmp_path / "elsewhere" / "n01"
     folder.mkdir(parents=True)
@@ -156,7 +156,7 @@ def test_hard_imagenet_and_shifted_sets_are_looked_at_too(tmp_path: Path) -> Non
     shift = {"mine": {"kind": "image_folder", "root": str(tmp_path / "elsewhere")}}
     checked = check_data_set(HardImageNet.model_validate({"root": str(tmp_path), "shift": shift}), processes=0)
     assert (checked.sets["train"].images, checked.sets["shift.mine"].images) == (6, 2)
-    assert [(finding.set, "b.png" in finding.message) for finding in checked.findings] == [("shift.mine", True)]
+    assert [(problem.set, "b.png" in problem.message) for problem in checked.findings] == [("shift.mine", True)]
 
 
 def test_usage_errors_are_one_line(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`campaign data prepare imagenet-s` on the publishers' layouts."""
+"""`campaign data prepare imagenet-s` on the published layouts."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_tree_has_the_layout_that_is_read(cli: Cli, tmp_path: Path, kind: str, f
     arguments = ("--imagenet", imagenet, "--annotations", masks, "--root", out, "--link", kind)
     ran = cli("data", "prepare", "imagenet-s", *arguments)
     assert ran.code == 0, ran.err
-    assert f"{out}/ImageNetS2/train: 6 linked, 0 there before" in ran.out
+    assert f"{out}/ImageNetS2/train: 6 linked, 0 already there" in ran.out
     assert tree(out / "ImageNetS2") == IMAGES
     made, source = out / "ImageNetS2" / "train-semi" / "n03" / "n03_0.JPEG", imagenet / "train" / "n03" / "n03_0.JPEG"
     assert made.read_text() == "train n03 0"
@@ -114,7 +114,7 @@ def test_a_copy_that_breaks_off_leaves_no_image_behind(
 def test_dry_run_counts_and_writes_nothing(cli: Cli, places: tuple[Any, ...]) -> None:
     ran = cli("data", "prepare", "imagenet-s", *places, "--dry-run")
     assert (ran.code, places[-1].exists()) == (0, False)
-    assert "train: 6 to be linked, 0 there before" in ran.out
+    assert "train: 6 to link, 0 already there" in ran.out
 
 
 def test_missing_images_are_named_before_anything_is_made(cli: Cli, places: tuple[Any, ...]) -> None:
@@ -123,7 +123,7 @@ def test_missing_images_are_named_before_anything_is_made(cli: Cli, places: tupl
     (imagenet / "val" / val_name(2, 1)).unlink()
     ran = cli("data", "prepare", "imagenet-s", *places)
     assert (ran.code, ran.out, out.exists()) == (2, "", False)
-    assert "--imagenet: ImageNetS2: 2 images that have masks are not in" in ran.err
+    assert "--imagenet: ImageNetS2: images with masks that are not in" in ran.err
     assert "train-semi/n01/n01_0, validation/n03/ILSVRC2012_val_00000201; add them, or" in ran.err
     ran = cli("data", "prepare", "imagenet-s", *places, "--skip-missing", "--json")
     assert ran.code == 0
@@ -154,7 +154,7 @@ def test_919_classes_take_in_those_merged_into_them(tmp_path: Path) -> None:
     ).write_text("mask")
     plan = plan_tree(imagenet, masks, tmp_path / "out")
     assert (len(plan.class_names), plan.missing) == (919, [])
-    counts = [linked.made for linked in link_all(plan.jobs, "hard") if linked.part == "train"]
+    counts = [linked.made for linked in link_all(plan.jobs, "hard") if linked.split == "train"]
     assert (len(counts), sum(counts)) == (919, 924)
     folder = tmp_path / "out" / "ImageNetS919"
     assert names(folder / "train" / "n04355933") == ["n04355933_0.JPEG", "n04356056_0.JPEG"]
@@ -175,9 +175,12 @@ def test_smaller_sets_take_in_none(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda imagenet, _: (imagenet / "val").rename(imagenet / "validation"), r"--imagenet: .*val cannot be read"),
-        (lambda imagenet, _: (imagenet / "train" / "n03").rename(imagenet / "n03"), r"1 that are needed are .*: n03; "),
+        (lambda imagenet, _: (imagenet / "train" / "n03").rename(imagenet / "n03"), r"lacks 1 of those needed: n03; "),
         (lambda _, masks: (masks / "validation-segmentation" / "n03").rename(masks / "n03"), r"2 classes and .* has 1"),
-        (lambda _, masks: masks.rename(masks.parent / "ImageNetS50"), r"holds 2 classes, and its name says 50"),
+        (
+            lambda _, masks: masks.rename(masks.parent / "ImageNetS50"),
+            r"holds 2 classes, but the folder's name says 50",
+        ),
         (
             lambda _, masks: (masks / "validation-segmentation").rename(masks / "val"),
             r"--annotations: looked for Image",
@@ -193,17 +196,17 @@ def test_wrong_folders_are_named(
     assert re.search(message, ran.err), ran.err
 
 
-def test_another_file_of_a_wanted_name_stays(places: tuple[Any, ...]) -> None:
+def test_another_file_of_the_same_name_stays(places: tuple[Any, ...]) -> None:
     other = places[-1] / "ImageNetS2" / "train" / "n01" / "n01_0.JPEG"
     other.parent.mkdir(parents=True)
     other.write_text("mine")
     plan = plan_tree(places[1], places[3] / "ImageNetS2", places[-1])
-    with pytest.raises(ConfigError, match=r"n01_0\.JPEG has 4 bytes, and .* has 11; remove the first"):
+    with pytest.raises(ConfigError, match=r"n01_0\.JPEG has 4 bytes, but its original .* has 11; remove the first"):
         list(link_all(plan.jobs, "hard"))
     assert other.read_text() == "mine"
 
 
-def test_a_link_to_what_is_gone_is_made_anew(places: tuple[Any, ...]) -> None:
+def test_a_broken_link_is_replaced(places: tuple[Any, ...]) -> None:
     broken = places[-1] / "ImageNetS2" / "train" / "n01" / "n01_0.JPEG"
     broken.parent.mkdir(parents=True)
     broken.symlink_to("/nowhere/n01_0.JPEG")
@@ -218,7 +221,9 @@ def test_hard_links_to_another_file_system_are_refused(places: tuple[Any, ...]) 
         if root.stat().st_dev == places[1].stat().st_dev:
             pytest.skip("/dev/shm is on the file system of temporary files")
         plan = plan_tree(places[1], places[3] / "ImageNetS2", root)
-        with pytest.raises(ConfigError, match=r"--link hard: .* hard links stay within a file system: take --link sym"):
+        with pytest.raises(
+            ConfigError, match=r"--link hard: .* hard links only work within one file system: pass --link sym"
+        ):
             list(link_all(plan.jobs, "hard"))
         list(link_all(plan.jobs, "symlink"))
         assert tree(root / "ImageNetS2") == IMAGES
@@ -241,6 +246,6 @@ def test_what_is_made_is_what_is_read(cli: Cli, tmp_path: Path, kind: str) -> No
     assert cli("data", "prepare", "imagenet-s", *places).code == 0
     fields = ("--set", f"data.root={out}", "--set", "data.folder=ImageNetS3")
     ran = cli("data", "check", "imagenet-s", *fields, "--decode", "--processes", "0")
-    assert (ran.code, ran.out.splitlines()[-1]) == (0, "nothing to change")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "no problems")
     first, second = (build_data(ImageNetS(root=str(root), folder="ImageNetS3")) for root in (tmp_path / "whole", out))
     assert [first.train.digest(), first.val.digest()] == [second.train.digest(), second.val.digest()]

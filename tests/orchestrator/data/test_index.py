@@ -1,4 +1,4 @@
-"""Lists of files in a storage folder, made by the nodes of a cluster and read by trials."""
+"""The file index of a storage folder, built by the nodes of a cluster and read by trials."""
 
 import json
 import os
@@ -67,7 +67,9 @@ def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch:
         return "10.0.0.7", list_folders([f"/nowhere{part}" for part in parts])
 
     monkeypatch.setattr(file_index, "list_there", elsewhere)
-    with pytest.raises(ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), an"):
+    with pytest.raises(
+        ConfigError, match=r"node 10\.0\.0\.7 cannot read .*class000 \(No such file or directory\), but"
+    ):
         list_folders_on_ray(folders)
 
 
