@@ -3,7 +3,7 @@
 B batch, K classes, H W map.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,55 +44,74 @@ MapTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(contrastive_BKHW, labels_B, background_BHW) -> loss_B."""
 
 
-@dataclass(frozen=True)
-class _WithMapTerms:
-    """A classification term, and terms on the ContrastiveCAMs, which are worked out once for all of them."""
+ClassificationTerm = Callable[["Output", nn.Linear, "Batch", Tensor], dict[str, Tensor]]
+"""(output, head, batch, background_BHW) -> terms of shape B by name; the background is on the map's grid."""
 
-    classification: Objective
+
+@dataclass(frozen=True)
+class _Classification:
+    """A classification term and terms on the ContrastiveCAMs; maps and mask are reduced once for all of them."""
+
+    classification: ClassificationTerm
     map_terms: Mapping[str, tuple[float, MapTerm]]
     """Weight and term by name."""
 
     def __call__(self, output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
-        terms = self.classification(output, head, batch)
-        features_BFHW = output.features.to(loss_dtype(output.features, head.weight))
-        contrastive_BKHW = contrastive_cams(hirescam(features_BFHW, head.weight), batch.labels_B)
-        background_BHW = reduce_background(batch.background_BHW, features_BFHW.shape[-2:])
-        for name, (weight, term) in self.map_terms.items():
-            term_B = term(contrastive_BKHW, batch.labels_B, background_BHW)
-            terms[name] = weight * torch.where(batch.has_mask_B, term_B, 0)
+        background_BHW = reduce_background(batch.background_BHW, output.features.shape[-2:])
+        terms = self.classification(output, head, batch, background_BHW)
+        if self.map_terms:
+            features_BFHW = output.features.to(loss_dtype(output.features, head.weight))
+            contrastive_BKHW = contrastive_cams(hirescam(features_BFHW, head.weight), batch.labels_B)
+            for name, (weight, term) in self.map_terms.items():
+                term_B = term(contrastive_BKHW, batch.labels_B, background_BHW)
+                terms[name] = weight * torch.where(batch.has_mask_B, term_B, 0)
         return terms
 
 
-def _cross_entropy(output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:  # noqa: ARG001
+def _cross_entropy(
+    output: "Output",
+    head: nn.Linear,  # noqa: ARG001
+    batch: "Batch",
+    background_BHW: Tensor | None = None,  # noqa: ARG001
+) -> dict[str, Tensor]:
     return {"cross_entropy": functional.cross_entropy(output.logits, batch.labels_B, reduction="none")}
 
 
-def _contrastive(output: "Output", head: nn.Linear, batch: "Batch", *, background_weight: float) -> dict[str, Tensor]:
+def _contrastive(
+    output: "Output", head: nn.Linear, batch: "Batch", background_BHW: Tensor, *, background_weight: float
+) -> dict[str, Tensor]:
     loss_B = contrastive_cross_entropy(
         output.features,
         head.weight,
         batch.labels_B,
-        reduce_background(batch.background_BHW, output.features.shape[-2:]),
+        background_BHW,
         background_weight=background_weight,
         bias_K=head.bias,
     )
     return {"contrastive_cross_entropy": loss_B}
 
 
-def _binary_cross_entropy(output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
+def _binary_cross_entropy(
+    output: "Output",
+    head: nn.Linear,
+    batch: "Batch",
+    background_BHW: Tensor | None = None,  # noqa: ARG001
+) -> dict[str, Tensor]:
     targets_BK = _targets(batch, head.out_features).to(output.logits.dtype)
     loss_BK = functional.binary_cross_entropy_with_logits(output.logits, targets_BK, reduction="none")
     return {"binary_cross_entropy": loss_BK.sum(1)}
 
 
 def _binary_contrastive(
-    output: "Output", head: nn.Linear, batch: "Batch", *, background_weight: float
+    output: "Output", head: nn.Linear, batch: "Batch", background_BHW: Tensor, *, background_weight: float
 ) -> dict[str, Tensor]:
+    if batch.classes_BHW is not None:  # Each class has a background of its own.
+        _, background_BHW = reduce_classes(batch.classes_BHW, head.out_features, output.features.shape[-2:])
     loss_B = binary_contrastive(
         output.features,
         head.weight,
         _targets(batch, head.out_features),
-        _background(batch, head.out_features, output.features.shape[-2:]),
+        background_BHW,
         background_weight=background_weight,
         bias_K=head.bias,
     )
@@ -104,16 +123,8 @@ def _targets(batch: "Batch", num_classes: int) -> Tensor:
     return functional.one_hot(batch.labels_B, num_classes) if batch.targets_BK is None else batch.targets_BK
 
 
-def _background(batch: "Batch", num_classes: int, size: Sequence[int]) -> Tensor:
-    """Return each cell's share of background, B,H,W; or of each class's own background, B,K,H,W, where it is known."""
-    if batch.classes_BHW is None:
-        return reduce_background(batch.background_BHW, size)
-    _, background_BKHW = reduce_classes(batch.classes_BHW, num_classes, size)
-    return background_BKHW
-
-
 def _build_cross_entropy(config: CrossEntropy) -> Objective:
-    return _with_map_terms(_cross_entropy, config)
+    return _with_map_terms(_cross_entropy, config) if _has_map_terms(config) else _cross_entropy
 
 
 def _build_contrastive(config: Contrastive) -> Objective:
@@ -121,14 +132,18 @@ def _build_contrastive(config: Contrastive) -> Objective:
 
 
 def _build_binary_cross_entropy(config: BinaryCrossEntropy) -> Objective:
-    return _with_map_terms(_binary_cross_entropy, config)
+    return _with_map_terms(_binary_cross_entropy, config) if _has_map_terms(config) else _binary_cross_entropy
 
 
 def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
     return _with_map_terms(partial(_binary_contrastive, background_weight=config.background_weight), config)
 
 
-def _with_map_terms(classification: Objective, config: ClassificationConfig) -> Objective:
+def _has_map_terms(config: ClassificationConfig) -> bool:
+    return config.divergence is not None or config.sliced_wasserstein is not None
+
+
+def _with_map_terms(classification: ClassificationTerm, config: ClassificationConfig) -> Objective:
     map_terms: dict[str, tuple[float, MapTerm]] = {}
     if (divergence := config.divergence) is not None:
         term: MapTerm = partial(
@@ -145,7 +160,7 @@ def _with_map_terms(classification: Objective, config: ClassificationConfig) -> 
             target_probability=wasserstein.target_probability,
         )
         map_terms["sliced_wasserstein"] = (wasserstein.weight, term)
-    return _WithMapTerms(classification, map_terms) if map_terms else classification
+    return _Classification(classification, map_terms)
 
 
 OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
