@@ -49,12 +49,12 @@ def local_ray() -> Iterator[None]:
 @pytest.mark.usefixtures("local_ray")
 def test_nodes_list_what_this_process_lists(tmp_path: Path) -> None:
     folders = [*write_folders(tmp_path, MIN_FOLDERS + 7), str(tmp_path / "nowhere")]
-    found = list_folders_on_ray(folders)
+    listed = list_folders_on_ray(folders)
     expected = list_folders(folders)
-    assert [(each.names, each.sizes_N.tolist(), each.mtime_ns, each.error) for each in found] == [
+    assert [(each.names, each.sizes_N.tolist(), each.mtime_ns, each.error) for each in listed] == [
         (each.names, each.sizes_N.tolist(), each.mtime_ns, each.error) for each in expected
     ]
-    assert found[-1].error == "No such file or directory"
+    assert listed[-1].error == "No such file or directory"
 
 
 @pytest.mark.ray
@@ -73,14 +73,14 @@ def test_a_node_that_does_not_see_the_data_is_named(tmp_path: Path, monkeypatch:
         list_folders_on_ray(folders)
 
 
-def test_lists_lie_in_the_storage_folder(tmp_path: Path) -> None:
+def test_the_index_is_in_the_storage_folder(tmp_path: Path) -> None:
     assert file_index_in(tmp_path).folder == tmp_path / "manifests"
     assert file_index_in(tmp_path).list_folders is list_folders
     assert file_index_in(tmp_path, on_ray=True).list_folders is list_folders_on_ray
 
 
-def test_a_trial_reads_the_list_that_the_checks_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest that a run records is that of files looked at one by one."""
+def test_a_trial_reads_the_index_that_the_checks_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest that a run records is that of files read one by one."""
     root = write_imagenet_s(tmp_path / "data").parent
     for folder in (path for path in root.rglob("*") if path.is_dir()):
         os.utime(folder, (1e9, 1e9))

@@ -30,8 +30,8 @@ class Counting:
 def age(root: Path, by_s: int = 60) -> None:
     """Make every folder look as if it had changed a while ago."""
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        found = folder.stat()
-        os.utime(folder, ns=(found.st_atime_ns, found.st_mtime_ns - by_s * 10**9))
+        status = folder.stat()
+        os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns - by_s * 10**9))
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def configs(root: Path) -> list[DataConfig]:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_kept_list_gives_the_same_data_without_listing_a_folder(root: Path, tmp_path: Path, index: int) -> None:
+def test_a_stored_index_gives_the_same_data_without_listing_a_folder(root: Path, tmp_path: Path, index: int) -> None:
     config, look = configs(root)[index], Counting()
-    kept = FileIndex(tmp_path / "manifests", look)
-    made = described(build_data(config, kept))
+    stored = FileIndex(tmp_path / "manifests", look)
+    made = described(build_data(config, stored))
     assert look.listed
     look.listed.clear()
-    assert described(build_data(config, kept)) == made == described(build_data(config))
+    assert described(build_data(config, stored)) == made == described(build_data(config))
     assert look.listed == []
 
 
@@ -82,8 +82,8 @@ def test_digest_is_that_of_files_looked_at_one_by_one(root: Path) -> None:
             assert images.digest() == stored
 
 
-def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Path) -> None:
-    kept = FileIndex(tmp_path / "manifests")
+def test_an_index_depends_only_on_settings_that_choose_files(root: Path, tmp_path: Path) -> None:
+    stored = FileIndex(tmp_path / "manifests")
     for fields in (
         {},
         {"image_size": 64},
@@ -91,17 +91,17 @@ def test_only_what_decides_the_files_tells_lists_apart(root: Path, tmp_path: Pat
         {"loader_processes": 2},
         {"augmentation": {"flip": False}},
     ):
-        build_data(imagenet_s(root, **fields), kept)
+        build_data(imagenet_s(root, **fields), stored)
     assert len(list((tmp_path / "manifests").iterdir())) == 1
-    build_data(imagenet_s(root, train="train"), kept)
+    build_data(imagenet_s(root, train="train"), stored)
     assert len(list((tmp_path / "manifests").iterdir())) == 2
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "mask removed", "class added"])
 def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
-    folder, kept = root / "ImageNetS3", FileIndex(tmp_path / "manifests")
+    folder, stored = root / "ImageNetS3", FileIndex(tmp_path / "manifests")
     config = imagenet_s(root, on_error="skip")
-    before = build_data(config, kept)
+    before = build_data(config, stored)
     match change:
         case "added":
             write_image(folder / "train" / "n01" / "n01_9.JPEG")
@@ -112,10 +112,10 @@ def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
         case "class added":
             (folder / "train" / "n04").mkdir()
             with pytest.raises(ConfigError, match=r"only the first has n04"):
-                build_data(config, kept)
+                build_data(config, stored)
             return
     age(root)
-    after = build_data(config, kept)
+    after = build_data(config, stored)
     assert described(after) == described(build_data(config))
     assert (after.train.digest(), after.val.digest()) != (before.train.digest(), before.val.digest())
     look = Counting()
@@ -123,28 +123,30 @@ def test_a_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
     assert look.listed == []
 
 
-def test_missing_masks_are_named_from_the_list_too(root: Path, tmp_path: Path) -> None:
-    kept = FileIndex(tmp_path / "manifests")
+def test_missing_masks_are_named_from_the_index_too(root: Path, tmp_path: Path) -> None:
+    stored = FileIndex(tmp_path / "manifests")
     (root / "ImageNetS3" / "train-semi-segmentation" / "n03" / "n03_1.png").unlink()
     age(root)
-    build_data(imagenet_s(root, on_error="skip"), kept)
+    build_data(imagenet_s(root, on_error="skip"), stored)
     for _ in range(2):
         with pytest.raises(
             ConfigError, match=r"1 of 9 masks are missing in .*: train-semi-segmentation/n03/n03_1\.png"
         ):
-            build_data(imagenet_s(root), kept)
+            build_data(imagenet_s(root), stored)
 
 
-def test_a_list_of_folders_that_may_still_change_is_not_kept(root: Path, tmp_path: Path) -> None:
+def test_an_index_of_folders_that_may_still_change_is_not_stored(root: Path, tmp_path: Path) -> None:
     write_image(root / "ImageNetS3" / "train" / "n01" / "n01_9.JPEG")
     assert len(build_data(imagenet_s(root), FileIndex(tmp_path / "manifests")).train) == 13
     assert not (tmp_path / "manifests").exists()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "changed"])
-def test_a_broken_list_is_made_anew(root: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    kept = FileIndex(tmp_path / "manifests")
-    made = described(build_data(imagenet_s(root), kept))
+def test_a_broken_index_is_built_again(
+    root: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = FileIndex(tmp_path / "manifests")
+    made = described(build_data(imagenet_s(root), stored))
     (path,) = (tmp_path / "manifests").iterdir()
     whole = path.read_bytes()
     middle = whole.index(b"train.names_N") + 60
@@ -156,12 +158,12 @@ def test_a_broken_list_is_made_anew(root: Path, tmp_path: Path, damage: str, cap
     }
     path.write_bytes(broken[damage])
     with caplog.at_level(logging.WARNING):
-        assert described(build_data(imagenet_s(root), kept)) == made
+        assert described(build_data(imagenet_s(root), stored)) == made
     assert [record.message.startswith(f"{path} cannot be read and is built again") for record in caplog.records] == [
         True
     ]
     caplog.clear()
-    assert described(build_data(imagenet_s(root), kept)) == made
+    assert described(build_data(imagenet_s(root), stored)) == made
     assert caplog.records == []
 
 
@@ -183,19 +185,19 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
     assert "the index of the data's files cannot be stored" in caplog.text
 
 
-def test_several_builders_at_once_leave_one_whole_list(root: Path, tmp_path: Path) -> None:
-    kept, barrier = FileIndex(tmp_path / "manifests"), threading.Barrier(8)
-    found: list[object] = []
+def test_several_builders_at_once_leave_one_whole_index(root: Path, tmp_path: Path) -> None:
+    stored, barrier = FileIndex(tmp_path / "manifests"), threading.Barrier(8)
+    built: list[object] = []
 
     def build() -> None:
         barrier.wait()
-        found.append(described(build_data(imagenet_s(root), kept)))
+        built.append(described(build_data(imagenet_s(root), stored)))
 
     threads = [threading.Thread(target=build) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    assert all(each == found[0] for each in found)
+    assert len(built) == 8
+    assert all(each == built[0] for each in built)
     assert [path.suffix for path in (tmp_path / "manifests").iterdir()] == [".npz"]

@@ -125,8 +125,8 @@ def test_a_folder_that_cannot_be_made_costs_a_warning_alone(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     with caplog.at_level(logging.WARNING):
-        found = fetch(build(cache=str(tmp_path / "file" / "cache")))
-    assert_same(found, fetch(build(cache=None, cache_leaves_gib=20)))
+        batch = fetch(build(cache=str(tmp_path / "file" / "cache")))
+    assert_same(batch, fetch(build(cache=None, cache_leaves_gib=20)))
     assert len(caplog.records) == 1
     assert "cannot be written to; images are read from their original files" in caplog.text
 

@@ -96,7 +96,7 @@ def test_ids_are_read_as_red_plus_256_green(tmp_path: Path, id_: int) -> None:
 
 
 def test_919_classes_load_with_all_their_ids(tmp_path: Path) -> None:
-    """Each image of class k shows k at its left, another class beside it, and an ignored stripe at its right."""
+    """Each image of class k shows k at its left, another class next to it, and an ignored stripe at its right."""
     folder, names, size = tmp_path / "ImageNetS919", [f"n{number:08}" for number in range(919)], (32, 32)
     own, other, ignored = (slice(None), slice(0, 8)), (slice(None), slice(8, 16)), (slice(None), slice(24, 32))
     write_image(tmp_path / "one.JPEG", size=size)

@@ -68,7 +68,7 @@ def test_the_main_class_has_the_most_pixels_and_is_the_first_of_equal_ones(value
 
 
 def test_a_batch_by_hand() -> None:
-    """The first crop shows classes 0 and 2, the second nothing but background and void, the third class 1 alone."""
+    """The first crop shows classes 0 and 2, the second only background and ignored pixels, the third only class 1."""
     classes_BHW = torch.stack(
         [map_of([1, 0, 3], [3, 255, 0]), map_of([0, 0, 255], [255, 0, 0]), map_of([2, 2, 2], [2, 2, 2])]
     )

@@ -15,8 +15,8 @@ SEEN_SETS = ["train", "val", "random_background"]
 
 def digit_sets(**fields: object) -> dict[str, DigitSet]:
     bundle = build_data(SpuriousDigits.model_validate(fields))
-    found = {"train": bundle.train, "val": bundle.val, **bundle.shift}
-    return {name: dataset for name, dataset in found.items() if isinstance(dataset, DigitSet)}
+    sets = {"train": bundle.train, "val": bundle.val, **bundle.shift}
+    return {name: dataset for name, dataset in sets.items() if isinstance(dataset, DigitSet)}
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def off_edges(mask_HW: Tensor) -> Tensor:
 TRANSFORMS = {
     "evaluation": evaluation_transform(40),
     "crop and flip": training_transform(40, Augmentation(crop_scale_min=0.2)),
-    "flip alone": training_transform(40, Augmentation(crop_scale_min=1)),
+    "only flip": training_transform(40, Augmentation(crop_scale_min=1)),
 }
 
 
@@ -72,7 +72,7 @@ def test_flip_alone_shows_two_images_in_about_even_numbers() -> None:
     straight, _ = apply(evaluation_transform(40), 0)
     flips = []
     for seed in range(100):
-        red_HW, _ = apply(TRANSFORMS["flip alone"], seed)
+        red_HW, _ = apply(TRANSFORMS["only flip"], seed)
         flips.append(torch.equal(red_HW, straight.flip(1)))
         assert flips[-1] != torch.equal(red_HW, straight)
     assert 30 < sum(flips) < 70
@@ -118,8 +118,8 @@ def enlarged_whole(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask, size: 
 @pytest.mark.parametrize("size", [(40, 40), (31, 57), (57, 31), (5, 40), (40, 5), (100, 33)])
 def test_images_of_ordinary_shape_are_cropped_to_the_bit_as_a_whole(size: tuple[int, int]) -> None:
     scene = lines(*size)
-    for found, expected in zip(evaluation_transform(40)(*scene), enlarged_whole(*scene, 40), strict=True):
-        assert torch.equal(found, expected)
+    for tensor, expected in zip(evaluation_transform(40)(*scene), enlarged_whole(*scene, 40), strict=True):
+        assert torch.equal(tensor, expected)
 
 
 @pytest.mark.parametrize("size", [(4, 64), (64, 4), (5, 81), (81, 5)])
