@@ -159,18 +159,21 @@ def check(
 
 
 def _say_checked(checked: "Checked") -> None:
+    from orchestrator.results.formatting import plural
+
     for name, count in checked.sets.items():
         classes = ""
         if count.classes:
             fewest, most = min(count.classes.values()), max(count.classes.values())
             classes = f"; {len(count.classes)} classes of {fewest} to {most} images"
-        say(f"{name}: {count.images} images, {count.with_mask} with masks, {count.without_mask} without{classes}")
+        images = plural(count.images, "image")
+        say(f"{name}: {images}, {count.with_mask} with masks, {count.without_mask} without{classes}")
         messages = [problem.message for problem in checked.findings if problem.set == name]
         for message in messages[:MAX_SHOWN]:
             say(f"  {name}: {message}")
         if len(messages) > MAX_SHOWN:
             say(f"  {name}: and {len(messages) - MAX_SHOWN} more; --json lists all")
-    say(f"problems: {len(checked.findings)}" if checked.findings else "no problems")
+    say(plural(len(checked.findings), "problem"))
 
 
 def _progress() -> "Track":

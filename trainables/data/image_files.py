@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc
+from trainables.config import DataConfig, SpuriousDigits
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw
@@ -157,7 +157,7 @@ class ImageFiles:
 
 
 def image_bundle(
-    config: OxfordPet | PascalVoc | ImageNetS | HardImageNet | ImageFolder,
+    config: DataConfig,
     *,
     train: ImageList,
     val: ImageList,
@@ -175,6 +175,7 @@ def image_bundle(
         mask_format: Reads the masks.
         train_once: The training images, each once, where `train` holds some several times.
     """
+    assert not isinstance(config, SpuriousDigits), "its images are no files"
     image_files = partial(
         ImageFiles,
         class_names=class_names,

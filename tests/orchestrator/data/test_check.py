@@ -78,7 +78,7 @@ def test_every_broken_file_is_found_at_once(
     ):
         assert any(name == place and all(word in message for word in words) for place, message in problems), words
     without = cli(*arguments)
-    assert (without.code, without.out.splitlines()[-1]) == (2, "problems: 2")
+    assert (without.code, without.out.splitlines()[-1]) == (2, "2 problems")
 
 
 def test_many_problems_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_many_problems_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, 
         (folder / f"n01_broken{number}.JPEG").write_text("no image")
     ran = cli(*arguments, "--decode", "--processes", "0")
     lines = ran.out.splitlines()
-    assert (ran.code, lines[-1], len(lines)) == (2, "problems: 30", 24)
+    assert (ran.code, lines[-1], len(lines)) == (2, "30 problems", 24)
     assert "  train: and 10 more; --json lists all" in lines
 
 
