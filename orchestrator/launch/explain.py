@@ -77,7 +77,7 @@ class Explanation:
 def explain_images(
     folder: TrialFolder, images: Sequence[Path], *, output: Path, label: str | None, num_rivals: int
 ) -> list[Explanation]:
-    """Draw each image's ContrastiveCAMs: the predicted class, or `label`, against its strongest rivals.
+    """Draw each image's ContrastiveCAMs: `label`, or the predicted class without one, against its strongest rivals.
 
     Raises:
         ConfigError: No such class, or an image cannot be read; the message names it.
@@ -96,7 +96,9 @@ def explain_images(
             probabilities_K = model(batch.images_BCHW).logits[0].float().softmax(0).cpu()
         own = names.index(label) if label else int(probabilities_K.argmax())
         batch = _with_label(batch, own)
-        (panel,) = panels_of(model, batch, names, num_rivals=num_rivals, device=context.device)
+        (panel,) = panels_of(
+            model, batch, names, num_rivals=num_rivals, device=context.device, labelled=label is not None
+        )
         target = _unused(output, f"{path.stem}-{names[own]}", [one.panel for one in explanations])
         panel.save(target)
         explanations.append(_explanation(path, names, probabilities_K, target))

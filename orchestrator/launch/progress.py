@@ -1,11 +1,11 @@
-"""How far long work is: a live display on a terminal, plain lines elsewhere; always on standard error."""
+"""Progress of long work: a live display on a terminal, plain lines elsewhere; always on standard error."""
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,17 +15,44 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from orchestrator.results.formatting import format_seconds
 from trainables.evaluations import ProgressListener
 
+LINE_WIDTH = 80
+INDENT = "    "
+
 
 class TrialListener(Protocol):
-    """Told of every epoch and every end of a trial."""
+    """Hears of every epoch and every end of a trial."""
 
     def on_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None: ...
 
     def on_end(self, trial_id: str, status: str) -> None: ...
+
+
+def fill(pieces: Iterable[str], width: int = LINE_WIDTH) -> str:
+    """Join pieces with two spaces into lines of at most `width` columns; only a longer piece makes a longer line."""
+    first, *rest = pieces
+    lines = [first]
+    for piece in rest:
+        if len(lines[-1]) + 2 + len(piece) <= width:
+            lines[-1] += f"  {piece}"
+        else:
+            lines.append(INDENT + piece)
+    return "\n".join(lines)
+
+
+class _EpochBar(Progress):
+    """One bar under the text of the latest event."""
+
+    text = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield Text(self.text)
+        yield self.make_tasks_table(self.tasks)
 
 
 class EpochProgress:
@@ -56,14 +83,16 @@ class EpochProgress:
         self._started = time.monotonic()
         self._at_start = sum(done.values())
         self._console = Console(stderr=True)
-        self._bar: Progress | None = None
+        self._bar: _EpochBar | None = None
 
     def __enter__(self) -> "EpochProgress":
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-            self._bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=self._console)
+            columns = (BarColumn(24), MofNCompleteColumn(table_column=Column(no_wrap=True)), TextColumn("epochs"))
+            times = (TimeElapsedColumn(table_column=Column(no_wrap=True)), TextColumn("{task.fields[eta]}"))
+            self._bar = _EpochBar(*columns, *times, console=self._console)
+            self._bar.text = "starting"
             self._bar.start()
-            self._task = self._bar.add_task("starting", total=self._total(), completed=self._at_start, eta="")
+            self._task = self._bar.add_task("", total=self._total(), completed=self._at_start, eta="")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -74,12 +103,12 @@ class EpochProgress:
         if epoch <= self._reached.get(trial_id, 0):
             return
         self._reached[trial_id] = epoch
-        figures = "  ".join(f"{name} {metrics[name]:.3f}" for name in self._shown if name in metrics)
-        self._show(f"{trial_id}  epoch {epoch}/{self._full_of(trial_id)}  {figures}")
+        values = [f"{name} {metrics[name]:.3f}" for name in self._shown if name in metrics]
+        self._show(trial_id, f"epoch {epoch}/{self._full_of(trial_id)}", *values)
 
     def on_end(self, trial_id: str, status: str) -> None:
         self._reached[trial_id] = self._full_of(trial_id)
-        self._show(f"{trial_id}  {status}")
+        self._show(trial_id, status)
 
     def eta_s(self) -> float | None:
         """Return the seconds left at the pace so far, or None before the first epoch."""
@@ -95,14 +124,15 @@ class EpochProgress:
     def _total(self) -> int:
         return sum(self._full.values()) + (self._num_trials - len(self._full)) * self._epochs
 
-    def _show(self, line: str) -> None:
+    def _show(self, *pieces: str) -> None:
         eta = self.eta_s()
         left = "" if eta is None else f"{format_seconds(eta)} left"
         done = sum(self._reached.values())
         if self._bar:
-            self._bar.update(self._task, completed=done, total=self._total(), description=line, eta=left)
+            self._bar.text = fill(pieces, self._console.width)
+            self._bar.update(self._task, completed=done, total=self._total(), eta=left)
         else:
-            sys.stderr.write(f"{line}  [{done}/{self._total()} epochs, {left or 'starting'}]\n")
+            sys.stderr.write(fill([*pieces, f"[{done / self._total():.0%}, {left or 'starting'}]"]) + "\n")
             sys.stderr.flush()
 
 
@@ -115,8 +145,9 @@ class SuiteProgress:
 
     def __enter__(self) -> "SuiteProgress":
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-            self._bar = Progress(*columns, console=self._console)
+            name = TextColumn("{task.description}", table_column=Column(overflow="fold"))
+            elapsed = TimeElapsedColumn(table_column=Column(no_wrap=True))
+            self._bar = Progress(name, BarColumn(20), TaskProgressColumn(), elapsed, console=self._console)
             self._bar.start()
         return self
 
@@ -124,13 +155,13 @@ class SuiteProgress:
         if self._bar:
             self._bar.stop()
 
-    def listener(self, run: str, num_parts: int) -> "RunProgress":
-        """Return the watch of one run, whose lines begin with its name."""
+    def listener(self, run: str, num_evaluations: int) -> "RunProgress":
+        """Return the listener of one run, whose lines begin with its name."""
         row = self._bar.add_task(f"{run} waiting", total=None) if self._bar else None
-        return RunProgress(self, run, num_parts, row)
+        return RunProgress(self, run, num_evaluations, row)
 
     def update(self, row: TaskID | None, **changes: object) -> None:
-        """Change a run's row; nothing where there is no terminal."""
+        """Change a run's row; without a terminal it does nothing."""
         if self._bar and row is not None:
             self._bar.update(row, **changes)  # type: ignore[arg-type]
 
@@ -144,12 +175,12 @@ class SuiteProgress:
 
 
 class RunProgress(ProgressListener):
-    """Shows each part of one run as it starts, goes on and ends."""
+    """Shows each evaluation of one run as it starts, proceeds and ends."""
 
-    def __init__(self, display: SuiteProgress, run: str, num_parts: int, row: TaskID | None) -> None:
+    def __init__(self, display: SuiteProgress, run: str, num_evaluations: int, row: TaskID | None) -> None:
         self._display = display
         self._run = run
-        self._num_parts = num_parts
+        self._num_evaluations = num_evaluations
         self._num_done = 0
         self._row = row
 
@@ -160,7 +191,7 @@ class RunProgress(ProgressListener):
         self._display.update(self._row, completed=done, total=total)
 
     def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
-        self._end(name, "kept from before" if kept else format_seconds(seconds))
+        self._end(name, "finished before" if kept else format_seconds(seconds))
 
     def on_skip(self, name: str, reason: str) -> None:
         self._end(name, f"skipped: {reason}")
@@ -171,8 +202,8 @@ class RunProgress(ProgressListener):
     def _end(self, name: str, how: str) -> None:
         self._num_done += 1
         self._display.say(f"{self._place(0)} {name}: {how}")
-        if self._num_done == self._num_parts:
+        if self._num_done == self._num_evaluations:
             self._display.update(self._row, completed=1, total=1, description=f"{self._run} done")
 
     def _place(self, ahead: int) -> str:
-        return f"{self._run} [{self._num_done + ahead}/{self._num_parts}]"
+        return f"{self._run} [{self._num_done + ahead}/{self._num_evaluations}]"

@@ -27,9 +27,19 @@ def draw_panels(
 
 
 def panels_of(
-    model: Classifier, batch: Batch, class_names: tuple[str, ...], *, num_rivals: int, device: torch.device
+    model: Classifier,
+    batch: Batch,
+    class_names: tuple[str, ...],
+    *,
+    num_rivals: int,
+    device: torch.device,
+    labelled: bool = True,
 ) -> list[Image]:
-    """Draw each image's label class against its `num_rivals` highest-scoring rivals."""
+    """Draw each image's label class against its `num_rivals` highest-scoring rivals.
+
+    Args:
+        labelled: Whether labels are known. If not, a label is only the class to draw, and the title leaves it out.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -41,7 +51,7 @@ def panels_of(
     finally:
         model.train(was_training)
     return [
-        _panel(batch, index, logits_BK[index], contrastive_BKHW[index], class_names, num_rivals)
+        _panel(batch, index, logits_BK[index], contrastive_BKHW[index], class_names, num_rivals, labelled=labelled)
         for index in range(len(batch))
     ]
 
@@ -53,6 +63,8 @@ def _panel(
     contrastive_KHW: torch.Tensor,
     class_names: tuple[str, ...],
     num_rivals: int,
+    *,
+    labelled: bool,
 ) -> Image:
     label = int(batch.labels_B[index])
     ranking = [int(k) for k in logits_K.argsort(descending=True)]
@@ -60,9 +72,17 @@ def _panel(
         batch.images_BCHW[index],
         batch.background_BHW[index] if batch.has_mask_B[index] else None,
         contrastive_KHW,
-        title=f"{_shown(batch, index, class_names)}, predicted {_predicted(batch, logits_K, class_names)}",
+        title=panel_title(batch, index, logits_K, class_names, labelled=labelled),
         rivals=[(k, f"{class_names[label]} vs {class_names[k]}") for k in ranking if k != label][:num_rivals],
     )
+
+
+def panel_title(
+    batch: Batch, index: int, logits_K: torch.Tensor, class_names: tuple[str, ...], *, labelled: bool = True
+) -> str:
+    """Return `cat, predicted dog (57%)`, or `predicted dog (57%)` where no label is known."""
+    predicted = f"predicted {_predicted(batch, logits_K, class_names)}"
+    return f"{_shown(batch, index, class_names)}, {predicted}" if labelled else predicted
 
 
 def _shown(batch: Batch, index: int, class_names: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 
 from orchestrator.launch.explain import explain_images, find_run, run_name
 from orchestrator.tracking import resolve_store
@@ -97,6 +97,19 @@ def test_probabilities_are_those_of_the_network(trained: TrialFolder, tmp_path: 
     assert list(one.probabilities) == sorted(one.probabilities, key=lambda name: -one.probabilities[name])
     assert one.predicted == next(iter(one.probabilities))
     assert sum(one.probabilities.values()) == pytest.approx(1)
+
+
+def test_panel_without_a_label_has_another_title_and_the_same_maps(trained: TrialFolder, tmp_path: Path) -> None:
+    image = tmp_path / "one.png"
+    Image.new("RGB", (64, 64), (90, 0, 0)).save(image)
+    (without,) = explain_images(trained, [image], output=tmp_path / "without", label=None, num_rivals=1)
+    (given,) = explain_images(trained, [image], output=tmp_path / "given", label=without.predicted, num_rivals=1)
+    assert Path(given.panel).name == Path(without.panel).name == f"one-{without.predicted}.png"
+    assert given.probabilities == without.probabilities
+    panels = [Image.open(one.panel) for one in (without, given)]
+    left, top, right, bottom = ImageChops.difference(*panels).getbbox() or (0, 0, 0, 0)
+    assert left < right
+    assert top < bottom < 60
 
 
 def test_label_that_is_no_class_is_refused(trained: TrialFolder, tmp_path: Path) -> None:

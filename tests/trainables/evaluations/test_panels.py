@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.trainables.evaluations.conftest import (
 )
 from trainables.evaluations import draw_panels, panels_of
 from trainables.evaluations import panels as panels_module
+from trainables.evaluations.panels import panel_title
 from trainables.models import Classifier
 
 CPU = torch.device("cpu")
@@ -63,6 +65,14 @@ def test_the_map_is_red_where_the_image_speaks_for_its_class(red_or_green: Class
     (red, _, blue), (other_red, _, other_blue) = (panel.getpixel(centre) for panel in (for_own, for_rival))
     assert red > blue + 50
     assert other_blue > other_red + 50
+
+
+def test_title_has_a_label_only_where_one_is_known() -> None:
+    batch = four_images()[1:2]
+    logits_K = torch.tensor([0.0, math.log(3.0)])
+    own, other = NAMES[int(batch.labels_B[0])], NAMES[1]
+    assert panel_title(batch, 0, logits_K, NAMES) == f"{own}, predicted {other} (75%)"
+    assert panel_title(batch, 0, logits_K, NAMES, labelled=False) == f"predicted {other} (75%)"
 
 
 def test_the_same_network_draws_the_same_bytes(red_or_green: Classifier, tmp_path: Path) -> None:
