@@ -1,6 +1,6 @@
 """Search spaces, base configs and scales."""
 
-from search_spaces.catalogue import SPACES, find_base, find_scale, find_space, find_study
+from search_spaces.catalogue import SPACES, find_base, find_experiment, find_scale, find_space, find_study
 from search_spaces.space import Goal, Point, Space, draw_points, overrides_of
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Space",
     "draw_points",
     "find_base",
+    "find_experiment",
     "find_scale",
     "find_space",
     "find_study",

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ from search_spaces.cifar import EMBEDDING
 from search_spaces.digits import BACKGROUND_WEIGHT
 from search_spaces.pets import ARCHITECTURE, OBJECTIVE, SPECIES
 from search_spaces.space import Space
-from trainables.config import ConfigError, read_tree
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    experiment_from_tree,
+    override,
+    parse_assignments,
+    read_tree,
+)
 
 SPACES: dict[str, Space] = {
     space.name: space for space in (BACKGROUND_WEIGHT, SPECIES, OBJECTIVE, ARCHITECTURE, EMBEDDING)
@@ -38,6 +46,11 @@ def find_space(name: str) -> Space:
 def find_base(name: str) -> dict[str, Any]:
     """Return the config tree of a shipped base, or of the YAML file of that path."""
     return read_tree(_find_yaml(name, "bases", "base config"))
+
+
+def find_experiment(name: str, assignments: Iterable[str] = ()) -> ExperimentConfig:
+    """Return the config of a shipped base, or of a YAML file, with the fields that `--set` assigns."""
+    return experiment_from_tree(override(find_base(name), parse_assignments(assignments)), source=name)
 
 
 def find_scale(name: str) -> dict[str, Any]:

@@ -8,11 +8,8 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
-from orchestrator.cli.exit_codes import INTERRUPTED
+from orchestrator.cli.exit_codes import FAILED, INTERRUPTED, USAGE_ERROR
 from orchestrator.cli.output import log_to_stderr, note
-
-TRAINING_FAILED = 1
-USAGE_ERROR = 2
 
 app = typer.Typer(
     name="campaign",
@@ -38,7 +35,7 @@ for module in (sweeps, studies, runs, results, submit, cluster, data, doctor, tr
 
 def main() -> None:
     """Run the command line; a user's error ends with its message and exit code 2, without a traceback."""
-    _heed_the_stop_of_a_job()
+    _restore_stop_signal_of_a_job()
     try:
         app()
     except KeyboardInterrupt:
@@ -46,22 +43,22 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except FloatingPointError as error:
         note(f"error: {error}")
-        sys.exit(TRAINING_FAILED)
+        sys.exit(FAILED)
     except (ValueError, RuntimeError, OSError) as error:
-        if not _is_of_the_user(error):
+        if not _is_users_error(error):
             raise
         note(f"error: {error}")
         sys.exit(USAGE_ERROR)
 
 
-def _heed_the_stop_of_a_job() -> None:
-    """In a job, heed the signal that stops it even where Ray was started in a script's background, which ignores it."""
+def _restore_stop_signal_of_a_job() -> None:
+    """Let SIGINT stop a job, even if Ray was started in a script's background and so ignores SIGINT."""
     if os.environ.get("RAY_JOB_STOP_SIGNAL") == "SIGINT" and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _is_of_the_user(error: Exception) -> bool:
-    """Return whether the message says all; imported here, because the classes are not needed for `--help`."""
+def _is_users_error(error: Exception) -> bool:
+    """Return whether the message suffices without a traceback; `--help` does not need these imports."""
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
     from trainables.data import ImageError

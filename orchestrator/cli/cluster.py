@@ -6,11 +6,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.exit_codes import USAGE_ERROR
 from orchestrator.cli.options import Json, Set
 from orchestrator.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
     from trainables.config import ExperimentConfig
+
+File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The cluster file.")]
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="CONFIG|SPACE",
+        help="A YAML file, a shipped base or a space whose trials must fit.",
+        show_default=False,
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="A scale at which these trials must fit, as in campaign promote.",
+        show_default=False,
+    ),
+]
 
 cluster = typer.Typer(help="Check the file with which ray up starts a cluster.", no_args_is_help=True)
 
@@ -22,24 +42,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The cluster file.")] = Path("cluster.yaml"),
-    for_: Annotated[
-        str | None,
-        typer.Option(
-            "--for",
-            metavar="CONFIG|SPACE",
-            help="A YAML file, a shipped base or a space whose trials must fit.",
-            show_default=False,
-        ),
-    ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="A scale at which these trials must fit, as in campaign promote.",
-            show_default=False,
-        ),
-    ] = None,
+    file: File = Path("cluster.yaml"),
+    for_: For = None,
+    scale: Scale = None,
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -68,7 +73,7 @@ def check(
             say(str(finding))
         say(f"{file}: {plural(len(checked.findings), 'finding') if checked.findings else 'nothing to change'}")
     if checked.findings:
-        raise typer.Exit(2)
+        raise typer.Exit(USAGE_ERROR)
 
 
 def _experiment(name: str, scale: str | None, assignments: list[str]) -> "ExperimentConfig":

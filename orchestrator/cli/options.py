@@ -11,6 +11,22 @@ def in_home(path: Path) -> Path:
     return path.expanduser()
 
 
+RUN_HELP = "A trial's folder, SWEEP/TRIAL, SWEEP for its best trial, or an MLflow run id."
+
+Config = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="Name of its folder; by default made of what is run and a hash.", show_default=False),
+]
+Campaign = Annotated[
+    str | None, typer.Option(help="MLflow experiment; by default named after what is run.", show_default=False)
+]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Number of trials; by default the space's own.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the sampler; --set seed=N sets that of the training.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,7 +60,7 @@ Concurrent = Annotated[
         "--concurrent",
         "--max-concurrent",
         min=1,
-        help="Most trials at a time, by default as many as fit; how many a cluster that adds nodes grows for.",
+        help="Maximum trials at a time; by default as many as fit. A cluster that adds nodes grows for this many.",
         show_default=False,
     ),
 ]
@@ -54,18 +70,12 @@ Sweep = Annotated[
 ]
 Run = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN",
-        help="A trial's folder, SWEEP/TRIAL, SWEEP for its best, or an MLflow run id.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False),
 ]
 Runs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="RUN...",
-        help="A trial's folder, SWEEP/TRIAL, SWEEP for its best, or an MLflow run id.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="RUN...", help=RUN_HELP, show_default=False),
 ]
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine's.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 DEFAULT_STORAGE = Path("campaign-data")

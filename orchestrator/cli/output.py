@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def print_table(table: Any) -> None:
 
 
 def log_to_stderr(*, verbose: bool) -> None:
-    """Send our own log lines to standard error, the libraries' from warnings on."""
+    """Send log lines to standard error: warnings, with `verbose` also our own INFO lines and MLflow's."""
+    if not verbose:
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for package in ("orchestrator", "trainables", "search_spaces"):
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,16 +1,34 @@
 """Commands on one run: train, evaluate, explain."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Run, Runs, Set, Storage, TrackingUri
+from orchestrator.cli.exit_codes import FAILED
+from orchestrator.cli.options import (
+    DEFAULT_STORAGE,
+    Address,
+    Campaign,
+    Config,
+    Json,
+    Name,
+    Run,
+    Runs,
+    Set,
+    Storage,
+    TrackingUri,
+)
 from orchestrator.cli.output import note, print_json, say
 
-if TYPE_CHECKING:
-    from orchestrator.launch.evaluate import EvaluationRequest
-    from trainables.evaluations import EvaluationsFailedError, Metrics, ProgressListener
+Suite = Annotated[
+    str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
+]
+Again = Annotated[bool, typer.Option(help="Run finished evaluations once more.")]
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any size.", show_default=False)]
+Output = Annotated[Path, typer.Option(help="Folder for the panels.")]
+Label = Annotated[str | None, typer.Option(help="Class to explain; by default the predicted one.", show_default=False)]
+Rivals = Annotated[int, typer.Option(min=1, help="Rival classes to set it against.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,15 +39,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
-    ],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run; by default the config's, with its hash.", show_default=False)
-    ] = None,
-    campaign: Annotated[
-        str | None, typer.Option(help="MLflow experiment; by default the config's name.", show_default=False)
-    ] = None,
+    config: Config,
+    name: Name = None,
+    campaign: Campaign = None,
     set_: Set = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
@@ -42,20 +54,20 @@ def train(
 
     Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
     """
-    from orchestrator.files.sweep_config import check_name
-    from orchestrator.launch.train import train_one
+    from orchestrator.launch.train import name_run, train_one
     from orchestrator.tracking import resolve_store
-    from search_spaces import find_base
-    from trainables.config import config_hash, experiment_from_tree, override, parse_assignments
+    from search_spaces import find_experiment
 
-    experiment = experiment_from_tree(override(find_base(config), parse_assignments(set_ or [])), source=config)
-    stem = Path(config).stem
+    experiment, stem = find_experiment(config, set_ or []), Path(config).stem
     store = resolve_store(storage, tracking_uri)
-    name = f"{stem}-{config_hash(experiment)}" if name is None else name
-    check_name(name)
-    note(f"run {name} in {storage / 'runs' / name}, tracked in {store}")
     trial_run, folder = train_one(
-        experiment, name=name, campaign=campaign or stem, storage=storage, store=store, address=address
+        experiment,
+        name=name_run(experiment, stem, name),
+        campaign=campaign or stem,
+        storage=storage,
+        store=store,
+        address=address,
+        on_start=lambda folder: note(f"run {folder.path.name} in {folder.path}, tracked in {store}"),
     )
     metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
     if json:
@@ -66,86 +78,47 @@ def train(
 
 def evaluate(
     runs: Runs,
-    suite: Annotated[
-        str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
-    ] = "quick",
-    again: Annotated[bool, typer.Option(help="Run finished parts once more.")] = False,
+    suite: Suite = "quick",
+    again: Again = False,
     set_: Set = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Evaluate the checkpoints of runs, several of them at a time on Ray; what is finished is not done again.
+    """Evaluate the checkpoints of runs, several at a time on Ray; finished evaluations are not repeated.
 
-    Parts: quick is accuracy, calibration, mean average precision where images have several labels, influence share
-    and the shifted test sets; full adds background reliance, attribution quality, out-of-distribution detection,
-    attacks and images. --set evaluation.suite.sample=200 says
-    on how many images.
+    The quick suite holds accuracy, calibration, mean average precision for images of several labels, influence share
+    and the shifted test sets. The full suite adds background reliance, attribution quality, out-of-distribution
+    detection, attacks and images; --set evaluation.suite.sample=200 limits the number of images.
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
-    from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray, push_evaluation
-    from orchestrator.launch.explain import find_run, run_name
-    from orchestrator.launch.progress import SuiteProgress
+    from orchestrator.launch.evaluate import evaluate_runs, request_evaluations
     from orchestrator.tracking import resolve_store
-    from trainables.config import ConfigError, parse_assignments
-    from trainables.evaluations import EvaluationsFailedError, select
 
-    try:
-        parts = select(suite)
-    except ValueError as error:
-        raise ConfigError(f"--suite: {error}") from error
     store = resolve_store(storage, tracking_uri)
-    overrides = parse_assignments(set_ or [])
-    folders, place = [find_run(run, storage, store) for run in runs], storage.absolute()
-    orders = [EvaluationRequest(folder, overrides, parts, again, place) for folder in folders]
-    if len({order.folder.path.resolve() for order in orders}) < len(orders):
-        raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
-    names = [run_name(order.folder, storage) for order in orders]
-    with SuiteProgress() as progress:
-        watches = [progress.listener(name, len(parts)) for name in names]
-        if len(orders) == 1:
-            results: list[Metrics | Exception] = [_evaluate_here(orders[0], watches[0])]
-        else:
-            results = evaluate_on_ray(orders, watches, address=address)
-    documents: list[dict[str, Any]] = []
-    for name, order, result in zip(names, orders, results, strict=True):
-        metrics = result.metrics if isinstance(result, EvaluationsFailedError) else result
-        document: dict[str, Any] = {"run": name, "run_id": None, "metrics": {}}
-        if isinstance(result, Exception):
-            note(f"error: {name}: {result}")
-            document["error"] = str(result)
-        if not isinstance(metrics, Exception):
-            document |= {"run_id": push_evaluation(order, store), "metrics": metrics}
-            if not json:
-                say(f"{order.results_path}:")
-                _say_metrics(metrics)
-        documents.append(document)
+    requests = request_evaluations(runs, suite, storage, store, assignments=set_ or [], again=again)
+    results = evaluate_runs(requests, store, address=address)
+    for result in results:
+        if result.error:
+            note(f"error: {result.run}: {result.error}")
+        if result.metrics is not None and not json:
+            say(f"{requests[result.run].results_path}:")
+            _say_metrics(result.metrics)
     if json:
-        print_json(documents[0] if len(orders) == 1 else documents)
-    if any(isinstance(result, Exception) for result in results):
-        raise typer.Exit(1)
-
-
-def _evaluate_here(order: "EvaluationRequest", listener: "ProgressListener") -> "Metrics | EvaluationsFailedError":
-    from orchestrator.launch.evaluate import evaluate_run
-    from trainables.evaluations import EvaluationsFailedError
-
-    try:
-        return evaluate_run(order.on_all_cores(), listener)
-    except EvaluationsFailedError as error:
-        return error
+        documents = [result.document() for result in results]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    if any(result.error for result in results):
+        raise typer.Exit(FAILED)
 
 
 def explain(
     run: Run,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any size.", show_default=False)],
-    output: Annotated[Path, typer.Option(help="Folder for the panels.")] = Path("panels"),
-    label: Annotated[
-        str | None, typer.Option(help="Class to explain; by default the predicted one.", show_default=False)
-    ] = None,
-    rivals: Annotated[int, typer.Option(min=1, help="Rival classes to set it against.")] = 3,
+    images: Images,
+    output: Output = Path("panels"),
+    label: Label = None,
+    rivals: Rivals = 3,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     json: Json = False,

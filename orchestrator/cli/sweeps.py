@@ -1,20 +1,27 @@
 """Commands that plan, run and continue sweeps."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Address, Concurrent, Json, Set, Storage, Sweep, TrackingUri
-from orchestrator.cli.output import note, print_json, print_table, say
-from orchestrator.cli.studies import run_and_print
-
-if TYPE_CHECKING:
-    from orchestrator.files.sweep_config import SweepConfig
-    from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.sweep import SweepRun
-    from orchestrator.tracking import Store
-    from trainables.config import ExperimentConfig
+from orchestrator.cli.launching import run_and_print
+from orchestrator.cli.options import (
+    DEFAULT_STORAGE,
+    Address,
+    Campaign,
+    Concurrent,
+    Json,
+    Name,
+    Seed,
+    Set,
+    Storage,
+    Sweep,
+    TrackingUri,
+    Trials,
+)
+from orchestrator.cli.output import note, print_json, say
 
 Space = Annotated[
     str,
@@ -22,11 +29,22 @@ Space = Annotated[
         metavar="SPACE", help="A search space's name, or a .py file that defines SPACE.", show_default=False
     ),
 ]
-Trials = Annotated[
-    int | None, typer.Option(min=1, help="Number of trials; by default the space's own.", show_default=False)
-]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the sampler; set seed=N sets that of the training.")]
 Asha = Annotated[bool | None, typer.Option("--asha/--no-asha", help="Stop the worse trials early.", show_default=False)]
+
+MaxFailures = Annotated[int, typer.Option(min=0, help="Retries of a failed trial, or of one whose node was lost.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")]
+Measure = Annotated[bool, typer.Option(help="Time some training steps to estimate the sweep's length.")]
+MoreTrials = Annotated[int, typer.Option("--trials", min=1, help="Trials to add.")]
+Scale = Annotated[str, typer.Option(help="A scale's name, or a YAML file.")]
+Top = Annotated[int | None, typer.Option(min=1, help="How many of the best trials; by default 1.", show_default=False)]
+Front = Annotated[bool, typer.Option("--front", help="The Pareto front instead.")]
+Trial = Annotated[
+    list[str] | None, typer.Option("--trial", help="A trial's id instead; may be repeated.", show_default=False)
+]
+PromotionName = Annotated[
+    str | None, typer.Option(help="Name of the new sweep; by default SWEEP-SCALE.", show_default=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +63,7 @@ def plan(
     set_: Set = None,
     concurrent: Concurrent = None,
     address: Address = None,
-    measure: Annotated[bool, typer.Option(help="Time some training steps to estimate the sweep's length.")] = True,
+    measure: Measure = True,
     json: Json = False,
 ) -> None:
     """Show what a sweep would run, without launching it.
@@ -68,20 +86,14 @@ def plan(
 
 def sweep(
     space: Space,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the sweep; by default the space's, with a hash.", show_default=False)
-    ] = None,
-    campaign: Annotated[
-        str | None, typer.Option(help="MLflow experiment; by default the space's name.", show_default=False)
-    ] = None,
+    name: Name = None,
+    campaign: Campaign = None,
     trials: Trials = None,
     seed: Seed = 0,
     set_: Set = None,
     asha: Asha = None,
     concurrent: Concurrent = None,
-    max_failures: Annotated[
-        int, typer.Option(min=0, help="How often a failed trial, or one whose node was lost, goes on again.")
-    ] = 1,
+    max_failures: MaxFailures = 1,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -93,8 +105,10 @@ def sweep(
     """
     from orchestrator.files.sweep_config import sweep_of_space
     from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.preflight import SweepRequest
     from orchestrator.tracking import resolve_store
 
+    store = resolve_store(storage, tracking_uri)
     config = sweep_of_space(
         space,
         name=name,
@@ -106,13 +120,14 @@ def sweep(
         max_concurrent=concurrent,
         max_failures=max_failures,
     )
-    store, folder = resolve_store(storage, tracking_uri), SweepFolder.of(storage, config.name)
-    _run(folder, config, store, address=address, json=json, change=lambda: folder.claim(config))
+    folder = SweepFolder.of(storage, config.name)
+    claim = partial(folder.claim, config)
+    run_and_print(SweepRequest(folder=folder, config=config, store=store, address=address, change=claim), json=json)
 
 
 def resume(
     sweep: Sweep,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    retry_failed: RetryFailed = False,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -123,48 +138,52 @@ def resume(
     Example: campaign resume first
     """
     from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.preflight import SweepRequest
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
-    change = folder.forget_failures if retry_failed else None
-    run = _run if folder.config().study is None else run_and_print
-    run(folder, folder.config(), store, address=address, json=json, change=change, retry=retry_failed)
+    request = SweepRequest(folder=folder, config=folder.config(), store=store, address=address)
+    if retry_failed:
+        request = replace(request, change=folder.forget_failures, retry=True)
+    run_and_print(request, json=json)
 
 
 def extend(
     sweep: Sweep,
-    trials: Annotated[int, typer.Option(min=1, help="Trials to add.")],
+    trials: MoreTrials,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Add trials to a sweep; the search goes on with what it has learnt.
+    """Add trials to a sweep; the search continues with its history.
 
     Example: campaign extend first --trials 4
     """
     from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.preflight import SweepRequest
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
-    _run(folder, folder.extended(trials), store, address=address, json=json, change=lambda: folder.extend(trials))
+    request = SweepRequest(
+        folder=folder,
+        config=folder.extended(trials),
+        store=store,
+        address=address,
+        change=lambda: folder.extend(trials),
+    )
+    run_and_print(request, json=json)
 
 
 def promote(
     sweep: Sweep,
-    scale: Annotated[str, typer.Option(help="A scale's name, or a YAML file.")],
-    top: Annotated[
-        int | None, typer.Option(min=1, help="How many of the best trials; by default 1.", show_default=False)
-    ] = None,
-    front: Annotated[bool, typer.Option("--front", help="The Pareto front instead.")] = False,
-    trial: Annotated[
-        list[str] | None, typer.Option(help="A trial's id instead; may be repeated.", show_default=False)
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the new sweep; by default SWEEP-SCALE.", show_default=False)
-    ] = None,
+    scale: Scale,
+    top: Top = None,
+    front: Front = False,
+    trial: Trial = None,
+    name: PromotionName = None,
     set_: Set = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    dry_run: DryRun = False,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -175,79 +194,16 @@ def promote(
     Example: campaign promote first --scale digits-full --top 2
     """
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.promote import differences, plan_promotion, prepare, sweep_of_promotion
+    from orchestrator.launch.promote import Choice, differences, plan_promotion, request_of_promotion
     from orchestrator.tracking import resolve_store
     from trainables.config import parse_assignments
 
-    source = SweepFolder.find(storage, sweep)
-    promotion = plan_promotion(
-        source,
-        scale=scale,
-        top=top,
-        front=front,
-        trial_ids=trial or [],
-        name=name,
-        overrides=parse_assignments(set_ or []),
-    )
-    for line in differences(promotion):
+    choice, source = Choice(top, front, tuple(trial or ())), SweepFolder.find(storage, sweep)
+    promotion = plan_promotion(source, choice, scale=scale, name=name, overrides=parse_assignments(set_ or []))
+    lines = differences(promotion)
+    for line in lines:
         note(line)
-    if dry_run:
-        if json:
-            print_json({"sweep": promotion.name, "differences": differences(promotion)})
-        return
-    store = resolve_store(storage, tracking_uri)
-    _run(
-        SweepFolder.of(storage, promotion.name),
-        sweep_of_promotion(promotion, store),
-        store,
-        address=address,
-        json=json,
-        change=lambda: prepare(promotion, storage, store),
-        trials=promotion.after.values(),
-    )
-
-
-def _run(
-    folder: "SweepFolder",
-    config: "SweepConfig",
-    store: "Store",
-    *,
-    address: str | None,
-    json: bool,
-    change: Callable[[], object] | None = None,
-    trials: "Iterable[ExperimentConfig]" = (),
-    retry: bool = False,
-) -> None:
-    """Run the sweep's remaining trials and print what came out; exit code 1 if not every trial ended well.
-
-    Args:
-        config: The sweep's config after `change`.
-        change: What the command changes in the folder, once all that can be checked before is checked.
-        trials: The configs of a fixed list of trials that `change` makes.
-        retry: Whether `change` leaves trials to run though all have ended.
-    """
-    from orchestrator.launch.preflight import check_sweep
-    from orchestrator.launch.sweep import run_sweep
-
-    if retry or folder.num_finished() < config.num_trials:
-        check_sweep(folder, config, store, trials=trials, address=address)
-    if change:
-        change()
-    note(f"sweep {folder.path.name} in {folder.path}, tracked in {store}")
-    run = run_sweep(folder, store, address=address)
-    _print_run(folder, run, json=json)
-    if run.unfinished:
-        note(f"{run.unfinished} trials are left; continue with: campaign resume {folder.path.name}")
-        raise typer.Exit(130)
-    if run.failed:
-        note(f"{run.failed} trials failed; try them again with: campaign resume {folder.path.name} --retry-failed")
-        raise typer.Exit(1)
-
-
-def _print_run(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:
-    from orchestrator.reports import leaderboard_table
-
-    if json:
-        print_json(run.document)
-    else:
-        print_table(leaderboard_table(run.document["trials"], folder.config().goals))
+    if not dry_run:
+        run_and_print(request_of_promotion(promotion, resolve_store(storage, tracking_uri), address), json=json)
+    elif json:
+        print_json({"sweep": promotion.name, "differences": lines})

@@ -1,10 +1,8 @@
 """MLflow's page over the runs."""
 
-from typing import Annotated
-
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORAGE, Storage, TrackingUri
+from orchestrator.cli.options import DEFAULT_STORAGE, Host, Port, Storage, TrackingUri
 from orchestrator.cli.output import note
 
 
@@ -14,12 +12,12 @@ def register(app: typer.Typer) -> None:
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 5000,
+    host: Host = "127.0.0.1",
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Serve MLflow's page until Ctrl-C.
+    """Serve MLflow's pages until Ctrl-C; the address of each experiment's runs is printed first.
 
     Example: campaign ui --port 5000
     """
@@ -27,6 +25,7 @@ def ui(
     import sys
 
     from orchestrator.tracking import resolve_store
+    from orchestrator.tracking.pages import runs_pages
     from trainables.config import ConfigError
 
     store = resolve_store(storage, tracking_uri)
@@ -34,7 +33,10 @@ def ui(
         raise ConfigError(f"{store} is a server already; open it in a browser")
     if store.sqlite_file and not store.sqlite_file.exists():
         raise ConfigError(f"no runs in {storage} yet: {store.sqlite_file} does not exist")
-    note(f"MLflow's page is at http://{host}:{port} as soon as it answers; stop it with Ctrl-C")
+    site = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    note(f"MLflow answers at {site} in a few seconds; stop it with Ctrl-C")
+    for experiment, address in runs_pages(store, site).items():
+        note(f"runs of {experiment}: {address}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--host", host, "--port", str(port), "--workers", "1"]
     if store.artifact_location:

@@ -13,15 +13,24 @@ import torch
 
 from orchestrator.cluster.capacity import capacity
 from orchestrator.cluster.nodes import check_shared
-from orchestrator.cluster.session import ray_session
 from orchestrator.data.index import file_index_in
 from orchestrator.files.evaluation_files import EvaluationFiles
+from orchestrator.launch.explain import find_run, run_name
 from orchestrator.launch.progress import SuiteProgress
+from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.trials import draw_curves
 from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
-from trainables.config import ConfigError, ExperimentConfig, Resources, config_hash, experiment_from_tree, override
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    Resources,
+    config_hash,
+    experiment_from_tree,
+    override,
+    parse_assignments,
+)
 from trainables.data import NO_INDEX, DataBundle, build_data
-from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports
+from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports, select
 from trainables.json_file import read_json, write_json
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
@@ -128,17 +137,62 @@ def push_evaluation(request: EvaluationRequest, store: Store) -> str | None:
     return trial_run.run_id
 
 
-def evaluate_runs(requests: Mapping[str, EvaluationRequest], *, address: str | None) -> list[Metrics | Exception]:
-    """Show progress, and return the metrics of each named request or why it failed; several of them run on Ray."""
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The metrics of a run's evaluations, or why some failed, or both."""
+
+    run: str
+    metrics: Metrics | None
+    error: Exception | None
+    run_id: str | None
+    """The MLflow run that has the metrics."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of the result."""
+        error = {"error": str(self.error)} if self.error else {}
+        return {"run": self.run, "run_id": self.run_id, "metrics": self.metrics or {}, **error}
+
+
+def request_evaluations(
+    runs: Sequence[str], suite: str, storage: Path, store: Store, *, assignments: Sequence[str], again: bool
+) -> dict[str, EvaluationRequest]:
+    """Return what to evaluate by the run's shortest name; ConfigError where a name or the suite is wrong."""
+    try:
+        evaluations = select(suite)
+    except ValueError as error:
+        raise ConfigError(f"--suite: {error}") from error
+    overrides, place = parse_assignments(assignments), storage.absolute()
+    folders = [find_run(run, storage, store) for run in runs]
+    if len({folder.path.resolve() for folder in folders}) < len(folders):
+        raise ConfigError(f"a run is named twice: {', '.join(runs)}; name each once")
+    requests = [EvaluationRequest(folder, overrides, evaluations, again, place) for folder in folders]
+    return {run_name(request.folder, storage): request for request in requests}
+
+
+def evaluate_runs(requests: Mapping[str, EvaluationRequest], store: Store, *, address: str | None) -> list[RunResult]:
+    """Evaluate runs, one in this process and several on Ray, show the progress, and send the metrics to MLflow."""
     with SuiteProgress() as progress:
         listeners = [progress.listener(name, len(request.evaluations)) for name, request in requests.items()]
         if len(requests) > 1:
-            return evaluate_on_ray(list(requests.values()), listeners, address=address)
-        (request,) = requests.values()
-        try:
-            return [evaluate_run(request.on_all_cores(), listeners[0])]
-        except EvaluationsFailedError as error:
-            return [error]
+            results = evaluate_on_ray(list(requests.values()), listeners, address=address)
+        else:
+            results = [_evaluate_here(request, listeners[0]) for request in requests.values()]
+    return [_finish(run, requests[run], result, store) for run, result in zip(requests, results, strict=True)]
+
+
+def _evaluate_here(request: EvaluationRequest, listener: ProgressListener) -> Metrics | Exception:
+    try:
+        return evaluate_run(request.on_all_cores(), listener)
+    except EvaluationsFailedError as error:
+        return error
+
+
+def _finish(run: str, request: EvaluationRequest, result: Metrics | Exception, store: Store) -> RunResult:
+    if isinstance(result, Exception):
+        error, metrics = result, result.metrics if isinstance(result, EvaluationsFailedError) else None
+    else:
+        error, metrics = None, result
+    return RunResult(run, metrics, error, None if metrics is None else push_evaluation(request, store))
 
 
 def evaluate_on_ray(
@@ -154,7 +208,7 @@ def evaluate_on_ray(
     Raises:
         ConfigError: An evaluation does not fit on the cluster, or a node does not see a run's folder.
     """
-    with ray_session(address) as nodes:
+    with start_ray(address) as nodes:
         for request in requests:
             capacity(_resources(request), nodes)
         if address:

@@ -1,12 +1,14 @@
-"""What a command checks before it leaves anything behind."""
+"""What a command checks before it changes any file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.cluster.capacity import Capacity, Node, capacity
 from orchestrator.cluster.nodes import check_nodes
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.data.index import file_index_in
+from orchestrator.files.study_sweep import prepare_study, study_trials
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.search import check_optuna_study
@@ -19,6 +21,42 @@ from trainables.trial import check_data
 
 NUM_CHECKED = 8
 """How many points are sampled before a sweep starts, on top of the space's first ones."""
+
+
+def _no_change() -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest:
+    """A sweep or a study to run."""
+
+    folder: SweepFolder
+    config: SweepConfig
+    """The config of the sweep after `change`."""
+    store: Store
+    address: str | None = None
+    change: Callable[[], object] = _no_change
+    """What the command changes in the folder, after all checks."""
+    trials: Collection[ExperimentConfig] = ()
+    """The configs of a fixed list of trials that `change` writes."""
+    retry: bool = False
+    """Whether `change` leaves trials to run, although all have ended."""
+
+
+def prepare_sweep(request: SweepRequest) -> None:
+    """Check all that can be checked before a trial runs, then change the folder.
+
+    Raises:
+        ConfigError: Something cannot work; the message says what.
+        StoreError: The MLflow store cannot be used.
+    """
+    folder, config = request.folder, request.config
+    trials = request.trials if config.study is None else study_trials(config).values()
+    if request.retry or folder.num_finished() < config.num_trials:
+        check_sweep(folder, config, request.store, trials=trials, address=request.address)
+    request.change()
+    if config.study is not None:
+        prepare_study(folder, config)
 
 
 def check_sweep(
@@ -75,7 +113,7 @@ def check_fit(
         nodes: What each node has.
         limit: The most at a time.
         grows: Whether nodes may come that are not there yet.
-        manifests: Where lists of the data's files are kept, for the trials to read.
+        file_index: Where lists of the data's files are kept, for the trials to read.
 
     Raises:
         ConfigError: Their data cannot be used, or one does not fit.

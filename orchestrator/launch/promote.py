@@ -9,7 +9,9 @@ from typing import Any
 from orchestrator.files.provenance import read_provenance
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.preflight import SweepRequest
 from orchestrator.launch.transfer import Scales, transfer
+from orchestrator.results.formatting import plural
 from orchestrator.results.trial_rows import best, ranked, trial_rows
 from orchestrator.tracking import Store, find_sweep
 from search_spaces import find_scale
@@ -37,34 +39,49 @@ class Promotion:
     after: Mapping[str, ExperimentConfig]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which trials to promote: the best `top`, the Pareto front, or those named; by default the best one."""
+
+    top: int | None = None
+    front: bool = False
+    trial_ids: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if (self.top is not None) + self.front + bool(self.trial_ids) > 1:
+            raise ConfigError("--top, --front and --trial each choose the trials; give one of them")
+
+    def of(self, source: SweepFolder) -> list[str]:
+        """Return the ids of the chosen trials; ConfigError where the sweep lacks them."""
+        chosen = list(self.trial_ids) or (_front(source) if self.front else _best_trials(source, self.top or 1))
+        unknown = sorted(set(chosen) - set(source.trial_ids()))
+        if unknown:
+            valid = ", ".join(source.trial_ids())
+            raise ConfigError(f"sweep {source.path.name} has no trial {', '.join(unknown)}; valid ids: {valid}")
+        return chosen
+
+
+BEST = Choice()
+
+
 def plan_promotion(
     source: SweepFolder,
+    choice: Choice = BEST,
     *,
     scale: str,
-    top: int | None = None,
-    front: bool = False,
-    trial_ids: Sequence[str] = (),
     name: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Promotion:
-    """Choose the trials, the best one unless told otherwise, and resolve their configs at `scale`.
+    """Choose the trials and resolve their configs at `scale`.
 
-    A scale file holds under `set` the fields it changes, and under `transfer` the rules by which others go with them;
-    a field that `set` names is not transferred. `overrides` come on top.
+    A scale file holds under `set` the fields that it changes, and under `transfer` the rules that adjust other fields.
+    A field that `set` names is not transferred. `overrides` are applied last.
 
     Raises:
-        ConfigError: No such scale or trial, nothing completed, a config that does not work at that scale, or trials
-            chosen in two ways.
+        ConfigError: No such scale or trial, nothing completed, or a config that does not work at that scale.
     """
-    if (top is not None) + front + bool(trial_ids) > 1:
-        raise ConfigError("--top, --front and --trial each choose the trials; give one of them")
     changes, rules = _scale(scale)
-    chosen = list(trial_ids) or (_front(source) if front else _best_trials(source, top or 1))
-    unknown = sorted(set(chosen) - set(source.trial_ids()))
-    if unknown:
-        there = ", ".join(source.trial_ids())
-        raise ConfigError(f"sweep {source.path.name} has no trial {', '.join(unknown)}; trials there: {there}")
-    before = {trial_id: source.trial(trial_id).config() for trial_id in chosen}
+    before = {trial_id: source.trial(trial_id).config() for trial_id in choice.of(source)}
     after = {
         trial_id: _at_scale(
             config,
@@ -121,6 +138,19 @@ def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
     for trial_id, experiment in promotion.after.items():
         folder.trial(trial_id).claim(experiment)
     return folder
+
+
+def request_of_promotion(promotion: Promotion, store: Store, address: str | None) -> SweepRequest:
+    """Return what runs the new sweep; StoreError where MLflow does not answer."""
+    storage = promotion.source.storage
+    return SweepRequest(
+        folder=SweepFolder.of(storage, promotion.name),
+        config=sweep_of_promotion(promotion, store),
+        store=store,
+        address=address,
+        change=lambda: prepare(promotion, storage, store),
+        trials=promotion.after.values(),
+    )
 
 
 def _goals(goals: Iterable[SweepGoal], experiments: Iterable[ExperimentConfig]) -> list[dict[str, str]]:
@@ -188,7 +218,7 @@ def _best_trials(source: SweepFolder, top: int) -> list[str]:
     ranking = ranked(trial_rows(source, {}), config.goals)
     if len(ranking) < top:
         raise ConfigError(
-            f"sweep {config.name} has {len(ranking)} completed trials, and --top is {top}; "
+            f"sweep {config.name} has {plural(len(ranking), 'completed trial')}, and --top is {top}; "
             f"finish it first with: campaign resume {config.name}"
         )
     return [row["trial_id"] for row in ranking[:top]]

@@ -7,11 +7,11 @@ from typing import Any
 import ray.tune
 
 from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
-from orchestrator.cluster.session import ray_session
 from orchestrator.files.provenance import Provenance, collect_provenance, read_provenance, record_provenance
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import EpochProgress
+from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import build_search, importances, open_optuna_study
 from orchestrator.launch.trials import SweepContext, trial_function
 from orchestrator.launch.tune_callback import TrialOutcomeCallback
@@ -66,7 +66,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         is_left = config.num_trials > sweep.num_finished()
         try:
             if is_left:
-                with ray_session(address) as nodes:
+                with start_ray(address) as nodes:
                     room = capacity(
                         config.experiment().resources, nodes, limit=config.max_concurrent, grows=address is not None
                     )

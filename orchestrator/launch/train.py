@@ -1,18 +1,28 @@
 """Train one config, in this process or on Ray Train workers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.cluster.nodes import check_nodes
-from orchestrator.cluster.session import nodes_to_use, ray_session
+from orchestrator.cluster.session import nodes_to_use
 from orchestrator.data.index import file_index_in
 from orchestrator.files.lock import locked
 from orchestrator.files.provenance import record_provenance
+from orchestrator.files.sweep_config import check_name
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
+from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.trials import draw_curves, train_on_workers
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder
+
+
+def name_run(config: ExperimentConfig, stem: str, name: str | None) -> str:
+    """Return `name`, or by default `stem` with the config's hash; ConfigError where it cannot name a folder."""
+    name = f"{stem}-{config_hash(config)}" if name is None else name
+    check_name(name)
+    return name
 
 
 def train_one(
@@ -23,12 +33,16 @@ def train_one(
     storage: Path,
     store: Store,
     address: str | None = None,
+    on_start: Callable[[TrialFolder], None] = lambda _: None,
 ) -> tuple[TrialRun, TrialFolder]:
-    """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that is there goes on.
+    """Train, evaluate and track `config` in `<storage>/runs/<name>`; a run that exists continues.
+
+    Args:
+        on_start: Called after all checks, before the training.
 
     Raises:
-        ConfigError: It does not fit, its data or weights cannot be used, the folder holds another config, another
-            process trains it, or a cluster is named for a config without workers.
+        ConfigError: The config does not fit, its data or weights cannot be used, the folder holds another config,
+            another process trains it, or a cluster is named for a config without workers.
         StoreError: The MLflow store cannot be used.
         FloatingPointError: The training diverged.
     """
@@ -39,18 +53,22 @@ def train_one(
     experiment_id = ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
-        made = record_provenance(folder.path)
-        identity = RunIdentity(
-            experiment_id=experiment_id,
-            sweep=name,
-            trial_id=name,
-            config_hash=config_hash(config),
-            created=made.created,
-            provenance=made.tags,
-        )
-        trial_run = TrialRun(store, identity, folder.path, draw_curves=draw_curves)
+        trial_run = TrialRun(store, _identity(config, folder, experiment_id), folder.path, draw_curves=draw_curves)
+        on_start(folder)
         _train(config, folder, trial_run, storage.absolute(), address)
     return trial_run, folder
+
+
+def _identity(config: ExperimentConfig, folder: TrialFolder, experiment_id: str) -> RunIdentity:
+    name, made = folder.path.name, record_provenance(folder.path)
+    return RunIdentity(
+        experiment_id=experiment_id,
+        sweep=name,
+        trial_id=name,
+        config_hash=config_hash(config),
+        created=made.created,
+        provenance=made.tags,
+    )
 
 
 def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
@@ -71,7 +89,7 @@ def _train(
 ) -> None:
     try:
         if config.resources.workers:
-            with ray_session(address):
+            with start_ray(address):
                 train_on_workers(folder, trial_run, storage=storage, max_failures=1, callbacks=[])
         else:
             _train_here(config, folder, trial_run, storage)

@@ -102,15 +102,27 @@ def train_on_workers(
         FloatingPointError: The training diverged, more often than `max_failures`.
         ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise.
     """
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    try:
+        _trainer(folder, trial_run, storage, max_failures, callbacks).fit()
+    except WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            if isinstance(failure, FloatingPointError):
+                raise failure from error
+        raise
+
+
+def _trainer(folder: TrialFolder, trial_run: TrialRun, storage: Path, max_failures: int, callbacks: list[Any]) -> Any:
+    """Return Ray's trainer of the trial."""
     import ray.train
     from ray.train.torch import TorchTrainer
-    from ray.train.v2.api.exceptions import WorkerGroupError
 
     from orchestrator.data.index import file_index_in
     from trainables.worker import train_worker
 
     config = folder.config()
-    trainer = TorchTrainer(
+    return TorchTrainer(
         train_worker,
         train_loop_config={
             "config": config.model_dump(mode="json"),
@@ -126,13 +138,6 @@ def train_on_workers(
             callbacks=callbacks,
         ),
     )
-    try:
-        trainer.fit()
-    except WorkerGroupError as error:
-        for failure in error.worker_failures.values():
-            if isinstance(failure, FloatingPointError):
-                raise failure from error
-        raise
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import yaml
 from typer.main import get_command
 
 from orchestrator.cli.app import app
-from orchestrator.cli.job_command import check_command, job_environment
+from orchestrator.launch.submit import check_command, job_environment
 from trainables.config import ConfigError
 
 Cli = Callable[..., Any]

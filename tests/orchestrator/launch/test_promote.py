@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.launch.promote import differences, plan_promotion, prepare, sweep_of_promotion
+from orchestrator.launch.promote import Choice, differences, plan_promotion, prepare, sweep_of_promotion
 from orchestrator.tracking import resolve_store
 from trainables.config import ConfigError, flatten
 
@@ -31,11 +31,11 @@ def scale(tmp_path: Path) -> str:
 
 def test_best_trials_are_chosen_and_keep_their_ids(sweep: Any, scale: str) -> None:
     assert list(plan_promotion(sweep.folder, scale=scale).after) == ["0001"]
-    assert list(plan_promotion(sweep.folder, scale=scale, top=3).after) == ["0001", "0000", "0002"]
+    assert list(plan_promotion(sweep.folder, Choice(top=3), scale=scale).after) == ["0001", "0000", "0002"]
 
 
 def test_named_trials_are_chosen_whatever_their_rank(sweep: Any, scale: str) -> None:
-    assert list(plan_promotion(sweep.folder, scale=scale, trial_ids=["0002", "0003"]).after) == ["0002", "0003"]
+    assert list(plan_promotion(sweep.folder, Choice(trial_ids=["0002", "0003"]), scale=scale).after) == ["0002", "0003"]
 
 
 def test_front_goes_before_the_first_goal(make_sweep: Callable[..., Any], scale: str) -> None:
@@ -43,7 +43,7 @@ def test_front_goes_before_the_first_goal(make_sweep: Callable[..., Any], scale:
     sweep = make_sweep(goals=goals)
     for index, (accuracy, loss) in enumerate([(0.8, 0.9), (0.8, 0.5), (0.5, 0.1)]):
         sweep.complete(f"000{index}", {"val/accuracy": accuracy, "val/loss": loss})
-    assert list(plan_promotion(sweep.folder, scale=scale, top=3).after) == ["0001", "0002", "0000"]
+    assert list(plan_promotion(sweep.folder, Choice(top=3), scale=scale).after) == ["0001", "0002", "0000"]
 
 
 def test_whole_front_is_chosen(make_sweep: Callable[..., Any], scale: str) -> None:
@@ -51,17 +51,17 @@ def test_whole_front_is_chosen(make_sweep: Callable[..., Any], scale: str) -> No
     sweep = make_sweep(goals=goals)
     for index, (accuracy, loss) in enumerate([(0.8, 0.9), (0.8, 0.5), (0.5, 0.1)]):
         sweep.complete(f"000{index}", {"val/accuracy": accuracy, "val/loss": loss})
-    assert list(plan_promotion(sweep.folder, scale=scale, front=True).after) == ["0001", "0002"]
+    assert list(plan_promotion(sweep.folder, Choice(front=True), scale=scale).after) == ["0001", "0002"]
 
 
 def test_front_of_nothing_is_refused(make_sweep: Callable[..., Any], scale: str) -> None:
     with pytest.raises(ConfigError, match=r"has no completed trial; finish it with: campaign resume "):
-        plan_promotion(make_sweep().folder, scale=scale, front=True)
+        plan_promotion(make_sweep().folder, Choice(front=True), scale=scale)
 
 
 def test_trials_are_chosen_in_one_way(sweep: Any, scale: str) -> None:
     with pytest.raises(ConfigError, match=r"--top, --front and --trial each choose the trials"):
-        plan_promotion(sweep.folder, scale=scale, top=2, front=True)
+        plan_promotion(sweep.folder, Choice(top=2, front=True), scale=scale)
 
 
 def test_differences_are_what_changes(sweep: Any, scale: str) -> None:
@@ -116,7 +116,7 @@ def test_differences_name_the_fields_of_another_kind(sweep: Any, scale: str) -> 
 
 
 def test_promoted_sweep_holds_the_trials_of_its_plan(sweep: Any, scale: str, tmp_path: Path) -> None:
-    promotion = plan_promotion(sweep.folder, scale=scale, top=2)
+    promotion = plan_promotion(sweep.folder, Choice(top=2), scale=scale)
     folder = prepare(promotion, tmp_path, resolve_store(tmp_path))
     config = folder.config()
     assert (config.name, config.campaign, config.space, config.num_trials) == ("first-large", "digits", None, 2)
@@ -147,19 +147,21 @@ def test_promotion_can_be_prepared_again_and_not_with_other_trials(sweep: Any, s
     prepare(plan_promotion(sweep.folder, scale=scale), tmp_path, store)
     prepare(plan_promotion(sweep.folder, scale=scale), tmp_path, store)
     with pytest.raises(ConfigError, match="there is a sweep 'first-large' already"):
-        prepare(plan_promotion(sweep.folder, scale=scale, top=2), tmp_path, store)
+        prepare(plan_promotion(sweep.folder, Choice(top=2), scale=scale), tmp_path, store)
     with pytest.raises(ConfigError, match="with other base"):
-        prepare(plan_promotion(sweep.folder, scale=scale, trial_ids=["0000"], name="first-large"), tmp_path, store)
+        prepare(
+            plan_promotion(sweep.folder, Choice(trial_ids=["0000"]), scale=scale, name="first-large"), tmp_path, store
+        )
 
 
 def test_unknown_trial_is_refused_with_the_names_there_are(sweep: Any, scale: str) -> None:
-    with pytest.raises(ConfigError, match="first has no trial 0009; trials there: 0000, 0001, 0002, 0003"):
-        plan_promotion(sweep.folder, scale=scale, trial_ids=["0000", "0009"])
+    with pytest.raises(ConfigError, match="first has no trial 0009; valid ids: 0000, 0001, 0002, 0003"):
+        plan_promotion(sweep.folder, Choice(trial_ids=["0000", "0009"]), scale=scale)
 
 
 def test_fewer_completed_trials_than_asked_for_are_refused(sweep: Any, scale: str) -> None:
     with pytest.raises(ConfigError, match=r"first has 3 completed trials, and --top is 4; .* campaign resume first"):
-        plan_promotion(sweep.folder, scale=scale, top=4)
+        plan_promotion(sweep.folder, Choice(top=4), scale=scale)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
-"""The command of a job, checked before it is submitted."""
+"""A command as a job on a cluster, checked before it is submitted."""
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.cluster.environment import variable
+from orchestrator.cluster.jobs import JobOrder
+from orchestrator.cluster.kuberay import KubePods, ray_job
 from orchestrator.cluster.session import ENVIRONMENT
 from trainables.config import ConfigError
 
@@ -89,3 +93,62 @@ def job_environment(assignments: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"--env {assignment}: CAMpaign sets {name} itself")
         passed[name] = value if is_given else os.environ[name]
     return passed
+
+
+def job_of(
+    root: Any, command: Sequence[str], env: Sequence[str], working_dir: Path | None
+) -> tuple[JobOrder, Path | None]:
+    """Return the checked job of a command, and the storage folder that it names; the errors are `check_command`'s."""
+    environment, folder = job_environment(env), working_dir and working_dir.expanduser().absolute()
+    words, storage = check_command(root, command, environment, folder)
+    return JobOrder(words, environment, folder), storage
+
+
+@dataclass(frozen=True, slots=True)
+class PodOptions:
+    """The options that go with `--kuberay`; None where one is not given."""
+
+    image: str | None
+    claim: str | None
+    pods: int | None
+    gpus: int | None
+
+    def ray_job(self, order: JobOrder, storage: Path | None) -> str:
+        """Return the YAML of the RayJob; ConfigError where it lacks an image or a storage folder."""
+        if order.working_dir:
+            raise ConfigError("--working-dir has no effect with --kuberay: the code is in the image")
+        if not self.image:
+            raise ConfigError("--kuberay needs --image, a container image with CAMpaign and Ray")
+        if storage is None:
+            raise ConfigError(
+                "--kuberay mounts the volume at the storage folder: give the command an absolute --storage, or "
+                "--env CAMPAIGN_STORAGE=FOLDER"
+            )
+        gpus = 1 if self.gpus is None else self.gpus
+        pods = KubePods(self.image, self.claim or "campaign", workers=self.pods or 2, gpus=gpus)
+        return ray_job(order, pods, storage=PurePosixPath(storage), ray_version=version("ray"))
+
+
+def check_options(
+    command: Sequence[str], job_ids: Mapping[str, str | None], pods: PodOptions, given: Mapping[str, bool]
+) -> None:
+    """Check that the options of `campaign submit` go together; ConfigError names those that do not.
+
+    Args:
+        job_ids: Option that names a job -> the job's id.
+        given: Option that goes with a command -> whether it is given.
+    """
+    chosen = [option for option, job_id in job_ids.items() if job_id]
+    if len(chosen) + bool(command) != 1:
+        raise ConfigError(
+            "campaign submit needs one of -- COMMAND, --status ID, --logs ID and --stop ID; "
+            f"found {' and '.join(chosen + ['-- COMMAND'] * bool(command)) or 'none'}"
+        )
+    if given["--kuberay"] and given["--detach"]:
+        raise ConfigError("--detach has no effect with --kuberay, which submits nothing")
+    if chosen and any(given.values()):
+        raise ConfigError(
+            f"--working-dir, --env, --detach and --kuberay need a command, and have no effect with {chosen[0]}"
+        )
+    if not given["--kuberay"] and pods != PodOptions(None, None, None, None):
+        raise ConfigError("--image, --claim, --pods and --pod-gpus have no effect without --kuberay")

@@ -1,0 +1,76 @@
+"""Run a sweep or a study, and print what came out."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli.exit_codes import FAILED, INTERRUPTED
+from orchestrator.cli.output import note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.preflight import SweepRequest
+    from orchestrator.launch.study import StudyRun
+    from orchestrator.launch.sweep import SweepRun
+    from orchestrator.tracking import Store
+
+
+def run_and_print(request: "SweepRequest", *, json: bool) -> None:
+    """Run the remaining trials and print the result; the exit code is 1 if a trial or an evaluation failed."""
+    from orchestrator.launch.preflight import prepare_sweep
+    from orchestrator.launch.study import run_study
+    from orchestrator.launch.sweep import run_sweep
+
+    folder, store = request.folder, request.store
+    prepare_sweep(request)
+    noun = "sweep" if request.config.study is None else "study"
+    note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
+    if request.config.study is None:
+        run = run_sweep(folder, store, address=request.address)
+        _print_sweep(folder, run, json=json)
+        _end(folder, store, run, {})
+    else:
+        study = run_study(folder, store, address=request.address)
+        _print_study(folder, study, json=json)
+        _end(folder, store, study.sweep, study.not_evaluated)
+
+
+def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:
+    from orchestrator.reports import leaderboard_table
+
+    if json:
+        print_json(run.document)
+    else:
+        print_table(leaderboard_table(run.document["trials"], folder.config().goals))
+
+
+def _print_study(folder: "SweepFolder", run: "StudyRun", *, json: bool) -> None:
+    from orchestrator.reports.study_table import study_rich, study_table
+
+    if json:
+        print_json(run.document)
+        return
+    table = study_table(run.result)
+    say(f"{table.title}: {table.summary}")
+    print_table(study_rich(run.result))
+    for line in (*table.warnings, *table.notes, *table.arms, f"The table as Markdown: {folder.path / 'study.md'}"):
+        say(line)
+
+
+def _end(folder: "SweepFolder", store: "Store", run: "SweepRun", not_evaluated: Mapping[str, Exception]) -> None:
+    """Say where the runs are and what is missing, and end with the exit code that says so too."""
+    from orchestrator.results.formatting import plural
+    from orchestrator.tracking.pages import where_runs_are
+
+    name = folder.path.name
+    note(where_runs_are(store, run.document["experiment_id"]))
+    for trial_id, error in not_evaluated.items():
+        note(f"error: {trial_id} is not evaluated: {error}")
+    if run.unfinished:
+        note(f"{plural(run.unfinished, 'trial')} left; continue with: campaign resume {name}")
+        raise typer.Exit(INTERRUPTED)
+    if run.failed:
+        note(f"{plural(run.failed, 'trial')} failed; try again with: campaign resume {name} --retry-failed")
+    if run.failed or not_evaluated:
+        raise typer.Exit(FAILED)
