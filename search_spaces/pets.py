@@ -34,7 +34,7 @@ SPECIES = Space(
 
 
 def suggest_objective(trial: optuna.Trial) -> None:
-    """Loss and background weight, and each further part of the objective or none of it."""
+    """Loss and background weight, and each regulariser or none of it."""
     if trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"]) == "contrastive":
         trial.suggest_float("objective.background_weight", 0.01, 3, log=True)
     if trial.suggest_categorical("divergence", [False, True]):
@@ -67,16 +67,16 @@ _THREE_GOALS = (
     Goal("background/influence_share", "min"),
     Goal("shift/dogs-vs-cats/accuracy", "max"),
 )
-_NO_PARTS = {"divergence": False, "sliced_wasserstein": False, "noise": False, "cutmix": False}
+_NO_REGULARISERS = {"divergence": False, "sliced_wasserstein": False, "noise": False, "cutmix": False}
 
 OBJECTIVE = Space(
     name="pets-objective",
-    summary="Which objective with which parts: accuracy, the background's influence, and accuracy elsewhere.",
+    summary="Which objective with which regularisers: accuracy, the background's influence, and accuracy elsewhere.",
     base="pets-species",
     suggest=suggest_objective,
     goals=_THREE_GOALS,
     num_trials=24,
-    first_points=tuple({**_point(weight), **_NO_PARTS} for weight in (None, 0.1, 1.0)),
+    first_points=tuple({**_point(weight), **_NO_REGULARISERS} for weight in (None, 0.1, 1.0)),
 )
 
 ARCHITECTURE = Space(

@@ -22,7 +22,7 @@ def overrides_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A metric to make as large or as small as can be."""
+    """A metric to maximise or minimise."""
 
     metric: str
     direction: Literal["max", "min"]
@@ -63,14 +63,14 @@ class Space:
 
 
 def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
-    """Draw points at random, the space's first points first; ConfigError where the space's function fails."""
+    """Draw points at random, the space's first points first; ConfigError if the space's function fails."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    optuna_study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     for first in space.first_points:
-        study.enqueue_trial(dict(first))
+        optuna_study.enqueue_trial(dict(first))
     points = []
     for _ in range(num_points):
-        trial = study.ask()
+        trial = optuna_study.ask()
         try:
             space.suggest(trial)
         except Exception as error:

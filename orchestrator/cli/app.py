@@ -23,7 +23,7 @@ app = typer.Typer(
 
 @app.callback()
 def configure(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show INFO lines on standard error.")] = False,
 ) -> None:
     """Train image classifiers to decide by the object: sweeps on Ray, tracked in MLflow."""
     log_to_stderr(verbose=verbose)

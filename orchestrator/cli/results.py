@@ -1,4 +1,4 @@
-"""Commands that read what sweeps have left on disk."""
+"""Commands that read the files of sweeps."""
 
 from pathlib import Path
 from typing import Annotated
@@ -97,10 +97,10 @@ def compare(
     tracking_uri: TrackingUri = None,
     json: Json = False,
 ) -> None:
-    """Write a page that sets the evaluations of runs side by side: figures, curves, images, settings.
+    """Write a page with the evaluations of runs side by side: metrics, curves, images, settings.
 
-    Differences are from the first run. Where runs were evaluated on the same images, they are paired over those that
-    both predict right.
+    Differences are from the first run. Runs evaluated on the same images are paired over those that both predict
+    right.
 
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """

@@ -61,13 +61,13 @@ def study(
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",")]
+    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def _numbers(text: str | None) -> list[int] | None:
     from trainables.config import ConfigError
 
     try:
-        return None if text is None else [int(part) for part in text.split(",")]
+        return None if text is None else [int(number) for number in text.split(",")]
     except ValueError as error:
         raise ConfigError(f"--seeds: found {text!r}; expected whole numbers joined by commas, such as 0,1,2") from error

@@ -6,7 +6,8 @@ from typing import Any
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.launch.preflight import check_fit, sample_points
-from orchestrator.results.formatting import format_seconds
+from orchestrator.launch.progress import fill
+from orchestrator.results.formatting import format_seconds, plural
 from trainables.config import ExperimentConfig, flatten
 
 NUM_SHOWN = 5
@@ -44,17 +45,19 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
     """Return the plan for people."""
     goals = ", ".join(f"{goal['metric']} ({goal['direction']})" for goal in plan["goals"])
     lines = [
-        f"space      {plan['space']}: {plan['num_trials']} trials of {plan['epochs']} epochs, for {goals}",
+        f"space      {plan['space']}: {plural(plan['num_trials'], 'trial')} of {plural(plan['epochs'], 'epoch')}",
+        f"goals      {goals}",
         f"resources  {plan['resources']}",
     ]
     if plan["estimated_s"] is not None:
         lines.append(
-            f"time       about {format_seconds(plan['estimated_s'])} of training "
-            f"({plan['epoch_s']:.1f} s an epoch here, measured on {TIMED_STEPS} steps; evaluations come on top)"
+            f"time       about {format_seconds(plan['estimated_s'])} of training, without evaluations "
+            f"({plan['epoch_s']:.1f} s an epoch here)"
         )
     lines.append(f"points     the first {min(NUM_SHOWN, len(plan['points']))} of {len(plan['points'])}, all valid:")
     for point in plan["points"][:NUM_SHOWN]:
-        lines.append("  " + "  ".join(f"{field}={_short(value)}" for field, value in point.items()))
+        first, *rest = (f"{field}={_short(value)}" for field, value in point.items())
+        lines += fill([f"  {first}", *rest]).splitlines()
     return lines
 
 

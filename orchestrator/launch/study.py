@@ -34,8 +34,8 @@ class StudyRun:
 def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -> StudyRun:
     """Train what is left of the study's trials, evaluate those that have completed, and write the result.
 
-    It lies as `study.json` and `study.md` in the sweep's folder and on its parent run. Trials that are there stay as
-    they are, and so do finished evaluations. While trials are left to train, nothing is evaluated.
+    The result is `study.json` and `study.md` in the sweep's folder and on its parent run. Finished trials and
+    evaluations are not repeated. While trials are left to train, nothing is evaluated.
 
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.

@@ -1,4 +1,4 @@
-"""Run what a sweep has left to run: the one function behind sweep, resume, extend and promote."""
+"""Run the remaining trials of a sweep: the one function behind sweep, resume, extend and promote."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -52,8 +52,8 @@ class SweepRun:
 def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -> SweepRun:
     """Run the sweep's remaining trials to their ends, then write its summary.
 
-    A sweep whose driver died or was interrupted goes on where it stopped: trials with an outcome stay as they
-    are, trials that had started continue under their ids, and the search goes on with what it has learnt.
+    A sweep whose driver died or was interrupted continues: trials with an outcome are not repeated, trials that had
+    started continue under their ids, and the search continues with its history.
 
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
@@ -77,7 +77,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
 
 
 def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
-    """Send to MLflow what it misses of a sweep; return the trials it still does not have in full.
+    """Send to MLflow what it misses of a sweep; return the trials that it still lacks.
 
     Raises:
         ConfigError: A process runs the sweep.
@@ -92,7 +92,7 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
 
 
 def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Provenance) -> SweepContext:
-    """Make the experiment and the parent run where they are missing; trials' new runs are made by `command`."""
+    """Create the experiment and the parent run if they are missing; new runs of trials carry `command`."""
     experiment_id, made = ensure_experiment(store, config.campaign), read_provenance(sweep.path)
     identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
     parent_run_id = open_sweep_run(store, identity, sweep.path)
@@ -145,9 +145,9 @@ def _tune_config(sweep: SweepFolder, config: SweepConfig, room: Capacity) -> ray
 
 
 def _fixed_trials(sweep: SweepFolder, config: SweepConfig) -> dict[str, Any]:
-    """Return the grid of a sweep without a search: the trials whose folders were made beforehand.
+    """Return the grid of a sweep without a search: the trials whose folders exist.
 
-    Those of a study go by seed, so that the first seed's arms can be compared early.
+    A study's trials are ordered by seed, so that the first seed's arms can be compared early.
     """
     if config.space is not None:
         return {}
@@ -157,9 +157,9 @@ def _fixed_trials(sweep: SweepFolder, config: SweepConfig) -> dict[str, Any]:
 
 
 def build_scheduler(config: SweepConfig) -> ray.tune.schedulers.TrialScheduler | None:
-    """Return ASHA, which compares trials by our own epoch count after a quarter and a half of the epochs.
+    """Return ASHA, which compares trials by our epoch count after a quarter and a half of the epochs.
 
-    Its last rung and its limit lie past the last epoch, so that a trial that runs to its end is evaluated.
+    Its last rung and its limit lie past the last epoch, so a trial that reaches its end is evaluated.
     """
     if not config.asha:
         return None
@@ -187,7 +187,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     """Write the summary on the parent run, set the champion alias, and say what is left.
 
     Args:
-        move_champion: Whether a winner that was champion before another sweep's becomes it again.
+        move_champion: Whether the alias returns to a winner that had it before another sweep's winner.
     """
     parent_run_id = context.identity.parent_run_id
     assert parent_run_id is not None

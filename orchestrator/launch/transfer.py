@@ -1,4 +1,4 @@
-"""How the settings that a scale file does not set itself go with those that it sets."""
+"""Rules by which settings follow those that a scale file changes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ class Scales:
 
 
 Rule = Callable[[Scales], dict[str, Any]]
-"""From the two scales to the fields that go with them."""
+"""From the two scales to the fields that change with them."""
 
 
 def transfer(rules: list[str], scales: Scales) -> dict[str, Any]:
@@ -46,8 +46,8 @@ def transfer(rules: list[str], scales: Scales) -> dict[str, Any]:
 def learning_rate_with_batch(scales: Scales) -> dict[str, Any]:
     """Scale the learning rate with the batch: linearly for SGD (Goyal et al. 2017), by the root for AdamW.
 
-    Source of the root: Malladi et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms". An
-    optimiser of another kind than before has a rate of its own.
+    Source of the root: Malladi et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms". Where
+    the kind of optimiser changes, the rate stays.
     """
     optim = scales.new.optim
     if optim.kind != scales.old.optim.kind:
@@ -67,7 +67,7 @@ def ema_decay_with_batch(scales: Scales) -> dict[str, Any]:
 def divergence_with_grid(scales: Scales) -> dict[str, Any]:
     """Scale `map_scale` with the number of cells.
 
-    Cells add up to the logits, so that each is smaller on a finer grid; its softmax then sees what it saw before.
+    Cells add up to the logits, so each is smaller on a finer grid; with the scale its softmax has the same input.
     """
     divergence = getattr(scales.new.objective, "divergence", None)
     if divergence is None:
@@ -76,18 +76,18 @@ def divergence_with_grid(scales: Scales) -> dict[str, Any]:
 
 
 def wasserstein_with_grid_and_classes(scales: Scales) -> dict[str, Any]:
-    """Scale the weight with the square of the number of cells, and against the logit that is the target.
+    """Scale the weight with the square of the number of cells, and inversely with the target logit.
 
-    On a cell the term's gradient goes with `target_logit / cells^2`, and that of the cross-entropy with neither.
+    The term's gradient on a cell is proportional to `target_logit / cells^2`; that of the cross-entropy is not.
     """
-    part = getattr(scales.new.objective, "sliced_wasserstein", None)
-    if part is None:
+    term = getattr(scales.new.objective, "sliced_wasserstein", None)
+    if term is None:
         return {}
     old_logit, new_logit = (
-        _target_logit(part.target_probability, scales.count_classes(config)) for config in (scales.old, scales.new)
+        _target_logit(term.target_probability, scales.count_classes(config)) for config in (scales.old, scales.new)
     )
     factor = scales.cell_ratio**2 * old_logit / new_logit
-    return _changed({"objective.sliced_wasserstein.weight": part.weight}, factor)
+    return _changed({"objective.sliced_wasserstein.weight": term.weight}, factor)
 
 
 RULES: dict[str, Rule] = {

@@ -144,7 +144,7 @@ def _trainer(folder: TrialFolder, trial_run: TrialRun, storage: Path, max_failur
 class PushEpochs:
     """A picklable function of a row that pushes a trial's folder to MLflow after each epoch.
 
-    The last report repeats the last epoch's and is not pushed: that is for whoever records the trial's end.
+    The last report repeats the last epoch's and is not pushed; what records the trial's end pushes it.
     """
 
     trial_run: TrialRun

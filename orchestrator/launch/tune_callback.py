@@ -1,4 +1,4 @@
-"""What the driver does when Tune tells it that a trial has moved on or ended."""
+"""What the driver does when a trial of Tune reports an epoch or ends."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class TrialOutcomeCallback(Callback):
-    """Writes each trial's outcome, ends its MLflow run and tells the listener.
+    """Writes each trial's outcome, ends its MLflow run and notifies the listener.
 
-    MLflow is told in a thread, so that the next trial need not wait for it; leaving the context waits for the thread.
+    A thread sends the outcome to MLflow, so that the next trial does not wait; leaving the context waits for it.
     """
 
     def __init__(self, sweep: SweepFolder, context: SweepContext, listener: TrialListener) -> None:
@@ -52,7 +52,7 @@ class TrialOutcomeCallback(Callback):
         self._end(_id(trial), _reason(trial))
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        logger.warning("trial %s failed and is tried again: %s", _id(trial), _reason(trial))
+        logger.warning("trial %s failed and is retried: %s", _id(trial), _reason(trial))
 
     def _end(self, trial_id: str, error: str | None) -> None:
         outcome = self._sweep.trial(trial_id).finish(error)

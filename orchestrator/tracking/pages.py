@@ -25,5 +25,5 @@ def runs_pages(store: Store, server: str) -> dict[str, str]:
 def where_runs_are(store: Store, experiment_id: str) -> str:
     """Return the line that says how to see the runs in a browser."""
     if store.is_database:
-        return f"runs in MLflow: start campaign ui, then open {runs_page(LOCAL_SERVER, experiment_id)}"
+        return f"runs in MLflow: campaign ui, then {runs_page(LOCAL_SERVER, experiment_id)}"
     return f"runs in MLflow: {runs_page(str(store), experiment_id)}"

@@ -186,10 +186,16 @@ def test_plan_shows_valid_points_and_launches_nothing(
 
 def test_plan_for_people_says_how_many_run_at_a_time(cli: Cli) -> None:
     lines = cli("plan", SPACE, *SMALL, "--trials", "7", "--concurrent", "1", "--no-measure").out.splitlines()
-    assert lines[0] == f"space      {SPACE}: 7 trials of 2 epochs, for shift/random_background/accuracy (max)"
-    assert lines[1].startswith("resources  1 trial at a time: each takes 1 CPU of ")
-    assert lines[2] == "points     the first 5 of 7, all valid:"
-    assert len(lines) == 8
+    assert lines[0] == f"space      {SPACE}: 7 trials of 2 epochs"
+    assert lines[1] == "goals      shift/random_background/accuracy (max)"
+    assert lines[2].startswith("resources  1 trial at a time: each takes 1 CPU of ")
+    assert lines[3:6] == [
+        "points     the first 5 of 7, all valid:",
+        "  objective.kind=cross_entropy  optim.learning_rate=0.002",
+        "    model.head_bias=False  model.final_norm=True  model.final_relu=True",
+    ]
+    assert sum(line.startswith("  objective.kind=") for line in lines) == 5
+    assert max(map(len, lines)) <= 80
 
 
 def test_train_in_this_process_continues_and_prints_its_metrics(cli: Cli, storage: Path) -> None:

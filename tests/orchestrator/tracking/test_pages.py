@@ -21,7 +21,7 @@ def test_every_experiment_but_the_empty_default_has_its_page(tmp_path: Path) -> 
 
 def test_runs_of_a_database_are_shown_by_campaign_ui(tmp_path: Path) -> None:
     line = where_runs_are(resolve_store(tmp_path), "7")
-    assert line == "runs in MLflow: start campaign ui, then open http://127.0.0.1:5000/#/experiments/7/runs"
+    assert line == "runs in MLflow: campaign ui, then http://127.0.0.1:5000/#/experiments/7/runs"
 
 
 def test_runs_of_a_server_are_there_already() -> None:
