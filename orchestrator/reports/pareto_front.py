@@ -9,7 +9,7 @@ from itertools import combinations
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.plot_style import AXIS, LIGHT, objective_marks, plot_area
+from orchestrator.reports.plot_style import AXIS, LIGHT, add_legend, objective_marks, plot_area
 from orchestrator.results.formatting import describe_objective, format_metric, listing
 from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, scores
 
@@ -21,7 +21,6 @@ PANEL_HEIGHT = 330
 LEGEND_HEIGHT = 90
 DOMINATED = {"size": 8, "color": LIGHT["faint"], "line": {"color": LIGHT["paper"], "width": 1}}
 ON_FRONT = {"size": 12, "color": LIGHT["accent"], "line": {"color": LIGHT["ink"], "width": 1.5}}
-IN_LEGEND = {"size": 9, "color": LIGHT["muted"]}
 DIRECTIONS = {"max": "higher is better", "min": "lower is better"}
 NOT_DOMINATED = "no other trial is at least as good in every goal and better in one"
 """What makes a trial one of the front."""
@@ -62,11 +61,7 @@ def goal_panels(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> go.Figu
         for update, goal in zip((figure.update_xaxes, figure.update_yaxes), pair, strict=True):
             update(**AXIS, title={"text": _axis_title(goal), "font": {"size": 12}, "standoff": 8}, **place)
     figure.update_layout(legend_y=1.04)
-    for mark in objective_marks(shown):
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=html.escape(mark.name), legendgroup=mark.name,
-            marker={**IN_LEGEND, "symbol": mark.symbol},
-        )  # fmt: skip
+    add_legend(figure, objective_marks(shown))
     return figure
 
 

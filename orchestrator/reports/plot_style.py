@@ -61,6 +61,7 @@ AXIS = {
     "automargin": True,
 }
 TITLE_SIZE = 13
+IN_LEGEND = {"size": 9, "color": LIGHT["muted"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,15 @@ def objective_marks(rows: Sequence[TrialRow]) -> list[ObjectiveMark]:
         marks.append(ObjectiveMark(name, symbol, [row for row in others if objective_group(row) == name]))
     rest = [row for row in others if objective_group(row) not in shown]
     return [*marks, ObjectiveMark("any other", REST, rest)] if rest else marks
+
+
+def add_legend(figure: go.Figure, marks: Sequence[ObjectiveMark]) -> None:
+    """Name each shape once in the legend: Plotly draws black what has its colour from a scale."""
+    for mark in marks:
+        figure.add_scatter(
+            x=[None], y=[None], mode="markers", name=html.escape(mark.name), legendgroup=mark.name,
+            marker={**IN_LEGEND, "symbol": mark.symbol}, hoverinfo="skip",
+        )  # fmt: skip
 
 
 def plot_area(*, height: int, x: str, y: str, top: int = 34) -> go.Figure:

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.plot_style import COLOUR_SCALE, LIGHT, LogAxis, line_styles, objective_marks, plot_area
+from orchestrator.reports.plot_style import (
+    COLOUR_SCALE,
+    LIGHT,
+    LogAxis,
+    add_legend,
+    line_styles,
+    objective_marks,
+    plot_area,
+)
 from orchestrator.results.best_trials import Comparison, role
 from orchestrator.results.formatting import (
     background_weight,
@@ -35,12 +43,14 @@ def tradeoff_figure(
     axis = LogAxis.of(weights)
     if weights:
         figure.update_layout(coloraxis=_colour_axis(axis))
-    for mark in objective_marks(shown):
+    marks = objective_marks(shown)
+    for mark in marks:
         marker: dict[str, object] = {"symbol": mark.symbol, "size": 12, "line": {"color": LIGHT["paper"], "width": 1}}
         if any(background_weight(row) is not None for row in mark.rows):
             marker["coloraxis"] = "coloraxis"
         marker["color"] = [_colour(row, axis) for row in mark.rows]
         figure.add_trace(_points(mark.rows, metric, list(varied(rows)), name=mark.name, marker=marker))
+    add_legend(figure, marks)
     middle = _middle([row["metrics"][INFLUENCE_SHARE] for row in shown])
     for row in comparison.pair:
         if row in shown:
@@ -110,6 +120,8 @@ def _points(
         marker=marker,
         hovertext=[_hover(row, (metric, INFLUENCE_SHARE), fields) for row in shown],
         hoverinfo="text",
+        legendgroup=name,
+        showlegend=False,
     )
 
 

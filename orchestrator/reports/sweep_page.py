@@ -21,7 +21,8 @@ Row = Mapping[str, Any]
 LABEL_ANGLE = -30
 ABSENT_BELOW = 0.15
 """How far below the numbers of an axis those trials lie that have none, as a share of the numbers' range."""
-MARKS = {"dominated": {"size": 8, "color": LIGHT["faint"]}, "best": {"size": 12, "color": LIGHT["accent"]}}
+MARKS = {False: {"size": 8, "color": LIGHT["faint"]}, True: {"size": 12, "color": LIGHT["accent"]}}
+"""How a trial is marked, by whether it is one of the best."""
 BAR_HEIGHT = 26
 
 
@@ -56,8 +57,8 @@ def objective_figure(ranking: Sequence[Row], best: Sequence[Row], objectives: Ob
     chosen = {row["trial_id"] for row in best}
     x, y = ("rank", first) if second is None else (first, second)
     figure = plot_area(height=420, x=x, y=y, top=64)
-    for name, marker in MARKS.items():
-        group = [(rank, row) for rank, row in enumerate(ranking, 1) if (row["trial_id"] in chosen) == (name == "best")]
+    for is_best, marker in MARKS.items():
+        group = [(rank, row) for rank, row in enumerate(ranking, 1) if (row["trial_id"] in chosen) == is_best]
         figure.add_scatter(
             x=[rank if second is None else row["metrics"][first] for rank, row in group],
             y=[row["metrics"][second or first] for _, row in group],
@@ -65,7 +66,7 @@ def objective_figure(ranking: Sequence[Row], best: Sequence[Row], objectives: Ob
             hoverinfo="text",
             mode="markers",
             marker=marker,
-            name=name,
+            name="best" if is_best else "other" if second is None else "dominated",
         )
     return figure
 
@@ -78,7 +79,7 @@ def coordinates_figure(ranking: Sequence[Row], objectives: Objectives) -> go.Fig
     line = {"color": colours, "colorscale": COLOUR_SCALE, "showscale": True, "colorbar": {"thickness": 8}}
     text = {"size": 11, "color": LIGHT["ink"]}
     figure = plot_area(height=600, x="", y="", top=190)
-    figure.update_layout(margin={"l": 90, "r": 90, "b": 30})
+    figure.update_layout(margin={"l": 90, "r": 190, "b": 30})
     return figure.add_parcoords(
         dimensions=axes, line=line, labelangle=LABEL_ANGLE, labelfont=text, tickfont=text, rangefont=text
     )

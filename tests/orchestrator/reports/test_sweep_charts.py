@@ -35,7 +35,7 @@ ROWS = [
 
 def traces(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> dict[str, object]:
     figure = tradeoff_figure(rows, goals, ACCURACY, compare(rows, goals))
-    return {trace.name: trace for trace in figure.data}
+    return {trace.name: trace for trace in figure.data if trace.x != (None,)}
 
 
 def test_tradeoff_shows_completed_trials_by_objective() -> None:
@@ -61,6 +61,13 @@ def test_marks_without_a_weight_are_in_ink_beside_the_colours() -> None:
     found = traces(ROWS, GOALS)
     assert list(found["cross-entropy"].marker.color) == [LIGHT["ink"]]
     assert found["contrastive"].marker.coloraxis == "coloraxis"
+
+
+def test_legend_names_each_objective_once_in_a_colour_of_its_own() -> None:
+    figure = tradeoff_figure(ROWS, GOALS[:1], ACCURACY, compare(ROWS, GOALS[:1]))
+    shown = [trace for trace in figure.data if trace.showlegend is not False]
+    assert [trace.name for trace in shown] == ["cross-entropy", "contrastive"]
+    assert {trace.marker.color for trace in shown} == {LIGHT["muted"]}
 
 
 def test_front_is_drawn_as_steps_through_its_trials() -> None:
