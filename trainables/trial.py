@@ -39,16 +39,16 @@ FINAL_SUITE = ("shift",)
 def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileIndex = NO_INDEX) -> Row:
     """Train, evaluate and draw; report and return the last epoch's row joined with the final evaluation.
 
-    What the folder already holds is not done again, so a trial that was cut off goes on where it stopped.
+    What the folder already holds is not done again, so an interrupted trial continues where it stopped.
 
     Args:
-        manifests: Where lists of the data's files are kept.
+        config: That of the context's folder, which was claimed for it.
+        file_index: Where lists of the data's files are kept.
     """
     folder = context.folder
     data = build_data(config.data, file_index)
     _check_enough(config, data)
     if context.rank == 0:
-        folder.claim(config)
         _describe(data, config, folder)
 
     trained = False

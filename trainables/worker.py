@@ -13,7 +13,6 @@ import torch.distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from trainables.config import experiment_from_tree
 from trainables.data import NO_INDEX
 from trainables.trial import run_trial
 from trainables.trial_folder import Row, TrialFolder
@@ -58,8 +57,8 @@ def train_worker(task: dict[str, Any]) -> None:
     """Run one worker of a trial.
 
     Args:
-        task: `config` (the experiment as a tree), `folder` (seen by all workers), `on_report` (a picklable function
-            of a row) and `file_index` (where lists of the data's files are kept).
+        task: `folder` (the trial's, seen by all workers, with its config), `on_report` (a picklable function of a row)
+            and `file_index` (where lists of the data's files are kept).
     """
     place = ray.train.get_context()
     context = TrainWorkerContext(
@@ -69,4 +68,4 @@ def train_worker(task: dict[str, Any]) -> None:
         world_size=place.get_world_size(),
         device=ray.train.torch.get_device(),
     )
-    run_trial(experiment_from_tree(task["config"]), context, task.get("manifests", NO_INDEX))
+    run_trial(context.folder.config(), context, task.get("file_index", NO_INDEX))

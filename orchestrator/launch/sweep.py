@@ -86,7 +86,7 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     config = sweep.config()
     with sweep.locked():
         context = _open(sweep, config, store, read_provenance(sweep.path))
-        left = sync(context.trial_run(trial_id) for trial_id in sweep.trial_ids())
+        left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
         conclude(sweep, config, context, move_champion=False)
     return left
 
@@ -192,8 +192,9 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     parent_run_id = context.identity.parent_run_id
     assert parent_run_id is not None
     for trial_id in sweep.unfinished():
-        if sweep.trial(trial_id).rows():
-            context.trial_run(trial_id).finish("KILLED")
+        folder = sweep.trial(trial_id)
+        if folder.rows():
+            context.trial_run(trial_id, folder.config()).finish("KILLED")
     rows = trial_rows(sweep, ids_in_mlflow(context.store, sweep).trials)
     winners = best(rows, config.goals)
     ranking = ranked(rows, config.goals)

@@ -90,7 +90,7 @@ def _train(
     try:
         if config.resources.workers:
             with start_ray(address):
-                train_on_workers(folder, trial_run, storage=storage, max_failures=1, callbacks=[])
+                train_on_workers(config, folder, trial_run, storage=storage, max_failures=1, callbacks=[])
         else:
             _train_here(config, folder, trial_run, storage)
     except KeyboardInterrupt:

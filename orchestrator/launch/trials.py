@@ -31,15 +31,15 @@ class SweepContext:
         """The storage folder that the sweep lies in."""
         return self.trials_path.parents[2]
 
-    def trial_run(self, trial_id: str) -> TrialRun:
-        folder = TrialFolder(self.trials_path / trial_id)
+    def trial_run(self, trial_id: str, config: ExperimentConfig) -> TrialRun:
+        """Return the MLflow run of the trial, whose folder holds `config`."""
         identity = self.identity.trial(
             trial_id,
-            config_hash(folder.config()),
+            config_hash(config),
             promoted_from=self.promoted_from.get(trial_id),
             labels=self.labels.get(trial_id),
         )
-        return TrialRun(self.store, identity, folder.path, draw_curves=draw_curves)
+        return TrialRun(self.store, identity, self.trials_path / trial_id, draw_curves=draw_curves)
 
 
 def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:
@@ -60,13 +60,14 @@ def in_process_trial(context: SweepContext) -> TrialFunction:
         from trainables.trial import run_trial
 
         folder = TrialFolder(context.trials_path / point["trial_id"])
-        push = PushEpochs(context.trial_run(point["trial_id"]))
+        config = folder.config()
+        push = PushEpochs(context.trial_run(point["trial_id"], config))
 
         def on_report(row: Row) -> None:
             push(row)
             tune.report(dict(row))
 
-        run_trial(folder.config(), LocalContext(folder, on_report), file_index_in(context.storage))
+        run_trial(config, LocalContext(folder, on_report), file_index_in(context.storage))
 
     return trial
 
@@ -78,10 +79,11 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
         from ray.tune.integration.ray_train import TuneReportCallback
 
         folder = TrialFolder(context.trials_path / point["trial_id"])
-        trial_run = context.trial_run(point["trial_id"])
+        config = folder.config()
         train_on_workers(
+            config,
             folder,
-            trial_run,
+            context.trial_run(point["trial_id"], config),
             storage=context.storage,
             max_failures=context.max_failures,
             callbacks=[TuneReportCallback()],
@@ -91,11 +93,18 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
 
 
 def train_on_workers(
-    folder: TrialFolder, trial_run: TrialRun, *, storage: Path, max_failures: int, callbacks: list[Any]
+    config: ExperimentConfig,
+    folder: TrialFolder,
+    trial_run: TrialRun,
+    *,
+    storage: Path,
+    max_failures: int,
+    callbacks: list[Any],
 ) -> None:
-    """Train the folder's trial on the Ray Train workers its config asks for.
+    """Train the folder's trial on the Ray Train workers that its config asks for.
 
     Args:
+        config: That of the folder, from which the workers read it.
         storage: Holds the lists of data sets' files.
 
     Raises:
@@ -105,7 +114,7 @@ def train_on_workers(
     from ray.train.v2.api.exceptions import WorkerGroupError
 
     try:
-        _trainer(folder, trial_run, storage, max_failures, callbacks).fit()
+        _trainer(config, folder, trial_run, storage, max_failures, callbacks).fit()
     except WorkerGroupError as error:
         for failure in error.worker_failures.values():
             if isinstance(failure, FloatingPointError):
@@ -113,7 +122,14 @@ def train_on_workers(
         raise
 
 
-def _trainer(folder: TrialFolder, trial_run: TrialRun, storage: Path, max_failures: int, callbacks: list[Any]) -> Any:
+def _trainer(
+    config: ExperimentConfig,
+    folder: TrialFolder,
+    trial_run: TrialRun,
+    storage: Path,
+    max_failures: int,
+    callbacks: list[Any],
+) -> Any:
     """Return Ray's trainer of the trial."""
     import ray.train
     from ray.train.torch import TorchTrainer
@@ -121,14 +137,12 @@ def _trainer(folder: TrialFolder, trial_run: TrialRun, storage: Path, max_failur
     from orchestrator.data.index import file_index_in
     from trainables.worker import train_worker
 
-    config = folder.config()
     return TorchTrainer(
         train_worker,
         train_loop_config={
-            "config": config.model_dump(mode="json"),
             "folder": str(folder.path),
             "on_report": PushEpochs(trial_run),
-            "manifests": file_index_in(storage),
+            "file_index": file_index_in(storage),
         },
         scaling_config=scaling(config.resources),
         run_config=ray.train.RunConfig(

@@ -55,8 +55,10 @@ class TrialOutcomeCallback(Callback):
         logger.warning("trial %s failed and is retried: %s", _id(trial), _reason(trial))
 
     def _end(self, trial_id: str, error: str | None) -> None:
-        outcome = self._sweep.trial(trial_id).finish(error)
-        self._pushes.append(self._thread.submit(self._context.trial_run(trial_id).push))
+        folder = self._sweep.trial(trial_id)
+        outcome = folder.finish(error)
+        trial_run = self._context.trial_run(trial_id, folder.config())
+        self._pushes.append(self._thread.submit(trial_run.push))
         self._listener.on_end(trial_id, outcome.status if error is None else f"failed: {error}")
 
 

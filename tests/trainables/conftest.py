@@ -63,6 +63,7 @@ def train(tmp_path: Path) -> Train:
         config: ExperimentConfig, name: str = "trial", *, on_report: Callable[[Row], None] | None = None
     ) -> TrialFolder:
         folder = TrialFolder(tmp_path / name)
+        folder.claim(config)
         run_trial(config, LocalContext(folder, on_report, device=CPU))
         return folder
 

@@ -1,9 +1,8 @@
-"""A process of `test_worker.py`: trains every case of a file as one worker of Ray Train's local mode under gloo.
+"""A process of `test_worker.py`: trains every given folder as one worker of Ray Train's local mode under gloo.
 
 torch.distributed's environment variables say which worker it is. Ray Train then runs without a Ray cluster.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,14 @@ class Append:
             file.write(f"{row['epoch']}\n")
 
 
-def train_all(cases: dict[str, Any]) -> None:
-    for folder, config in cases.items():
-        on_report = Append(Path(folder) / "reports.txt")
-        train_worker({"config": config, "folder": folder, "on_report": on_report})
+def train_all(task: dict[str, Any]) -> None:
+    for folder in task["folders"]:
+        train_worker({"folder": folder, "on_report": Append(Path(folder) / "reports.txt")})
 
 
 if __name__ == "__main__":
     TorchTrainer(
         train_all,
-        train_loop_config=json.loads(Path(sys.argv[1]).read_text()),
+        train_loop_config={"folders": sys.argv[1:]},
         scaling_config=ray.train.ScalingConfig(num_workers=0),
     ).fit()

@@ -108,6 +108,7 @@ def test_evaluations_and_maps_work_unchanged(classifier: str, tmp_path: Path) ->
     config = config_with(CLASSIFIERS[classifier])
     folder = TrialFolder(tmp_path)
     context = LocalContext(folder, device=CPU)
+    folder.claim(config)
     row = run_trial(config, context)
     store = Findings()
     data = build_data(config.data)

@@ -148,6 +148,7 @@ def test_panels_of_fixed_images_are_drawn_when_due(
 def test_panels_that_are_due_are_there_when_the_epoch_is_reported(make_config: MakeConfig, tmp_path: Path) -> None:
     folder, seen = TrialFolder(tmp_path), []
     config = make_config({"evaluation.panel_images": 1, "evaluation.panel_every_epochs": 2})
+    folder.claim(config)
     run_trial(config, LocalContext(folder, lambda row: seen.append((row["epoch"], sorted(drawn(folder)))), device=CPU))
     assert seen == [(1, []), (2, ["epoch-2"]), (3, ["epoch-2"]), (3, ["epoch-2", "epoch-3"])]
 
@@ -338,7 +339,7 @@ def test_data_that_cannot_be_trained_on_are_refused_before_anything_is_written(
         check_data(make_config(overrides))
     with pytest.raises(ConfigError, match=message):
         train(make_config(overrides))
-    assert not (tmp_path / "trial").exists()
+    assert [path.name for path in (tmp_path / "trial").iterdir()] == ["config.yaml"]
 
 
 def test_drawn_digits_need_no_check(make_config: MakeConfig) -> None:

@@ -85,12 +85,10 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders of all cases, trained by two processes."""
     root = tmp_path_factory.mktemp("two_workers")
     for case in CASES:
-        (root / case).mkdir()
+        TrialFolder(root / case).claim(config_of(case))
     with pytest.raises(SystemExit):
         run_trial(config_of("resumed"), LocalContext(TrialFolder(root / "resumed"), stop_after_first_epoch, device=CPU))
-    tasks = {str(root / case): config_of(case).model_dump(mode="json") for case in CASES}
-    (root / "cases.json").write_text(json.dumps(tasks))
-    workers = [start_worker(root / "cases.json", rank, port) for port in [free_port()] for rank in range(2)]
+    workers = [start_worker(root, rank, port) for port in [free_port()] for rank in range(2)]
     try:
         outputs = [worker.communicate(timeout=240)[0] for worker in workers]
     finally:
@@ -100,7 +98,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def start_worker(cases: Path, rank: int, port: int) -> subprocess.Popen[str]:
+def start_worker(root: Path, rank: int, port: int) -> subprocess.Popen[str]:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
     environment = {name: str(value) for name, value in place.items()} | {
         "MASTER_ADDR": "127.0.0.1",
@@ -110,7 +108,7 @@ def start_worker(cases: Path, rank: int, port: int) -> subprocess.Popen[str]:
         "PYTHONPATH": str(REPOSITORY),
     }
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(cases)],
+        [sys.executable, str(SCRIPT), *(str(root / case) for case in CASES)],
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -132,8 +130,8 @@ def assert_same_training(found: TrialFolder, expected: TrialFolder) -> None:
     found_state, expected_state = found.load_state(CPU), expected.load_state(CPU)
     assert found_state is not None
     assert expected_state is not None
-    for part in ("model", "evaluated"):
-        torch.testing.assert_close(found_state[part], expected_state[part], rtol=0, atol=1e-6)
+    for network in ("model", "evaluated"):
+        torch.testing.assert_close(found_state[network], expected_state[network], rtol=0, atol=1e-6)
     for one, other in zip(found.rows(), expected.rows(), strict=True):
         assert metrics_of(one) == pytest.approx(metrics_of(other), rel=1e-4, abs=1e-6)
     assert found.evaluation() == pytest.approx(expected.evaluation(), rel=1e-4, abs=1e-6)
@@ -154,7 +152,7 @@ def test_the_comparison_fails_for_another_training(two_workers: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_rank_0_alone_writes_and_tells_of_every_epoch_once(two_workers: Path, case: str) -> None:
+def test_rank_0_alone_writes_and_reports_every_epoch_once(two_workers: Path, case: str) -> None:
     folder = TrialFolder(two_workers / case)
     assert [row["epoch"] for row in folder.rows()] == [1, 2]
     first = 2 if case == "resumed" else 1
@@ -211,13 +209,9 @@ class WriteEpoch:
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_of_ray_train(two_workers: Path, tmp_path: Path) -> None:
     folder = TrialFolder(tmp_path / "trial")
-    folder.path.mkdir()
+    folder.claim(config_of("sgd"))
     reports = tmp_path / "reports.jsonl"
-    task = {
-        "config": config_of("sgd").model_dump(mode="json"),
-        "folder": str(folder.path),
-        "on_report": WriteEpoch(folder.path / "epochs.txt"),
-    }
+    task = {"folder": str(folder.path), "on_report": WriteEpoch(folder.path / "epochs.txt")}
     TorchTrainer(
         train_worker,
         train_loop_config=task,

@@ -22,8 +22,9 @@ TINY: dict[str, Any] = {
 
 
 def trained(path: Path, **overrides: Any) -> TrialFolder:
-    folder = TrialFolder(path)
-    run_trial(experiment_from_tree(override(TINY, overrides)), LocalContext(folder))
+    folder, config = TrialFolder(path), experiment_from_tree(override(TINY, overrides))
+    folder.claim(config)
+    run_trial(config, LocalContext(folder))
     return folder
 
 

@@ -59,6 +59,7 @@ def tiny_config() -> ExperimentConfig:
 @pytest.fixture
 def folder(tmp_path: Path, tiny_config: ExperimentConfig) -> TrialFolder:
     folder = TrialFolder(tmp_path / "trial")
+    folder.claim(tiny_config)
     run_trial(tiny_config, LocalContext(folder))
     return folder
 
@@ -94,7 +95,8 @@ def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Cal
         "training": {"epochs": 1, "batch_size": 4},
     }
     run = TrialFolder(tmp_path / "several")
-    run_trial(experiment_from_tree(tree), LocalContext(run))
+    run.claim(experiment_from_tree(tree))
+    run_trial(run.config(), LocalContext(run))
     metrics, said = evaluated(EvaluationRequest(run, {}))
     assert said.ended == {"accuracy": False, "multilabel": False, "influence": False}
     row = run.rows()[-1]

@@ -44,6 +44,7 @@ def interrupt(tmp_path: Path) -> Callable[..., TrialFolder]:
 
     def train(config: ExperimentConfig, *, noticed_at: int, gone_at: int) -> TrialFolder:
         folder = TrialFolder(tmp_path / "spot")
+        folder.claim(config)
         with pytest.raises(TakenAwayError):
             run_trial(config, SpotContext(folder, device=CPU, noticed_at=noticed_at, gone_at=gone_at))
         return folder
