@@ -119,7 +119,7 @@ def in_order_of_end(sweep: SweepFolder) -> list[str]:
 
 def end_of(sweep: SweepFolder, trial_id: str) -> float:
     """Return when the driver wrote how the trial ended."""
-    return (sweep.trial(trial_id).path / "outcome.json").stat().st_mtime
+    return sweep.trial(trial_id).outcome_path.stat().st_mtime
 
 
 class NoteEnds(ray.tune.Callback):  # type: ignore[misc]

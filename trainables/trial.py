@@ -183,4 +183,4 @@ def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -
         "num_val": len(data.val),
         "class_names": data.class_names,
     }
-    write_json(folder.path / "data.json", description)
+    write_json(folder.data_path, description)

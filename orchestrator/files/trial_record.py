@@ -52,17 +52,16 @@ class TrialRecord:
         return max((int(row["epoch"]) for row in self.rows), default=0)
 
 
-def read_record(path: Path) -> TrialRecord:
+def read_record(folder: TrialFolder) -> TrialRecord:
     """Read the folder of a trial, whichever of its files exist yet.
 
     Raises:
         BrokenFileError: A file does not hold what it should; the message names the file and the line.
     """
-    folder = TrialFolder(path)
     return TrialRecord(
         rows=tuple(folder.rows()),
         rows_time_ms=_time_ms(folder.metrics_path),
-        panels=find_panels(path / "panels"),
+        panels=find_panels(folder.path / "panels"),
         evaluation=_read_summary(folder),
         evaluations=read_evaluations(folder.evaluations_path),
         outcome=folder.outcome(),
@@ -72,9 +71,8 @@ def read_record(path: Path) -> TrialRecord:
     )
 
 
-def read_params(path: Path) -> dict[str, str]:
+def read_params(folder: TrialFolder) -> dict[str, str]:
     """Return the resolved config by dotted key, as text; empty while there is no config."""
-    folder = TrialFolder(path)
     if not folder.config_path.exists():
         return {}
     return {

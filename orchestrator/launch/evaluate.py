@@ -132,7 +132,7 @@ def push_evaluation(request: EvaluationRequest, store: Store) -> str | None:
         return None
     if identity is None:
         return None
-    trial_run = TrialRun(store, identity, folder.path, draw_curves=draw_curves)
+    trial_run = TrialRun(store, identity, folder, draw_curves=draw_curves)
     trial_run.push()
     return trial_run.run_id
 

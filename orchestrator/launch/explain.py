@@ -107,7 +107,7 @@ def explain_images(
 
 def class_names(folder: TrialFolder) -> tuple[str, ...]:
     """Return the classes that the run was trained on, in the order of its logits."""
-    return tuple(read_json(folder.path / "data.json")["class_names"])
+    return tuple(read_json(folder.data_path)["class_names"])
 
 
 def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:

@@ -229,5 +229,5 @@ def _set_champion_alias(
     import torch
 
     folder, run_id = sweep.trial(winner["trial_id"]), winner["run_id"]
-    if run_id and log_model(context.store, run_id, folder.path, load_model(folder, torch.device("cpu"))):
+    if run_id and log_model(context.store, run_id, folder, load_model(folder, torch.device("cpu"))):
         set_champion_alias(context.store, config.campaign, run_id, again=again)

@@ -53,7 +53,7 @@ def train_one(
     experiment_id = ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
-        trial_run = TrialRun(store, _identity(config, folder, experiment_id), folder.path, draw_curves=draw_curves)
+        trial_run = TrialRun(store, _identity(config, folder, experiment_id), folder, draw_curves=draw_curves)
         on_start(folder)
         _train(config, folder, trial_run, storage.absolute(), address)
     return trial_run, folder

@@ -39,7 +39,7 @@ class SweepContext:
             promoted_from=self.promoted_from.get(trial_id),
             labels=self.labels.get(trial_id),
         )
-        return TrialRun(self.store, identity, self.trials_path / trial_id, draw_curves=draw_curves)
+        return TrialRun(self.store, identity, TrialFolder(self.trials_path / trial_id), draw_curves=draw_curves)
 
 
 def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:

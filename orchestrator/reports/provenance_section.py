@@ -25,7 +25,7 @@ def facts(sweep: SweepFolder, config: SweepConfig, rows: Sequence[TrialRow]) -> 
         "MLflow parent run": config.name,
         "sampler seed": str(config.seed),
         "training seeds" if len(seeds) > 1 else "training seed": ", ".join(map(str, seeds)),
-        **data_facts([read_json(sweep.trial(row["trial_id"]).path / "data.json") for row in rows]),
+        **data_facts([read_json(sweep.trial(row["trial_id"]).data_path) for row in rows]),
         "scale": config.scale or "",
         "promoted from runs": ", ".join(config.promoted_from.values()),
     }

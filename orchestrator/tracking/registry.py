@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.files.trial_record import read_params, read_record
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
+from trainables.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +24,7 @@ MODEL_NAME = "model"
 REQUIREMENTS = ("torch", "torchvision", "campaign")
 
 
-def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> str | None:
+def log_model(store: Store, run_id: str, folder: TrialFolder, model: "nn.Module") -> str | None:
     """Log the network as the run's model, with the run's last metrics tied to it; return its model id.
 
     The folder says which epoch the weights are from; push it first, so that its metrics are there to tie. A second
@@ -40,7 +41,7 @@ def log_model(store: Store, run_id: str, folder: Path, model: "nn.Module") -> st
             present = _ready_model(client, run, epoch)
             return present or _log(client, run, model, epoch=epoch, params=params)
     except StoreError as error:
-        logger.warning("run %s: model not sent to MLflow; its weights stay in %s: %s", run_id, folder, error)
+        logger.warning("run %s: model not sent to MLflow; its weights stay in %s: %s", run_id, folder.path, error)
         return None
 
 

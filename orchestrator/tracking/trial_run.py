@@ -9,7 +9,7 @@ from typing import Any, Literal
 from orchestrator.files.trial_record import TrialRecord, read_params, read_record
 from orchestrator.tracking.run_writer import DrawCurves, RunWriter, open_run, tag_run
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
-from trainables.trial_folder import Outcome, Status
+from trainables.trial_folder import Outcome, Status, TrialFolder
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
 END_STATES: Mapping[Status, EndState] = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
@@ -70,7 +70,13 @@ class TrialRun:
     """
 
     def __init__(
-        self, store: Store, identity: RunIdentity, folder: Path, *, draw_curves: DrawCurves, first_wait_s: float = 5.0
+        self,
+        store: Store,
+        identity: RunIdentity,
+        folder: TrialFolder,
+        *,
+        draw_curves: DrawCurves,
+        first_wait_s: float = 5.0,
     ) -> None:
         """Args:
         draw_curves: Makes the page of the evaluations' curves; it must be picklable.
@@ -125,7 +131,7 @@ class TrialRun:
         return read_record(self._folder)
 
     def _attempt(self, record: TrialRecord | None = None) -> bool:
-        what = f"trial {self._identity.trial_id} ({self._folder}; `campaign sync` sends the rest)"
+        what = f"trial {self._identity.trial_id} ({self._folder.path}; `campaign sync` sends the rest)"
         try:
             with store_errors(self._store):
                 self._writer = self._writer or self._open()
@@ -139,12 +145,12 @@ class TrialRun:
         return True
 
     def _open(self) -> RunWriter:
-        config, client = self._folder / "config.yaml", connect(self._store)
+        config, client = self._folder.config_path, connect(self._store)
         writer = open_run(
             client,
             self._identity.experiment_id,
             key=self._identity.key,
-            tags=self._identity.tags(self._folder),
+            tags=self._identity.tags(self._folder.path),
             provenance=self._identity.provenance,
             name=self._identity.trial_id,
             start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
@@ -155,7 +161,7 @@ class TrialRun:
 
     def _send(self, writer: RunWriter, record: TrialRecord) -> None:
         if self._params.keys() - writer.params:
-            writer.send_file(self._folder / "config.yaml")
+            writer.send_file(self._folder.config_path)
             writer.send_params(self._params)
         if record.last_epoch not in {0, *writer.epochs} and record.outcome is None:
             writer.set_status("RUNNING")  # A restarted trial goes on.

@@ -68,7 +68,7 @@ def _build(config: ExperimentConfig, context: RunContext, data: DataBundle) -> L
     is_new = not context.folder.state_path.exists()
     built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
     if is_new and context.rank == 0:
-        write_json(context.folder.path / "model.json", task.describe(built))
+        write_json(context.folder.model_path, task.describe(built))
     steps = len(_batches(config, context, data, num_views=task.num_views, epoch=1))
     return Learner(config, built.model, task, context, steps_per_epoch=steps)
 

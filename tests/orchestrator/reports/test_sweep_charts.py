@@ -1,5 +1,6 @@
 """The figures hold the numbers of the trials, and nothing that a browser would read as markup."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -99,7 +100,7 @@ def test_hover_text_is_escaped() -> None:
 
 
 def test_curves_draw_the_compared_trials_last_through_the_epochs_that_were_measured() -> None:
-    epochs = [{"epoch": 1}, {"epoch": 2, ACCURACY: 0.1}, {"epoch": 3, ACCURACY: None}, {"epoch": 4, ACCURACY: 0.3}]
+    epochs = [{"epoch": 1}, {"epoch": 2, ACCURACY: 0.1}, {"epoch": 3, ACCURACY: math.nan}, {"epoch": 4, ACCURACY: 0.3}]
     figure = curves_figure({"a": epochs, "z": epochs[:3]}, ACCURACY, compare(ROWS, GOALS))
     assert [trace.name for trace in figure.data] == ["z", "a"]
     assert (figure.data[1].x, figure.data[1].y) == ((2, 4), (0.1, 0.3))

@@ -11,6 +11,7 @@ from PIL import Image
 from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, resolve_store
 from trainables.config import ExperimentConfig, config_hash, to_yaml
+from trainables.trial_folder import TrialFolder
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,6 @@ def make_trial_run(request: pytest.FixtureRequest) -> Callable[..., TrialRun]:
             options["experiment_id"] = request.getfixturevalue("experiment_id")
         fields = {"sweep": "digits", "config_hash": config_hash(ExperimentConfig()), **options.pop("identity", {})}
         identity = RunIdentity(experiment_id=options.pop("experiment_id"), trial_id=trial.folder.name, **fields)
-        return TrialRun(options.pop("store"), identity, trial.folder, draw_curves=charts_page, **options)
+        return TrialRun(options.pop("store"), identity, TrialFolder(trial.folder), draw_curves=charts_page, **options)
 
     return make

@@ -12,6 +12,7 @@ import torch
 from orchestrator.tracking import Store, StoreError, TrialRun, connect, log_model, set_champion_alias
 from trainables.config import SmallCnn
 from trainables.models import build_model
+from trainables.trial_folder import TrialFolder
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates; importing mlflow.pyfunc infers a schema from
 # type hints of its own and complains about them.
@@ -40,7 +41,7 @@ def run_id(trial: Any, make_trial_run: Callable[..., TrialRun]) -> str:
 def test_champion_loads_as_the_network_it_was(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log_model(store, run_id, trial.folder, network)
+    log_model(store, run_id, TrialFolder(trial.folder), network)
     assert set_champion_alias(store, "digits", run_id) == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
     loaded = mlflow.pytorch.load_model("models:/digits@champion")
@@ -52,12 +53,12 @@ def test_champion_loads_as_the_network_it_was(
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-def test_model_is_logged_once_with_the_runs_figures(
+def test_model_is_logged_once_with_the_runs_metrics(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
     network.train()
-    model_id = log_model(store, run_id, trial.folder, network)
-    assert log_model(store, run_id, trial.folder, network) == model_id
+    model_id = log_model(store, run_id, TrialFolder(trial.folder), network)
+    assert log_model(store, run_id, TrialFolder(trial.folder), network) == model_id
     assert network.training
 
     model = connect(store).get_logged_model(model_id)
@@ -76,10 +77,10 @@ def test_model_is_logged_once_with_the_runs_figures(
 def test_alias_passes_to_the_new_champion_and_back(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
-    first_model = log_model(store, run_id, trial.folder, network)
+    first_model = log_model(store, run_id, TrialFolder(trial.folder), network)
     first = set_champion_alias(store, "passing", run_id)
     trial.write_rows(3)
-    log_model(store, run_id, trial.folder, network)
+    log_model(store, run_id, TrialFolder(trial.folder), network)
     second = set_champion_alias(store, "passing", run_id)
     assert set_champion_alias(store, "passing", run_id) == second == first + 1
     champion = connect(store).get_model_version_by_alias("passing", "champion")
@@ -96,7 +97,7 @@ def test_outage_loses_the_copy_and_not_the_trial(
     tmp_path: Path, trial: Any, run_id: str, network: torch.nn.Module, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
-    assert log_model(gone, run_id, trial.folder, network) is None
+    assert log_model(gone, run_id, TrialFolder(trial.folder), network) is None
     assert f"run {run_id}: model not sent to MLflow; its weights stay in {trial.folder}" in caplog.text
 
 
@@ -104,7 +105,7 @@ def test_logging_a_model_leaves_logging_as_it_was(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
     level, handlers = logging.getLogger().level, list(logging.getLogger().handlers)
-    log_model(store, run_id, trial.folder, network)
+    log_model(store, run_id, TrialFolder(trial.folder), network)
     assert (logging.getLogger().level, logging.getLogger().handlers) == (level, handlers)
     assert logging.getLogger("mlflow.pytorch").level == logging.NOTSET
 
@@ -112,11 +113,11 @@ def test_logging_a_model_leaves_logging_as_it_was(
 def test_former_champion_stays_one_unless_asked_for(
     store: Store, trial: Any, run_id: str, network: torch.nn.Module
 ) -> None:
-    log_model(store, run_id, trial.folder, network)
+    log_model(store, run_id, TrialFolder(trial.folder), network)
     set_champion_alias(store, "former", run_id, again=False)
     connect(store).set_registered_model_alias("former", "champion", "1")
     trial.write_rows(3)
-    log_model(store, run_id, trial.folder, network)
+    log_model(store, run_id, TrialFolder(trial.folder), network)
     assert set_champion_alias(store, "former", run_id, again=False) == 2
     connect(store).set_registered_model_alias("former", "champion", "1")
     set_champion_alias(store, "former", run_id, again=False)

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import RunIdentity, Store, TrialRun, find_identity, find_sweep
+from trainables.trial_folder import TrialFolder
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 
 def make_run(store: Store, experiment_id: str, folder: Path, created: str) -> str | None:
     identity = RunIdentity(experiment_id, "first", "0000", "abc", created=created)
-    return TrialRun(store, identity, folder, draw_curves=charts_page).run_id
+    return TrialRun(store, identity, TrialFolder(folder), draw_curves=charts_page).run_id
 
 
 def test_folder_in_a_path_with_a_quote_is_found(store: Store, experiment_id: str, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from orchestrator.tracking import (
 )
 from trainables.config import SmallCnn
 from trainables.models import build_model
+from trainables.trial_folder import TrialFolder
 
 # Importing mlflow.pyfunc infers a schema from type hints of its own and complains about them.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")]
@@ -185,7 +186,7 @@ def test_model_goes_through_the_server_and_back(
     trial_run.push()
     assert trial_run.run_id is not None
     network = build_model(SmallCnn(width=4), num_classes=3).model
-    log_model(store, trial_run.run_id, trial.folder, network)
+    log_model(store, trial_run.run_id, TrialFolder(trial.folder), network)
     assert set_champion_alias(store, "served", trial_run.run_id) == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
     loaded = mlflow.pytorch.load_model("models:/served@champion")
