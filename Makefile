@@ -12,7 +12,7 @@ DEV_STAMP := .venv/.installed-dev
 CAMPAIGN := $(BIN)/campaign
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 # A third of the sizes with which docs/results.md was measured, so that the demo takes minutes.
-DEMO_SWEEP := --set data.num_train=2000 --set data.num_test=500 --set training.epochs=6
+DEMO_SWEEP := --set data.num_train=2000 --set data.num_test=500 --set training.epochs=5
 DEMO_PROMOTION := --set training.epochs=4
 BENCHMARKS := cli_start loader_throughput objective_step train_throughput trial_overhead
 
