@@ -388,3 +388,18 @@ def test_mlflow_tells_of_its_tables_only_where_more_is_asked_for(verbose: bool, 
     ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert ("INFO" in ran.stderr) == verbose
     assert (ran.stderr == "") != verbose
+
+
+def test_end_of_a_sweep_says_where_its_runs_are_and_what_failed(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    sweep = make_sweep(num_trials=1)
+    sweep.start("0000", epochs=1)
+    sweep.folder.trial("0000").finish("OSError: full")
+    ran = cli("resume", "first", "--storage", storage)
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        f"sweep first in {storage / 'sweeps' / 'first'}, tracked in sqlite:///{storage / 'mlflow.db'}",
+        "runs in MLflow: campaign ui, then http://127.0.0.1:5000/#/experiments/1/runs",
+        "1 trial failed; try again with: campaign resume first --retry-failed",
+    ]

@@ -1,13 +1,28 @@
-"""Several runs evaluated at a time on a real Ray."""
+"""Evaluating a run from its folder: what is kept, what is done again, where it lies."""
 
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray, evaluate_run
-from trainables.config import ConfigError, experiment_from_tree, override
-from trainables.evaluations import ProgressListener
+from orchestrator.launch.evaluate import EvaluationRequest, evaluate_run
+from tests.trainables.voc_tree import write_voc
+from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
+from trainables.evaluations import (
+    EVALUATIONS,
+    EvaluationContext,
+    EvaluationResult,
+    EvaluationsFailedError,
+    ProgressListener,
+    is_evaluated,
+    select,
+)
+from trainables.json_file import read_json, write_json, write_text
 from trainables.training import LocalContext
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
@@ -21,59 +36,236 @@ TINY: dict[str, Any] = {
 }
 
 
-def trained(path: Path, **overrides: Any) -> TrialFolder:
-    folder, config = TrialFolder(path), experiment_from_tree(override(TINY, overrides))
-    folder.claim(config)
-    run_trial(config, LocalContext(folder))
-    return folder
-
-
-class Scribe(ProgressListener):
-    """Writes down what it is told, but for ticks."""
+class Said(ProgressListener):
+    """Keeps what it is told."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def on_start(self, name: str) -> None:
-        self.heard.append(f"start {name}")
+        self.ended: dict[str, bool] = {}
+        self.skipped: dict[str, str] = {}
 
     def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
         assert seconds >= 0
-        self.heard.append(f"end {name}{' kept' if kept else ''}")
+        self.ended[name] = kept
 
     def on_skip(self, name: str, reason: str) -> None:
-        self.heard.append(f"skip {name}: {reason}")
+        self.skipped[name] = reason
 
 
-@pytest.mark.ray
+@pytest.fixture(scope="module")
+def tiny_config() -> ExperimentConfig:
+    return experiment_from_tree(TINY)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_config: ExperimentConfig) -> TrialFolder:
+    folder = TrialFolder(tmp_path / "trial")
+    folder.claim(tiny_config)
+    run_trial(tiny_config, LocalContext(folder))
+    return folder
+
+
+@pytest.fixture
+def order(folder: TrialFolder) -> Callable[..., EvaluationRequest]:
+    def make(overrides: dict[str, Any] | None = None, **fields: Any) -> EvaluationRequest:
+        return EvaluationRequest(folder, overrides or {}, **fields)
+
+    return make
+
+
+def evaluated(order: EvaluationRequest) -> tuple[dict[str, float], Said]:
+    said = Said()
+    return evaluate_run(order, said), said
+
+
+def test_finished_parts_are_kept_and_give_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
+    first, said = evaluated(order())
+    assert said.ended == {"accuracy": False, "influence": False, "shift": False}
+    second, said = evaluated(order())
+    assert said.ended == {"accuracy": True, "influence": True, "shift": True}
+    assert second == first
+
+
+def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Callable[..., EvaluationRequest]) -> None:
+    write_voc(tmp_path / "voc")
+    voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32}
+    tree = {
+        **TINY,
+        "data": voc,
+        "objective": {"kind": "binary_contrastive"},
+        "training": {"epochs": 1, "batch_size": 4},
+    }
+    run = TrialFolder(tmp_path / "several")
+    run.claim(experiment_from_tree(tree))
+    run_trial(run.config(), LocalContext(run))
+    metrics, said = evaluated(EvaluationRequest(run, {}))
+    assert said.ended == {"accuracy": False, "multilabel": False, "influence": False}
+    row = run.rows()[-1]
+    assert {name: row[name] for name in metrics} == pytest.approx(metrics)
+    part = read_json(run.path / "evaluation" / "multilabel.json")
+    assert part["metrics"]["val/mean_average_precision"] == metrics["val/mean_average_precision"]
+    assert part["settings"]["num_by_class"]["dog"] == 2
+    assert set(part["settings"]["average_precision"]) == {"cat", "dog", "person"}
+    _, said = evaluated(EvaluationRequest(run, {}))
+    assert said.ended == {"accuracy": True, "multilabel": True, "influence": True}
+    _, said = evaluated(order())
+    assert said.skipped == {"multilabel": "the data have no images of several labels"}
+
+
+def test_again_runs_them_once_more_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
+    first, _ = evaluated(order())
+    second, said = evaluated(order(evaluations=("shift",), again=True))
+    assert said.ended == {"shift": False}
+    assert second == {name: value for name, value in first.items() if name.startswith("shift/")}
+
+
+def test_killed_evaluation_goes_on_with_the_part_that_is_missing(
+    order: Callable[..., EvaluationRequest], folder: TrialFolder
+) -> None:
+    evaluated(order())
+    (folder.path / "evaluation" / "influence.json").unlink()
+    _, said = evaluated(order())
+    assert said.ended == {"accuracy": True, "influence": False, "shift": True}
+
+
+def test_other_sample_is_another_result(order: Callable[..., EvaluationRequest]) -> None:
+    evaluated(order())
+    _, said = evaluated(order({"evaluation.suite.seed": 1}))
+    assert said.ended == {"accuracy": False, "influence": False, "shift": False}
+
+
+def test_trained_further_is_another_result(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
+    import torch
+
+    evaluated(order())
+    state = torch.load(folder.state_path, weights_only=True)
+    state["model"]["head.weight"] += 1
+    torch.save(state, folder.state_path)
+    _, said = evaluated(order())
+    assert not any(said.ended.values())
+
+
+def test_figures_join_those_of_the_trial_itself(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
+    write_json(folder.evaluation_path, {"val/accuracy": -1.0, "background/rfs": 0.5})
+    metrics, _ = evaluated(order(evaluations=("accuracy",)))
+    assert read_json(folder.evaluation_path) == {**metrics, "background/rfs": 0.5}
+    part = json.loads((folder.path / "evaluation" / "accuracy.json").read_text())
+    assert part["settings"] == {"num_pictures": 32}
+    assert part["metrics"] == metrics
+
+
+def test_other_data_have_a_place_of_their_own(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
+    own, _ = evaluated(order())
+    other = order({"data.correlation": 0.0})
+    metrics, said = evaluated(other)
+    assert not any(said.ended.values())
+    assert metrics["val/loss"] != own["val/loss"]
+    assert other.results_path.name.startswith("evaluation-")
+    assert read_json(other.results_path.with_suffix(".json")) == metrics
+    assert read_json(folder.evaluation_path)["val/loss"] == own["val/loss"]
+
+
+def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationRequest], tmp_path: Path) -> None:
+    from PIL import Image
+
+    for part in ("train", "val"):
+        for name in ("cat", "dog"):
+            image = tmp_path / "images" / part / name / "one.png"
+            image.parent.mkdir(parents=True)
+            Image.new("RGB", (40, 40)).save(image)
+    tree = {"kind": "image_folder", "root": str(tmp_path / "images"), "image_size": 32}
+    with pytest.raises(ConfigError, match=r"a network of 10 classes, and the data have 2: cat, dog"):
+        evaluate_run(order({"data": tree}))
+
+
+def test_run_without_checkpoint_says_so(tmp_path: Path, tiny_config: ExperimentConfig) -> None:
+    folder = TrialFolder(tmp_path / "empty")
+    folder.claim(tiny_config)
+    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
+        evaluate_run(EvaluationRequest(folder, {}))
+
+
+SMALL_SUITE = {
+    "evaluation.suite.sample": 8,
+    "evaluation.suite.attribution.integration_steps": 2,
+    "evaluation.suite.ood.fit_sample": 40,
+    "evaluation.suite.adversarial.sample": 2,
+    "evaluation.suite.adversarial.steps": 2,
+    "evaluation.suite.adversarial.linf_curve": [0.0, 0.1],
+    "evaluation.suite.adversarial.l2_curve": [0.0, 0.5],
+    "evaluation.suite.adversarial.square_queries": 5,
+}
+
+
 @pytest.mark.slow
-def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path) -> None:
-    one, two = trained(tmp_path / "one"), trained(tmp_path / "two", seed=1)
-    empty = TrialFolder(tmp_path / "empty")
-    empty.claim(one.config())
-    parts, no_maps = ("accuracy", "influence", "attribution-hirescam"), {"evaluation.suite.attribution.maps": []}
-    requests = [EvaluationRequest(folder, no_maps, parts) for folder in (one, empty, two)]
-    listeners = [Scribe() for _ in requests]
-    first, failure, second = evaluate_on_ray(requests, listeners, address=None)
-    assert isinstance(failure, FileNotFoundError)
-    assert "has no checkpoint" in str(failure)
-    assert first == evaluate_run(EvaluationRequest(one, {}, parts[:2], again=True))
-    assert second == evaluate_run(EvaluationRequest(two, {}, parts[:2], again=True))
-    assert first != second
-    heard = [
-        "start accuracy",
-        "end accuracy",
-        "start influence",
-        "end influence",
-        "start attribution-hirescam",
-        "skip attribution-hirescam: hirescam is not in evaluation.suite.attribution.maps",
-    ]
-    assert [listener.heard for listener in listeners] == [heard, [], heard]
+def test_full_suite_runs_every_part_and_again_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
+    first, said = evaluated(order(SMALL_SUITE, evaluations=select("full")))
+    assert set(said.skipped) == {"multilabel"}
+    assert set(said.ended) == set(select("full")) - {"multilabel"}
+    assert all(is_evaluated(name) for name in first)
+    second, _ = evaluated(order(SMALL_SUITE, evaluations=select("full"), again=True))
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != pytest.approx(second[name], abs=0, rel=0, nan_ok=True)] == []
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_what_cannot_fit_is_refused(tmp_path: Path) -> None:
-    folder = trained(tmp_path / "one")
-    with pytest.raises(ConfigError, match=r"needs 999 CPU where the cluster has"):
-        evaluate_on_ray([EvaluationRequest(folder, {"resources.cpus": 999})], [ProgressListener()], address=None)
+def test_figures_of_other_settings_do_not_stay_beside_new_ones(
+    folder: TrialFolder, order: Callable[..., EvaluationRequest]
+) -> None:
+    curve = "evaluation.suite.adversarial.linf_curve"
+    evaluate_run(order({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
+    evaluate_run(order({curve: [0.3], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
+    found = {name for name in read_json(folder.evaluation_path) if name.startswith("adversarial/pgd/linf_")}
+    assert found == {"adversarial/pgd/linf_0", "adversarial/pgd/linf_0.3"}
+    assert "val/accuracy" in read_json(folder.evaluation_path)
+
+
+def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[..., EvaluationRequest]) -> None:
+    evaluate_run(order({"data.correlation": 0.0}))
+    evaluate_run(order())
+    longer = folder.config().model_copy(update={"training": folder.config().training.model_copy(update={"epochs": 2})})
+    write_text(folder.config_path, to_yaml(longer))
+    run_trial(longer, LocalContext(folder))
+    assert [path.name for path in folder.path.glob("evaluation*")] == ["evaluation.json"]
+
+
+def test_one_part_that_fails_leaves_the_others(
+    folder: TrialFolder, order: Callable[..., EvaluationRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(subject: EvaluationContext) -> EvaluationResult:
+        raise RuntimeError(f"no more than {len(subject.data.val)} images")
+
+    monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))
+    with pytest.raises(EvaluationsFailedError) as caught:
+        evaluate_run(order())
+    assert str(caught.value) == "influence failed with RuntimeError: no more than 32 images"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    kept = read_json(folder.evaluation_path)
+    assert "background/influence_share" not in kept
+    assert caught.value.metrics == {name: kept[name] for name in caught.value.metrics}
+    assert any(name.startswith("shift/") for name in caught.value.metrics)
+
+
+@pytest.mark.parametrize("text", ['{"a', "[]", "{}"])
+def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationRequest], text: str) -> None:
+    first, _ = evaluated(order())
+    (order().results_path / "influence.json").write_text(text)
+    second, said = evaluated(order())
+    assert said.ended == {"accuracy": True, "influence": False, "shift": True}
+    assert second == first
+
+
+def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path: Path) -> None:
+    sets = {
+        "static": {"kind": "noise", "role": "far"},
+        "images": {"kind": "image_folder", "role": "near", "root": str(tmp_path / "near")},
+    }
+    suite = {"evaluation.suite.sample": 8, "evaluation.suite.ood": {"sets": sets, "scores": ["softmax"]}}
+    first, _ = evaluated(EvaluationRequest(folder, suite, ("ood",)))
+    assert not any(name.startswith("ood/images") for name in first)
+    _, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
+    assert said.ended == {"ood": True}
+    (tmp_path / "near").mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / "near" / f"{number}.png")
+    second, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
+    assert said.ended == {"ood": False}
+    assert "ood/images/softmax/auroc" in second
