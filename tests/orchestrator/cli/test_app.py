@@ -17,7 +17,7 @@ def ignored() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_job_heeds_its_stop_where_ray_was_started_in_the_background(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_can_be_stopped_where_ray_was_started_in_the_background(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_JOB_STOP_SIGNAL", "SIGINT")
     assert cli("--help").code == 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

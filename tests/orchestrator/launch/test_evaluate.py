@@ -37,7 +37,7 @@ TINY: dict[str, Any] = {
 
 
 class Said(ProgressListener):
-    """Keeps what it is told."""
+    """Keeps the events."""
 
     def __init__(self) -> None:
         self.ended: dict[str, bool] = {}
@@ -65,27 +65,27 @@ def folder(tmp_path: Path, tiny_config: ExperimentConfig) -> TrialFolder:
 
 
 @pytest.fixture
-def order(folder: TrialFolder) -> Callable[..., EvaluationRequest]:
+def make_request(folder: TrialFolder) -> Callable[..., EvaluationRequest]:
     def make(overrides: dict[str, Any] | None = None, **fields: Any) -> EvaluationRequest:
         return EvaluationRequest(folder, overrides or {}, **fields)
 
     return make
 
 
-def evaluated(order: EvaluationRequest) -> tuple[dict[str, float], Said]:
+def evaluated(request: EvaluationRequest) -> tuple[dict[str, float], Said]:
     said = Said()
-    return evaluate_run(order, said), said
+    return evaluate_run(request, said), said
 
 
-def test_finished_parts_are_kept_and_give_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
-    first, said = evaluated(order())
+def test_finished_evaluations_are_kept_with_the_same_metrics(make_request: Callable[..., EvaluationRequest]) -> None:
+    first, said = evaluated(make_request())
     assert said.ended == {"accuracy": False, "influence": False, "shift": False}
-    second, said = evaluated(order())
+    second, said = evaluated(make_request())
     assert said.ended == {"accuracy": True, "influence": True, "shift": True}
     assert second == first
 
 
-def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Callable[..., EvaluationRequest]) -> None:
+def test_several_labels_are_in_the_quick_suite(tmp_path: Path, make_request: Callable[..., EvaluationRequest]) -> None:
     write_voc(tmp_path / "voc")
     voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32}
     tree = {
@@ -101,61 +101,65 @@ def test_several_labels_are_a_part_of_the_quick_suite(tmp_path: Path, order: Cal
     assert said.ended == {"accuracy": False, "multilabel": False, "influence": False}
     row = run.rows()[-1]
     assert {name: row[name] for name in metrics} == pytest.approx(metrics)
-    part = read_json(run.path / "evaluation" / "multilabel.json")
-    assert part["metrics"]["val/mean_average_precision"] == metrics["val/mean_average_precision"]
-    assert part["settings"]["num_by_class"]["dog"] == 2
-    assert set(part["settings"]["average_precision"]) == {"cat", "dog", "person"}
+    result = read_json(run.path / "evaluation" / "multilabel.json")
+    assert result["metrics"]["val/mean_average_precision"] == metrics["val/mean_average_precision"]
+    assert result["settings"]["num_by_class"]["dog"] == 2
+    assert set(result["settings"]["average_precision"]) == {"cat", "dog", "person"}
     _, said = evaluated(EvaluationRequest(run, {}))
     assert said.ended == {"accuracy": True, "multilabel": True, "influence": True}
-    _, said = evaluated(order())
+    _, said = evaluated(make_request())
     assert said.skipped == {"multilabel": "the data have no images of several labels"}
 
 
-def test_again_runs_them_once_more_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
-    first, _ = evaluated(order())
-    second, said = evaluated(order(evaluations=("shift",), again=True))
+def test_again_runs_them_once_more_to_the_same_metrics(make_request: Callable[..., EvaluationRequest]) -> None:
+    first, _ = evaluated(make_request())
+    second, said = evaluated(make_request(evaluations=("shift",), again=True))
     assert said.ended == {"shift": False}
     assert second == {name: value for name, value in first.items() if name.startswith("shift/")}
 
 
-def test_killed_evaluation_goes_on_with_the_part_that_is_missing(
-    order: Callable[..., EvaluationRequest], folder: TrialFolder
+def test_killed_suite_continues_with_the_missing_evaluation(
+    make_request: Callable[..., EvaluationRequest], folder: TrialFolder
 ) -> None:
-    evaluated(order())
+    evaluated(make_request())
     (folder.path / "evaluation" / "influence.json").unlink()
-    _, said = evaluated(order())
+    _, said = evaluated(make_request())
     assert said.ended == {"accuracy": True, "influence": False, "shift": True}
 
 
-def test_other_sample_is_another_result(order: Callable[..., EvaluationRequest]) -> None:
-    evaluated(order())
-    _, said = evaluated(order({"evaluation.suite.seed": 1}))
+def test_other_sample_is_another_result(make_request: Callable[..., EvaluationRequest]) -> None:
+    evaluated(make_request())
+    _, said = evaluated(make_request({"evaluation.suite.seed": 1}))
     assert said.ended == {"accuracy": False, "influence": False, "shift": False}
 
 
-def test_trained_further_is_another_result(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
+def test_trained_further_is_another_result(make_request: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
     import torch
 
-    evaluated(order())
+    evaluated(make_request())
     state = torch.load(folder.state_path, weights_only=True)
     state["model"]["head.weight"] += 1
     torch.save(state, folder.state_path)
-    _, said = evaluated(order())
+    _, said = evaluated(make_request())
     assert not any(said.ended.values())
 
 
-def test_figures_join_those_of_the_trial_itself(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
+def test_metrics_join_those_of_the_trial_itself(
+    make_request: Callable[..., EvaluationRequest], folder: TrialFolder
+) -> None:
     write_json(folder.evaluation_path, {"val/accuracy": -1.0, "background/rfs": 0.5})
-    metrics, _ = evaluated(order(evaluations=("accuracy",)))
+    metrics, _ = evaluated(make_request(evaluations=("accuracy",)))
     assert read_json(folder.evaluation_path) == {**metrics, "background/rfs": 0.5}
-    part = json.loads((folder.path / "evaluation" / "accuracy.json").read_text())
-    assert part["settings"] == {"num_pictures": 32}
-    assert part["metrics"] == metrics
+    result = json.loads((folder.path / "evaluation" / "accuracy.json").read_text())
+    assert result["settings"] == {"num_pictures": 32}
+    assert result["metrics"] == metrics
 
 
-def test_other_data_have_a_place_of_their_own(order: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
-    own, _ = evaluated(order())
-    other = order({"data.correlation": 0.0})
+def test_other_data_have_a_folder_of_their_own(
+    make_request: Callable[..., EvaluationRequest], folder: TrialFolder
+) -> None:
+    own, _ = evaluated(make_request())
+    other = make_request({"data.correlation": 0.0})
     metrics, said = evaluated(other)
     assert not any(said.ended.values())
     assert metrics["val/loss"] != own["val/loss"]
@@ -164,7 +168,7 @@ def test_other_data_have_a_place_of_their_own(order: Callable[..., EvaluationReq
     assert read_json(folder.evaluation_path)["val/loss"] == own["val/loss"]
 
 
-def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationRequest], tmp_path: Path) -> None:
+def test_data_of_other_classes_are_refused(make_request: Callable[..., EvaluationRequest], tmp_path: Path) -> None:
     from PIL import Image
 
     for part in ("train", "val"):
@@ -174,7 +178,7 @@ def test_data_of_other_classes_are_refused(order: Callable[..., EvaluationReques
             Image.new("RGB", (40, 40)).save(image)
     tree = {"kind": "image_folder", "root": str(tmp_path / "images"), "image_size": 32}
     with pytest.raises(ConfigError, match=r"a network of 10 classes, and the data have 2: cat, dog"):
-        evaluate_run(order({"data": tree}))
+        evaluate_run(make_request({"data": tree}))
 
 
 def test_run_without_checkpoint_says_so(tmp_path: Path, tiny_config: ExperimentConfig) -> None:
@@ -197,45 +201,49 @@ SMALL_SUITE = {
 
 
 @pytest.mark.slow
-def test_full_suite_runs_every_part_and_again_to_the_same_figures(order: Callable[..., EvaluationRequest]) -> None:
-    first, said = evaluated(order(SMALL_SUITE, evaluations=select("full")))
+def test_full_suite_runs_everything_and_again_to_the_same_metrics(
+    make_request: Callable[..., EvaluationRequest],
+) -> None:
+    first, said = evaluated(make_request(SMALL_SUITE, evaluations=select("full")))
     assert set(said.skipped) == {"multilabel"}
     assert set(said.ended) == set(select("full")) - {"multilabel"}
     assert all(is_evaluated(name) for name in first)
-    second, _ = evaluated(order(SMALL_SUITE, evaluations=select("full"), again=True))
+    second, _ = evaluated(make_request(SMALL_SUITE, evaluations=select("full"), again=True))
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != pytest.approx(second[name], abs=0, rel=0, nan_ok=True)] == []
 
 
-def test_figures_of_other_settings_do_not_stay_beside_new_ones(
-    folder: TrialFolder, order: Callable[..., EvaluationRequest]
+def test_metrics_of_other_settings_do_not_stay_next_to_new_ones(
+    folder: TrialFolder, make_request: Callable[..., EvaluationRequest]
 ) -> None:
     curve = "evaluation.suite.adversarial.linf_curve"
-    evaluate_run(order({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
-    evaluate_run(order({curve: [0.3], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
+    evaluate_run(make_request({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
+    evaluate_run(make_request({curve: [0.3], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
     found = {name for name in read_json(folder.evaluation_path) if name.startswith("adversarial/pgd/linf_")}
     assert found == {"adversarial/pgd/linf_0", "adversarial/pgd/linf_0.3"}
     assert "val/accuracy" in read_json(folder.evaluation_path)
 
 
-def test_parts_go_when_training_goes_on(folder: TrialFolder, order: Callable[..., EvaluationRequest]) -> None:
-    evaluate_run(order({"data.correlation": 0.0}))
-    evaluate_run(order())
+def test_evaluations_are_removed_when_training_continues(
+    folder: TrialFolder, make_request: Callable[..., EvaluationRequest]
+) -> None:
+    evaluate_run(make_request({"data.correlation": 0.0}))
+    evaluate_run(make_request())
     longer = folder.config().model_copy(update={"training": folder.config().training.model_copy(update={"epochs": 2})})
     write_text(folder.config_path, to_yaml(longer))
     run_trial(longer, LocalContext(folder))
     assert [path.name for path in folder.path.glob("evaluation*")] == ["evaluation.json"]
 
 
-def test_one_part_that_fails_leaves_the_others(
-    folder: TrialFolder, order: Callable[..., EvaluationRequest], monkeypatch: pytest.MonkeyPatch
+def test_a_failed_evaluation_leaves_the_others(
+    folder: TrialFolder, make_request: Callable[..., EvaluationRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(subject: EvaluationContext) -> EvaluationResult:
         raise RuntimeError(f"no more than {len(subject.data.val)} images")
 
     monkeypatch.setitem(EVALUATIONS, "influence", replace(EVALUATIONS["influence"], run=fail))
     with pytest.raises(EvaluationsFailedError) as caught:
-        evaluate_run(order())
+        evaluate_run(make_request())
     assert str(caught.value) == "influence failed with RuntimeError: no more than 32 images"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     kept = read_json(folder.evaluation_path)
@@ -245,10 +253,12 @@ def test_one_part_that_fails_leaves_the_others(
 
 
 @pytest.mark.parametrize("text", ['{"a', "[]", "{}"])
-def test_a_part_whose_file_is_broken_runs_again(order: Callable[..., EvaluationRequest], text: str) -> None:
-    first, _ = evaluated(order())
-    (order().results_path / "influence.json").write_text(text)
-    second, said = evaluated(order())
+def test_an_evaluation_whose_file_is_broken_runs_again(
+    make_request: Callable[..., EvaluationRequest], text: str
+) -> None:
+    first, _ = evaluated(make_request())
+    (make_request().results_path / "influence.json").write_text(text)
+    second, said = evaluated(make_request())
     assert said.ended == {"accuracy": True, "influence": False, "shift": True}
     assert second == first
 

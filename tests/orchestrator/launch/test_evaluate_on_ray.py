@@ -29,7 +29,7 @@ def trained(path: Path, **overrides: Any) -> TrialFolder:
 
 
 class Scribe(ProgressListener):
-    """Writes down what it is told, but for ticks."""
+    """Writes down every event but ticks."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -47,18 +47,18 @@ class Scribe(ProgressListener):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_each_run_gets_its_own_figures_and_a_failure_stays_alone(tmp_path: Path) -> None:
+def test_each_run_gets_its_own_metrics_and_a_failure_stays_alone(tmp_path: Path) -> None:
     one, two = trained(tmp_path / "one"), trained(tmp_path / "two", seed=1)
     empty = TrialFolder(tmp_path / "empty")
     empty.claim(one.config())
-    parts, no_maps = ("accuracy", "influence", "attribution-hirescam"), {"evaluation.suite.attribution.maps": []}
-    requests = [EvaluationRequest(folder, no_maps, parts) for folder in (one, empty, two)]
+    evaluations, no_maps = ("accuracy", "influence", "attribution-hirescam"), {"evaluation.suite.attribution.maps": []}
+    requests = [EvaluationRequest(folder, no_maps, evaluations) for folder in (one, empty, two)]
     listeners = [Scribe() for _ in requests]
     first, failure, second = evaluate_on_ray(requests, listeners, address=None)
     assert isinstance(failure, FileNotFoundError)
     assert "has no checkpoint" in str(failure)
-    assert first == evaluate_run(EvaluationRequest(one, {}, parts[:2], again=True))
-    assert second == evaluate_run(EvaluationRequest(two, {}, parts[:2], again=True))
+    assert first == evaluate_run(EvaluationRequest(one, {}, evaluations[:2], again=True))
+    assert second == evaluate_run(EvaluationRequest(two, {}, evaluations[:2], again=True))
     assert first != second
     heard = [
         "start accuracy",

@@ -23,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_line_says_trial_epoch_figures_and_total(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+def test_line_says_trial_epoch_metrics_and_share_done(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     with EpochProgress(num_trials=2, epochs=4, shown=("val/accuracy", "absent"), done={}) as progress:
         clock[0] = 10.0
         progress.on_epoch("0000", 1, {"val/accuracy": 0.5, "train/loss": 2.0})
@@ -32,7 +32,7 @@ def test_line_says_trial_epoch_figures_and_total(capsys: pytest.CaptureFixture[s
     assert err == "0000  epoch 1/4  val/accuracy 0.500  [12%, 1m10s left]\n"
 
 
-def test_epoch_counts_once_however_often_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_epoch_counts_once_however_often_it_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with EpochProgress(num_trials=1, epochs=4, shown=(), done={"0000": 2}) as progress:
         progress.on_epoch("0000", 2, {})
         progress.on_epoch("0000", 3, {})

@@ -34,7 +34,7 @@ SPACE = Space(
 
 
 class Driver:
-    """One driver's searcher, asked and told as Tune does."""
+    """One driver's searcher, used as Tune does."""
 
     def __init__(self, sweep: Any, space: Space = SPACE) -> None:
         self._sweep = sweep
@@ -100,7 +100,7 @@ def test_trials_go_on_under_their_ids_after_several_interruptions(sweep: Any) ->
     assert sorted(Driver(sweep).ask(3)) == ["0000", "0001", "0002"]
 
 
-def test_study_is_told_what_ended_without_its_driver(sweep: Any) -> None:
+def test_optuna_learns_what_ended_without_its_driver(sweep: Any) -> None:
     first = Driver(sweep)
     first.ask(3)
     first.finish("0000", 0.25)
@@ -122,7 +122,7 @@ def test_value_that_is_not_finite_is_a_failure_and_is_not_tried_again(sweep: Any
     assert states(sweep)[0] == "FAIL"
 
 
-def test_trial_that_was_told_but_has_no_outcome_goes_on(sweep: Any) -> None:
+def test_trial_that_optuna_knows_as_ended_but_has_no_outcome_continues(sweep: Any) -> None:
     first = Driver(sweep)
     first.ask(1)
     open_optuna_study(sweep.folder, sweep.config).tell(0, 0.5)
@@ -191,7 +191,7 @@ def test_invalid_point_fails_loudly(sweep: Any) -> None:
         Driver(sweep, space).ask()
 
 
-def test_several_goals_are_told_together(make_sweep: Callable[..., Any]) -> None:
+def test_several_goals_reach_optuna_together(make_sweep: Callable[..., Any]) -> None:
     goals = [{"metric": GOAL, "direction": "max"}, {"metric": "train/loss", "direction": "min"}]
     sweep = make_sweep(space="rates", goals=goals)
     study = open_optuna_study(sweep.folder, sweep.config)
@@ -200,8 +200,8 @@ def test_several_goals_are_told_together(make_sweep: Callable[..., Any]) -> None
     for trial_id, rate in (("0000", 0.5), ("0001", 0.25)):
         sweep.complete(trial_id, {GOAL: 0.75} | ({"train/loss": 2.0} if trial_id == "0000" else {}), {RATE: rate})
     Driver(sweep)
-    told = open_optuna_study(sweep.folder, sweep.config).trials[:2]
-    assert [(trial.state.name, trial.values) for trial in told] == [("COMPLETE", [0.75, 2.0]), ("FAIL", None)]
+    trials = open_optuna_study(sweep.folder, sweep.config).trials[:2]
+    assert [(trial.state.name, trial.values) for trial in trials] == [("COMPLETE", [0.75, 2.0]), ("FAIL", None)]
 
 
 def test_outcome_of_a_trial_without_epochs_is_a_failure(sweep: Any) -> None:

@@ -13,7 +13,7 @@ GOAL = "val/accuracy"
 
 
 class Halving:
-    """A sweep's scheduler, told of epochs as Tune does."""
+    """A sweep's scheduler, which gets epochs as from Tune."""
 
     def __init__(self, scheduler: ASHAScheduler) -> None:
         self._scheduler = scheduler
