@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from orchestrator.cli.options import Json, Set, in_home
+from orchestrator.cli.exit_codes import USAGE_ERROR
+from orchestrator.cli.options import Config, Json, Set, in_home
 from orchestrator.cli.output import note, print_json, say
 
 MAX_SHOWN = 20
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from orchestrator.data.files import Track
     from orchestrator.data.imagenet_s_tree import Tree
     from orchestrator.data.links import LinkKind
+
+ImageNet = Annotated[
+    Path, typer.Option(callback=in_home, help="ImageNet: train/<class>/*.JPEG, and val flat or in class folders.")
+]
+Annotations = Annotated[
+    Path,
+    typer.Option(callback=in_home, help="The unpacked masks: ImageNetS50, ImageNetS300, ImageNetS919 or all three."),
+]
 
 data = typer.Typer(help="Prepare and check data sets.", no_args_is_help=True)
 prepare = typer.Typer(help="Make the folders of a data set from the published files.", no_args_is_help=True)
@@ -32,16 +41,8 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare_imagenet_s(
-    imagenet: Annotated[
-        Path,
-        typer.Option(callback=in_home, help="ImageNet: train/<class>/*.JPEG, and val flat or in class folders."),
-    ],
-    annotations: Annotated[
-        Path,
-        typer.Option(
-            callback=in_home, help="The unpacked masks: ImageNetS50, ImageNetS300, ImageNetS919 or all three."
-        ),
-    ],
+    imagenet: ImageNet,
+    annotations: Annotations,
     root: Annotated[Path, typer.Option(callback=in_home, help="The folder to make them in: data.root of a config.")],
     link: Annotated[
         Literal["hard", "symlink", "copy"],
@@ -118,9 +119,7 @@ def _link(
 
 
 def check(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
-    ],
+    config: Config,
     decode: Annotated[bool, typer.Option("--decode", help="Also decode every image and mask.")] = False,
     processes: Annotated[
         int | None,
@@ -142,12 +141,12 @@ def check(
     from dataclasses import asdict
 
     from orchestrator.data.check import check_data_set
-    from search_spaces import find_base
-    from trainables.config import ConfigError, experiment_from_tree, override, parse_assignments
+    from search_spaces import find_experiment
+    from trainables.config import ConfigError
 
     if processes is not None and not decode:
         raise ConfigError(f"--processes {processes} has no effect without --decode")
-    experiment = experiment_from_tree(override(find_base(config), parse_assignments(set_ or [])), source=config)
+    experiment = find_experiment(config, set_ or [])
     workers = (processes if processes is not None else os.cpu_count() or 1) if decode else None
     checked = check_data_set(experiment.data, processes=workers, published=not subset, track=_progress())
     if json:
@@ -155,7 +154,7 @@ def check(
     else:
         _say_checked(checked)
     if checked.findings:
-        raise typer.Exit(2)
+        raise typer.Exit(USAGE_ERROR)
 
 
 def _say_checked(checked: "Checked") -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.exit_codes import FAILED
 from orchestrator.cli.options import DEFAULT_STORAGE, Address, Json, Storage, TrackingUri
 from orchestrator.cli.output import print_json, say
 
@@ -43,4 +44,4 @@ def doctor(
     if json:
         print_json({"checks": [asdict(state) for state in states], "ok": not failed})
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)

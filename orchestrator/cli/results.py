@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.exit_codes import FAILED
 from orchestrator.cli.options import DEFAULT_STORAGE, Json, Run, Runs, Storage, Sweep, TrackingUri
 from orchestrator.cli.output import command_line, note, print_json, print_table, say
 
@@ -144,4 +145,4 @@ def sync(
         say(f"{len(folder.trial_ids()) - len(left)} of {len(folder.trial_ids())} trials are in MLflow")
     if left:
         note(f"not sent: {', '.join(left)}")
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
