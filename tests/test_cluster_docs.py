@@ -1,6 +1,6 @@
-"""docs/cluster.md: the checks it shows pass, and it tells all that cluster.yaml leaves to be filled in.
+"""docs/cluster.md: the checks that it shows pass, its links lead to files, and its commands agree.
 
-Its cluster files are checked with the shipped one, in tests/orchestrator/cluster.
+Its cluster files are checked with the shipped one, in tests/orchestrator/cluster_file.
 """
 
 import re

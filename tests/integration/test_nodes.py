@@ -296,7 +296,7 @@ def left_by_ctrl_c(laboratory: Laboratory, sweep: SweepFolder, *command: str) ->
 def test_database_is_refused_as_the_store_of_several_nodes(cluster: ManyNodes, remote: Shell) -> None:
     ran = remote.run("sweep", SPACE, "--name=own-database", f"--address={cluster.address}", *PAIR)
     assert ran.code == 2
-    assert "a cluster of several nodes logs over HTTP only; start a server" in ran.err
+    assert "several nodes can only log over HTTP; start a server" in ran.err
     assert not remote.sweep("own-database").path.exists()
 
 
