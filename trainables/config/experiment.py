@@ -117,11 +117,16 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
-        if self.optim.warmup_epochs >= self.training.epochs:
+        """Refuse a warm-up that was set and is too long; the default becomes half of the training."""
+        epochs = self.training.epochs
+        if self.optim.warmup_epochs < epochs:
+            return self
+        if "warmup_epochs" in self.optim.model_fields_set:
             raise ValueError(
-                f"optim.warmup_epochs = {self.optim.warmup_epochs} must be below "
-                f"training.epochs = {self.training.epochs}"
+                f"optim.warmup_epochs = {self.optim.warmup_epochs} must be below training.epochs = {epochs}"
             )
+        # Sections are frozen for their users; this one is not complete before its validators have run.
+        object.__setattr__(self, "optim", self.optim.model_copy(update={"warmup_epochs": epochs / 2}))
         return self
 
     @model_validator(mode="after")

@@ -7,17 +7,19 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 Problem = Mapping[str, Any]
+MAX_NAMED = 6
+"""Kinds that a suggestion lists."""
 
 
 def explain(problem: Problem, root: type[BaseModel], *, source: str) -> str:
     """Say in one line which field is wrong, what was found and what would be right."""
-    path, owner = _locate(problem["loc"], root)
+    path, owner, variants = _locate(problem["loc"], root)
     field = ".".join(path)
     where = f"{source}: {field}" if field else source
     found = problem["input"]
     match problem["type"]:
         case "extra_forbidden":
-            return f"{where}: unknown field (found {found!r}); {_suggest(path[-1], sorted(owner.model_fields))}"
+            return f"{where}: unknown field (found {found!r}); {_suggest(path, owner, variants)}"
         case "union_tag_invalid" | "union_tag_not_found":
             choices = problem["ctx"].get("expected_tags") or _tags(owner, path)
             tag = problem["ctx"].get("tag")
@@ -33,14 +35,18 @@ def explain(problem: Problem, root: type[BaseModel], *, source: str) -> str:
             return f"{where}: found {found!r}; {problem['msg'][:1].lower()}{problem['msg'][1:]}"
 
 
-def _locate(location: tuple[str | int, ...], root: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
-    """Follow a pydantic location; drop the union tags it contains and find the last section on the way."""
+Variants = dict[str, type[BaseModel]]
+"""The sections that may stand in one place, by kind."""
+
+
+def _locate(location: tuple[str | int, ...], root: type[BaseModel]) -> tuple[list[str], type[BaseModel], Variants]:
+    """Follow a pydantic location without its union tags; return the last section on the way and its variants."""
     path: list[str] = []
-    owner = root
-    variants: dict[str, type[BaseModel]] = {}
+    owner, of_owner = root, Variants()
+    variants = Variants()
     for step in map(str, location):
         if step in variants:
-            owner, variants = variants[step], {}
+            owner, of_owner, variants = variants[step], variants, {}
             continue
         if step == "[key]":  # Pydantic's word for the key itself, which is the step before.
             continue
@@ -51,8 +57,8 @@ def _locate(location: tuple[str | int, ...], root: type[BaseModel]) -> tuple[lis
         sections = list(_sections(annotation))
         variants = {tag: section for section in sections for tag in _kinds(section)}
         if len(sections) == 1 and not variants:
-            owner = sections[0]
-    return path, owner
+            owner, of_owner = sections[0], {}
+    return path, owner, of_owner
 
 
 def _sections(annotation: object) -> Iterator[type[BaseModel]]:
@@ -72,7 +78,19 @@ def _tags(owner: type[BaseModel], path: list[str]) -> str:
     return ", ".join(tag for section in _sections(annotation) for tag in _kinds(section))
 
 
-def _suggest(name: str, valid: list[str]) -> str:
-    close = difflib.get_close_matches(name, valid, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"{hint}valid fields: {', '.join(valid)}"
+def _suggest(path: list[str], owner: type[BaseModel], variants: Variants) -> str:
+    """Return the field that may be meant, of any variant of the section, and the valid fields of this one."""
+    *section, name = path
+    fields = {field for variant in (owner, *variants.values()) for field in variant.model_fields}
+    close = name if name in fields else next(iter(difflib.get_close_matches(name, sorted(fields), n=1)), None)
+    hint = "" if close is None or close == name else f"did you mean {close}? "
+    if close is not None and close not in owner.model_fields:
+        kinds = [kind for kind, variant in variants.items() if close in variant.model_fields]
+        hint += f"{'.'.join((*section, close))} needs {'.'.join((*section, 'kind'))} = {_either(kinds)}; "
+    return f"{hint}valid fields: {', '.join(sorted(owner.model_fields))}"
+
+
+def _either(kinds: list[str]) -> str:
+    """Return the kinds as alternatives, of many the first few."""
+    more = len(kinds) - MAX_NAMED
+    return " or ".join(kinds) if more <= 0 else f"{', '.join(kinds[:MAX_NAMED])} or one of {more} more"

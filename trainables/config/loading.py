@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
+from trainables.config.optim import AdamW
 from trainables.config.renamed import current_name, with_current_names
 
 Tree = dict[str, Any]
@@ -72,6 +73,8 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
     Setting a section's `kind` to a variant that has other fields resets the section to that variant's defaults.
     """
     result, overrides = deepcopy(with_current_names(tree)), with_current_names(overrides)
+    if {"training", "training.epochs"} & overrides.keys():
+        _forget_default_warmup(result)
     for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
         *parents, field = key.split(".")
         section = result
@@ -85,6 +88,15 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
             section.clear()
         section[field] = overrides[key]
     return result
+
+
+def _forget_default_warmup(tree: Tree) -> None:
+    """Leave the default warm-up of a resolved config out, so that it is clipped to another number of epochs."""
+    optim, fields = tree.get("optim"), AdamW.model_fields
+    if not isinstance(optim, dict) or not fields.keys() <= optim.keys():
+        return
+    if optim["warmup_epochs"] == fields["warmup_epochs"].default:
+        del optim["warmup_epochs"]
 
 
 def same_fields(section: str, kind: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ class _Optim(Section):
     weight_decay: float = Field(default=5e-4, ge=0)
     """Decay of weights of two dimensions or more; biases and norms have none."""
     warmup_epochs: float = Field(default=1.0, ge=0)
-    """Epochs over which the rate rises from zero; fractions are allowed."""
+    """Epochs over which the rate rises from zero; fractions are allowed. If left out, at most half of the epochs."""
     final_fraction: float = Field(default=0.0, ge=0, le=1)
     """Rate at the end, as a fraction of the peak."""
 

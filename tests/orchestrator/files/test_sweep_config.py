@@ -263,3 +263,12 @@ def test_space_may_suggest_a_setting_by_its_old_name(tmp_path: Path) -> None:
     for name in ("data.masked_repeats", "data.oversample_masked"):
         with pytest.raises(ConfigError, match=r"space renamed searches data\.oversample_masked; leave it out"):
             sweep_of_space(str(path), assignments=["data.root=/data", f"{name}=2"])
+
+
+def test_sweep_of_one_epoch_clips_the_default_warm_up() -> None:
+    config = sweep_of_space(SPACE, assignments=["training.epochs=1"])
+    assert config.base["optim"]["warmup_epochs"] == 0.5
+    assert config.experiment({"optim.learning_rate": 0.5}).optim.warmup_epochs == 0.5
+    eight = sweep_of_space(SPACE)
+    assert eight.experiment({"training.epochs": 1}).optim.warmup_epochs == 0.5
+    assert eight.experiment({"training.epochs": 2}).optim.warmup_epochs == 1.0

@@ -33,7 +33,40 @@ def message_of(tree: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"objective": {"kind": "cross_entropy", "temperature": 2}},
-            "x.yaml: objective.temperature: unknown field (found 2); valid fields: "
+            "x.yaml: objective.temperature: unknown field (found 2); objective.temperature needs objective.kind = "
+            "supcon; valid fields: background_noise, cutmix, divergence, kind, sliced_wasserstein",
+            id="field of another kind",
+        ),
+        pytest.param(
+            {"objective": {"background_weight": 0.3}},
+            "x.yaml: objective.background_weight: unknown field (found 0.3); objective.background_weight needs "
+            "objective.kind = contrastive or binary_contrastive; valid fields: "
+            "background_noise, cutmix, divergence, kind, sliced_wasserstein",
+            id="field of two other kinds",
+        ),
+        pytest.param(
+            {"objective": {"backgroud_weight": 0.3}},
+            "x.yaml: objective.backgroud_weight: unknown field (found 0.3); did you mean background_weight? "
+            "objective.background_weight needs objective.kind = contrastive or binary_contrastive; valid fields: "
+            "background_noise, cutmix, divergence, kind, sliced_wasserstein",
+            id="misspelt field of another kind",
+        ),
+        pytest.param(
+            {"model": {"weights": "DEFAULT"}},
+            "x.yaml: model.weights: unknown field (found 'DEFAULT'); model.weights needs model.kind = resnet18, "
+            "resnet34, resnet50, resnet101, resnet152, wide_resnet50_2 or one of 29 more; valid fields: "
+            "activation, cam_stride, final_norm, final_relu, head_bias, kind, norm, width",
+            id="field of many other kinds",
+        ),
+        pytest.param(
+            {"objective": {"kind": "supcon", "classifier": {"temperature": 3}}},
+            "x.yaml: objective.classifier.temperature: unknown field (found 3); objective.classifier.temperature "
+            "needs objective.classifier.kind = nearest_centroid or nearest_neighbours; valid fields: kind, penalty",
+            id="field of another kind two sections down",
+        ),
+        pytest.param(
+            {"objective": {"kind": "cross_entropy", "zzz": 2}},
+            "x.yaml: objective.zzz: unknown field (found 2); valid fields: "
             "background_noise, cutmix, divergence, kind, sliced_wasserstein",
             id="unknown field that resembles none",
         ),
