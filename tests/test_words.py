@@ -11,7 +11,15 @@ PLACES = ("orchestrator", "trainables", "search_spaces", "benchmarks", "tests", 
 SUFFIXES = {".j2", ".js", ".md", ".py", ".yaml"}
 
 # A regular expression for what is no longer written, what is written instead, and a text that holds it.
+# `num_pictures` stays: it is a key of stored JSON, which is compared with that of new evaluations.
 REPLACED = [
+    (r"(?i)\bcrown", "set_champion_alias or champion", "crown(winner)"),
+    (r"(?i)heed(?!less)", "restore, handle or follow", "def _heed_ctrl_c():"),
+    (r"(?i)\bbeside\b", "next to or with", "the rows beside a figure"),
+    (r"(?i)\bholds? this\b", "enforces this", "a test holds this"),
+    (r"(?i)\btold\b", "given, known or informed", "unless told otherwise"),
+    (r"\bspared", "clipped", "spared_BKP = maps_BKP"),
+    (r"(?i)(?<!num_)pictures?\b", "image", "the picture of a trial"),
     (r"(?i)\bbeaten\b", "dominated", "Small marks are beaten."),
     (r"(?i)photo", "image", "the photos of a data set"),
     (r"(?i)\bwant of\b", "without", "left out for want of a value"),
@@ -26,7 +34,7 @@ REPLACED = [
     (r"NONE_KEPT", "NO_INDEX", "index = NONE_KEPT"),
     (r"\bWatch(er)?\b", "ProgressListener", "def run(watcher: Watcher)"),
     (r"\bleaving\.", "preemption_notice", "if leaving.ask():"),
-    (r"take_up", "restore", "def take_up(folder):"),
+    (r"(?i)\bt(ake|akes|aken|aking|ook)[ _]up\b", "restore or resume", "def take_up(folder):"),
     (r"EpochSoFar", "PartialEpoch", "so_far = EpochSoFar()"),
     (r"RunView", "RunWriter", "class RunView(Protocol):"),
     (r"\bfirst_use\b", "migration_lock", "with first_use(uri):"),
@@ -43,6 +51,12 @@ REPLACED = [
 # Where a replaced word is right: a file, a text in its line, and why.
 OLD_KEY = "a key of earlier versions, which is still read"
 EXCEPTIONS = [
+    ("orchestrator/results/study_document.py", "pictures", OLD_KEY),
+    ("tests/orchestrator/files/test_sweep_config.py", "pictures", OLD_KEY),
+    ("tests/orchestrator/launch/test_promote.py", "pictures", OLD_KEY),
+    ("tests/orchestrator/results/test_study_result.py", "pictures", OLD_KEY),
+    ("tests/trainables/config/test_renamed.py", "pictures", OLD_KEY),
+    ("trainables/config/renamed.py", "pictures", OLD_KEY),
     ("tests/orchestrator/files/test_study.py", "masked_repeats", OLD_KEY),
     ("tests/orchestrator/files/test_sweep_config.py", "masked_repeats", OLD_KEY),
     ("tests/orchestrator/launch/test_promote.py", "average_with_batch", OLD_KEY),

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured figure, beside that of its counterpart where it has one."""
+    """One measured figure, next to that of its counterpart where it has one."""
 
     figure: str
     value: float

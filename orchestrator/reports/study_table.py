@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class StudyTable:
-    """Heads, a line for each arm, and what a reader must know beside them."""
+    """Heads, a line for each arm, and what else a reader must know."""
 
     title: str
     summary: str

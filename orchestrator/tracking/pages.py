@@ -3,7 +3,7 @@
 from orchestrator.tracking.store import Store, connect, store_errors
 
 LOCAL_SERVER = "http://127.0.0.1:5000"
-"""Where `campaign ui` serves the pages unless told otherwise."""
+"""Where `campaign ui` serves the pages by default."""
 
 
 def runs_page(server: str, experiment_id: str) -> str:

@@ -65,7 +65,7 @@ class Shell:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_heed_ctrl_c,
+            preexec_fn=_restore_ctrl_c,
         )
 
     def sweep(self, name: str) -> SweepFolder:
@@ -76,7 +76,7 @@ class Shell:
         return resolve_store(self.storage)
 
 
-def _heed_ctrl_c() -> None:
+def _restore_ctrl_c() -> None:
     """Undo what a shell does to what it starts in the background: such tests would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -155,10 +155,10 @@ def test_evaluation_of_other_data_stands_beside_the_runs_own(story: Story, cli: 
     ran = cli("evaluate", "story/0000", "--set", "data.correlation=0", "--storage", story.shell.storage, "--json")
     document = json.loads(ran.out)
     assert document["run_id"] == runs["0000"]
-    (beside,) = folder.path.glob("evaluation-*.json")
-    assert json.loads(beside.read_text(encoding="utf-8")) == document["metrics"]
+    (other,) = folder.path.glob("evaluation-*.json")
+    assert json.loads(other.read_text(encoding="utf-8")) == document["metrics"]
     assert folder.evaluation() == own
-    beside.unlink()
+    other.unlink()
 
 
 def test_sync_of_a_whole_sweep_has_nothing_left_to_send(story: Story, cli: Cli) -> None:

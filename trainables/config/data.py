@@ -129,7 +129,7 @@ class _Images(Section):
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
     loader_processes: int | None = Field(default=None, ge=0, json_schema_extra={"location": True})
     """Processes a worker starts to decode images; 0 decodes in the training process. Null is one for each of
-    resources.cpus beside a GPU, which would wait for images otherwise, and 0 without a GPU."""
+    resources.cpus with a GPU, which would wait for images otherwise, and 0 without a GPU."""
     prefetch_batches: int = Field(default=PREFETCH_BATCHES, ge=1, json_schema_extra={"location": True})
     """Batches that each of these processes has ready; fewer take less shared memory."""
     cache: Root | None = Field(default=None, json_schema_extra={"location": True})

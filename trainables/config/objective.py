@@ -92,8 +92,8 @@ class LinearProbe(Section):
 
     kind: Literal["linear_probe"] = "linear_probe"
     penalty: float = Field(default=1e-4, gt=0)
-    """Weight of half the squared norm of the probe's weights, beside the mean cross-entropy. Above 0, since weights
-    that part all training images would grow for ever."""
+    """Weight of half the squared norm of the probe's weights, added to the mean cross-entropy. Above 0, since weights
+    that separate all training images would grow for ever."""
 
 
 class NearestCentroid(Section):

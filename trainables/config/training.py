@@ -29,7 +29,7 @@ class Training(Section):
 
 
 class Evaluation(Section):
-    """What is measured, besides the validation figures of every epoch."""
+    """What is measured, besides the validation metrics of every epoch."""
 
     batch_size: int = Field(default=256, ge=1)
     """Images in a batch of an evaluation, on each worker."""

@@ -1,4 +1,4 @@
-"""An epoch kept in the middle, when a machine of the trial is about to be taken away, and taken up again elsewhere.
+"""An epoch kept in the middle, when a machine of the trial is about to be taken away, and resumed elsewhere.
 
 Without a notice nothing is kept: an epoch is otherwise the unit of all that a trial commits.
 """
@@ -30,7 +30,7 @@ class PartialEpoch:
     num_images: int = 0
     num_unmasked: int = 0
     seconds_before: float = 0.0
-    """Of training before the epoch was taken up."""
+    """Of training before the epoch was resumed."""
     started: float = field(default_factory=time.perf_counter)
 
     @property

@@ -1,4 +1,4 @@
-"""What a sweep's folder holds, who may write to it, and how a trial's end is told."""
+"""What a sweep's folder holds, who may write to it, and how a trial's end is recorded."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Charts and images of evaluations hold what the parts hold, each beside its like."""
+"""Charts and images of evaluations hold what the evaluations hold, each next to its like."""
 
 from typing import Any
 

@@ -102,7 +102,7 @@ def test_the_triplet_loss_by_hand() -> None:
 
 @pytest.mark.parametrize("num_far", [1, 15, 30])
 def test_large_embeddings_lose_no_digits(num_far: int) -> None:
-    """Pooled features may be long beside their distances, all or some; torch.cdist alone does not cope."""
+    """Pooled features may be long compared with their distances, all or some; torch.cdist alone does not cope."""
     generator = torch.Generator().manual_seed(0)
     embeddings = torch.randn(30, 4, generator=generator)
     embeddings[:num_far] += 2000

@@ -147,7 +147,7 @@ def test_an_objective_leaves_the_batch_as_it_is() -> None:
 def shortcut() -> Batch:
     """Class 0 always comes with class 1 in its right neighbour's place, or neither does; each has a channel of its own.
 
-    So each can be told from the other's object as well as from its own.
+    So each can be learnt from the other's object as well as from its own.
     """
     there, ids = torch.tensor([0, 1]).repeat(8), tuple(map(str, range(16)))
     classes = torch.zeros(16, 8, 8, dtype=torch.uint8)

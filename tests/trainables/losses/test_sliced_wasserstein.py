@@ -63,7 +63,7 @@ def test_draws_its_directions_from_the_global_generator_and_works_out_the_target
 
 @pytest.mark.parametrize("direction", [1.0, -0.2])
 def test_by_hand(direction: float) -> None:
-    """The target is 1 on two cells. 3 above it is free, 0.5 below it is not, nor -0.25 beside it."""
+    """The target is 1 on two cells. 3 above it is free, 0.5 below it is not, nor -0.25 next to it."""
     maps = torch.zeros(1, 2, 2, 2)
     maps[0, 1] = torch.tensor([[3.0, 0.5], [-0.25, 0.0]])
     problem = (maps, torch.tensor([0]), torch.tensor([[[0.0, 0.0], [1.0, 1.0]]]))

@@ -10,7 +10,7 @@ from trainables.models import BuiltModel, Classifier, build_model
 NUM_CLASSES = 5
 SMALLEST = ("resnet18", "regnet_x_400mf", "convnext_tiny", "efficientnet_v2_s", "densenet121")
 KINDS = ("small_cnn", *SMALLEST, "resnet50", "regnet_y_400mf")
-"""One of each way of building; bottlenecks and squeeze-and-excitation beside the smallest of their families."""
+"""One of each way of building; bottlenecks and squeeze-and-excitation next to the smallest of their families."""
 
 STRIDE_EDITS = {
     "resnet": [f"layer{stage}.0: stride 2 -> 1" for stage in (4, 3, 2)],

@@ -137,12 +137,12 @@ def test_gradients_in_eval_mode(kind: str) -> None:
 def test_an_image_does_not_depend_on_its_batch(kind: str) -> None:
     norm = make_norm(kind, 4).train()
     norm(maps(seed=1))
-    alone, beside = (norm(maps(seed=2)[:num])[0] for num in (1, 3)) if kind != "running" else running_twice(norm)
-    torch.testing.assert_close(alone, beside)
+    alone, together = (norm(maps(seed=2)[:num])[0] for num in (1, 3)) if kind != "running" else running_twice(norm)
+    torch.testing.assert_close(alone, together)
 
 
 def running_twice(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return an image normalised alone and beside others, each by the statistics that `norm` has now."""
+    """Return an image normalised alone and with others, each by the statistics that `norm` has now."""
     state = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
     alone = norm(maps(seed=2)[:1])[0]
     norm.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""What `fit` commits and refuses; how it resumes is tested beside."""
+"""What `fit` commits and refuses; how it resumes is tested in other files."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An epoch that is kept on notice and taken up again ends as if it had not been interrupted, bit for bit on a CPU."""
+"""An epoch that is kept on notice and resumed ends as if it had not been interrupted, bit for bit on a CPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
