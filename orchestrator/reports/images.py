@@ -42,12 +42,16 @@ class Images:
     num_left_out: int
 
 
-def images(runs: Sequence[EvaluatedRun]) -> dict[str, list[Images]]:
-    """Return by category the images of its evaluations: those that all runs have, or where there are none, all."""
+def images(runs: Sequence[EvaluatedRun], *, without: str = "") -> dict[str, list[Images]]:
+    """Return by category the images of its evaluations: those that all runs have, or where there are none, all.
+
+    Args:
+        without: An evaluation to leave out.
+    """
     found: dict[str, list[Images]] = {}
     for name in dict.fromkeys(name for run in runs for name in run.evaluations):
         shown = images_of(runs, name)
-        if shown.rows:
+        if shown.rows and name != without:
             found.setdefault(category_of_evaluation(name), []).append(shown)
     return found
 

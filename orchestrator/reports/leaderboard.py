@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from rich.text import Text
 
 from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
 from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
 from orchestrator.results.metric_catalogue import key_metrics
 from orchestrator.results.trial_rows import TrialRow, ranked, varied
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 COMPLETED = "completed"
 
@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A trial's line: the ranked trials first, then the rest."""
+    """A trial's line."""
 
     row: TrialRow
     rank: int | None
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Columns and lines, ready to be shown."""
+    """Columns and lines; ranked trials come first."""
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
@@ -58,7 +58,7 @@ class Leaderboard:
 def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> Leaderboard:
     """Rank the trials; those without a rank come last, by their id.
 
-    A column has the status where some trial has not completed.
+    There is a status column where some trial has not completed.
 
     Args:
         limit: Most lines, or None for all.
@@ -121,20 +121,22 @@ def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> "Table":
-    """Return the leaderboard for the terminal; `limit` as in `leaderboard_markdown`."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
+def leaderboard_table(
+    rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None
+) -> TerminalTable:
+    """Return the leaderboard for the terminal, which may leave out metrics that are no goals.
 
-    board = leaderboard(rows, goals, limit=limit)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, column in enumerate(board.columns):
-        table.add_column(
-            Text(column.label.replace("/", "/\n").replace("_", "_\n")),
-            overflow="fold",
-            justify="right" if board.is_numeric(index) else "left",
-        )
-    for line in board.lines:
-        table.add_row(*(Text(cell.text) for cell in line.cells), style="bold" if line.rank == 1 else None)
-    return table
+    `limit` as in `leaderboard_markdown`.
+    """
+    board, names = leaderboard(rows, goals, limit=limit), {goal.metric for goal in goals}
+    return TerminalTable(
+        columns=tuple(
+            TerminalColumn(column.label, board.is_numeric(index), column.holds == "metric" and column.key not in names)
+            for index, column in enumerate(board.columns)
+        ),
+        lines=tuple(
+            tuple(Text(cell.text, style="bold" if line.rank == 1 else "") for cell in line.cells)
+            for line in board.lines
+        ),
+        num_named=2,
+    )

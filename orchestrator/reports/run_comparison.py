@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.reports.evaluation_charts import Chart, charts
 from orchestrator.reports.images import Images, images
-from orchestrator.reports.mean_influence import MeanInfluence, mean_influence
+from orchestrator.reports.mean_influence import EVALUATION, MeanInfluence, mean_influence
 from orchestrator.reports.metric_table import Group, Table, headlines, tables
 from orchestrator.reports.plot_style import LineStyle, line_styles
 from orchestrator.reports.provenance_section import data_facts
@@ -77,6 +77,7 @@ def evaluation_section(runs: Sequence[EvaluatedRun], labels: Sequence[str] | Non
     """Compare the runs' evaluations; `labels` are the runs' names on the page, by default their own."""
     labels = labels or [run.name for run in runs]
     styles, differences = line_styles([run.row for run in runs]), run_differences(runs)
+    first = mean_influence(runs, labels)
     return EvaluationSection(
         runs=runs,
         heads=[
@@ -85,18 +86,23 @@ def evaluation_section(runs: Sequence[EvaluatedRun], labels: Sequence[str] | Non
         ],
         differences=differences,
         headlines=headlines(runs, differences),
-        categories=_categories(runs, styles, differences),
+        categories=_categories(runs, styles, differences, without=EVALUATION if first and first.images else ""),
         warnings=warnings(runs),
         hints=how_to_evaluate(runs),
         settings=_settings(runs),
-        mean_influence=mean_influence(runs, labels),
+        mean_influence=first,
     )
 
 
 def _categories(
-    runs: Sequence[EvaluatedRun], styles: Sequence[LineStyle], differences: Sequence[RunDifference]
+    runs: Sequence[EvaluatedRun], styles: Sequence[LineStyle], differences: Sequence[RunDifference], *, without: str
 ) -> list[CategorySection]:
-    with_metrics, with_charts, with_images = tables(runs, differences), charts(runs, styles), images(runs)
+    """Return the categories; `without` names the evaluation whose images the page has shown already."""
+    with_metrics, with_charts, with_images = (
+        tables(runs, differences),
+        charts(runs, styles),
+        images(runs, without=without),
+    )
     found = [
         CategorySection(name, title, with_metrics.get(name), with_charts.get(name, ()), with_images.get(name, ()))
         for name, title in TITLES.items()

@@ -1,11 +1,13 @@
-"""A study's result as one table with its notes: Markdown, the terminal and the report show the same."""
+"""A study's result as one table with notes, the same in Markdown, on the terminal and in the report."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING
+
+from rich.text import Text
 
 from orchestrator.reports.metric_table import ARROWS
+from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
 from orchestrator.results.formatting import (
     MISSING,
     SMALLEST_SHOWN,
@@ -17,9 +19,6 @@ from orchestrator.results.formatting import (
     markdown_cell,
 )
 from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, StudyDocument, covers
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 FEW_SEEDS = 5
 
@@ -35,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class StudyTable:
-    """Heads, a line for each arm, and what else a reader must know."""
+    """Heads, a line for each arm, notes and warnings."""
 
     title: str
     summary: str
@@ -78,20 +77,13 @@ def study_markdown(document: StudyDocument) -> str:
     return "\n".join(lines) + "\n"
 
 
-def study_rich(document: StudyDocument) -> "Table":
-    """Return the table for the terminal; its notes are lines of their own."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
+def study_rich(document: StudyDocument) -> TerminalTable:
+    """Return the table for the terminal, without its notes."""
     table = study_table(document)
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, name in enumerate(table.columns):
-        label = name.replace("/", "/\n").replace("_", "_\n")
-        shown.add_column(Text(label), overflow="fold", justify="right" if index else "left")
-    for line in table.lines:
-        shown.add_row(*(Text.assemble(cell.value, *_below(cell)) for cell in line))
-    return shown
+    return TerminalTable(
+        columns=tuple(TerminalColumn(name, is_numeric=index > 0) for index, name in enumerate(table.columns)),
+        lines=tuple(tuple(Text.assemble(cell.value, *_below(cell)) for cell in line) for line in table.lines),
+    )
 
 
 def _below(cell: Cell) -> list[tuple[str, str]]:
@@ -142,7 +134,7 @@ def _markdown(cell: Cell) -> str:
 
 
 def _notes(document: StudyDocument) -> Iterator[str]:
-    """Yield what the figures are, what their intervals cover, and what the arms were given."""
+    """Yield what the values are, what their intervals cover, and the budget of the arms."""
     reference, num_seeds = document["reference"], len(document["seeds"])
     yield (
         "Mean ± standard deviation over the seeds"
@@ -171,7 +163,7 @@ def _notes(document: StudyDocument) -> Iterator[str]:
 
 
 def _is_of_maps(metric: str) -> bool:
-    """Return whether a figure says little of images that the network gets wrong."""
+    """Return whether a metric says little about images that the network predicts wrong."""
     return metric.startswith(("attribution/", "adversarial/maps/"))
 
 
@@ -185,7 +177,7 @@ def _coverage(document: StudyDocument) -> Iterator[str]:
 
 
 def _meaning(difference: Difference) -> str:
-    """Return what the interval covers, and by what means."""
+    """Return what the interval covers, and how it is computed."""
     match covers(difference), difference["num_pictures"]:
         case "seeds and images", None:
             return "Covers other seeds and other images, of which each seed has its own (Student's t over the seeds)"

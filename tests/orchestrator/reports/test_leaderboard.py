@@ -72,6 +72,39 @@ def test_a_kind_is_named_by_its_section_and_equal_names_stay_whole() -> None:
     assert header.startswith("| rank | trial | objective | optim | data.seed | seed | val/accuracy |")
 
 
+def printed(table: object, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+KIND = {"objective.kind": "contrastive", "objective.background_weight": 0.123, "model.architecture": "resnet18"}
+OTHER = {"objective.kind": "cross_entropy", "objective.background_weight": 4.0, "model.architecture": "small_cnn"}
+
+
+def test_a_narrow_terminal_leaves_out_metrics_that_are_no_goals() -> None:
+    rows = [row("a" * 9, 0.5, **KIND, **{"optim.learning_rate": 0.001}), row("b", 0.75, **OTHER)]
+    assert any("2.4e-07" in line for line in printed(leaderboard_table(rows, GOAL), 120))
+    lines = printed(leaderboard_table(rows, GOAL), 80)
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "Not shown at this width: faithfulness/max_logit_error."
+    assert ["2", "a" * 9, "contrastive", "0.123", "resnet18", "0.001", "0.500"] in [line.split() for line in lines]
+
+
+def test_trials_with_long_names_are_blocks_at_80_columns() -> None:
+    names = {f"data.a_rather_long_setting_{index}": f"value-of-some-{index}-length" for index in range(5)}
+    rows = [row("trial-of-a-long-name", 0.5, **names), row("b", 0.75, **dict.fromkeys(names, "x"))]
+    lines = printed(leaderboard_table(rows, GOAL), 80)
+    assert lines[:2] == ["1  b", "  a_rather_long_setting_0: x"]
+    start = lines.index("2  trial-of-a-long-name")
+    assert lines[start + 1 :] == [
+        *(f"  a_rather_long_setting_{index}: value-of-some-{index}-length" for index in range(5)),
+        "  val/accuracy: 0.500",
+        "  faithfulness/max_logit_error: 2.4e-07",
+    ]
+
+
 def test_terminal_table_shows_the_same_cells_and_no_markup() -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(leaderboard_table([row("[red]a", 0.5), row("b", 0.75)], GOAL, limit=2))

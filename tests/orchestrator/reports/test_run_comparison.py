@@ -60,6 +60,16 @@ def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
     assert "--suite full" not in page.text
 
 
+def test_mean_influence_comes_first_and_once(sweep: Builder, read: Callable[..., Page]) -> None:
+    for trial, point in (("a", CROSS_ENTROPY), ("b", CONTRASTIVE)):
+        whole_evaluation(sweep, trial, point, 0.5)
+        sweep.part(trial, "mean_influence", images={"mean_influence": "red"})
+    page = read("a", "b")
+    sections = page.attributes("section", "id")
+    assert sections[:2] == ["mean_influence", "result"]
+    assert len(page.attributes("img", "src")) == 2 + 2
+
+
 def test_the_best_value_is_marked(sweep: Builder, read: Callable[..., Page]) -> None:
     sweep.trial("a", CROSS_ENTROPY, {SHARE: 0.75})
     sweep.trial("b", CONTRASTIVE, {SHARE: 0.25})
