@@ -24,7 +24,7 @@ def ui(
     import os
     import sys
 
-    from orchestrator.tracking import resolve_store
+    from orchestrator.tracking import StoreError, resolve_store
     from orchestrator.tracking.pages import runs_pages
     from trainables.config import ConfigError
 
@@ -35,7 +35,12 @@ def ui(
         raise ConfigError(f"no runs in {storage} yet: {store.sqlite_file} does not exist")
     site = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
     note(f"MLflow answers at {site} in a few seconds; stop it with Ctrl-C")
-    for experiment, address in runs_pages(store, site).items():
+    try:
+        pages = runs_pages(store, site)
+    except StoreError as error:  # Such as a database that a sweep locks for a moment.
+        pages = {}
+        note(f"warning: the addresses of the runs are unknown: {error}")
+    for experiment, address in pages.items():
         note(f"runs of {experiment}: {address}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--host", host, "--port", str(port), "--workers", "1"]
