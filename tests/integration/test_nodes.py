@@ -289,7 +289,7 @@ def left_by_ctrl_c(laboratory: Laboratory, sweep: SweepFolder, *command: str) ->
     ran = wait(following)
     assert ran.code == 130
     job_id = ran.err.partition("--stop ")[2].split()[0]
-    assert f"job {job_id} goes on" in ran.err
+    assert f"job {job_id} keeps running" in ran.err
     return job_id
 
 
