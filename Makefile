@@ -49,7 +49,7 @@ demo: $(STAMP)  ## small sweep on the built-in data set, promotion of the best t
 	$(CAMPAIGN) promote demo --scale digits-full $(DEMO_PROMOTION)
 	$(CAMPAIGN) evaluate demo-digits-full
 	$(CAMPAIGN) report demo
-	@echo "Read the report above in a browser; 'campaign ui' shows every run in MLflow."
+	@echo "Open the report above in a browser. $(CAMPAIGN) ui shows every run in MLflow."
 
 test: $(DEV_STAMP)  ## the tests that are not slow, and the way from a sweep to its report
 	$(PYTEST) -m "(not slow or spine) and not gpu and not data" $(ARGS)

@@ -46,7 +46,7 @@ def leaderboard(
 
 
 def status(sweep: Sweep, storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
-    """Show how far a sweep is.
+    """Show the progress of a sweep.
 
     Example: campaign status first
     """

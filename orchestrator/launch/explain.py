@@ -1,4 +1,4 @@
-"""Find a run by what a user calls it, and explain its network."""
+"""Find a run by a name that a user gives, and explain its network."""
 
 import itertools
 import logging
@@ -65,7 +65,7 @@ def _best_trial(sweep: SweepFolder) -> TrialFolder:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the network makes of an image, and where its panel was written."""
+    """The network's prediction for an image, and the path of its panel."""
 
     image: str
     predicted: str

@@ -1,4 +1,4 @@
-"""A dry run of a sweep: sampled configs, what fits, and how long it would take."""
+"""A dry run of a sweep: sampled configs, how many trials fit, and how long it would take."""
 
 import time
 from typing import Any

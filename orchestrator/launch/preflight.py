@@ -67,11 +67,11 @@ def check_sweep(
     trials: Iterable[ExperimentConfig] = (),
     address: str | None = None,
 ) -> None:
-    """Check that what a sweep has left to run can run: its trials, its points, data, weights, resources and store.
+    """Check that the remaining trials of a sweep can run: their configs, data, weights, resources and store.
 
     Args:
-        config: What is about to be the sweep's config.
-        trials: The configs of a sweep without a search, where their folders are not there yet.
+        config: The sweep's config, which may not be written yet.
+        trials: The configs of a sweep without a search, if their folders do not exist yet.
 
     Raises:
         ConfigError: Something cannot work; the message says what.
@@ -93,7 +93,7 @@ def check_sweep(
             check_nodes(sweep.storage, store, nodes)
         file_index = file_index_in(sweep.storage, on_ray=address is not None)
         check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, file_index=file_index)
-    if not sweep.trial_ids():  # A trial that has begun needs no file of weights any more.
+    if not sweep.trial_ids():  # A trial that has started does not read the file of weights again.
         check_models(experiments)
     ensure_experiment(store, config.campaign)
 
@@ -106,17 +106,17 @@ def check_fit(
     grows: bool = False,
     file_index: FileIndex = NO_INDEX,
 ) -> Capacity:
-    """Check data and resources of experiments that run one way; return how many run at a time.
+    """Check data and resources of experiments; return how many run at a time.
 
     Args:
-        experiments: They differ in their seeds or in what they compute, and ask for the same resources.
-        nodes: What each node has.
-        limit: The most at a time.
-        grows: Whether nodes may come that are not there yet.
-        file_index: Where lists of the data's files are kept, for the trials to read.
+        experiments: All ask for the same resources.
+        nodes: The resources of each node.
+        limit: The maximum at a time.
+        grows: Whether the cluster may add nodes.
+        file_index: Where lists of the data's files are stored, for the trials to read.
 
     Raises:
-        ConfigError: Their data cannot be used, or one does not fit.
+        ConfigError: Some data cannot be used, or an experiment does not fit.
     """
     first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
@@ -125,7 +125,7 @@ def check_fit(
 
 
 def check_models(experiments: Iterable[ExperimentConfig]) -> None:
-    """Check the pretrained weights with which experiments begin; ConfigError says which file is missing or wrong."""
+    """Check the pretrained weights of experiments; ConfigError says which file is missing or wrong."""
     for model in {experiment.model for experiment in experiments}:
         check_weights(model)
 

@@ -1,4 +1,4 @@
-"""How far a sweep is, from its folder alone."""
+"""The progress of a sweep, from its folder alone."""
 
 import math
 import time

@@ -24,7 +24,7 @@ class SweepContext:
     """Trial id -> MLflow run id of the trial it was promoted from."""
     max_failures: int
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Trial id -> tags of its MLflow run that say what it is within the sweep."""
+    """Trial id -> tags of its MLflow run, such as the arm of a study."""
 
     @property
     def storage(self) -> Path:
@@ -43,7 +43,7 @@ class SweepContext:
 
 
 def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:
-    """Return the page of curves that goes to MLflow; the drawing is imported when there is something to draw."""
+    """Return the page of curves for MLflow; the drawing is imported only if there is something to draw."""
     from orchestrator.reports.evaluation_charts import charts_page
 
     return charts_page(evaluations)
