@@ -33,7 +33,7 @@ def test_only_a_completed_trial_is_best(halving: Halving) -> None:
 
 def test_failed_trial_makes_the_exit_code(halving: Halving) -> None:
     assert halving.ran.code == 1
-    assert "1 trials failed; try them again with: campaign resume halving --retry-failed" in halving.ran.err
+    assert "1 trial failed; try again with: campaign resume halving --retry-failed" in halving.ran.err
 
 
 def test_outcome_says_why(halving: Halving) -> None:
