@@ -1,7 +1,7 @@
 """Commands on data sets: prepare one, check one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -66,15 +66,7 @@ def prepare_imagenet_s(
 
     trees = [plan_tree(imagenet, folder, root) for folder in annotated_folders(annotations)]
     _report_missing(trees, imagenet, skip=skip_missing)
-    documents = [
-        {
-            "folder": tree.folder,
-            "classes": len(tree.class_names),
-            "parts": _link(tree, root, link, threads, dry_run=dry_run, quiet=json),
-            "missing": list(tree.missing),
-        }
-        for tree in trees
-    ]
+    documents = [_link(tree, root, link, threads, dry_run=dry_run, quiet=json) for tree in trees]
     if json:
         print_json({"root": str(root), "dry_run": dry_run, "sets": documents})
 
@@ -94,9 +86,7 @@ def _report_missing(trees: "Sequence[Tree]", imagenet: Path, *, skip: bool) -> N
         note(text)
 
 
-def _link(
-    tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: bool, quiet: bool
-) -> dict[str, dict[str, int]]:
+def _link(tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
     """Link a set's files; print and return how many of each split were linked and how many were there."""
     from contextlib import nullcontext
 
@@ -115,7 +105,8 @@ def _link(
         say(f"{target / split}: {count['linked']} {verb}, {count['there']} already there")
     if not dry_run and not quiet:
         note(f"check it with: campaign data check imagenet-s --set data.root={root} --set data.folder={tree.folder}")
-    return counts
+    missing = list(tree.missing)
+    return {"folder": tree.folder, "classes": len(tree.class_names), "parts": counts, "missing": missing}
 
 
 def check(

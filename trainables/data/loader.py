@@ -58,14 +58,8 @@ def training_batches(
         ImageError: while iterating, no image of a batch could be read.
     """
     _check_rank(rank, world_size)
-    if batch_size % world_size:
-        raise ValueError(f"batch_size = {batch_size} is no multiple of world_size = {world_size}")
+    _check_batch_size(batch_size, len(dataset), world_size)
     num_batches = len(dataset) // batch_size
-    if not num_batches:
-        raise ValueError(
-            f"the training set has {len(dataset)} images, fewer than one batch of {batch_size}; "
-            f"lower training.batch_size or add images"
-        )
     order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
     slices = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
     draws = _ShuffledDraws(list(slices[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
@@ -167,3 +161,13 @@ def _key(seed: int, epoch: int, view: int) -> int:
 def _check_rank(rank: int, world_size: int) -> None:
     if not 0 <= rank < world_size:
         raise ValueError(f"rank = {rank} must be from 0 to world_size - 1 = {world_size - 1}")
+
+
+def _check_batch_size(batch_size: int, num_images: int, world_size: int) -> None:
+    if batch_size % world_size:
+        raise ValueError(f"batch_size = {batch_size} is no multiple of world_size = {world_size}")
+    if num_images < batch_size:
+        raise ValueError(
+            f"the training set has {num_images} images, fewer than one batch of {batch_size}; "
+            f"lower training.batch_size or add images"
+        )
