@@ -29,8 +29,8 @@ def binary_contrastive(
     `h = 1 - background`.
 
     Without background it is binary cross-entropy on the logits; with a background weight of at least 1 it is never
-    less. It is a sum so that a class that is there weighs the same among few classes and among many.
-    It is computed in float32, or in float64 where features or weight are, under autocast too.
+    less. It is a sum, so that a class that is there weighs the same among few classes and among many. It is computed
+    in float32, or in float64 where features or weight are, under autocast too.
     Source: OpenReview BDNctVKwuD, binary core-focused cross-entropy, which has neither bias nor background weight.
 
     Args:
@@ -47,23 +47,34 @@ def binary_contrastive(
             checked, because that would wait for it.
     """
     check_head(features_BFHW, weight_KF, bias_K)
+    _check(features_BFHW, weight_KF, targets_BK, background)
+    check_not_negative("background_weight", background_weight)
+    with torch.autocast(features_BFHW.device.type, enabled=False):
+        logits_BK, ablated_BK = _logits(features_BFHW, weight_KF, background, background_weight, bias_K)
+        there_BK, not_there_BK = functional.logsigmoid(ablated_BK), functional.logsigmoid(-logits_BK)
+        return -torch.lerp(not_there_BK, there_BK, targets_BK.to(there_BK.dtype)).sum(1)
+
+
+def _check(features_BFHW: Tensor, weight_KF: Tensor, targets_BK: Tensor, background: Tensor) -> None:
     check_shape("targets", targets_BK, (len(features_BFHW), len(weight_KF)))
     check_range("targets", targets_BK, 0, 1)
     of_classes = (len(weight_KF),) if background.ndim == 4 else ()
     check_background(background, (len(features_BFHW), *of_classes, *features_BFHW.shape[2:]))
-    check_not_negative("background_weight", background_weight)
+
+
+def _logits(
+    features_BFHW: Tensor, weight_KF: Tensor, background: Tensor, background_weight: float, bias_K: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the logits `s_k` and the ablated logits `a_k`, both of shape B,K."""
     dtype = loss_dtype(features_BFHW, weight_KF)
-    with torch.autocast(features_BFHW.device.type, enabled=False):
-        features_BFHW, weight_KF, background = (each.to(dtype) for each in (features_BFHW, weight_KF, background))
-        evidence = _evidence_for_each_class if background.ndim == 4 else _evidence
-        object_BK, penalty_BK = evidence(features_BFHW, weight_KF, background)
-        logits_BK = functional.linear(features_BFHW.mean((2, 3)), weight_KF)
-        ablated_BK = torch.sub(object_BK, penalty_BK, alpha=background_weight)
-        if bias_K is not None:
-            logits_BK, ablated_BK = logits_BK + bias_K.to(dtype), ablated_BK + bias_K.to(dtype)
-        there_BK = functional.logsigmoid(ablated_BK)
-        not_there_BK = functional.logsigmoid(-logits_BK)
-        return -torch.lerp(not_there_BK, there_BK, targets_BK.to(dtype)).sum(1)
+    features_BFHW, weight_KF, background = (each.to(dtype) for each in (features_BFHW, weight_KF, background))
+    evidence = _evidence_for_each_class if background.ndim == 4 else _evidence
+    object_BK, penalty_BK = evidence(features_BFHW, weight_KF, background)
+    logits_BK = functional.linear(features_BFHW.mean((2, 3)), weight_KF)
+    ablated_BK = torch.sub(object_BK, penalty_BK, alpha=background_weight)
+    if bias_K is None:
+        return logits_BK, ablated_BK
+    return logits_BK + bias_K.to(dtype), ablated_BK + bias_K.to(dtype)
 
 
 def _evidence(features_BFHW: Tensor, weight_KF: Tensor, background_BHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +83,7 @@ def _evidence(features_BFHW: Tensor, weight_KF: Tensor, background_BHW: Tensor) 
     background_BP = background_BHW.flatten(1) / features_BFP.shape[2]
     foreground_BP = (1 - background_BHW).flatten(1) / features_BFP.shape[2]
     pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
-    # A class of zeros beside the K: a contrast to it is a HiResCAM.
+    # A class of zeros next to the K: a contrast to it is a HiResCAM.
     with_none_KF = functional.pad(weight_KF, (0, 0, 0, 1))
     none_B = torch.full((len(features_BFP),), len(weight_KF), device=features_BFP.device)
     penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), with_none_KF, none_B)[:, :-1]

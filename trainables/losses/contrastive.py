@@ -46,16 +46,28 @@ def contrastive_cross_entropy(
     check_labels(labels_B, num_samples=len(features_BFHW), num_classes=len(weight_KF))
     check_background(background_BHW, (len(features_BFHW), *features_BFHW.shape[2:]))
     check_not_negative("background_weight", background_weight)
-    dtype = loss_dtype(features_BFHW, weight_KF)
     with torch.autocast(features_BFHW.device.type, enabled=False):
-        features_BFP = features_BFHW.to(dtype).flatten(2)
-        weight_KF = weight_KF.to(dtype)
-        background_BP = background_BHW.to(dtype).flatten(1) / features_BFP.shape[2]
-        foreground_BP = (1 - background_BHW.to(dtype)).flatten(1) / features_BFP.shape[2]
-        pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
-        # Softmax ignores what all classes share, so a_k + (s_c on the foreground) does as well as a_k.
-        ablated_BK = functional.linear(pooled_BF, weight_KF, None if bias_K is None else bias_K.to(dtype))
-        if background_weight > 0:
-            penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), weight_KF, labels_B)
-            ablated_BK = torch.add(ablated_BK, penalty_BK, alpha=background_weight)
+        ablated_BK = _ablated_logits(features_BFHW, weight_KF, labels_B, background_BHW, background_weight, bias_K)
         return functional.cross_entropy(ablated_BK, labels_B, reduction="none")
+
+
+def _ablated_logits(
+    features_BFHW: Tensor,
+    weight_KF: Tensor,
+    labels_B: Tensor,
+    background_BHW: Tensor,
+    background_weight: float,
+    bias_K: Tensor | None,
+) -> Tensor:
+    """Return `a_k` plus the foreground's share of the label's logit, which softmax ignores: all classes have it."""
+    dtype = loss_dtype(features_BFHW, weight_KF)
+    features_BFP = features_BFHW.to(dtype).flatten(2)
+    weight_KF = weight_KF.to(dtype)
+    background_BP = background_BHW.to(dtype).flatten(1) / features_BFP.shape[2]
+    foreground_BP = (1 - background_BHW.to(dtype)).flatten(1) / features_BFP.shape[2]
+    pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
+    ablated_BK = functional.linear(pooled_BF, weight_KF, None if bias_K is None else bias_K.to(dtype))
+    if background_weight > 0:
+        penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), weight_KF, labels_B)
+        ablated_BK = torch.add(ablated_BK, penalty_BK, alpha=background_weight)
+    return ablated_BK

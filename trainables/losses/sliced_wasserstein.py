@@ -1,5 +1,16 @@
 """The sliced Wasserstein distance between the ContrastiveCAMs, taken together, and the mask.
 
+Each cell is a point: its values in the K-1 maps of a class c against its rivals, and next to them the mask `10 * h`,
+which keeps the object's cells with the object's when sorted. The target has `target_logit * h / sum(h)` in every map.
+Its sum `target_logit = -log((1-p) / (p*(K-1)))` gives the class the probability p. A direction is a unit vector over
+the rivals; the mask's coordinate counts as it is. The distance along a direction is the mean over the cells of the
+squared difference of the sorted projections. What exceeds the target inside the object costs nothing:
+`CC - h * max(0, CC - target)` is projected.
+
+Source: the public code jinensetpal/contrastive-optimization, after Heitz et al. 2021, from whom the mask's coordinate
+is. That code judges over-activation on the sorted projections, where a direction with a negative sum takes it for the
+opposite; here it is judged on each map.
+
 B batch, K classes, H W map, P = H*W cells, M directions.
 """
 
@@ -25,18 +36,8 @@ def sliced_wasserstein(
 ) -> Tensor:
     """Return the mean squared 2-Wasserstein distance of random projections of maps and target, of shape B.
 
-    Each cell is a point: its values in the K-1 maps of a class c against its rivals, and beside them the mask `10 * h`,
-    which keeps the object's cells with the object's when sorted. The target has `target_logit * h / sum(h)` in every
-    map, whose sum `target_logit = -log((1-p) / (p*(K-1)))` gives the class the probability p. A direction is a unit
-    vector over the rivals; the mask's coordinate counts as it is. The distance along a direction is the mean over the
-    cells of the squared difference of the sorted projections. What exceeds the target inside the object costs nothing:
-    `CC - h * max(0, CC - target)` is projected. It is 0 for a sample whose mask has no object.
-    The directions are drawn from torch's global generator on the maps' device, the same for all samples.
-    It is computed in float32, or in float64 where the maps are, under autocast too.
-
-    Source: the public code jinensetpal/contrastive-optimization, after Heitz et al. 2021, from whom the mask's
-    coordinate is. That code judges over-activation on the sorted projections, where a direction with a negative sum
-    takes it for the opposite; here it is judged on each map.
+    It is 0 for a sample whose mask has no object. The directions are drawn from torch's global generator on the maps'
+    device, the same for all samples. It is computed in float32, or in float64 where the maps are, under autocast too.
 
     Args:
         contrastive_BKHW: ContrastiveCAMs of each sample's class against every class; 0 for its own.
@@ -75,12 +76,12 @@ def distance_along(
         share_BP = object_BP / torch.where(has_object_B, object_BP.sum(1), 1).unsqueeze(1)
         target_B1P = target_logit * share_BP.unsqueeze(1)
         tag_B1P = MASK_SCALE * object_BP.unsqueeze(1)
-        spared_BKP = maps_BKP - object_BP.unsqueeze(1) * functional.relu(maps_BKP - target_B1P)
+        clipped_BKP = maps_BKP - object_BP.unsqueeze(1) * functional.relu(maps_BKP - target_B1P)
         rivals_BK = 1 - functional.one_hot(labels_B, maps_BKP.shape[1]).to(dtype)
         length_BM1 = _length(rivals_BK @ directions_MK.square().T).unsqueeze(2)
-        found_BMP = directions_MK @ spared_BKP / length_BM1 + tag_B1P
-        wanted_BMP = (rivals_BK @ directions_MK.T).unsqueeze(2) / length_BM1 * target_B1P + tag_B1P
-        gap_BMP = found_BMP.sort(2).values - wanted_BMP.sort(2).values
+        predicted_BMP = directions_MK @ clipped_BKP / length_BM1 + tag_B1P
+        target_BMP = (rivals_BK @ directions_MK.T).unsqueeze(2) / length_BM1 * target_B1P + tag_B1P
+        gap_BMP = predicted_BMP.sort(2).values - target_BMP.sort(2).values
         return torch.where(has_object_B, gap_BMP.square().mean((1, 2)), 0)
 
 
