@@ -24,7 +24,7 @@ MARGIN = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The curves that share a chart's name: a figure for each curve's name, with a line for each run."""
+    """The curves that share a chart's name: a plot for each curve's name, with a line for each run."""
 
     title: str
     y_label: str

@@ -17,7 +17,7 @@ from trainables.json_file import read_json
 EVALUATION = "mean_influence"
 TITLES = {"around": "around the object", "influence": "over the whole image"}
 """Name of a grid -> what it shows, in the order of the page."""
-PANEL_HEIGHT = 320
+PANEL_HEIGHT = 400
 HEAT_SCALE = [
     [index / (len(HEAT) - 1), f"rgb({', '.join(str(round(255 * value)) for value in colour)})"]
     for index, colour in enumerate(HEAT)

@@ -39,7 +39,7 @@ class Line:
     meaning: str
     arrow: str
     better: str
-    """In words."""
+    """`higher is better`, `lower is better` or empty."""
     cells: tuple[Cell, ...]
 
 

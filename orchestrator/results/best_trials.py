@@ -137,9 +137,9 @@ def caveats(comparison: Comparison) -> list[str]:
         return []
     kind = "plain cross-entropy" if is_cross_entropy(other) else "not plain cross-entropy"
     found = [
-        f"Each column is one run: the best of {plural(comparison.num_ranked, 'ranked trial')}, and the best of the "
-        f"{comparison.num_of_other} among them whose objective is {kind}. Choosing the best makes its metrics look "
-        "better than they are, and one run has no error bar."
+        f"Each column is one run: the best of {plural(comparison.num_ranked, 'ranked trial')}, and "
+        f"{_which(comparison.num_of_other)} among them whose objective is {kind}. Choosing the best makes its metrics "
+        "look better than they are, and one run has no error bar."
     ]
     added = [*additions(best).values(), *additions(other).values()]  # of the two, one is plain
     if added:
@@ -150,6 +150,10 @@ def caveats(comparison: Comparison) -> list[str]:
             f"The two also differ in {listing(apart)}, so the objective alone does not explain the difference."
         )
     return found
+
+
+def _which(number: int) -> str:
+    return "the only one" if number == 1 else f"the best of the {number}"
 
 
 def _caveat_of_additions(best: TrialRow, other: TrialRow, added: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ MEANINGS = {
     "background/mixed_rand": "accuracy on objects on the background of an image of a random class",
     "background/gap": "accuracy lost when the background is no longer of the object's own class",
     "background/worst_group": "accuracy on the worst combination of class and background",
-    "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong part with the object",
+    "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong region with the object",
     "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
     "relevant pixels turn black",
     "ood/near/energy/auroc": "probability that an image of no class, from a set like the training images, scores "
@@ -77,7 +77,7 @@ def accuracies(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def meaning(metric: str) -> str:
-    """Return what the metric is, in words; empty for one without an entry."""
+    """Return what the metric means; empty for one without an entry."""
     return next((text for pattern, text in MEANINGS.items() if fnmatchcase(metric, pattern)), "")
 
 

@@ -57,7 +57,7 @@ class StudyOnDisk:
         for trial_id, value in values.items():
             self.trial(trial_id, {metric: value})
 
-    def figure(self, arm: str, metric: str = "val/accuracy") -> Any:
+    def metric(self, arm: str, metric: str = "val/accuracy") -> Any:
         return next(found for found in study_document(self.folder)["arms"] if found["arm"] == arm)["figures"][metric]
 
 

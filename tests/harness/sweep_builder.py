@@ -64,8 +64,8 @@ class SweepBuilder:
         Image.new("RGB", (4, 2), colour).save(path)
         return path
 
-    def part(self, trial_id: str, name: str, *, images: Mapping[str, str] | None = None, **fields: Any) -> None:
-        """Write a part of a trial's evaluation, with images by name and colour."""
+    def evaluation(self, trial_id: str, name: str, *, images: Mapping[str, str] | None = None, **fields: Any) -> None:
+        """Write an evaluation of a trial, with images by name and colour."""
         place = self.folder.trial(trial_id).path / "evaluation" / name
         for image, colour in (images or {}).items():
             place.mkdir(parents=True, exist_ok=True)

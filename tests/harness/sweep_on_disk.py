@@ -27,7 +27,7 @@ class SweepOnDisk:
         self.folder.claim(self.config)
 
     def start(self, trial_id: str, point: dict[str, Any] | None = None, *, epochs: int = 0, **row: Any) -> None:
-        """Write a trial's config and its epochs, each with the figures `row`."""
+        """Write a trial's config and its epochs, each with the metrics `row`."""
         trial = self.folder.trial(trial_id)
         trial.claim(self.config.experiment(point))
         lines = [as_json_line({"epoch": epoch, "time/epoch_s": 36.0, **row}) for epoch in range(1, epochs + 1)]

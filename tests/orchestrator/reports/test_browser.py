@@ -80,11 +80,11 @@ def sweep_of_three(sweep: Builder) -> SweepFolder:
         own = {"objective.kind": kind, "objective.background_weight": value} if kind == "contrastive" else {}
         metrics = {"val/accuracy": value, "background/influence_share": 1 - value}
         sweep.trial(trial_id, {"optim.learning_rate": value, **own}, metrics, panels=("image",))
-        sweep.part(trial_id, "mean_influence", images={"mean_influence": "red"}, settings={"seed": 0})
+        sweep.evaluation(trial_id, "mean_influence", images={"mean_influence": "red"}, settings={"seed": 0})
         place = sweep.folder.trial(trial_id).path / "evaluation" / "mean_influence" / "grids.json"
         write_json(place, {"influence": GRID, "around": GRID})
         curve = {"chart": "flipping", "name": "one", "x_label": "x", "y_label": "y", "x": [0, 1], "y": [1, value]}
-        sweep.part(trial_id, "attribution-one", curves=[curve], settings={"seed": 3})
+        sweep.evaluation(trial_id, "attribution-one", curves=[curve], settings={"seed": 3})
     return sweep.folder
 
 

@@ -30,8 +30,8 @@ def found_charts(sweep: Builder) -> dict[str, Any]:
 
 def test_a_chart_has_a_figure_for_each_name_and_a_line_for_each_run(sweep: Builder) -> None:
     for trial, y in (("a", 0.25), ("b", 0.75)):
-        sweep.part(trial, "attribution-one", curves=[curve("flipping", "one", [0, 1], [1, y])])
-        sweep.part(trial, "attribution-two", curves=[curve("flipping", "two", [0, 1], [1, y])])
+        sweep.evaluation(trial, "attribution-one", curves=[curve("flipping", "one", [0, 1], [1, y])])
+        sweep.evaluation(trial, "attribution-two", curves=[curve("flipping", "two", [0, 1], [1, y])])
     (chart,) = found_charts(sweep)["attribution"]
     assert (chart.title, chart.y_label) == ("flipping", "accuracy")
     assert [drawing.figure.layout.title.text for drawing in chart.drawings] == ["one", "two"]
@@ -43,7 +43,7 @@ def test_a_chart_has_a_figure_for_each_name_and_a_line_for_each_run(sweep: Build
 
 
 def test_a_run_without_the_curve_leaves_the_others_colours_alone(sweep: Builder) -> None:
-    sweep.part("b", "adversarial-x", curves=[curve("attack", "PGD", [0, 1], [0.5, None])])
+    sweep.evaluation("b", "adversarial-x", curves=[curve("attack", "PGD", [0, 1], [0.5, None])])
     (chart,) = found_charts(sweep)["adversarial"]
     (drawing,) = chart.drawings
     assert drawing.figure.layout.title.text == "attack: PGD"
@@ -52,7 +52,7 @@ def test_a_run_without_the_curve_leaves_the_others_colours_alone(sweep: Builder)
 
 
 def test_radii_have_a_logarithmic_axis_with_zero_a_decade_below(sweep: Builder) -> None:
-    sweep.part("a", "adversarial-x", curves=[curve("attack", "PGD", [0, 0.01, 1], [1, 0.5, 0], "eps")])
+    sweep.evaluation("a", "adversarial-x", curves=[curve("attack", "PGD", [0, 0.01, 1], [1, 0.5, 0], "eps")])
     figure = found_charts(sweep)["adversarial"][0].drawings[0].figure
     assert list(figure.data[0].x) == pytest.approx([-3, -2, 0])
     assert figure.data[0].hovertext[1] == "first/a<br>eps 0.01"
@@ -60,7 +60,7 @@ def test_radii_have_a_logarithmic_axis_with_zero_a_decade_below(sweep: Builder) 
 
 def test_shares_have_one_scale_and_other_figures_their_own(sweep: Builder) -> None:
     curves = [curve("shares", "one", [0, 1], [0.25, 0.5]), curve("logits", "one", [0, 1], [3, 8])]
-    sweep.part("a", "attribution-x", curves=curves)
+    sweep.evaluation("a", "attribution-x", curves=curves)
     logits, shares = (chart.drawings[0].figure for chart in found_charts(sweep)["attribution"])
     assert shares.layout.yaxis.range == (-0.03, 1.03)
     assert logits.layout.yaxis.range is None
@@ -68,7 +68,7 @@ def test_shares_have_one_scale_and_other_figures_their_own(sweep: Builder) -> No
 
 def test_names_are_escaped(sweep: Builder) -> None:
     hostile = "<a href=x>y</a>"
-    sweep.part("a", "attribution-x", curves=[curve(hostile, hostile, [0], [1], hostile)])
+    sweep.evaluation("a", "attribution-x", curves=[curve(hostile, hostile, [0], [1], hostile)])
     figure = found_charts(sweep)["attribution"][0].drawings[0].figure
     texts = [figure.layout.title.text, figure.layout.xaxis.title.text, figure.data[0].hovertext[0]]
     assert all("&lt;a href=x&gt;" in text and "<a" not in text for text in texts)

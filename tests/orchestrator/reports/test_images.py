@@ -40,8 +40,8 @@ def test_no_panels_make_no_sheet(tmp_path: Path) -> None:
 
 
 def test_images_of_one_name_stand_next_to_each_other(pair: Builder) -> None:
-    pair.part("a", "gallery", images={"cat": "red", "own": "green"})
-    pair.part("b", "gallery", images={"cat": "blue"})
+    pair.evaluation("a", "gallery", images={"cat": "red", "own": "green"})
+    pair.evaluation("b", "gallery", images={"cat": "blue"})
     ((shown,),) = images([pair.run("a"), pair.run("b")]).values()
     (row,) = shown.rows
     expected = [pair.folder.trial(trial).path / "evaluation/gallery/cat.png" for trial in "ab"]
@@ -51,8 +51,8 @@ def test_images_of_one_name_stand_next_to_each_other(pair: Builder) -> None:
 
 
 def test_images_that_no_two_share_are_all_shown(pair: Builder) -> None:
-    pair.part("a", "gallery", images={"cat": "red"})
-    pair.part("b", "gallery", images={"dog": "blue"})
+    pair.evaluation("a", "gallery", images={"cat": "red"})
+    pair.evaluation("b", "gallery", images={"dog": "blue"})
     ((shown,),) = images([pair.run("a"), pair.run("b")]).values()
     assert [(row.image, [found is None for found in row.uris]) for row in shown.rows] == [
         ("cat", [False, True]),
@@ -61,7 +61,7 @@ def test_images_that_no_two_share_are_all_shown(pair: Builder) -> None:
 
 
 def test_the_most_images_of_an_evaluation(pair: Builder) -> None:
-    pair.part("a", "gallery", images={f"{number:02d}": "red" for number in range(11)})
+    pair.evaluation("a", "gallery", images={f"{number:02d}": "red" for number in range(11)})
     ((shown,),) = images([pair.run("a"), pair.run("b")]).values()
     assert (len(shown.rows), shown.num_left_out) == (8, 3)
 

@@ -17,7 +17,7 @@ LOW, HIGH = [[0.0, 1.0], [2.0, 1.0]], [[None, 1.0], [5.0, 1.0]]
 def pair(sweep: Builder) -> Builder:
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {"val/accuracy": 0.5})
-        sweep.part(trial, "mean_influence", images={"mean_influence": "red"})
+        sweep.evaluation(trial, "mean_influence", images={"mean_influence": "red"})
     return sweep
 
 

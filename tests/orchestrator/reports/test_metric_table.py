@@ -50,7 +50,7 @@ def test_a_paired_difference_is_worded_with_its_interval(sweep: Builder) -> None
     images = [str(number) for number in range(10)]
     for trial, share in (("a", 0.75), ("b", 0.25)):
         samples = {"correct": dict.fromkeys(images, 1), SHARE: dict.fromkeys(images, share)}
-        sweep.part(trial, "influence", samples=samples)
+        sweep.evaluation(trial, "influence", samples=samples)
     runs = [sweep.run("a"), sweep.run("b")]
     table = tables(runs, run_differences(runs))["background"]
     cell = table.groups[0].lines[0].cells[1]

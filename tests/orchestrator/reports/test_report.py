@@ -252,7 +252,7 @@ def test_evaluations_of_the_pair_stand_side_by_side(sweep: Builder, read: Callab
     sweep.trial("0001", contrastive(1.0), metrics(0.9, 0.25))
     assert "Results of the evaluation" not in read().text
     for trial, colour in (("0000", "red"), ("0001", "blue")):
-        sweep.part(trial, "gallery", images={"cat": colour})
+        sweep.evaluation(trial, "gallery", images={"cat": colour})
     page = read()
     assert "Results of the evaluation" in page.text
     assert "Best cross-entropy trial: first/0000, cross-entropy" in page.text
@@ -264,7 +264,7 @@ def test_evaluations_of_the_pair_stand_side_by_side(sweep: Builder, read: Callab
 
 def test_an_evaluation_of_one_trial_alone_is_shown(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
-    sweep.part("0000", "gallery", images={"cat": "red"})
+    sweep.evaluation("0000", "gallery", images={"cat": "red"})
     page = read()
     assert "Results of the evaluation" in page.text
     assert len(page.attributes("img", "src")) == 1

@@ -33,9 +33,9 @@ def whole_evaluation(sweep: Builder, trial: str, point: dict[str, Any], share: f
     sweep.trial(trial, point, {"val/accuracy": 1 - share, SHARE: share})
     samples = {"correct": dict.fromkeys(IMAGES, 1), SHARE: dict.fromkeys(IMAGES, share)}
     curve = {"chart": "flipping", "name": "one", "x_label": "x", "y_label": "y", "x": [0, 1], "y": [1, share]}
-    sweep.part(trial, "influence", settings={"num_pictures": 10, "num_empty": 2}, samples=samples)
-    sweep.part(trial, "attribution-one", curves=[curve], settings={"seed": 3})
-    sweep.part(trial, "gallery", images={"cat": "red"})
+    sweep.evaluation(trial, "influence", settings={"num_pictures": 10, "num_empty": 2}, samples=samples)
+    sweep.evaluation(trial, "attribution-one", curves=[curve], settings={"seed": 3})
+    sweep.evaluation(trial, "gallery", images={"cat": "red"})
 
 
 def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
@@ -63,7 +63,7 @@ def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
 def test_mean_influence_comes_first_and_once(sweep: Builder, read: Callable[..., Page]) -> None:
     for trial, point in (("a", CROSS_ENTROPY), ("b", CONTRASTIVE)):
         whole_evaluation(sweep, trial, point, 0.5)
-        sweep.part(trial, "mean_influence", images={"mean_influence": "red"})
+        sweep.evaluation(trial, "mean_influence", images={"mean_influence": "red"})
     page = read("a", "b")
     sections = page.attributes("section", "id")
     assert sections[:2] == ["mean_influence", "result"]
@@ -81,7 +81,7 @@ def test_the_best_value_is_marked(sweep: Builder, read: Callable[..., Page]) -> 
 def test_what_does_not_compare_is_a_warning(sweep: Builder, read: Callable[..., Page]) -> None:
     for trial, point, seed in (("a", CROSS_ENTROPY, 0), ("b", CONTRASTIVE, 1)):
         sweep.trial(trial, point, {SHARE: 0.5})
-        sweep.part(trial, "pgd", settings={"seed": seed})
+        sweep.evaluation(trial, "pgd", settings={"seed": seed})
     page = read("a", "b")
     assert page.attributes("p", "class").count("warning") == 1
     assert "seed is 0 in first/a and 1 in first/b: the metrics of pgd do not compare." in page.text
@@ -137,7 +137,7 @@ def test_hostile_text_stays_text(sweep: Builder, read: Callable[..., Page]) -> N
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {f"{hostile}/x": 0.5, "val/accuracy": 0.5})
         curve = {"chart": hostile, "name": hostile, "x_label": hostile, "y_label": hostile, "x": [0], "y": [1]}
-        sweep.part(trial, "pgd", settings={hostile: hostile}, curves=[curve], images={'"onload="alert(3)': "red"})
+        sweep.evaluation(trial, "pgd", settings={hostile: hostile}, curves=[curve], images={'"onload="alert(3)': "red"})
     write_json(sweep.folder.trial("a").path / "data.json", {"name": hostile, "class_names": []})
     page = read("a", "b")
     assert hostile in page.text

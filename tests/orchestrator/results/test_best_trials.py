@@ -87,9 +87,7 @@ def test_a_goal_that_no_evaluation_knows_has_the_goals_direction() -> None:
 def test_caveats_name_the_other_settings_and_the_choice() -> None:
     rows = [row("a", 0.6, 0.25, seed=0), row("b", 0.9, 0.5, 0.3, seed=1), row("c", 0.8, 0.5, 0.1, seed=1)]
     first, second = caveats(compare(rows, GOALS))
-    assert (
-        "the best of 3 ranked trials, and the best of the 1 among them whose objective is plain cross-entropy." in first
-    )
+    assert "the best of 3 ranked trials, and the only one among them whose objective is plain cross-entropy." in first
     assert "also differ in seed," in second
 
 

@@ -30,7 +30,7 @@ def describe_data(sweep: Builder, trial: str, **fields: Any) -> None:
 def test_equal_evaluations_compare(sweep: Builder) -> None:
     for trial in "ab":
         describe_data(sweep, trial)
-        sweep.part(trial, "pgd", settings={"seed": 0, "num_pictures": 200, "steps": 20})
+        sweep.evaluation(trial, "pgd", settings={"seed": 0, "num_pictures": 200, "steps": 20})
     assert warnings(pair(sweep)) == []
 
 
@@ -56,7 +56,7 @@ def test_data_that_nobody_described_are_not_doubted(sweep: Builder) -> None:
 def test_evaluations_with_the_same_difference_share_a_sentence(sweep: Builder) -> None:
     for trial, seed in (("a", 0), ("b", 1)):
         for part in ("fgsm", "pgd"):
-            sweep.part(trial, part, settings={"seed": seed, "num_pictures": 200})
+            sweep.evaluation(trial, part, settings={"seed": seed, "num_pictures": 200})
     assert warnings(pair(sweep)) == [
         "seed is 0 in first/a and 1 in first/b: the metrics of fgsm and pgd do not compare."
     ]
@@ -72,8 +72,8 @@ def test_evaluations_with_the_same_difference_share_a_sentence(sweep: Builder) -
     ],
 )
 def test_choices_that_differ_are_said(sweep: Builder, settings: Any, others: Any, key: str) -> None:
-    sweep.part("a", "pgd", settings=settings)
-    sweep.part("b", "pgd", settings=others)
+    sweep.evaluation("a", "pgd", settings=settings)
+    sweep.evaluation("b", "pgd", settings=others)
     (found,) = warnings(pair(sweep))
     assert found.startswith(f"{key} is ")
 
@@ -81,15 +81,17 @@ def test_choices_that_differ_are_said(sweep: Builder, settings: Any, others: Any
 def test_what_was_found_is_no_choice(sweep: Builder) -> None:
     for trial, found in (("a", 1), ("b", 2)):
         scores = {"knn": {"hyper_parameters": {"k": found}, "validation_auroc": 0.1 * found}}
-        sweep.part(trial, "ood", settings={"num_empty_maps": found, "clean_accuracy": 0.1 * found, "scores": scores})
+        sweep.evaluation(
+            trial, "ood", settings={"num_empty_maps": found, "clean_accuracy": 0.1 * found, "scores": scores}
+        )
     assert warnings(pair(sweep)) == []
     assert choices({"num_empty_maps": 3, "seed": 1, "clean_accuracy": 0.5}) == {"seed": 1}
 
 
 def test_an_evaluation_that_one_lacks_is_no_difference_but_a_hint(sweep: Builder) -> None:
-    sweep.part("a", "pgd", settings={"seed": 0})
-    sweep.part("a", "accuracy")
-    sweep.part("b", "accuracy")
+    sweep.evaluation("a", "pgd", settings={"seed": 0})
+    sweep.evaluation("a", "accuracy")
+    sweep.evaluation("b", "accuracy")
     assert warnings(pair(sweep)) == []
     assert how_to_evaluate(pair(sweep)) == [
         "first/b has no results of pgd. To add them: campaign evaluate first/b --suite full"
@@ -97,12 +99,12 @@ def test_an_evaluation_that_one_lacks_is_no_difference_but_a_hint(sweep: Builder
 
 
 def test_quick_evaluations_are_pointed_to_the_full_suite(sweep: Builder) -> None:
-    sweep.part("a", "accuracy")
+    sweep.evaluation("a", "accuracy")
     (hint,) = how_to_evaluate(pair(sweep))
     assert hint.endswith("campaign evaluate first/a first/b --suite full")
 
 
 def test_whole_evaluations_need_no_hint(sweep: Builder) -> None:
     for trial in "ab":
-        sweep.part(trial, "pgd")
+        sweep.evaluation(trial, "pgd")
     assert how_to_evaluate(pair(sweep)) == []

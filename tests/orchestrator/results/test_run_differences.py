@@ -53,7 +53,9 @@ def test_pairing_is_over_the_images_that_both_predict_right(sweep: Builder) -> N
     for trial, wrong, share in (("a", "p0", 0.75), ("b", "p1", 0.5)):
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: share})
         right = {image: float(image != wrong) for image in IMAGES}
-        sweep.part(trial, "influence", samples={"correct": right, SHARE: dict.fromkeys(IMAGES, share) | {wrong: 9.0}})
+        sweep.evaluation(
+            trial, "influence", samples={"correct": right, SHARE: dict.fromkeys(IMAGES, share) | {wrong: 9.0}}
+        )
     (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
     assert found.paired is not None
     assert (found.paired.mean, found.paired.high, found.paired.num_pictures) == (-0.25, -0.25, 10)
@@ -63,8 +65,8 @@ def test_pairing_is_over_the_images_that_both_predict_right(sweep: Builder) -> N
 def test_a_part_that_sets_no_image_aside_is_paired_over_all_that_have_a_value(sweep: Builder) -> None:
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
-        sweep.part(trial, "pgd", samples={"correct": dict.fromkeys(IMAGES[:3], 1)})
-        sweep.part(trial, "influence", samples={SHARE: {**dict.fromkeys(IMAGES, 0.5), "p0": None}})
+        sweep.evaluation(trial, "pgd", samples={"correct": dict.fromkeys(IMAGES[:3], 1)})
+        sweep.evaluation(trial, "influence", samples={SHARE: {**dict.fromkeys(IMAGES, 0.5), "p0": None}})
     (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
     assert found.paired is not None
     assert found.paired.num_pictures == 11
@@ -74,7 +76,7 @@ def test_an_interval_that_holds_zero_has_no_verdict(sweep: Builder) -> None:
     for trial, mean, values in (("a", 0.5, [0.5] * 12), ("b", 0.52, [0.3, 0.7] * 6)):
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: mean})
         by_image = dict(zip(IMAGES, values, strict=True))
-        sweep.part(trial, "influence", samples={"correct": dict.fromkeys(IMAGES, 1), SHARE: by_image})
+        sweep.evaluation(trial, "influence", samples={"correct": dict.fromkeys(IMAGES, 1), SHARE: by_image})
     (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
     assert found.paired is not None
     assert found.paired.holds_zero
@@ -99,7 +101,7 @@ def test_the_side_is_that_of_the_paired_difference() -> None:
 def test_images_of_other_data_are_not_paired(sweep: Builder) -> None:
     for trial in "ab":
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: 0.5})
-        sweep.part(trial, "influence", samples={SHARE: dict.fromkeys(IMAGES, 0.5)})
+        sweep.evaluation(trial, "influence", samples={SHARE: dict.fromkeys(IMAGES, 0.5)})
     runs = [replace(sweep.run(trial), data={"val_digest": digest}) for trial, digest in (("a", "one"), ("b", "two"))]
     (found,) = of_metric(run_differences(runs), SHARE)
     assert found.paired is None

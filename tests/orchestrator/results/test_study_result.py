@@ -29,7 +29,7 @@ def halves(mean: float) -> dict[str, dict[str, float]]:
 def test_mean_and_spread_over_the_seeds(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     study.all(FOUR)
-    figure = study.figure("plain")
+    figure = study.metric("plain")
     assert figure["mean"] == pytest.approx(0.6)
     assert figure["std"] == pytest.approx(math.sqrt(0.02))
     assert figure["by_seed"] == {"0": 0.5, "1": 0.7}
@@ -40,27 +40,27 @@ def test_difference_is_paired_by_seed(tmp_path: Path) -> None:
     # Differences 0.1 and 0.3: mean 0.2, standard error 0.1. Unpaired, the standard error would be larger.
     study = StudyOnDisk(tmp_path)
     study.all(FOUR)
-    difference = study.figure("contrastive")["difference"]
+    difference = study.metric("contrastive")["difference"]
     assert difference["mean"] == pytest.approx(0.2)
     assert difference["low"] == pytest.approx(0.2 - 0.1 * STUDENT_1)
     assert difference["high"] == pytest.approx(0.2 + 0.1 * STUDENT_1)
     assert (difference["covers"], difference["num_pictures"]) == ("seeds", None)
 
 
-def test_images_count_where_the_figure_is_their_mean(tmp_path: Path) -> None:
+def test_images_count_where_the_metric_is_their_mean(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value))
-    difference = study.figure("contrastive")["difference"]
+    difference = study.metric("contrastive")["difference"]
     assert difference["mean"] == pytest.approx(0.2)
     assert (difference["covers"], difference["num_pictures"]) == ("seeds and images", 20)
 
 
-def test_images_do_not_count_where_the_figure_is_something_else_of_them(tmp_path: Path) -> None:
+def test_images_do_not_count_where_the_metric_is_something_else_of_them(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value - 0.2))
-    assert study.figure("contrastive")["difference"]["covers"] == "seeds"
+    assert study.metric("contrastive")["difference"]["covers"] == "seeds"
 
 
 def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
         for arm, values in (("plain", plain), ("contrastive", other)):
             mean = sum(values.values()) / 20
             study.trial(f"{arm}-s{seed}", {metric: mean}, samples={"correct": correct, metric: values})
-    figure = study.figure("contrastive", metric)
+    figure = study.metric("contrastive", metric)
     assert figure["mean"] == pytest.approx(0.45)
     assert figure["difference"]["mean"] == pytest.approx(0.3)
     assert figure["difference"]["num_pictures"] == 15
@@ -93,7 +93,7 @@ def test_images_of_other_sets_are_not_paired(tmp_path: Path, digests: Mapping[st
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
         study.trial(trial_id, {"val/accuracy": value}, samples=halves(value), digest=digests[trial_id])
-    difference = study.figure("contrastive")["difference"]
+    difference = study.metric("contrastive")["difference"]
     assert difference["low"] == pytest.approx(0.2 - 0.1 * STUDENT_1)
     assert (difference["covers"], difference["num_pictures"]) == (covers, None)
     warnings = study_document(study.folder)["warnings"]
@@ -104,7 +104,7 @@ def test_one_seed_has_an_interval_over_images_alone(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path, seeds=[4])
     study.trial("plain-s4", {"val/accuracy": 0.5}, samples=halves(0.5))
     study.trial("contrastive-s4", {"val/accuracy": 0.6}, samples=halves(0.6))
-    figure = study.figure("contrastive")
+    figure = study.metric("contrastive")
     assert (figure["std"], figure["difference"]["covers"]) == (None, "images")
     assert "Covers other images, and not other seeds" in study_markdown(study_document(study.folder))
 
@@ -131,7 +131,7 @@ def test_trial_that_failed_does_not_count_and_is_said_so(tmp_path: Path) -> None
     assert document["warnings"] == [
         "contrastive-s1 failed after epoch 2 (FloatingPointError: the loss is nan) and does not count."
     ]
-    figure = study.figure("contrastive")
+    figure = study.metric("contrastive")
     assert (figure["mean"], figure["std"], figure["num_seeds"]) == (0.6, None, 1)
     assert figure["difference"]["mean"] == pytest.approx(0.1)
     assert (figure["difference"]["low"], figure["difference"]["covers"]) == (None, None)
@@ -153,11 +153,11 @@ def test_study_without_a_finished_trial_has_a_table_of_nothing(tmp_path: Path) -
     assert "| contrastive | 0 of 2 | – | – |" in study_markdown(document)  # noqa: RUF001
 
 
-def test_figure_that_is_not_finite_does_not_count(tmp_path: Path) -> None:
+def test_metric_that_is_not_finite_does_not_count(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     study.all({**FOUR, "plain-s1": math.nan})
-    assert study.figure("plain")["num_seeds"] == 1
-    assert study.figure("contrastive")["difference"]["num_seeds"] == 1
+    assert study.metric("plain")["num_seeds"] == 1
+    assert study.metric("contrastive")["difference"]["num_seeds"] == 1
 
 
 def test_patterns_become_the_metrics_there_are_in_the_order_of_the_study(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_markdown_has_mean_spread_difference_and_interval(tmp_path: Path) -> Non
     assert "- contrastive has `objective.kind` contrastive (not cross_entropy)" in text
 
 
-def test_terminal_and_markdown_show_the_same_figures(tmp_path: Path) -> None:
+def test_terminal_and_markdown_show_the_same_values(tmp_path: Path) -> None:
     from rich.console import Console
 
     study = StudyOnDisk(tmp_path)
