@@ -36,8 +36,10 @@ def measure(names: Sequence[str], storage: Path, data_root: str | None) -> dict[
     return {
         "commands": [*trainings, *map(shlex.join, [*commands, own])],
         "labels": [describe_objective(run.row) for run in runs],
-        "seconds": [{part.name: part.seconds for part in run.parts.values()} for run in runs],
-        "num_pictures": [{part.name: part.settings.get("num_pictures") for part in run.parts.values()} for run in runs],
+        "seconds": [{name: record.seconds for name, record in run.evaluations.items()} for run in runs],
+        "num_pictures": [
+            {name: record.settings.get("num_pictures") for name, record in run.evaluations.items()} for run in runs
+        ],
         **comparison_document(evaluation_section(runs)),
     }
 

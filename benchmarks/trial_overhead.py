@@ -182,41 +182,41 @@ def bare_cost(num_trials: int, *, reuse: bool) -> Cost:
     return cost(noted.ends, noted.steps, noted.steps)
 
 
-def timed_trial_function(config: ExperimentConfig, setting: SweepContext) -> TrialFunction:
-    """Return our trial's function, which then also writes the seconds of its parts to the trial's folder."""
-    function = trial_function(config, setting)
+def timed_trial_function(config: ExperimentConfig, context: SweepContext) -> TrialFunction:
+    """Return our trial's function, which then also writes the seconds of its stages to the trial's folder."""
+    function = trial_function(config, context)
 
     def trial(point: dict[str, Any]) -> None:
         listener, started = Stopwatch(), time.perf_counter()
         with listener.watching(IN_EPOCHS | IN_TRIAL):
             function(point)
-        parts = {part: sum(calls) for part, calls in listener.seconds.items()}
+        stages = {stage: sum(calls) for stage, calls in listener.seconds.items()}
         write_json(
-            setting.trials_path / point["trial_id"] / "parts.json", {WHOLE: time.perf_counter() - started} | parts
+            context.trials_path / point["trial_id"] / "stages.json", {WHOLE: time.perf_counter() - started} | stages
         )
 
     return trial
 
 
 def profile(num_trials: int) -> Iterator[Figure]:
-    """Run our sweep with its parts timed, and yield the seconds of each part a trial."""
+    """Run our sweep with its stages timed, and yield the seconds of each stage a trial."""
     listener = Stopwatch()
     with tempfile.TemporaryDirectory() as storage, patch.object(launcher, "trial_function", timed_trial_function):
         with listener.watching(IN_DRIVER):
             sweep = run_campaign(num_trials, Path(storage))
         order = in_order_of_end(sweep)
         ends = [end_of(sweep, trial_id) for trial_id in order]
-        parts = [read_json(sweep.trial(trial_id).path / "parts.json") for trial_id in order[1:]]
-    seconds = {part: mean(trial.get(part, 0.0) for trial in parts) for part in (WHOLE, *IN_EPOCHS, *IN_TRIAL)}
-    driver = {part: median(listener.seconds[part]) for part in IN_DRIVER}
+        stages = [read_json(sweep.trial(trial_id).path / "stages.json") for trial_id in order[1:]]
+    seconds = {stage: mean(trial.get(stage, 0.0) for trial in stages) for stage in (WHOLE, *IN_EPOCHS, *IN_TRIAL)}
+    driver = {stage: median(listener.seconds[stage]) for stage in IN_DRIVER}
     between = (ends[-1] - ends[0]) / (len(ends) - 1)
-    for part in IN_EPOCHS:
-        yield seconds_of(f"in the epochs: {part}", seconds[part])
-    for part in IN_TRIAL:
-        yield seconds_of(f"of which {part}", seconds[part])
+    for stage in IN_EPOCHS:
+        yield seconds_of(f"in the epochs: {stage}", seconds[stage])
+    for stage in IN_TRIAL:
+        yield seconds_of(f"of which {stage}", seconds[stage])
     yield seconds_of("of which the rest of the trial's function", 2 * seconds[WHOLE] - sum(seconds.values()))
-    for part in IN_DRIVER:
-        yield seconds_of(f"of which {part}", driver[part])
+    for stage in IN_DRIVER:
+        yield seconds_of(f"of which {stage}", driver[stage])
     yield seconds_of("of which Tune, between two trials", between - seconds[WHOLE] - sum(driver.values()))
 
 

@@ -30,37 +30,37 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
-        """Part -> the seconds of each call."""
+        """Stage -> the seconds of each call."""
 
     @contextmanager
-    def watching(self, parts: Mapping[str, str]) -> Iterator[None]:
-        """Time the functions `parts`, part -> `module:name` or `module:Class.name`, inside this context."""
+    def watching(self, stages: Mapping[str, str]) -> Iterator[None]:
+        """Time the functions `stages`, stage -> `module:name` or `module:Class.name`, inside this context."""
         with ExitStack() as stack:
-            for part, place in parts.items():
-                stack.enter_context(self._watching(part, place))
+            for stage, place in stages.items():
+                stack.enter_context(self._watching(stage, place))
             yield
 
     @contextmanager
-    def _watching(self, part: str, place: str) -> Iterator[None]:
+    def _watching(self, stage: str, place: str) -> Iterator[None]:
         module, _, qualified = place.partition(":")
         owner: Any = importlib.import_module(module)
         *classes, name = qualified.split(".")
         for attribute in classes:
             owner = getattr(owner, attribute)
         original = getattr(owner, name)
-        setattr(owner, name, self._timed(part, original))
+        setattr(owner, name, self._timed(stage, original))
         try:
             yield
         finally:
             setattr(owner, name, original)
 
-    def _timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def timed(*arguments: Any, **keywords: Any) -> Any:
             started = time.perf_counter()
             try:
                 return function(*arguments, **keywords)
             finally:
-                self.seconds[part].append(time.perf_counter() - started)
+                self.seconds[stage].append(time.perf_counter() - started)
 
         return timed
