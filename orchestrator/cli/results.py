@@ -135,6 +135,7 @@ def sync(
     """
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.sweep import sync_sweep
+    from orchestrator.results.formatting import plural
     from orchestrator.tracking import resolve_store
 
     folder = SweepFolder.find(storage, sweep)
@@ -142,7 +143,7 @@ def sync(
     if json:
         print_json({"sweep": sweep, "synced": len(folder.trial_ids()) - len(left), "left": left})
     else:
-        say(f"{len(folder.trial_ids()) - len(left)} of {len(folder.trial_ids())} trials are in MLflow")
+        say(f"in MLflow: {len(folder.trial_ids()) - len(left)} of {plural(len(folder.trial_ids()), 'trial')}")
     if left:
         note(f"not sent: {', '.join(left)}")
         raise typer.Exit(FAILED)

@@ -9,6 +9,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+PADDINGS = (1, 0)
+"""Spaces between columns besides the one that the box has, the preferred first."""
+
 
 @dataclass(frozen=True, slots=True)
 class TerminalColumn:
@@ -33,12 +36,13 @@ class TerminalTable:
         optional = [index for index, column in enumerate(self.columns) if column.is_optional]
         for num_left_out in range(len(optional) + 1):
             left_out = optional[len(optional) - num_left_out :]
-            table = self._without(left_out)._grid()
-            if Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
-                yield table
-                if left_out:
-                    yield Text(f"Not shown at this width: {', '.join(self.columns[i].label for i in left_out)}.")
-                return
+            for padding in PADDINGS:
+                table = self._without(left_out)._grid(padding)
+                if Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
+                    yield table
+                    if left_out:
+                        yield Text(f"Not shown at this width: {', '.join(self.columns[i].label for i in left_out)}.")
+                    return
         yield from self._blocks()
 
     def _without(self, left_out: Sequence[int]) -> "TerminalTable":
@@ -46,8 +50,8 @@ class TerminalTable:
         lines = tuple(tuple(line[index] for index in kept) for line in self.lines)
         return replace(self, columns=tuple(self.columns[index] for index in kept), lines=lines)
 
-    def _grid(self) -> Table:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    def _grid(self, padding: int) -> Table:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
         for column in self.columns:
             label = Text(column.label.replace("/", "/\n").replace("_", "_\n"))
             table.add_column(label, no_wrap=True, justify="right" if column.is_numeric else "left")
