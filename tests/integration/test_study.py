@@ -135,7 +135,7 @@ def test_same_command_again_does_nothing_new_and_has_the_same_figures(story: Sto
     ended = [line for line in story.again.err.splitlines() if "/5] " in line]
     skipped = [line for line in ended if "multilabel: skipped: the data have no images of several labels" in line]
     assert (len(ended), len(skipped)) == (5 * len(TRIALS), len(TRIALS))
-    assert all(line.endswith("kept from before") for line in ended if line not in skipped)
+    assert all(line.endswith("finished before") for line in ended if line not in skipped)
 
 
 def test_figures_are_those_of_the_trials(story: Story) -> None:
