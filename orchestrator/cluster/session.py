@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.cluster.autoscaling import with_autoscaling
 from orchestrator.cluster.capacity import Node
 from orchestrator.cluster.connection import connection_error, first_line
+from orchestrator.cluster.leftovers import remove_leftovers
 from orchestrator.cluster.nodes import resources_of_nodes
 from orchestrator.cluster_file.driver_resource import DRIVER
 
@@ -64,6 +65,8 @@ def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     address = address or os.environ.get("RAY_ADDRESS")
     _connect(address)
     try:
+        if address:
+            remove_leftovers()
         nodes = resources_of_nodes()
         yield with_autoscaling(nodes) if address else nodes
     finally:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
+from ray._raylet import PlacementGroupID
+from ray.util.placement_group import PlacementGroup
 
+from orchestrator.cluster.leftovers import remove_leftovers
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect, resolve_store
 from tests.integration.conftest import Ran, Shell, epochs, wait, wait_until
@@ -291,6 +295,45 @@ def left_by_ctrl_c(laboratory: Laboratory, sweep: SweepFolder, *command: str) ->
     job_id = ran.err.partition("--stop ")[2].split()[0]
     assert f"job {job_id} keeps running" in ran.err
     return job_id
+
+
+LEAVE_A_GROUP = """
+import sys
+
+import ray
+
+ray.init(sys.argv[1], namespace="leftovers", log_to_driver=False)
+
+@ray.remote(num_cpus=0)
+class Holder:
+    def reserve(self, lifetime):
+        group = ray.util.placement_group([{"CPU": 1}], lifetime=lifetime)
+        ray.get(group.ready())
+        return group.id.hex()
+
+holders = [Holder.options(lifetime="detached", name=name).remote() for name in ("left", "detached")]
+print(ray.get(holders[0].reserve.remote(None)), ray.get(holders[1].reserve.remote("detached")))
+"""
+
+
+def test_what_an_ended_job_has_left_is_removed_and_what_is_detached_is_kept(cluster: ManyNodes) -> None:
+    """A detached actor keeps its job's group, as Ray Train's cleaner does that was killed too early."""
+    command = [sys.executable, "-c", LEAVE_A_GROUP, cluster.address]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    left, detached = done.stdout.split()[-2:]
+    import ray
+    from ray.util.state import list_placement_groups
+
+    ray.init(cluster.address, namespace="leftovers", log_to_driver=False)
+    try:
+        assert remove_leftovers() == 1
+        states = {group.placement_group_id: group.state for group in list_placement_groups(cluster.address)}
+        assert (states[left], states[detached]) == ("REMOVED", "CREATED")
+        ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(detached))))
+        for name in ("left", "detached"):
+            ray.kill(ray.get_actor(name))
+    finally:
+        ray.shutdown()
 
 
 def test_database_is_refused_as_the_store_of_several_nodes(cluster: ManyNodes, remote: Shell) -> None:
