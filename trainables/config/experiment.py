@@ -63,10 +63,10 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:
-        parts = max(1, self.resources.workers) * self.training.accumulate
-        if self.training.batch_size % parts:
+        micro_batches = max(1, self.resources.workers) * self.training.accumulate
+        if self.training.batch_size % micro_batches:
             raise ValueError(
-                f"training.batch_size = {self.training.batch_size} is no multiple of {parts}, "
+                f"training.batch_size = {self.training.batch_size} is no multiple of {micro_batches}, "
                 f"which is resources.workers = {self.resources.workers} (at least 1) times "
                 f"training.accumulate = {self.training.accumulate}"
             )
@@ -147,12 +147,12 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _images_have_partners(self) -> Self:
-        parts = max(1, self.resources.workers) * self.training.accumulate
-        if getattr(self.objective, "cutmix", None) is not None and self.training.batch_size == parts:
+        micro_batches = max(1, self.resources.workers) * self.training.accumulate
+        if getattr(self.objective, "cutmix", None) is not None and self.training.batch_size == micro_batches:
             raise ValueError(
                 f"objective.cutmix needs two images to mix, and training.batch_size = {self.training.batch_size} "
-                f"leaves one in each part, of which there are resources.workers = {self.resources.workers} (at least "
-                f"1) times training.accumulate = {self.training.accumulate}"
+                f"leaves one in each micro-batch, of which there are resources.workers = {self.resources.workers} (at "
+                f"least 1) times training.accumulate = {self.training.accumulate}"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""What a trial minimises: one classification or embedding loss, and the parts that may be added to any of them."""
+"""What a trial minimises: a classification or embedding loss, and regularisers of the former."""
 
 from typing import Annotated, Any, Literal
 
@@ -188,6 +188,6 @@ def penalty_weights(objective: ObjectiveConfig) -> list[str]:
     if not isinstance(objective, _Classification):
         return []
     has_weight = isinstance(objective, Contrastive | BinaryContrastive)
-    parts = {"divergence": objective.divergence, "sliced_wasserstein": objective.sliced_wasserstein}
+    regularisers = {"divergence": objective.divergence, "sliced_wasserstein": objective.sliced_wasserstein}
     own = ["objective.background_weight"] if has_weight else []
-    return own + [f"objective.{name}.weight" for name, part in parts.items() if part is not None]
+    return own + [f"objective.{name}.weight" for name, term in regularisers.items() if term is not None]

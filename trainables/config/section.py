@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
-    """A part of an experiment's config; immutable once validated."""
+    """A section of an experiment's config; immutable once validated."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -13,9 +13,9 @@ class Training(Section):
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=2)
-    """Images an optimiser step sees, over all workers and accumulated parts together."""
+    """Images an optimiser step sees, over all workers and micro-batches together."""
     accumulate: int = Field(default=1, ge=1)
-    """Parts into which each worker splits its share of a batch to save memory."""
+    """Micro-batches into which each worker splits its share of a batch to save memory."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs the network under autocast; weights and the objective's maps stay in float32."""
     channels_last: bool = False

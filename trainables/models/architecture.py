@@ -1,4 +1,4 @@
-"""What differs from one family of torchvision's networks to the next."""
+"""What differs between the architectures of torchvision's networks."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -7,9 +7,9 @@ from torch import nn
 
 
 class StripHead(Protocol):
-    """Takes from a network what stands before the pooling, without its last norm or activation where that is wanted.
+    """Returns the submodules before the pooling, without the last norm or activation where the config says so.
 
-    The parts keep torchvision's names, by which pretrained weights find them.
+    They keep torchvision's names, by which pretrained weights find them.
     """
 
     def __call__(
@@ -18,11 +18,11 @@ class StripHead(Protocol):
 
 
 class Architecture(NamedTuple):
-    """How networks of a family are taken apart."""
+    """How networks of one architecture are edited."""
 
     strip_head: StripHead
-    """Returns the trunk, whose output is pooled, and what was edited in words."""
+    """Returns the trunk, whose output is pooled, and the edits in words."""
     down_sampling: tuple[str, str, str]
-    """The parts of the trunk that go from stride 16 to 32, 8 to 16 and 4 to 8."""
+    """The submodules of the trunk that go from stride 16 to 32, 8 to 16 and 4 to 8."""
     options: Mapping[str, bool] = {}
     """What torchvision is asked for besides the network's kind."""

@@ -11,7 +11,7 @@ _OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
 def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tuple[nn.Sequential, list[str]]:
-    """Leave the linear layer out, and make the rectification that torchvision calls as a function a part."""
+    """Leave the linear layer out, and make a submodule of the ReLU that torchvision calls as a function."""
     trunk = without_children(network, {"classifier"})
     edits = []
     if not final_norm:

@@ -123,7 +123,7 @@ def scale_to_noise(trunk: nn.Module) -> None:
     layer: an EfficientNetV2's features would be below 1e-10, whatever the image, and no gradient would move them.
     Zhu et al. 2025 find that alpha follows that quotient in training. Nothing is drawn from torch's global generator.
     """
-    tanhs = [part for part in trunk.modules() if isinstance(part, DynamicTanh)]
+    tanhs = [module for module in trunk.modules() if isinstance(module, DynamicTanh)]
     if not tanhs:
         return
     noise_BCHW = torch.randn(1, 3, NOISE_SIZE, NOISE_SIZE, generator=torch.Generator().manual_seed(0))

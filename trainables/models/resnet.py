@@ -35,15 +35,15 @@ def remove_final_relu(trunk: nn.Sequential) -> list[str]:
 
 
 class UnrectifiedBlock(nn.Module):
-    """The parts of a basic block or bottleneck, under their own names, without the activation at the end.
+    """The submodules of a basic block or bottleneck, under their own names, without the activation at the end.
 
     In torchvision one ReLU module serves every place of a block, so the last place cannot be taken from it alone.
     """
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        for name, part in block.named_children():
-            self.add_module(name, part)
+        for name, submodule in block.named_children():
+            self.add_module(name, submodule)
         self._num_convs = _num_convs(block)
 
     def forward(self, x_BFHW: Tensor) -> Tensor:

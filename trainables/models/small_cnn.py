@@ -50,9 +50,9 @@ def small_cnn(
 def _block(num_in: int, num_out: int, *, stride: int, norm: str | None, activation: str | None) -> nn.Sequential:
     conv = nn.Conv2d(num_in, num_out, kernel_size=3, stride=stride, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    parts: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
     if norm is not None:
-        parts["norm"] = make_norm(norm, num_out, max_groups=MAX_GROUPS)
+        layers["norm"] = make_norm(norm, num_out, max_groups=MAX_GROUPS)
     if activation is not None:
-        parts["activation"] = ACTIVATIONS[activation]()
-    return nn.Sequential(parts)
+        layers["activation"] = ACTIVATIONS[activation]()
+    return nn.Sequential(layers)

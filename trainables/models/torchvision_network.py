@@ -63,10 +63,10 @@ def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
     network = get_model(config.kind, weights=None, **architecture.options)
     head_name, head = _head(network)
     file = _read(config, network, head_name) if pretrained else None
-    trunk, cut_edits = architecture.strip_head(network, final_norm=config.final_norm, final_relu=config.final_relu)
+    trunk, strip_edits = architecture.strip_head(network, final_norm=config.final_norm, final_relu=config.final_relu)
     edits = [
         *keep_resolution(trunk, config.cam_stride, architecture.down_sampling),
-        *cut_edits,
+        *strip_edits,
         *replace_norms(trunk, config.norm),
         *replace_activations(trunk, config.activation),
     ]
@@ -83,7 +83,7 @@ def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
 
 def _head(network: nn.Module) -> tuple[str, nn.Linear]:
     """Return the last linear layer and its name."""
-    return [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear)][-1]
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
 
 
 def _read(config: Torchvision, network: nn.Module, head_name: str) -> WeightsFile | None:

@@ -1,6 +1,6 @@
-"""An epoch kept in the middle, when a machine of the trial is about to be taken away, and resumed elsewhere.
+"""An epoch that is interrupted by a preemption notice is saved, and resumed on another machine.
 
-Without a notice nothing is kept: an epoch is otherwise the unit of all that a trial commits.
+Without a notice nothing is saved in the middle of an epoch: a trial commits whole epochs.
 """
 
 import math
@@ -16,14 +16,14 @@ from trainables.training.context import RunContext
 from trainables.training.learner import Learner
 
 CHECKS = 20
-"""How often a short epoch is asked whether there is a notice: workers wait for each other each time."""
+"""Checks for a notice in a short epoch; the workers wait for each other at each."""
 MAX_STEPS = 50
-"""How many steps of a long epoch may pass between: with steps of up to two seconds, within a notice of two minutes."""
+"""Most steps between two checks in a long epoch: a notice of two minutes allows steps of up to two seconds."""
 
 
 @dataclass(slots=True)
 class PartialEpoch:
-    """What one worker has summed up of an epoch."""
+    """One worker's sums over the steps of an epoch so far."""
 
     step: int = 0
     totals: dict[str, Tensor] = field(default_factory=dict)
@@ -49,10 +49,10 @@ class PartialEpoch:
 def save_on_preemption(
     context: RunContext, learner: Learner, partial: PartialEpoch, *, epoch: int, num_steps: int
 ) -> None:
-    """Keep the epoch so far if there is a notice; all workers call it together, after every step.
+    """Save the epoch so far if there is a notice; all workers call it together, after every step.
 
-    Which steps ask is a matter of their numbers alone, on which all workers agree. The last one does not: the epoch's
-    own commit is next.
+    The number of a step decides whether it checks, so that all workers do. The last step does not: the epoch is
+    committed next.
     """
     interval = min(math.ceil(num_steps / CHECKS), MAX_STEPS)
     if partial.step % interval or partial.step == num_steps or not context.preemption_notice():
@@ -72,22 +72,22 @@ def save_on_preemption(
 
 
 def restore_partial_epoch(context: RunContext, learner: Learner, *, epoch: int) -> PartialEpoch:
-    """Return the epoch as it was kept, with the learner and the generators as they were, or a new one.
+    """Return the saved epoch, with learner and generators restored, or a new epoch.
 
-    What was kept of another epoch, by another number of workers, or is not seen by all of them, does not count.
+    A file of another epoch or number of workers, or one that not all workers see, is ignored.
     """
-    kept = context.folder.load_partial_epoch(context.device)
-    found = (kept["epoch"], kept["step"], len(kept["shares"])) if kept else None
-    if set(context.gather(found)) != {found} or kept is None or found is None:
+    saved = context.folder.load_partial_epoch(context.device)
+    place = (saved["epoch"], saved["step"], len(saved["shares"])) if saved else None
+    if set(context.gather(place)) != {place} or saved is None or place is None:
         return PartialEpoch()
-    if (found[0], found[2]) != (epoch, context.world_size):
+    if (place[0], place[2]) != (epoch, context.world_size):
         return PartialEpoch()
-    share: dict[str, Any] = kept["shares"][context.rank]
-    learner.load(kept)
+    share: dict[str, Any] = saved["shares"][context.rank]
+    learner.load(saved)
     learner.load_buffers(share["buffers"])
     _set_generators(share["generators"], context.device)
     return PartialEpoch(
-        step=kept["step"],
+        step=saved["step"],
         totals={name: total.to(context.device) for name, total in share["totals"].items()},
         num_images=share["num_images"],
         num_unmasked=share["num_unmasked"],

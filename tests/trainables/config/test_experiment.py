@@ -105,8 +105,8 @@ CASES = [
     pytest.param(
         {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 4}, "resources": {"workers": 2}},
         {"objective": {"cutmix": {}}, "training": {"batch_size": 8, "accumulate": 2}, "resources": {"workers": 2}},
-        "objective.cutmix needs two images to mix, and training.batch_size = 8 leaves one in each part, of which "
-        "there are resources.workers = 2 (at least 1) times training.accumulate = 4",
+        "objective.cutmix needs two images to mix, and training.batch_size = 8 leaves one in each micro-batch, of "
+        "which there are resources.workers = 2 (at least 1) times training.accumulate = 4",
         id="a partner for CutMix",
     ),
     pytest.param(

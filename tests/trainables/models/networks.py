@@ -1,4 +1,4 @@
-"""The smallest networks of each family, and what edits they should list."""
+"""The smallest networks of each architecture, and what edits they should list."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ ALWAYS = {
 }
 
 
-def family_of(kind: str) -> str:
+def architecture_of(kind: str) -> str:
     """Return resnet, regnet, convnext, efficientnet or densenet; Wide ResNets and ResNeXts are ResNets."""
     return next((name for name in STRIDE_EDITS if kind.startswith(name)), "resnet")
 
@@ -50,7 +50,7 @@ def fresh_model(kind: str, **fields: Any) -> Classifier:
 def all_edits(kind: str) -> dict[str, Any]:
     """Return every edit that a kind allows, but for norm and activation."""
     edits: dict[str, Any] = {"cam_stride": 16, "head_bias": True, "final_norm": False, "final_relu": False}
-    if family_of(kind) == "convnext":
+    if architecture_of(kind) == "convnext":
         del edits["final_relu"]
     return edits
 

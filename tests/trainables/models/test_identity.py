@@ -1,4 +1,4 @@
-"""Every family with every norm and stride: maps sum to the logits when the network is new, and after one tiny batch."""
+"""Every architecture, norm and stride: maps sum to the logits when the network is new, and after one tiny batch."""
 
 import copy
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tests.trainables.models.networks import (
     NUM_CLASSES,
     SMALLEST,
     all_edits,
-    family_of,
+    architecture_of,
     fresh,
     fresh_model,
     images_of,
@@ -28,7 +28,7 @@ from trainables.models.torchvision_network import ARCHITECTURES
 from trainables.training.optim import build_optimizer, build_schedule
 
 FAMILIES_AND_BLOCKS = (*KINDS, "wide_resnet50_2", "resnext50_32x4d")
-STORING = [kind for kind in SMALLEST[1:] if family_of(kind) != "convnext"]
+STORING = [kind for kind in SMALLEST[1:] if architecture_of(kind) != "convnext"]
 """Those whose own norms store statistics, besides ResNet-18."""
 NORMS = ("own", "batch", "running", "group", "dynamic_tanh")
 STRIDES = (32, 4)
@@ -46,7 +46,7 @@ REST = [
     for kind, norm in with_norms([kind for kind in FAMILIES_AND_BLOCKS if kind not in ("small_cnn", "resnet18")])
     if (kind in SMALLEST) <= (norm != "own")
 ]
-"""The whole product but for two networks with every norm, and the smallest of each family with its own."""
+"""The whole product but for two networks with every norm, and the smallest of each architecture with its own."""
 
 
 def other_images(size: int) -> Tensor:

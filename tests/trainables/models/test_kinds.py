@@ -7,7 +7,7 @@ import torch
 from torchvision.models import get_model, get_model_weights
 
 from benchmarks.harness.on_meta import OnMeta
-from tests.trainables.models.networks import ALWAYS, SMALLEST, STRIDE_EDITS, family_of
+from tests.trainables.models.networks import ALWAYS, SMALLEST, STRIDE_EDITS, architecture_of
 from trainables.config import Torchvision
 from trainables.config.model import TorchvisionKind, weights_names
 from trainables.models import BuiltModel, build_model
@@ -66,7 +66,7 @@ def test_the_config_knows_torchvisions_weights(kind: TorchvisionKind) -> None:
 def test_without_down_sampling_it_has_torchvisions_parameters_and_a_map_of_stride_4(kind: str) -> None:
     built = build(kind, cam_stride=4, head_bias=True)
     assert num_parameters(built) == get_model_weights(kind)["DEFAULT"].meta["num_params"]
-    assert list(built.edits) == STRIDE_EDITS[family_of(kind)] + ALWAYS.get(family_of(kind), [])
+    assert list(built.edits) == STRIDE_EDITS[architecture_of(kind)] + ALWAYS.get(architecture_of(kind), [])
     features = built.model.trunk.eval()(torch.empty(1, 3, 32, 32, device="meta"))
     assert features.shape == (1, built.model.head.in_features, 8, 8)
 
@@ -74,7 +74,7 @@ def test_without_down_sampling_it_has_torchvisions_parameters_and_a_map_of_strid
 @pytest.mark.parametrize("kind", ["wide_resnet50_2", "resnext50_32x4d", *SMALLEST])
 def test_a_plain_network_has_torchvisions_tensors_under_their_names(kind: str) -> None:
     built = build(kind, head_bias=True)
-    assert list(built.edits) == ALWAYS.get(family_of(kind), [])
+    assert list(built.edits) == ALWAYS.get(architecture_of(kind), [])
     with OnMeta():
         original = get_model(kind, weights=None).state_dict()
     names = built.model.trunk.state_dict()
@@ -85,7 +85,7 @@ def test_a_plain_network_has_torchvisions_tensors_under_their_names(kind: str) -
 
 @pytest.mark.parametrize("kind", LAST_EDITS)
 def test_every_edit_is_listed_in_its_order(kind: str) -> None:
-    architecture = family_of(kind)
+    architecture = architecture_of(kind)
     norm, activation = OWN.get(architecture, ("batch", "relu"))
     built = build(
         kind, cam_stride=8, final_norm=False, final_relu=architecture == "convnext", norm="group", activation="elu"

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import get_model
 
 from benchmarks.harness.on_meta import OnMeta
-from tests.trainables.models.networks import SMALLEST, STRIDE_EDITS, family_of
+from tests.trainables.models.networks import SMALLEST, STRIDE_EDITS, architecture_of
 from trainables.models.norms import AcrossLastDimension
 from trainables.models.resnet import remove_final_norm, remove_final_relu
 from trainables.models.surgery import keep_resolution, replace_activations, replace_norms
@@ -59,7 +59,7 @@ def test_keep_resolution_edits_main_path_and_shortcut(kind: str, num_parts: int)
     before, names = strides(trunk), set(trunk.state_dict())
     edits = keep_resolution(trunk, 32 >> num_parts, ARCHITECTURES[kind].down_sampling)
     edited = {conv for convs in DOWN_SAMPLING[kind][:num_parts] for conv in convs}
-    assert edits == STRIDE_EDITS[family_of(kind)][:num_parts]
+    assert edits == STRIDE_EDITS[architecture_of(kind)][:num_parts]
     assert strides(trunk) == {name: stride for name, stride in before.items() if name not in edited}
     assert edited <= set(before)
     assert set(trunk.state_dict()) == names
