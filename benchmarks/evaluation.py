@@ -74,7 +74,7 @@ def section(result: dict[str, Any]) -> str:
         "```",
         "",
         f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the images "
-        "of both runs; for explanations, over those that both predict right. Its interval of 95 % is a bootstrap over "
+        "of both runs; for metrics of maps, over those that both predict right. Its interval of 95 % is a bootstrap over "
         "images. Each column is one training run: the spread between seeds is not known here.",
         "",
         *(f"{warning}\n" for warning in result["warnings"]),

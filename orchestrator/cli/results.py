@@ -100,8 +100,8 @@ def compare(
 ) -> None:
     """Write a page with the evaluations of runs side by side: metrics, curves, images, settings.
 
-    Differences are from the first run. Runs evaluated on the same images are paired over those that both predict
-    right.
+    Differences are from the first run. Runs are paired over the images of both; metrics of maps are paired over
+    those that both predict right.
 
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """

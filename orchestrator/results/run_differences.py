@@ -22,7 +22,7 @@ class RunDifference:
     against: str
     difference: float
     paired: PairedDifference | None
-    """Over the images for which both have a value; for explanations, over those that both predict right."""
+    """Over the images for which both have a value; for metrics of maps, over those that both predict right."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
