@@ -1,4 +1,4 @@
-"""Spaces over the embedded digits."""
+"""Spaces over the built-in digits."""
 
 import optuna
 
