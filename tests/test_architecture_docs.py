@@ -1,7 +1,9 @@
-"""README and docs name what is there: paths, modules, functions, layers and links."""
+"""README and docs name what is there: paths, modules, functions, layers, imports and links."""
 
+import ast
 import re
 import tomllib
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))}
+DIAGRAM = PAGES["architecture.md"].split("```mermaid")[1].split("```")[0]
 FOLDERS = ("benchmarks", "docs", "orchestrator", "search_spaces", "tests", "trainables")
 
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})(?:/[\w.*-]+)*/?)`")
@@ -73,8 +76,54 @@ def test_every_layer_is_in_the_diagram() -> None:
     layers = {
         name for contract in contracts for layer in contract.get("layers", ()) for name in re.findall(r"\w+", layer)
     }
-    diagram = PAGES["architecture.md"].split("```mermaid")[1].split("```")[0]
-    assert layers - set(re.findall(r"\w+", diagram)) - {"json_file"} == set()
+    assert layers - set(re.findall(r"\w+", DIAGRAM)) - {"json_file"} == set()
+
+
+def arrows(diagram: str) -> set[tuple[str, str]]:
+    """Return the arrows of a mermaid flowchart, by the names of the nodes and not by their labels."""
+    lines = re.sub(r"\[.*?\]", "", diagram).splitlines()
+    chains = [[set(re.findall(r"\w+", group)) for group in line.split("-->")] for line in lines]
+    return {
+        (start, end) for chain in chains for starts, ends in pairwise(chain) for start, end in product(starts, ends)
+    }
+
+
+def reachable(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the pairs of which the second is reached from the first, in one step or several."""
+    further = {(start, end) for start, middle in pairs for other, end in pairs if middle == other}
+    return pairs if further <= pairs else reachable(pairs | further)
+
+
+def imports_within(package: str) -> set[tuple[str, str]]:
+    """Return the pairs of layers of a package of which the first imports the second."""
+    found = set()
+    for file in (ROOT / package).glob("*/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+                found.add((file.relative_to(ROOT / package).parts[0], str(node.module).split(".")[1]))
+    return {(start, end) for start, end in found if start != end}
+
+
+def test_imports_run_down_the_arrows() -> None:
+    imports = imports_within("orchestrator")
+    assert len(imports) > 20
+    assert imports - reachable(arrows(DIAGRAM)) == set()
+
+
+def test_a_missing_arrow_is_found() -> None:
+    without = DIAGRAM.replace("    cluster --> results\n", "")
+    assert without != DIAGRAM
+    assert imports_within("orchestrator") - reachable(arrows(without)) == {("cluster", "results")}
+
+
+def test_arrows_are_read_from_chains_and_groups() -> None:
+    diagram = 'flowchart TD\n  subgraph x\n    a["a: b --> c"] --> b["b"] & c\n    b & c --> d --> e\n  end'
+    assert arrows(diagram) == {("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "e")}
+    assert reachable({("a", "b"), ("b", "c"), ("c", "d")}) - {("a", "b"), ("b", "c"), ("c", "d")} == {
+        ("a", "c"),
+        ("b", "d"),
+        ("a", "d"),
+    }
 
 
 @pytest.mark.parametrize(
