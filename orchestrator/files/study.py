@@ -43,7 +43,7 @@ class Study(Section):
     """What `campaign evaluate --suite` takes, one by one, to be measured on top of the quick suite."""
     metrics: tuple[str, ...]
     """The table's columns in their order: names, or patterns with `*`. The leaderboard ranks by the first one
-    without `*` that training reports."""
+    without `*` that the quick suite reports and that has a better direction, else by `val/accuracy`."""
 
     @field_validator("set", "arms", mode="before")
     @classmethod

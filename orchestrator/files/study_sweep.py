@@ -93,7 +93,7 @@ def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> Exper
 
 
 def _goal(study: Study) -> dict[str, str]:
-    """Return what the leaderboard ranks by: the first metric of the study that the quick suite reports."""
+    """Return what the leaderboard ranks by: its first metric that the quick suite reports and that has a direction."""
     from trainables.evaluations import EVALUATIONS, QUICK, direction
 
     patterns = [pattern for name in QUICK for pattern in EVALUATIONS[name].directions]
@@ -138,9 +138,7 @@ def _check_metrics(study: Study, experiments: dict[str, ExperimentConfig]) -> No
         reporting = [each for each, names in reported.items() if any(_meet(metric, name) for name in names)]
         if not reporting and not any(_meet(metric, name) for name in TRAINED):
             valid = [*TRAINED, *(name for names in reported.values() for name in names)]
-            raise ConfigError(
-                f"study {study.name}: metric {metric} is reported by nothing; valid metrics: {', '.join(valid)}"
-            )
+            raise ConfigError(f"study {study.name}: nothing reports metric {metric}; valid metrics: {', '.join(valid)}")
         if reporting and not chosen.intersection(reporting):
             raise ConfigError(
                 f"study {study.name}: metric {metric} is reported by {' or '.join(reporting)}, which evaluations = "

@@ -195,9 +195,9 @@ def _check_goals(space: Space) -> None:
 
     for goal in space.goals:
         if direction(goal.metric) is None and goal.metric not in ("train/loss", "train/accuracy"):
-            known = [metric for spec in EVALUATIONS.values() for metric in spec.directions]
+            known = [name for spec in EVALUATIONS.values() for name, better in spec.directions.items() if better]
             raise ConfigError(
-                f"space {space.name}: its goal {goal.metric} is reported by nothing; "
+                f"space {space.name}: nothing reports its goal {goal.metric}, or neither direction of it is better; "
                 f"valid metrics: train/loss, train/accuracy, {', '.join(known)}"
             )
 

@@ -146,7 +146,7 @@ def test_evaluations_are_those_named_and_the_quick_ones() -> None:
         ({"arms": {"plain": {}, "b": {}}}, "trials plain-s3 and b-s3 are the same experiment"),
         ({"seed_fields": ["evaluation.suite.seed"]}, "trials plain-s3 and plain-s5 are the same experiment"),
         ({"evaluations": ["rfs"]}, "study pair: evaluations: no suite or evaluation 'rfs'; valid: quick, full"),
-        ({"metrics": ["val/acuracy"]}, "metric val/acuracy is reported by nothing; valid metrics: train/loss, "),
+        ({"metrics": ["val/acuracy"]}, "nothing reports metric val/acuracy; valid metrics: train/loss, "),
         (
             {"metrics": ["background/object_*"]},
             r"object_\* is reported by removal, which evaluations = none",
