@@ -140,8 +140,8 @@ def _notes(document: StudyDocument) -> Iterator[str]:
         "Mean ± standard deviation over the seeds"
         f" ({', '.join(map(str, document['seeds']))}). Below it is the difference from {reference}: the mean over the "
         "seeds of the difference at the same seed, with an interval of 95 %. It is in bold where the interval has a "
-        "width and does not hold zero. Arrows say which way is better. Each interval stands for itself: of twenty true "
-        "differences of zero, one is to be expected in bold."
+        "width and does not contain zero. Arrows say which way is better. Each interval stands for itself: of twenty "
+        "true differences of zero, one is to be expected in bold."
     )
     yield from _coverage(document)
     maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]

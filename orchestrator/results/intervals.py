@@ -33,7 +33,7 @@ class PairedDifference:
     num_pictures: int
 
     @property
-    def holds_zero(self) -> bool:
+    def contains_zero(self) -> bool:
         return self.low <= 0 <= self.high
 
 

@@ -29,7 +29,7 @@ class RunDifference:
         """Better or worse, by the paired difference where there is one; empty where that may be zero."""
         if self.paired is None:
             return verdict(self.difference, self.better)
-        return "" if self.paired.holds_zero else verdict(self.paired.mean, self.better)
+        return "" if self.paired.contains_zero else verdict(self.paired.mean, self.better)
 
 
 def verdict(difference: float | None, better: str | None) -> Literal["better", "worse", ""]:

@@ -1,4 +1,4 @@
-"""Intervals: worked by hand, and how often they hold the truth when the truth is known."""
+"""Intervals: worked by hand, and how often they cover the truth when the truth is known."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ def test_equal_differences_leave_no_doubt() -> None:
     found = paired_difference(dict.fromkeys(TEN, 0.75), dict.fromkeys(TEN, 0.5))
     assert found is not None
     assert (found.mean, found.low, found.high, found.num_pictures) == (0.25, 0.25, 0.25, 10)
-    assert not found.holds_zero
+    assert not found.contains_zero
 
 
 def test_one_of_ten() -> None:
@@ -25,7 +25,7 @@ def test_one_of_ten() -> None:
     assert found is not None
     assert (found.mean, found.low) == (0.1, 0.0)
     assert found.high == pytest.approx(0.3)
-    assert found.holds_zero
+    assert found.contains_zero
 
 
 def test_many_images_approach_the_normal_interval() -> None:
@@ -196,12 +196,12 @@ def by_resampled_seeds(rows_SN: np.ndarray) -> tuple[float, float]:
     [(0.1, 0.0, 0.3), (0.05, 1.0, 0.3), (0.2, 0.5, 0.5), (0.0, 1.0, 0.1), (0.0, 0.3, 1.0)],
     ids=["seeds", "images", "both", "images alone", "noise"],
 )
-def test_interval_holds_the_truth_as_often_as_it_says(spreads: tuple[float, ...]) -> None:
+def test_interval_covers_the_truth_as_often_as_it_says(spreads: tuple[float, ...]) -> None:
     # 0.95 less 2.4 standard deviations of a share of 300.
     assert coverage(over_seeds_and_images, *spreads) >= 0.92
 
 
-def test_interval_over_seeds_holds_the_truth_where_images_are_each_seeds_own() -> None:
+def test_interval_over_seeds_covers_the_truth_where_images_are_each_seeds_own() -> None:
     assert 0.92 <= coverage(over_seeds, 0.2, 0.0, 1.0) <= 0.98
 
 
@@ -209,5 +209,5 @@ def test_interval_over_seeds_alone_forgets_the_images() -> None:
     assert coverage(over_seeds, 0.02, 1.0, 0.1) < 0.6
 
 
-def test_resampling_three_seeds_holds_the_truth_too_seldom() -> None:
+def test_resampling_three_seeds_covers_the_truth_too_seldom() -> None:
     assert coverage(by_resampled_seeds, 0.2, 0.0, 0.1) < 0.85

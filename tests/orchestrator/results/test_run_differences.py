@@ -72,14 +72,14 @@ def test_a_part_that_sets_no_image_aside_is_paired_over_all_that_have_a_value(sw
     assert found.paired.num_pictures == 11
 
 
-def test_an_interval_that_holds_zero_has_no_verdict(sweep: Builder) -> None:
+def test_an_interval_that_contains_zero_has_no_verdict(sweep: Builder) -> None:
     for trial, mean, values in (("a", 0.5, [0.5] * 12), ("b", 0.52, [0.3, 0.7] * 6)):
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: mean})
         by_image = dict(zip(IMAGES, values, strict=True))
         sweep.evaluation(trial, "influence", samples={"correct": dict.fromkeys(IMAGES, 1), SHARE: by_image})
     (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
     assert found.paired is not None
-    assert found.paired.holds_zero
+    assert found.paired.contains_zero
     assert found.verdict == ""
     assert verdict(found.difference, found.better) == "worse"
 
