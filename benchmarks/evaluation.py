@@ -15,6 +15,7 @@ from orchestrator.reports import comparison_document, evaluation_section, read_r
 from orchestrator.results.formatting import describe_objective, format_difference, format_metric, listing
 from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric
 from orchestrator.tracking import resolve_store
+from trainables.evaluations import direction
 
 MARKS = {"max": " ↑", "min": " ↓", None: ""}
 
@@ -74,8 +75,8 @@ def section(result: dict[str, Any]) -> str:
         "```",
         "",
         f"{_sentence(result)} An arrow says which way is better. A paired difference is the mean over the images "
-        "of both runs; for metrics of maps, over those that both predict right. Its interval of 95 % is a bootstrap over "
-        "images. Each column is one training run: the spread between seeds is not known here.",
+        "of both runs; for metrics of maps, over those that both predict right. Its interval of 95 % is a bootstrap "
+        "over images. Each column is one training run: the spread between seeds is not known here.",
         "",
         *(f"{warning}\n" for warning in result["warnings"]),
         *_table(result, first),
@@ -110,7 +111,7 @@ def _table(result: dict[str, Any], metrics: Iterable[str]) -> list[str]:
 def _row(values: Sequence[dict[str, float | None]], found: dict[str, Any]) -> str:
     metric, paired = found["metric"], found["paired"]
     cells = [
-        f"`{metric}`{MARKS[found['better']]}",
+        f"`{metric}`{MARKS[direction(metric)]}",
         *(format_metric(of_run[metric]) for of_run in values),
         format_difference(found["difference"]),
         "" if paired is None else _interval(paired),

@@ -121,7 +121,8 @@ def page() -> None:
 HEAD = """# Results
 
 `python -m benchmarks.results page` writes this page from the files in `benchmarks/results`. The commands below run the
-sweeps again."""
+sweeps again. `../shared/data` in them stands for a folder with the real images, each data set in its own layout. It is
+not part of the repository."""
 
 
 def digits_section(result: dict[str, Any]) -> str:

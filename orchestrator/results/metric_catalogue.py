@@ -45,20 +45,20 @@ MEANINGS = {
     "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong region with the object",
     "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
     "relevant pixels turn black",
-    "ood/near/energy/auroc": "probability that an image of no class, from a set like the training images, scores "
-    "below one of the data set",
+    "ood/near/energy/auroc": "probability that an out-of-distribution image, from a set like the training images, "
+    "scores below one of the data set",
     "ood/far/energy/auroc": "the same for sets unlike the training images",
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
     "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }
 TITLES = {
-    "accuracy": "Accuracy and calibration",
-    "background": "Object and background",
-    "shift": "Other test sets",
-    "attribution": "How good its maps are",
-    "ood": "Images of no class",
-    "adversarial": "Under attack",
-    "images": "Galleries and mean maps",
+    "accuracy": "Accuracy",
+    "background": "Background reliance",
+    "shift": "Shift",
+    "attribution": "Attribution quality",
+    "ood": "Out of distribution",
+    "adversarial": "Adversarial",
+    "images": "Images",
     "other": "Other metrics",
 }
 """Category of the evaluations -> heading, in the order of the page."""

@@ -44,8 +44,15 @@ def test_section_shows_commands_metrics_and_warnings() -> None:
     share = f"| `{SHARE}` ↓ | 0.750 | 0.250 | −0.500 | −0.500 (−0.625 to −0.375) | 40 |"  # noqa: RUF001
     assert lines.count(share) == 2
     assert "| `shift/far/confidence` | 0.500 | 0.750 | +0.250 |  |  |" in lines
-    assert "<details><summary>Other test sets, 1 metric</summary>" in lines
+    assert "<details><summary>Shift, 1 metric</summary>" in lines
     assert not any("val/" in line for line in lines)
+
+
+def test_arrows_are_those_of_today_and_not_of_the_stored_file() -> None:
+    influence = "background/background_influence"
+    runs = [{"run": name, "metrics": {influence: 2.0}} for name in ("a", "b")]
+    stored = {**RESULT, "runs": runs, "differences": [difference(influence, "min", 0.0)]}
+    assert any(line.startswith(f"| `{influence}` | 2.000 ") for line in section(stored).splitlines())
 
 
 def test_every_row_has_the_cells_of_its_head() -> None:

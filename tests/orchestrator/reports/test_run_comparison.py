@@ -47,7 +47,7 @@ def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
         "first/a: cross-entropy",
         "first/b: contrastive, background weight 0.25",
         "objective.background_weight–0.25",  # noqa: RUF001
-        "Object and background",
+        "Background reliance",
         "−0.500 (−0.500 to −0.500)10 images",  # noqa: RUF001
         "Settings of each evaluation",
         "num_empty",
