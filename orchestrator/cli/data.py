@@ -106,7 +106,7 @@ def _link(tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: 
     if not dry_run and not quiet:
         note(f"check it with: campaign data check imagenet-s --set data.root={root} --set data.folder={tree.folder}")
     missing = list(tree.missing)
-    return {"folder": tree.folder, "classes": len(tree.class_names), "parts": counts, "missing": missing}
+    return {"folder": tree.folder, "classes": len(tree.class_names), "splits": counts, "missing": missing}
 
 
 def check(

@@ -78,7 +78,7 @@ def test_again_changes_nothing_and_goes_on_where_it_was_cut_off(cli: Cli, places
         (folder / lost).unlink()
     ran = cli("data", "prepare", "imagenet-s", *places, "--json")
     (document,) = json.loads(ran.out)["sets"]
-    assert document["parts"] == {
+    assert document["splits"] == {
         "train": {"linked": 1, "there": 5},
         "train-semi": {"linked": 0, "there": 2},
         "train-semi-segmentation": {"linked": 0, "there": 2},
@@ -137,7 +137,7 @@ def test_missing_images_are_named_before_anything_is_made(cli: Cli, places: tupl
 def test_masks_may_lie_where_the_set_is_made(cli: Cli, places: tuple[Any, ...]) -> None:
     masks = places[3]
     ran = cli("data", "prepare", "imagenet-s", *places[:-1], masks, "--json")
-    assert json.loads(ran.out)["sets"][0]["parts"].keys() == {"train", "train-semi", "validation"}
+    assert json.loads(ran.out)["sets"][0]["splits"].keys() == {"train", "train-semi", "validation"}
     assert tree(masks / "ImageNetS2") == IMAGES
 
 
