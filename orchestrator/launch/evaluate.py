@@ -78,7 +78,7 @@ def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None =
     Raises:
         ConfigError: The overrides or the data do not fit the network.
         FileNotFoundError: The run has no checkpoint yet.
-        EvaluationsFailedError: Some evaluations failed; the results of the others are kept.
+        EvaluationsFailedError: Some evaluations failed; the results of the others are stored.
     """
     config, folder = request.config(), request.folder
     context = LocalContext(folder)
@@ -274,8 +274,8 @@ class _EventSender(ProgressListener):
             self._ticked = time.monotonic()
             self._send("on_tick", done, total)
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
-        self._send("on_end", name, seconds, kept=kept)
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
+        self._send("on_end", name, seconds, stored=stored)
 
     def on_skip(self, name: str, reason: str) -> None:
         self._send("on_skip", name, reason)

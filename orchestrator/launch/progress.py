@@ -190,8 +190,8 @@ class RunProgress(ProgressListener):
     def on_tick(self, done: int, total: int) -> None:
         self._display.update(self._row, completed=done, total=total)
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
-        self._end(name, "finished before" if kept else format_seconds(seconds))
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
+        self._end(name, "finished before" if stored else format_seconds(seconds))
 
     def on_skip(self, name: str, reason: str) -> None:
         self._end(name, f"skipped: {reason}")

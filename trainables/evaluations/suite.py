@@ -84,7 +84,7 @@ class ProgressListener:
 
     def on_tick(self, done: int, total: int) -> None: ...
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None: ...
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None: ...
 
     def on_skip(self, name: str, reason: str) -> None: ...
 
@@ -149,7 +149,7 @@ def _stored_or_new(
     seconds = time.monotonic() - started
     if store and stored is None:
         store.save(spec, result, seconds)
-    listener.on_end(spec.name, seconds, kept=stored is not None)
+    listener.on_end(spec.name, seconds, stored=stored is not None)
     return result
 
 

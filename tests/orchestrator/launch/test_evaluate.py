@@ -43,9 +43,9 @@ class Said(ProgressListener):
         self.ended: dict[str, bool] = {}
         self.skipped: dict[str, str] = {}
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
         assert seconds >= 0
-        self.ended[name] = kept
+        self.ended[name] = stored
 
     def on_skip(self, name: str, reason: str) -> None:
         self.skipped[name] = reason

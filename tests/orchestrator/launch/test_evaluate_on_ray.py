@@ -37,9 +37,9 @@ class Scribe(ProgressListener):
     def on_start(self, name: str) -> None:
         self.heard.append(f"start {name}")
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
         assert seconds >= 0
-        self.heard.append(f"end {name}{' kept' if kept else ''}")
+        self.heard.append(f"end {name}{' stored' if stored else ''}")
 
     def on_skip(self, name: str, reason: str) -> None:
         self.heard.append(f"skip {name}: {reason}")

@@ -41,9 +41,9 @@ class Said(ProgressListener):
     def on_tick(self, done: int, total: int) -> None:
         self.lines.append(f"{done} of {total}")
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
         assert seconds >= 0
-        self.lines.append(f"end {name}{', kept' if kept else ''}")
+        self.lines.append(f"end {name}{', stored' if stored else ''}")
 
     def on_skip(self, name: str, reason: str) -> None:
         self.lines.append(f"skip {name}: {reason}")
@@ -230,7 +230,7 @@ def test_an_evaluation_that_is_stored_is_not_run_again(
     context = context_of(red_or_green, four_images())
     metrics = run_suite([name, "accuracy"], context, listener=said, store=memory)
     assert metrics["background/extra"] == 0.5
-    assert said.lines == ["start extra", "end extra, kept", "start accuracy", "end accuracy"]
+    assert said.lines == ["start extra", "end extra, stored", "start accuracy", "end accuracy"]
     assert count_passes() == 1
     assert memory.held["accuracy"].metrics == {
         key: value for key, value in metrics.items() if key != "background/extra"
