@@ -105,7 +105,7 @@ def compare(
 
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """
-    from orchestrator.launch.explain import find_run, run_name
+    from orchestrator.launch.find_run import find_run, run_name
     from orchestrator.reports import comparison_document, evaluation_section, read_run, write_comparison
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError

@@ -129,7 +129,8 @@ def explain(
     """
     from dataclasses import asdict
 
-    from orchestrator.launch.explain import explain_images, find_run
+    from orchestrator.launch.explain import explain_images
+    from orchestrator.launch.find_run import find_run
     from orchestrator.tracking import resolve_store
 
     folder = find_run(run, storage, resolve_store(storage, tracking_uri))

@@ -15,7 +15,7 @@ from orchestrator.cluster.capacity import capacity
 from orchestrator.cluster.nodes import check_shared
 from orchestrator.data.index import file_index_in
 from orchestrator.files.evaluation_files import EvaluationFiles
-from orchestrator.launch.explain import find_run, run_name
+from orchestrator.launch.find_run import find_run, run_name
 from orchestrator.launch.progress import SuiteProgress
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.trials import draw_curves
