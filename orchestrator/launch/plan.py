@@ -1,6 +1,5 @@
 """A dry run of a sweep: sampled configs, how many trials fit, and how long it would take."""
 
-import time
 from typing import Any
 
 from orchestrator.cluster.session import nodes_to_use
@@ -8,10 +7,9 @@ from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.launch.preflight import check_fit, sample_points
 from orchestrator.launch.progress import fill
 from orchestrator.results.formatting import format_seconds, plural
-from trainables.config import ExperimentConfig, flatten
+from trainables.config import flatten
 
 NUM_SHOWN = 5
-TIMED_STEPS = 5
 
 
 def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dict[str, Any]:
@@ -25,7 +23,11 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
     samples = sample_points(config, config.num_trials)
     with nodes_to_use(address) as nodes:
         room = check_fit([experiment], nodes, limit=config.max_concurrent, grows=address is not None)
-    epoch_s = _time_epoch(experiment) if measure else None
+    epoch_s = None
+    if measure:
+        from trainables.training.step_time import time_epoch
+
+        epoch_s = time_epoch(experiment)
     rounds = -(-config.num_trials // room.concurrent)
     return {
         "space": config.space,
@@ -59,47 +61,6 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         first, *rest = (f"{field}={_short(value)}" for field, value in point.items())
         lines += fill([f"  {first}", *rest]).splitlines()
     return lines
-
-
-def _time_epoch(experiment: ExperimentConfig) -> float:
-    """Return the seconds of an epoch's training here, from a few steps after a first one that warms up."""
-    from pathlib import Path
-
-    import torch
-
-    from trainables.data import build_data, training_batches
-    from trainables.models import build_model
-    from trainables.training import torch_threads
-    from trainables.training.build import build_task
-    from trainables.training.context import LocalContext
-    from trainables.training.learner import Learner
-    from trainables.trial_folder import TrialFolder
-
-    data, task = build_data(experiment.data), build_task(experiment)
-    batches = training_batches(
-        data.train,
-        batch_size=experiment.training.batch_size,
-        seed=0,
-        epoch=1,
-        num_views=task.num_views,
-    )
-    with torch_threads(experiment.resources.cpus):
-        torch.manual_seed(0)
-        model = build_model(experiment.model, num_classes=len(data.class_names), pretrained=False).model
-        learner = Learner(
-            experiment,
-            model,
-            task,
-            LocalContext(TrialFolder(Path())),
-            steps_per_epoch=len(batches),
-        )
-        learner.train_mode()
-        times = []
-        for _, batch in zip(range(TIMED_STEPS + 1), batches, strict=False):
-            started = time.perf_counter()
-            learner.step(batch)
-            times.append(time.perf_counter() - started)
-    return sum(times[1:] or times) / len(times[1:] or times) * len(batches)
 
 
 def _short(value: Any) -> str:
