@@ -55,7 +55,7 @@ def check(
     Example: campaign cluster check cluster.yaml --for pets-species --scale imagenet-s50 --set resources.workers=2
     """
     from orchestrator.cluster_file.check import check_file
-    from orchestrator.results.formatting import plural
+    from orchestrator.files.text import plural
     from trainables.config import ConfigError
 
     if set_ and for_ is None:

@@ -149,7 +149,7 @@ def check(
 
 
 def _say_checked(checked: "Checked") -> None:
-    from orchestrator.results.formatting import plural
+    from orchestrator.files.text import plural
 
     for name, count in checked.sets.items():
         classes = ""

@@ -60,7 +60,7 @@ def _print_study(folder: "SweepFolder", run: "StudyRun", *, json: bool) -> None:
 
 def _end(folder: "SweepFolder", store: "Store", run: "SweepRun", not_evaluated: Mapping[str, Exception]) -> None:
     """Say where the runs are and what is missing, and end with the exit code that says so too."""
-    from orchestrator.results.formatting import plural
+    from orchestrator.files.text import plural
     from orchestrator.tracking.pages import where_runs_are
 
     name = folder.path.name

@@ -134,8 +134,8 @@ def sync(
     Example: campaign sync first --tracking-uri http://head:5000
     """
     from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.files.text import plural
     from orchestrator.launch.sweep import sync_sweep
-    from orchestrator.results.formatting import plural
     from orchestrator.tracking import resolve_store
 
     folder = SweepFolder.find(storage, sweep)

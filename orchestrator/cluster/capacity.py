@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.cluster_file.driver_resource import DRIVER, DRIVER_SHARE
-from orchestrator.results.formatting import plural
+from orchestrator.files.text import plural
 from trainables.config import ConfigError, Resources
 
 TOLERANCE = 1e-9

@@ -4,9 +4,9 @@ from typing import Any
 
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.text import format_seconds, plural
 from orchestrator.launch.preflight import check_fit, sample_points
 from orchestrator.launch.progress import fill
-from orchestrator.results.formatting import format_seconds, plural
 from trainables.config import flatten
 
 NUM_SHOWN = 5

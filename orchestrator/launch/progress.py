@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from orchestrator.results.formatting import format_seconds
+from orchestrator.files.text import format_seconds
 from trainables.evaluations import ProgressListener
 
 LINE_WIDTH = 80

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.results.formatting import format_seconds
+from orchestrator.files.text import format_seconds
 from trainables.trial_folder import Row, TrialFolder
 
 

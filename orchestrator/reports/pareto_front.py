@@ -9,8 +9,9 @@ from itertools import combinations
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.files.text import listing
 from orchestrator.reports.plot_style import AXIS, LIGHT, add_legend, objective_marks, plot_area
-from orchestrator.results.formatting import describe_objective, format_metric, listing
+from orchestrator.results.formatting import describe_objective, format_metric
 from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, scores
 
 IN_ONE_PLOT = 2

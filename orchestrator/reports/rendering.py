@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 from plotly import graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from orchestrator.files.text import plural
 from orchestrator.reports.plot_style import DARK, FONT, LIGHT
-from orchestrator.results.formatting import plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files.text import listing
 from orchestrator.reports.evaluation_charts import Chart, charts
 from orchestrator.reports.images import Images, images
 from orchestrator.reports.mean_influence import EVALUATION, MeanInfluence, mean_influence
@@ -14,7 +15,7 @@ from orchestrator.reports.provenance_section import data_facts
 from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.comparability import flat, how_to_evaluate, warnings
 from orchestrator.results.evaluated import EvaluatedRun
-from orchestrator.results.formatting import describe_objective, format_setting, listing
+from orchestrator.results.formatting import describe_objective, format_setting
 from orchestrator.results.metric_catalogue import TITLES
 from orchestrator.results.run_differences import RunDifference, run_differences
 from orchestrator.results.trial_rows import TrialRow, varied

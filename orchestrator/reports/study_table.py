@@ -6,6 +6,7 @@ from operator import itemgetter
 
 from rich.text import Text
 
+from orchestrator.files.text import format_seconds, listing
 from orchestrator.reports.metric_table import ARROWS
 from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
 from orchestrator.results.formatting import (
@@ -13,9 +14,7 @@ from orchestrator.results.formatting import (
     SMALLEST_SHOWN,
     format_difference,
     format_metric,
-    format_seconds,
     format_setting,
-    listing,
     markdown_cell,
 )
 from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, StudyDocument, covers

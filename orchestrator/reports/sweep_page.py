@@ -7,10 +7,10 @@ from typing import Any, Literal, cast
 from plotly import graph_objects as go
 
 from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.files.text import plural
 from orchestrator.reports.pareto_front import IN_ONE_PLOT, explanation, front_table, goal_panels
 from orchestrator.reports.plot_style import COLOUR_SCALE, LIGHT, plot_area
 from orchestrator.reports.rendering import Drawing, render
-from orchestrator.results.formatting import plural
 from orchestrator.results.trial_rows import TrialRow, varied
 
 Objectives = Mapping[str, Literal["max", "min"]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.files.sweep_config import SweepGoal
+from orchestrator.files.text import listing, plural
 from orchestrator.results.formatting import (
     SMALLEST_SHOWN,
     additions,
@@ -12,11 +13,9 @@ from orchestrator.results.formatting import (
     format_difference,
     format_metric,
     is_cross_entropy,
-    listing,
     objective,
     objective_group,
     objective_name,
-    plural,
 )
 from orchestrator.results.metric_catalogue import LOGIT_ERROR, better_direction, key_metrics, meaning
 from orchestrator.results.run_differences import verdict

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.files.text import listing
 from orchestrator.results.evaluated import EvaluatedRun
-from orchestrator.results.formatting import listing
 from trainables.config import Suite
 from trainables.config.section import Section
 from trainables.evaluations import QUICK

@@ -1,4 +1,4 @@
-"""Numbers, settings, counts and trials as text, the same in HTML, Markdown and on the terminal."""
+"""Numbers, settings and trials as text, the same in HTML, Markdown and on the terminal."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -109,23 +109,3 @@ def describe_objective(row: TrialRow) -> str:
     weight = background_weight(row)
     setting = "" if weight is None else f", background weight {format_setting(weight)}"
     return f"{' + '.join([objective_name(objective(row)), *additions(row).values()])}{setting}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Return `1 trial`, `2 trials` or `no trials`; `noun` is one that takes an s."""
-    return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
-
-
-def listing(words: Sequence[str]) -> str:
-    """Return `a`, `a and b` or `a, b and c`."""
-    *start, last = words
-    return f"{', '.join(start)} and {last}" if start else last
-
-
-def format_seconds(seconds: float) -> str:
-    """Return `1h02m`, `2m05s` or `7s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -12,7 +12,6 @@ import termios
 import pytest
 
 from orchestrator.launch.progress import EpochProgress
-from orchestrator.results.formatting import format_seconds
 
 
 @pytest.fixture
@@ -143,11 +142,3 @@ def test_evaluations_on_a_terminal_fit_80_columns_and_break_no_value() -> None:
     assert max(map(len, lines)) <= 80
     assert re.fullmatch(r"demo-digits-full/0007 \[1/19\] +\S+ +60% +0:00:0\d", lines[-2])
     assert lines[-1] == "attribution-integrated-gradients"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (7.4, "7s"), (59.6, "1m00s"), (125, "2m05s"), (3600, "1h00m"), (3725, "1h02m"), (90000, "25h00m")],
-)
-def test_seconds_for_people(seconds: float, text: str) -> None:
-    assert format_seconds(seconds) == text
