@@ -1,6 +1,5 @@
 """A trial on Ray Train's data-parallel workers; the only file that knows Ray."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from trainables.data import NO_INDEX
 from trainables.trial import run_trial
 from trainables.trial_folder import Row, TrialFolder
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 

@@ -19,7 +19,6 @@ class NodeType:
     """The head, or one type of worker."""
 
     name: str
-    is_head: bool
     spec: Mapping[str, Any]
     """Its section of `available_node_types`; empty with provider `local`, which has no node types."""
     commands: tuple[str, ...]
@@ -99,7 +98,7 @@ class ClusterFile:
         spec = (self.tree.get("available_node_types") or {}).get(name) or {}
         role = "head" if is_head else "worker"
         options = _container_options({**(self.tree.get("docker") or {}), **(spec.get("docker") or {})}, role)
-        return NodeType(name, is_head, spec, tuple(_commands(self.tree, {} if is_head else spec, role)), options)
+        return NodeType(name, spec, tuple(_commands(self.tree, {} if is_head else spec, role)), options)
 
 
 def _commands(tree: Mapping[str, Any], own: Mapping[str, Any], role: str) -> Iterator[str]:

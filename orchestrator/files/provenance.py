@@ -6,7 +6,6 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,14 +64,14 @@ def _write(folder: Path, provenance: Provenance) -> None:
     write_json(_tags_path(folder), provenance.tags)
 
 
-def collect_provenance(arguments: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> Provenance:
-    """Describe this process; `arguments` is the command line, by default the process's own.
+def collect_provenance(*, checkout: Path = CHECKOUT) -> Provenance:
+    """Describe this process.
 
     Git is asked only if `checkout` is itself a work tree, so that an installed package in someone's repository
     does not report that repository. GPUs are named only if torch is imported already.
     """
     commit, diff = _git_state(checkout)
-    command = without_passwords(shlex.join(sys.argv if arguments is None else arguments))
+    command = without_passwords(shlex.join(sys.argv))
     versions = {f"campaign.version.{name}": version for name, version in _versions().items()}
     tags = {"campaign.command": command, **versions, **_hardware()}
     if commit:

@@ -72,13 +72,13 @@ def _only(paths: Mapping[str, Path], names: Collection[str]) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if name in names}
 
 
-def side_by_side(found: Sequence[Mapping[str, Path]], *, most: int = MAX_IMAGES) -> list[ImageRow]:
+def side_by_side(found: Sequence[Mapping[str, Path]]) -> list[ImageRow]:
     """Return the images of the same name in one row, those that all have first."""
     names = sorted(
         {name for images in found for name in images},
         key=lambda name: (sum(name not in images for images in found), name),
     )
-    return [_row(name, [images.get(name) for images in found]) for name in names[:most]]
+    return [_row(name, [images.get(name) for images in found]) for name in names[:MAX_IMAGES]]
 
 
 def _row(name: str, paths: Sequence[Path | None]) -> ImageRow:

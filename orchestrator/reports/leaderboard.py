@@ -55,13 +55,10 @@ class Leaderboard:
         return any(value is not None for value in values) and not any(isinstance(value, str) for value in values)
 
 
-def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> Leaderboard:
+def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Leaderboard:
     """Rank the trials; those without a rank come last, by their id.
 
     There is a status column where some trial has not completed.
-
-    Args:
-        limit: Most lines, or None for all.
     """
     ranking = ranked(rows, goals)
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
@@ -69,7 +66,7 @@ def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: 
     columns = _columns(rows, goals)
     lines = [
         Line(row, ranks.get(row["trial_id"]), tuple(_cell(column, row, ranks) for column in columns))
-        for row in [*ranking, *rest][:limit]
+        for row in [*ranking, *rest]
     ]
     return Leaderboard(columns, tuple(lines))
 
@@ -105,13 +102,9 @@ def _sortable(setting: Any) -> float | str | None:
     return setting if setting is None or is_number else format_setting(setting)
 
 
-def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None) -> str:
-    """Return the leaderboard as a Markdown table: rank, trial, what varies, goals, other key metrics.
-
-    Args:
-        limit: Most lines, or None for all.
-    """
-    board = leaderboard(rows, goals, limit=limit)
+def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> str:
+    """Return the leaderboard as a Markdown table: rank, trial, what varies, goals, other key metrics."""
+    board = leaderboard(rows, goals)
     rule = ["---:" if board.is_numeric(index) else "---" for index in range(len(board.columns))]
     lines = [
         [markdown_cell(column.label) for column in board.columns],
@@ -121,14 +114,9 @@ def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def leaderboard_table(
-    rows: Sequence[TrialRow], goals: Sequence[SweepGoal], *, limit: int | None = None
-) -> TerminalTable:
-    """Return the leaderboard for the terminal, which may leave out metrics that are no goals.
-
-    `limit` as in `leaderboard_markdown`.
-    """
-    board, names = leaderboard(rows, goals, limit=limit), {goal.metric for goal in goals}
+def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> TerminalTable:
+    """Return the leaderboard for the terminal, which may leave out metrics that are no goals."""
+    board, names = leaderboard(rows, goals), {goal.metric for goal in goals}
     return TerminalTable(
         columns=tuple(
             TerminalColumn(column.label, board.is_numeric(index), column.holds == "metric" and column.key not in names)

@@ -123,6 +123,6 @@ def experiment_from_tree(tree: Mapping[str, Any], *, source: str = "config") -> 
     return config
 
 
-def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
-    """Read the experiment in the YAML file `path`, with `overrides` by dotted key applied on top."""
-    return experiment_from_tree(override(read_tree(path), overrides or {}), source=str(path))
+def load_experiment(path: Path) -> ExperimentConfig:
+    """Read the experiment in the YAML file `path`."""
+    return experiment_from_tree(read_tree(path), source=str(path))

@@ -25,10 +25,10 @@ def cluster_file(**changes: Any) -> ClusterFile:
 
 def test_head_and_workers_have_the_common_commands_and_their_own() -> None:
     cluster = cluster_file()
-    assert [(node.name, node.is_head, node.commands) for node in cluster.node_types] == [
-        ("head", True, ("init", "setup", "head setup")),
-        ("small", False, ("init", "setup", "start")),
-        ("large", False, ("init", "setup", "start")),
+    assert [(node.name, node.commands) for node in cluster.node_types] == [
+        ("head", ("init", "setup", "head setup")),
+        ("small", ("init", "setup", "start")),
+        ("large", ("init", "setup", "start")),
     ]
 
 

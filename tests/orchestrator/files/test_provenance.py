@@ -62,8 +62,9 @@ def test_no_git_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mlflow.source.git.commit" not in collect_provenance(checkout=tmp_path).tags
 
 
-def test_command_versions_and_hardware(tmp_path: Path) -> None:
-    tags = collect_provenance(["campaign", "sweep", "two words"], checkout=tmp_path).tags
+def test_command_versions_and_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["campaign", "sweep", "two words"])
+    tags = collect_provenance(checkout=tmp_path).tags
     assert tags["campaign.command"] == "campaign sweep 'two words'"
     assert tags["campaign.version.mlflow"] == importlib.metadata.version("mlflow")
     assert tags["campaign.version.campaign"] == importlib.metadata.version("campaign")
@@ -72,9 +73,9 @@ def test_command_versions_and_hardware(tmp_path: Path) -> None:
     assert tags["campaign.hardware.cpu"]
 
 
-def test_password_on_the_command_line_is_not_kept(tmp_path: Path) -> None:
-    command = ["campaign", "sync", "first", "--tracking-uri=http://me:secret@host:5000"]
-    tags = collect_provenance(command, checkout=tmp_path).tags
+def test_password_on_the_command_line_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["campaign", "sync", "first", "--tracking-uri=http://me:secret@host:5000"])
+    tags = collect_provenance(checkout=tmp_path).tags
     assert tags["campaign.command"] == "campaign sync first --tracking-uri=http://me:***@host:5000"
 
 

@@ -42,11 +42,6 @@ def test_a_metric_that_is_not_finite_has_no_rank() -> None:
     assert "| – | a | – |" in leaderboard_markdown([row("a", None), row("b", 0.1)], GOAL)  # noqa: RUF001
 
 
-def test_limit_counts_lines() -> None:
-    rows = [row(str(number), number / 10) for number in range(9)]
-    assert len(leaderboard_markdown(rows, GOAL, limit=3).splitlines()) == 2 + 3
-
-
 def test_goals_come_before_the_other_metrics() -> None:
     header = leaderboard_markdown([row("a", 0.5)], (SweepGoal(metric="other", direction="min"), *GOAL)).splitlines()[0]
     assert header == "| rank | trial | other | val/accuracy | faithfulness/max_logit_error |"
@@ -107,7 +102,7 @@ def test_trials_with_long_names_are_blocks_at_80_columns() -> None:
 
 def test_terminal_table_shows_the_same_cells_and_no_markup() -> None:
     console = Console(file=io.StringIO(), width=200)
-    console.print(leaderboard_table([row("[red]a", 0.5), row("b", 0.75)], GOAL, limit=2))
+    console.print(leaderboard_table([row("[red]a", 0.5), row("b", 0.75)], GOAL))
     assert isinstance(console.file, io.StringIO)
     lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
     assert ["1", "b", "0.750", "2.4e-07"] in lines

@@ -49,7 +49,7 @@ def test_file_sets_fields_and_leaves_the_rest(tmp_path: Path) -> None:
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "training: {epochs: 4, batch_size: 32}")
-    config = load_experiment(path, {"training.epochs": 8})
+    config = experiment_from_tree(override(read_tree(path), {"training.epochs": 8}))
     assert (config.training.epochs, config.training.batch_size) == (8, 32)
 
 
