@@ -116,7 +116,11 @@ def figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]
     }
     rates = compare(sides, repetitions=repetitions)
     for name in ("images", "images with masks"):
-        yield _figure(f"{name}, {processes} processes", rates[name], "DataLoader, without masks", rates["bare"])
+        yield _figure(f"{name}, {_count(processes)}", rates[name], "DataLoader, without masks", rates["bare"])
+
+
+def _count(processes: int) -> str:
+    return f"{processes} process{'' if processes == 1 else 'es'}"
 
 
 def slow_figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]:
@@ -130,7 +134,7 @@ def slow_figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Fi
             "cached": partial(campaign_rate, cached, epochs, processes),
         }
         rates = compare(sides, repetitions=repetitions)
-    yield _figure(f"slow storage, cached, {processes} processes", rates["cached"], "not cached", rates["slow"])
+    yield _figure(f"slow storage, cached, {_count(processes)}", rates["cached"], "not cached", rates["slow"])
 
 
 def _figure(figure: str, rate: float, against: str, counterpart: float) -> Figure:

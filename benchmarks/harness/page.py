@@ -33,7 +33,7 @@ def section(rows: Sequence[dict[str, Any]]) -> str:
     """Return one benchmark's section: what is measured, the values, and by what command and machine."""
     first = rows[0]
     lines = [
-        f"## {first['benchmark'].replace('_', ' ').capitalize()}",
+        f"## {first['benchmark'].replace('_', ' ').capitalize().replace('Cli ', 'CLI ')}",
         "",
         first["about"],
         "",
