@@ -20,7 +20,7 @@ from trainables.models import Classifier
 
 Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "images"]
 Direction = Literal["max", "min"]
-Need = Literal["masks", "images of several labels", "shift"]
+Need = Literal["masks", "images of several labels", "shifted test set"]
 Tick = Callable[[int, int], None]
 """Called with how many steps of the running evaluation are done, and with how many there are."""
 
@@ -114,7 +114,7 @@ class EvaluationContext:
                 return bool(self.validation.has_mask_N.any())
             case "images of several labels":
                 return self.data.several_labels
-            case "shift":
+            case "shifted test set":
                 return bool(self.data.shift)
 
 

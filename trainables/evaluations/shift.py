@@ -62,5 +62,5 @@ SHIFT = EvalSpec(
         "shift/*/calibration_error": "min",
     },
     run=_run,
-    needs=frozenset({"shift"}),
+    needs=frozenset({"shifted test set"}),
 )

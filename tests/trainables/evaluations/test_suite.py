@@ -162,7 +162,7 @@ def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier)
         "start influence",
         "skip influence: the data have no masks",
         "start shift",
-        "skip shift: the data have no shift",
+        "skip shift: the data have no shifted test set",
     ]
     assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
 
@@ -191,9 +191,9 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 
 def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
     said = Said()
-    name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shift", "masks"}))  # noqa: ARG005
+    name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shifted test set", "masks"}))  # noqa: ARG005
     run_suite([name], context_of(red_or_green, four_images(has_mask=[False] * 4)), listener=said)
-    assert said.lines == ["start extra", "skip extra: the data have no masks and no shift"]
+    assert said.lines == ["start extra", "skip extra: the data have no masks and no shifted test set"]
 
 
 def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
