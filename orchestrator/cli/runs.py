@@ -90,7 +90,7 @@ def evaluate(
 
     The quick suite holds accuracy, calibration, mean average precision for images of several labels, influence share
     and the shifted test sets. The full suite adds background reliance, attribution quality, out-of-distribution
-    detection, attacks and images; --set evaluation.suite.sample=200 limits the number of images.
+    detection, attacks and images; --set evaluation.suite.sample=50 limits the number of images.
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
