@@ -94,5 +94,5 @@ def _serve(server: "TrackingServer", *, json: bool) -> None:
         except KeyboardInterrupt:
             note("stopped")
             return
-    note(f"error: the MLflow server ended by itself with exit code {code}; its last words are above")
+    note(f"error: the MLflow server ended by itself with exit code {code}; its last log lines are above")
     raise typer.Exit(FAILED)

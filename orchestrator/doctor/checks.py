@@ -10,7 +10,7 @@ from orchestrator.doctor.machine_state import State
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What is checked next to the machine itself."""
+    """What is checked besides the machine itself."""
 
     storage: Path
     tracking_uri: str | None = None

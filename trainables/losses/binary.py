@@ -83,7 +83,7 @@ def _evidence(features_BFHW: Tensor, weight_KF: Tensor, background_BHW: Tensor) 
     background_BP = background_BHW.flatten(1) / features_BFP.shape[2]
     foreground_BP = (1 - background_BHW).flatten(1) / features_BFP.shape[2]
     pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
-    # A class of zeros next to the K: a contrast to it is a HiResCAM.
+    # A class of zeros besides the K: a contrast to it is a HiResCAM.
     with_none_KF = functional.pad(weight_KF, (0, 0, 0, 1))
     none_B = torch.full((len(features_BFP),), len(weight_KF), device=features_BFP.device)
     penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), with_none_KF, none_B)[:, :-1]

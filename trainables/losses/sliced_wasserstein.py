@@ -1,6 +1,6 @@
 """The sliced Wasserstein distance between the ContrastiveCAMs, taken together, and the mask.
 
-Each cell is a point: its values in the K-1 maps of a class c against its rivals, and next to them the mask `10 * h`,
+Each cell is a point: its values in the K-1 maps of a class c against its rivals, and besides them the mask `10 * h`,
 which keeps the object's cells with the object's when sorted. The target has `target_logit * h / sum(h)` in every map.
 Its sum `target_logit = -log((1-p) / (p*(K-1)))` gives the class the probability p. A direction is a unit vector over
 the rivals; the mask's coordinate counts as it is. The distance along a direction is the mean over the cells of the
