@@ -51,10 +51,10 @@ demo: $(STAMP)  ## small sweep on the built-in data set, promotion of the best t
 	$(CAMPAIGN) report demo
 	@echo "Open the report above in a browser. $(CAMPAIGN) ui shows every run in MLflow."
 
-test: $(DEV_STAMP)  ## the tests that are not slow, and the way from a sweep to its report
+test: $(DEV_STAMP)  ## the tests that are not slow, and an end-to-end run from sweep to report
 	$(PYTEST) -m "(not slow or spine) and not gpu and not data" $(ARGS)
 
-test-all: $(DEV_STAMP)  ## every test that needs no GPU and no foreign data
+test-all: $(DEV_STAMP)  ## every test that needs no GPU and no external data
 	$(PYTEST) -m "not gpu and not data" $(ARGS)
 
 check: $(DEV_STAMP)  ## format, lint, types and imports; changes nothing
@@ -70,7 +70,7 @@ format: $(DEV_STAMP)  ## rewrite what ruff can put right by itself
 bench: $(STAMP)  ## run every benchmark and write docs/performance.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
-results: $(STAMP)  ## run the sweeps of docs/results.md that need no foreign data, and write the page
+results: $(STAMP)  ## run the sweeps of docs/results.md that need no external data, and write the page
 	$(BIN)/python -m benchmarks.results digits
 
 constraints:  ## write constraints.txt from what .venv holds
