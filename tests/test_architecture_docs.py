@@ -119,9 +119,7 @@ def test_every_arrow_is_an_import() -> None:
 def test_a_missing_arrow_is_found() -> None:
     without = arrows(DIAGRAM) - {("reports", "results")}
     assert ("reports", "results") in arrows(DIAGRAM)
-    assert imports_within("orchestrator") - reachable(without) == {
-        (layer, "results") for layer in ("cli", "launch", "reports")
-    }
+    assert ("reports", "results") in imports_within("orchestrator") - reachable(without)
 
 
 def test_arrows_are_read_from_chains_and_groups() -> None:
