@@ -14,6 +14,9 @@ from trainables.config import (
 )
 from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data
 from trainables.evaluations import (
+    EPOCH_SUITE,
+    FINAL_SUITE,
+    QUICK,
     EvaluationContext,
     EvaluationStore,
     Metrics,
@@ -31,9 +34,6 @@ from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row, TrialFolder
 
 logger = logging.getLogger(__name__)
-
-EPOCH_SUITE = ("accuracy", "multilabel", "influence")
-FINAL_SUITE = ("shift",)
 
 
 def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileIndex = NO_INDEX) -> Row:
@@ -63,7 +63,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
         every = config.evaluation.panel_every_epochs
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)
-        names = EPOCH_SUITE + (FINAL_SUITE if config.evaluation.shift_every_epoch else ())
+        names = QUICK if config.evaluation.shift_every_epoch else EPOCH_SUITE
         return evaluate(config, context, model, data, names)
 
     fitted = fit(config, context, data=data, validate=validate)

@@ -12,10 +12,10 @@ from PIL import Image
 from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
 from trainables.config import ConfigError
 from trainables.data import ImageError, build_data
-from trainables.evaluations import is_evaluated
+from trainables.evaluations import EPOCH_SUITE, is_evaluated
 from trainables.json_file import read_json, write_json
 from trainables.training import LocalContext
-from trainables.trial import EPOCH_SUITE, check_data, evaluate, load_model, run_trial
+from trainables.trial import check_data, evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder
 
 MEASURED = {

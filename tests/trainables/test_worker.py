@@ -18,8 +18,9 @@ from ray.train.torch import TorchTrainer
 from tests.trainables.conftest import CPU, TINY
 from trainables.config import ExperimentConfig, experiment_from_tree, override
 from trainables.data import build_data
+from trainables.evaluations import QUICK
 from trainables.training import LocalContext
-from trainables.trial import EPOCH_SUITE, FINAL_SUITE, evaluate, load_model, run_trial
+from trainables.trial import evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder
 from trainables.worker import train_worker
 
@@ -166,7 +167,7 @@ def test_all_workers_validate_the_network_that_is_kept(two_workers: Path, case: 
     config, evaluation = folder.config(), folder.evaluation()
     assert evaluation is not None
     context = LocalContext(folder, device=CPU)
-    found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), EPOCH_SUITE + FINAL_SUITE)
+    found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), QUICK)
     assert found == pytest.approx(evaluation, rel=1e-5, abs=1e-6)
 
 

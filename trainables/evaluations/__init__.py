@@ -5,7 +5,9 @@ from trainables.evaluations.panels import draw_panels, panels_of
 from trainables.evaluations.predictions import Predictions, predict
 from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotPossibleError
 from trainables.evaluations.suite import (
+    EPOCH_SUITE,
     EVALUATIONS,
+    FINAL_SUITE,
     QUICK,
     EvaluationsFailedError,
     EvaluationStore,
@@ -19,7 +21,9 @@ from trainables.evaluations.suite import (
 )
 
 __all__ = [
+    "EPOCH_SUITE",
     "EVALUATIONS",
+    "FINAL_SUITE",
     "QUICK",
     "Curve",
     "EvalSpec",

@@ -51,8 +51,12 @@ EVALUATIONS: dict[str, EvalSpec] = {
     )
 }
 
-QUICK = ("accuracy", "multilabel", "influence", "shift")
-"""What runs at the end of every trial."""
+EPOCH_SUITE = ("accuracy", "multilabel", "influence")
+"""What runs after every epoch."""
+FINAL_SUITE = ("shift",)
+"""What runs once a trial has been trained, or after every epoch with `evaluation.shift_every_epoch`."""
+QUICK = EPOCH_SUITE + FINAL_SUITE
+"""What every trial is evaluated by."""
 
 
 class EvaluationsFailedError(Exception):
