@@ -22,7 +22,7 @@ GIT_TIMEOUT_S = 10
 
 @dataclass(frozen=True)
 class Provenance:
-    """Tags for every run of a command, and the uncommitted changes for its parent run."""
+    """Tags for every run of a command, and the uncommitted changes for its parent run, or its only one."""
 
     tags: dict[str, str] = field(default_factory=dict)
     diff: str = ""

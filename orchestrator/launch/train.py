@@ -68,6 +68,7 @@ def _identity(config: ExperimentConfig, folder: TrialFolder, experiment_id: str)
         config_hash=config_hash(config),
         created=made.created,
         provenance=made.tags,
+        diff=made.diff,
     )
 
 

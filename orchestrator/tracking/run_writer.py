@@ -155,6 +155,11 @@ class RunWriter:
         """Copy a file to the run's artifacts, over one of the same name."""
         self.client.log_artifact(self.run_id, str(file), folder)
 
+    def send_diff(self, diff: str) -> None:
+        """Log the uncommitted changes, if there are any, as `provenance/diff.patch`."""
+        if diff:
+            self.client.log_text(self.run_id, diff, "provenance/diff.patch")
+
     def set_status(self, status: str, time_ms: int | None = None) -> None:
         """Set the run's state; an end state also sets its end time."""
         if status == self.status:

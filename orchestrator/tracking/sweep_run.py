@@ -99,16 +99,8 @@ def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
         writer.set_status("RUNNING")
         writer.send_file(folder / "sweep.yaml")
         if writer.is_new:
-            _send_diff(client, writer.run_id, identity.provenance)
+            writer.send_diff(identity.provenance.diff)
         return writer.run_id
-
-
-def log_diff(store: Store, run_id: str, provenance: Provenance) -> bool:
-    """Log the uncommitted changes as the artifact `provenance/diff.patch` of a run without a parent.
-
-    False, with a warning, while MLflow does not answer.
-    """
-    return _guarded(store, "the uncommitted changes", lambda client: _send_diff(client, run_id, provenance))
 
 
 def close_sweep_run(store: Store, parent_run_id: str, status: EndState) -> bool:
@@ -201,11 +193,6 @@ def _guarded(store: Store, what: str, send: Callable[[Any], None]) -> bool:
         logger.warning("%s not sent to MLflow (`campaign sync` sends it): %s", what, error)
         return False
     return True
-
-
-def _send_diff(client: Any, run_id: str, provenance: Provenance) -> None:
-    if provenance.diff:
-        client.log_text(run_id, provenance.diff, "provenance/diff.patch")
 
 
 def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, float]:

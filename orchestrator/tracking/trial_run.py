@@ -32,6 +32,8 @@ class RunIdentity:
     """When the sweep's folder was made: a new sweep under an old name gets new runs."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Tags that say by what code, on what machine and by what command the run was made."""
+    diff: str = ""
+    """The uncommitted changes to that code, for a run without a parent; a sweep's are on its parent run."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Tags that say what the trial is within its sweep, such as an arm of a study."""
 
@@ -155,6 +157,8 @@ class TrialRun:
             name=self._identity.trial_id,
             start_ms=int((config.stat().st_mtime if config.exists() else time.time()) * 1000),
         )
+        if writer.is_new:
+            writer.send_diff(self._identity.diff)
         if self._identity.promoted_from:
             tag_run(client, self._identity.promoted_from, f"campaign.promoted_to.{self._identity.sweep}", writer.run_id)
         return writer

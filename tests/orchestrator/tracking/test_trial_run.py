@@ -353,6 +353,22 @@ def test_provenance_is_that_of_the_command_that_made_the_run(
     assert connect(store).get_run(first.run_id).data.tags["campaign.command"] == "campaign sweep"
 
 
+def test_changes_to_the_code_are_those_of_the_command_that_made_the_run(
+    store: Store, trial: Any, make_trial_run: MakeTrialRun
+) -> None:
+    for diff in ("+ first\n", "+ second\n", ""):
+        trial_run = make_trial_run(trial, identity={"diff": diff})
+        trial_run.push()
+    sent = connect(store).download_artifacts(trial_run.run_id, "provenance/diff.patch")
+    assert Path(sent).read_text() == "+ first\n"
+
+
+def test_run_of_unchanged_code_has_no_diff(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    assert connect(store).list_artifacts(trial_run.run_id, "provenance") == []
+
+
 def test_error_is_forgotten_after_a_retry(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:
     trial.write_rows(1)
     trial.write_json("outcome.json", status="failed", epoch=1, error="out of memory")
