@@ -19,7 +19,7 @@ For = Annotated[
     typer.Option(
         "--for",
         metavar="CONFIG|SPACE",
-        help="A YAML file, a shipped base or a space whose trials must fit.",
+        help="A YAML file, space or shipped base whose trials must fit. A space is taken before a base of its name.",
         show_default=False,
     ),
 ]

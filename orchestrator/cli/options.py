@@ -14,7 +14,12 @@ def in_home(path: Path) -> Path:
 RUN_HELP = "A trial's folder, SWEEP/TRIAL, SWEEP for its best trial, or an MLflow run id."
 
 Config = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped base's name.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A YAML file, or a shipped base's name, such as digits. An unknown name lists the valid ones.",
+        show_default=False,
+    ),
 ]
 Name = Annotated[
     str | None,

@@ -26,7 +26,10 @@ from orchestrator.cli.output import note, print_json, say
 Space = Annotated[
     str,
     typer.Argument(
-        metavar="SPACE", help="A search space's name, or a .py file that defines SPACE.", show_default=False
+        metavar="SPACE",
+        help="A .py file that defines SPACE, or a shipped space's name, such as digits-background-weight. An unknown "
+        "name lists the valid ones.",
+        show_default=False,
     ),
 ]
 Asha = Annotated[bool | None, typer.Option("--asha/--no-asha", help="Stop the worse trials early.", show_default=False)]
