@@ -15,7 +15,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-COPIED = ("docs", "orchestrator", "search_spaces", "trainables")
+COPIED = ("benchmarks", "docs", "orchestrator", "search_spaces", "trainables")
 SECTIONS = ("Add a data set", "Add a network", "Add an objective", "Add a metric", "Add a search space")
 
 CODE = r"(?:``([^\n]+?) ``|`([^`\n]+)`)"

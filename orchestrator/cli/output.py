@@ -42,7 +42,8 @@ def print_table(table: Any) -> None:
 def log_to_stderr(*, verbose: bool) -> None:
     """Send log lines to standard error: warnings, with `verbose` also our own INFO lines and MLflow's."""
     if not verbose:
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # For an MLflow that is yet to be imported.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for package in ("orchestrator", "trainables", "search_spaces"):
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)

@@ -228,7 +228,7 @@ def test_arm_that_breaks_down_is_said_and_the_rest_shown(shell: Shell) -> None:
     ran = shell.run("study", "broken.yaml", "--name=broken")
     assert ran.code == 1
     assert "1 trial failed; try again with: campaign resume broken --retry-failed" in ran.err
-    assert "wild-s0 is failed after epoch 0 (FloatingPointError" in " ".join(ran.out.split())
+    assert "wild-s0 failed after epoch 0 (FloatingPointError" in " ".join(ran.out.split())
     text = (SweepFolder.of(shell.storage, "broken").path / "study.md").read_text()
     assert "| plain | 1 | " in text
     assert "| wild | 0 of 1 | – |" in text  # noqa: RUF001
