@@ -165,9 +165,9 @@ class Said(ProgressListener):
     def __init__(self) -> None:
         self.ended: list[tuple[str, bool]] = []
 
-    def on_end(self, name: str, seconds: float, *, kept: bool) -> None:
+    def on_end(self, name: str, seconds: float, *, stored: bool) -> None:
         assert seconds >= 0
-        self.ended.append((name, kept))
+        self.ended.append((name, stored))
 
 
 def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
