@@ -1,6 +1,8 @@
-"""Placement groups that jobs have left on a cluster when they were killed."""
+"""Placement groups that CAMpaign's own jobs have left on a cluster when they were killed."""
 
 import logging
+import shlex
+from pathlib import PurePath
 
 logger = logging.getLogger(__name__)
 
@@ -9,11 +11,11 @@ MAX_LISTED = 10_000
 
 
 def remove_leftovers() -> int:
-    """Remove the placement groups of ended jobs in which no actor lives, and return how many there were.
+    """Remove the placement groups of ended `campaign` jobs in which no actor lives; return how many there were.
 
     A job that is killed while Ray Train starts its workers leaves their placement group, and its CPUs and GPUs stay
-    reserved. Detached groups outlive their jobs on purpose and are kept. While the state API does not answer, nothing
-    is removed.
+    reserved. Groups of other programs are kept, and so are detached ones, which outlive their jobs on purpose. While
+    the state API does not answer, nothing is removed.
     """
     from ray._raylet import PlacementGroupID
     from ray.util.placement_group import PlacementGroup, remove_placement_group
@@ -36,7 +38,8 @@ def _leftovers() -> list[str]:
 
     address = ray.get_runtime_context().gcs_address
     options = {"address": address, "limit": MAX_LISTED, "raise_on_missing_output": False}
-    ended = {job.job_id for job in list_jobs(**options) if job.status in ("SUCCEEDED", "STOPPED", "FAILED")}
+    jobs = [job for job in list_jobs(**options) if job.status in ("SUCCEEDED", "STOPPED", "FAILED")]
+    ended = {job.job_id for job in jobs if _is_campaign(job.entrypoint or "")}
     groups = [
         group.placement_group_id
         for group in list_placement_groups(detail=True, **options)
@@ -46,3 +49,12 @@ def _leftovers() -> list[str]:
         return []
     used = {actor.placement_group_id for actor in list_actors(detail=True, **options) if actor.state != "DEAD"}
     return [group for group in groups if group not in used]
+
+
+def _is_campaign(entrypoint: str) -> bool:
+    """Return whether a job's command is `campaign`, called by its name or by Python."""
+    try:
+        words = shlex.split(entrypoint)
+    except ValueError:
+        return False
+    return any(PurePath(word).name == "campaign" for word in words[:2])

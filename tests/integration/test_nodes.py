@@ -307,20 +307,28 @@ ray.init(sys.argv[1], namespace="leftovers", log_to_driver=False)
 @ray.remote(num_cpus=0)
 class Holder:
     def reserve(self, lifetime):
-        group = ray.util.placement_group([{"CPU": 1}], lifetime=lifetime)
+        group = ray.util.placement_group([{"driver": 0.1}], lifetime=lifetime)
         ray.get(group.ready())
         return group.id.hex()
 
-holders = [Holder.options(lifetime="detached", name=name).remote() for name in ("left", "detached")]
+names = [f"{sys.argv[2]}-{kind}" for kind in ("left", "detached")]
+holders = [Holder.options(lifetime="detached", name=name).remote() for name in names]
 print(ray.get(holders[0].reserve.remote(None)), ray.get(holders[1].reserve.remote("detached")))
 """
 
 
-def test_what_an_ended_job_has_left_is_removed_and_what_is_detached_is_kept(cluster: ManyNodes) -> None:
-    """A detached actor keeps its job's group, as Ray Train's cleaner does that was killed too early."""
-    command = [sys.executable, "-c", LEAVE_A_GROUP, cluster.address]
+def leave_groups(cluster: ManyNodes, script: Path) -> list[str]:
+    """Run the script to its end, and return the ids of the group that it leaves and of the detached one."""
+    script.write_text(LEAVE_A_GROUP, encoding="utf-8")
+    command = [sys.executable, str(script), cluster.address, script.name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    left, detached = done.stdout.split()[-2:]
+    return done.stdout.split()[-2:]
+
+
+def test_what_an_ended_campaign_has_left_is_removed_and_nothing_else(cluster: ManyNodes, tmp_path: Path) -> None:
+    """A detached actor keeps its job's group, as Ray Train's cleaner does that was killed too early."""
+    left, detached = leave_groups(cluster, tmp_path / "campaign")
+    others = leave_groups(cluster, tmp_path / "other")
     import ray
     from ray.util.state import list_placement_groups
 
@@ -328,9 +336,10 @@ def test_what_an_ended_job_has_left_is_removed_and_what_is_detached_is_kept(clus
     try:
         assert remove_leftovers() == 1
         states = {group.placement_group_id: group.state for group in list_placement_groups(cluster.address)}
-        assert (states[left], states[detached]) == ("REMOVED", "CREATED")
-        ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(detached))))
-        for name in ("left", "detached"):
+        assert [states[group] for group in (left, detached, *others)] == ["REMOVED", "CREATED", "CREATED", "CREATED"]
+        for group in (detached, *others):
+            ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(group))))
+        for name in ("campaign-left", "campaign-detached", "other-left", "other-detached"):
             ray.kill(ray.get_actor(name))
     finally:
         ray.shutdown()
