@@ -20,7 +20,7 @@ def with_autoscaling(nodes: Sequence[Node], file: Path = BOOTSTRAP) -> list[Node
     path = file.expanduser()
     if not path.is_file():
         return list(nodes)
-    addable = largest_cluster(ClusterFile(read_tree(path), path.parent))
+    addable = largest_cluster(ClusterFile(read_tree(path, as_ray=True), path.parent))
     for node in nodes:
         same_type = next((other for other in addable if other.items() <= node.items()), None)
         if same_type is not None:

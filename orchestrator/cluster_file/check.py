@@ -57,7 +57,7 @@ class CheckResult:
 def check_file(path: Path, experiment: ExperimentConfig | None = None) -> CheckResult:
     """Check a cluster file; a file that cannot be read is a finding too."""
     try:
-        tree = read_tree(path)
+        tree = read_tree(path, as_ray=True)
     except ConfigError as error:
         return CheckResult((Finding("file", "", str(error)),))
     return check_tree(tree, path.absolute().parent, experiment)

@@ -5,46 +5,31 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
 from trainables.config.optim import AdamW
+from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names
+from trainables.config.yaml_text import ConfigLoader, RayLoader, read_yaml
 
 Tree = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice, of which YAML would take the last."""
+def read_tree(path: Path, *, as_ray: bool = False) -> Tree:
+    """Read a YAML mapping from `path`; raise ConfigError with the file's name when it is none.
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if (key.tag, str(key.value)) in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
-            seen.add((key.tag, str(key.value)))
-        return node
-
-
-def _read_yaml(text: str) -> Any:
-    loader = _Loader(text)
+    Args:
+        as_ray: Whether `yes`, `010` and the like mean what they mean to Ray, in a cluster file.
+    """
     try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-def read_tree(path: Path) -> Tree:
-    """Read a YAML mapping from `path`; raise ConfigError with the file's name when it is none."""
-    try:
-        tree = _read_yaml(path.read_text(encoding="utf-8"))
+        check_regular(path)
+        tree = read_yaml(path.read_text(encoding="utf-8"), RayLoader if as_ray else ConfigLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if tree is None:
         return {}
@@ -61,8 +46,8 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
         if not equals or not key.strip():
             raise ConfigError(f"--set {assignment!r}: expected section.field=value")
         try:
-            overrides[current_name(key.strip())] = _read_yaml(text)
-        except (yaml.YAMLError, RecursionError) as error:
+            overrides[current_name(key.strip())] = read_yaml(text)
+        except ValueError as error:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from error
     return overrides
 
