@@ -12,7 +12,8 @@ from typing import Any
 from orchestrator.files.provenance import read_provenance
 from orchestrator.files.text import listing
 from orchestrator.launch.find_run import find_run, run_name
-from orchestrator.reports import comparison_document, evaluation_section, read_run
+from orchestrator.reports.run_comparison import comparison_document, evaluation_section
+from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import describe_objective, format_difference, format_metric
 from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric
 from orchestrator.tracking import resolve_store

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import evaluation
 from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports import leaderboard_markdown
+from orchestrator.reports.leaderboard import leaderboard_markdown
 from orchestrator.reports.study_table import study_markdown
 
 HERE = Path(__file__).parent

@@ -1,11 +1,14 @@
 """Spaces over CIFAR-10, which has no masks."""
 
-import optuna
+from typing import TYPE_CHECKING
 
 from search_spaces.space import Goal, Space
 
+if TYPE_CHECKING:
+    import optuna
 
-def suggest_embedding(trial: optuna.Trial) -> None:
+
+def suggest_embedding(trial: "optuna.Trial") -> None:
     """Cross-entropy, or an embedding with its own settings and what names classes from it."""
     kind = trial.suggest_categorical("objective.kind", ["cross_entropy", "supcon", "triplet"])
     if kind == "supcon":

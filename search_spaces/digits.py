@@ -1,11 +1,14 @@
 """Spaces over the built-in digits."""
 
-import optuna
+from typing import TYPE_CHECKING
 
 from search_spaces.space import Goal, Space
 
+if TYPE_CHECKING:
+    import optuna
 
-def suggest_background_weight(trial: optuna.Trial) -> None:
+
+def suggest_background_weight(trial: "optuna.Trial") -> None:
     """Objective and its background weight, learning rate, and the edits that shape the map."""
     if trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"]) == "contrastive":
         trial.suggest_float("objective.background_weight", 0.01, 10, log=True)

@@ -1,11 +1,14 @@
 """Spaces over the Oxford-IIIT Pet images."""
 
-import optuna
+from typing import TYPE_CHECKING
 
 from search_spaces.space import Goal, Space
 
+if TYPE_CHECKING:
+    import optuna
 
-def suggest_species(trial: optuna.Trial) -> None:
+
+def suggest_species(trial: "optuna.Trial") -> None:
     """Cross-entropy, or contrastive cross-entropy at some background weight, on the base's network."""
     if trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"]) == "contrastive":
         trial.suggest_float("objective.background_weight", 0.01, 3, log=True)
@@ -33,7 +36,7 @@ SPECIES = Space(
 )
 
 
-def suggest_objective(trial: optuna.Trial) -> None:
+def suggest_objective(trial: "optuna.Trial") -> None:
     """Loss and background weight, and each regulariser or none of it."""
     if trial.suggest_categorical("objective.kind", ["cross_entropy", "contrastive"]) == "contrastive":
         trial.suggest_float("objective.background_weight", 0.01, 3, log=True)
@@ -49,7 +52,7 @@ def suggest_objective(trial: optuna.Trial) -> None:
     trial.suggest_float("optim.learning_rate", 5e-4, 3e-3, log=True)
 
 
-def suggest_architecture(trial: optuna.Trial) -> None:
+def suggest_architecture(trial: "optuna.Trial") -> None:
     """The edits of a ResNet-18 under the contrastive objective."""
     trial.suggest_categorical("objective.kind", ["contrastive"])
     trial.suggest_float("objective.background_weight", 0.03, 3, log=True)

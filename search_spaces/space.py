@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import optuna
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainables.config import ConfigError, with_current_names
+
+if TYPE_CHECKING:
+    import optuna
 
 Point = Mapping[str, Any]
 """Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
@@ -44,7 +45,7 @@ class Space:
     summary: str
     base: str
     """Name of a file in `bases/`, or a path to a YAML file."""
-    suggest: Callable[[optuna.Trial], None]
+    suggest: "Callable[[optuna.Trial], None]"
     goals: tuple[Goal, ...]
     num_trials: int
     asha: bool = False
@@ -64,6 +65,8 @@ class Space:
 
 def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
     """Draw points at random, the space's first points first; ConfigError if the space's function fails."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     optuna_study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     for first in space.first_points:

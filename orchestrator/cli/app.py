@@ -58,10 +58,13 @@ def _restore_stop_signal_of_a_job() -> None:
 
 
 def _is_users_error(error: Exception) -> bool:
-    """Return whether the message suffices without a traceback; `--help` does not need these imports."""
+    """Return whether the message suffices without a traceback; the imports wait for an error that needs them."""
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
-    from trainables.data import ImageError
     from trainables.json_file import BrokenFileError
 
-    return isinstance(error, BrokenFileError | ConfigError | OSError | ImageError | StoreError)
+    if isinstance(error, BrokenFileError | ConfigError | OSError | StoreError):
+        return True
+    from trainables.data import ImageError  # It imports torch.
+
+    return isinstance(error, ImageError)

@@ -131,13 +131,14 @@ def check(
     import os
     from dataclasses import asdict
 
-    from orchestrator.data.check import check_data_set
     from search_spaces import find_experiment
     from trainables.config import ConfigError
 
     if processes is not None and not decode:
         raise ConfigError(f"--processes {processes} has no effect without --decode")
     experiment = find_experiment(config, set_ or [])
+    from orchestrator.data.check import check_data_set  # Heavy: only for a config that is right.
+
     workers = (processes if processes is not None else os.cpu_count() or 1) if decode else None
     checked = check_data_set(experiment.data, processes=workers, published=not subset, track=_progress())
     if json:

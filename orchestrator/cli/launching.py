@@ -10,9 +10,9 @@ from orchestrator.cli.output import note, print_json, print_table, say
 
 if TYPE_CHECKING:
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.preflight import SweepRequest
     from orchestrator.launch.study import StudyRun
     from orchestrator.launch.sweep import SweepRun
+    from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import Store
 
 
@@ -37,7 +37,7 @@ def run_and_print(request: "SweepRequest", *, json: bool) -> None:
 
 
 def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:
-    from orchestrator.reports import leaderboard_table
+    from orchestrator.reports.leaderboard import leaderboard_table
 
     if json:
         print_json(run.document)

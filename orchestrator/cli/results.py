@@ -31,7 +31,7 @@ def leaderboard(
     Example: campaign leaderboard first
     """
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.reports import leaderboard_markdown, leaderboard_table
+    from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
     from orchestrator.results.trial_rows import sweep_document
     from orchestrator.tracking import ids_in_mlflow, resolve_store
 
@@ -76,7 +76,7 @@ def report(
     """
     from orchestrator.files.provenance import read_provenance
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.reports import write_report
+    from orchestrator.reports.report import write_report
     from orchestrator.results.trial_rows import sweep_document
     from orchestrator.tracking import ids_in_mlflow, resolve_store
 
@@ -106,7 +106,8 @@ def compare(
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """
     from orchestrator.launch.find_run import find_run, run_name
-    from orchestrator.reports import comparison_document, evaluation_section, read_run, write_comparison
+    from orchestrator.reports.run_comparison import comparison_document, evaluation_section, write_comparison
+    from orchestrator.results.evaluated import read_run
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError
 

@@ -54,12 +54,13 @@ def train(
 
     Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
     """
-    from orchestrator.launch.train import name_run, train_one
     from orchestrator.tracking import resolve_store
     from search_spaces import find_experiment
 
     experiment, stem = find_experiment(config, set_ or []), Path(config).stem
     store = resolve_store(storage, tracking_uri)
+    from orchestrator.launch.train import name_run, train_one  # Heavy: only for a config that is right.
+
     trial_run, folder = train_one(
         experiment,
         name=name_run(experiment, stem, name),

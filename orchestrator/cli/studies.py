@@ -51,7 +51,7 @@ def study(
     from orchestrator.files.study import read_study
     from orchestrator.files.study_sweep import sweep_of_study
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.preflight import SweepRequest
+    from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
     chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds))

@@ -74,11 +74,12 @@ def plan(
     Example: campaign plan digits-background-weight --trials 20 --set training.epochs=30
     """
     from orchestrator.files.sweep_config import sweep_of_space
-    from orchestrator.launch.plan import make_plan, plan_lines
 
     config = sweep_of_space(
         space, name="plan", num_trials=trials, seed=seed, assignments=set_ or [], max_concurrent=concurrent
     )
+    from orchestrator.launch.plan import make_plan, plan_lines  # Heavy: only for a config that is right.
+
     document = make_plan(config, address=address, measure=measure)
     if json:
         print_json(document)
@@ -108,7 +109,7 @@ def sweep(
     """
     from orchestrator.files.sweep_config import sweep_of_space
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.preflight import SweepRequest
+    from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
     store = resolve_store(storage, tracking_uri)
@@ -141,7 +142,7 @@ def resume(
     Example: campaign resume first
     """
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.preflight import SweepRequest
+    from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)
@@ -164,7 +165,7 @@ def extend(
     Example: campaign extend first --trials 4
     """
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.preflight import SweepRequest
+    from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
     store, folder = resolve_store(storage, tracking_uri), SweepFolder.find(storage, sweep)

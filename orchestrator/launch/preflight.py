@@ -1,7 +1,6 @@
 """What a command checks before it changes any file."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.cluster.capacity import Capacity, Node, capacity
@@ -12,6 +11,7 @@ from orchestrator.files.study_sweep import prepare_study, study_trials
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.search import check_optuna_study
+from orchestrator.launch.sweep_request import SweepRequest
 from orchestrator.tracking import Store, ensure_experiment
 from search_spaces import draw_points, find_space
 from trainables.config import ConfigError, ExperimentConfig
@@ -21,26 +21,6 @@ from trainables.trial import check_data
 
 NUM_CHECKED = 8
 """How many points are sampled before a sweep starts, on top of the space's first ones."""
-
-
-def _no_change() -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRequest:
-    """A sweep or a study to run."""
-
-    folder: SweepFolder
-    config: SweepConfig
-    """The config of the sweep after `change`."""
-    store: Store
-    address: str | None = None
-    change: Callable[[], object] = _no_change
-    """What the command changes in the folder, after all checks."""
-    trials: Collection[ExperimentConfig] = ()
-    """The configs of a fixed list of trials that `change` writes."""
-    retry: bool = False
-    """Whether `change` leaves trials to run, although all have ended."""
 
 
 def prepare_sweep(request: SweepRequest) -> None:

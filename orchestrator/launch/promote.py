@@ -10,7 +10,7 @@ from orchestrator.files.provenance import read_provenance
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.text import plural
-from orchestrator.launch.preflight import SweepRequest
+from orchestrator.launch.sweep_request import SweepRequest
 from orchestrator.launch.transfer import Scales, transfer
 from orchestrator.results.trial_rows import best, ranked, trial_rows
 from orchestrator.tracking import Store, find_sweep

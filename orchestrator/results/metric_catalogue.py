@@ -1,4 +1,7 @@
-"""Which metrics a page shows, under which heading, what they mean, and their values in a trial."""
+"""Which metrics a page shows, under which heading, what they mean, and their values in a trial.
+
+The evaluations import torch, which a leaderboard does not need: the functions that ask them import them.
+"""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -6,7 +9,6 @@ from typing import Literal
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.trial_rows import TrialRow
-from trainables.evaluations import EVALUATIONS, direction
 
 VAL_ACCURACY = "val/accuracy"
 MEAN_AVERAGE_PRECISION = "val/mean_average_precision"
@@ -83,11 +85,15 @@ def meaning(metric: str) -> str:
 
 def better_direction(metric: str, goals: Sequence[SweepGoal]) -> Literal["max", "min"] | None:
     """Return the direction a goal gives the metric, or else that of its evaluation."""
+    from trainables.evaluations import direction
+
     return next((goal.direction for goal in goals if goal.metric == metric), direction(metric))
 
 
 def category_of_metric(metric: str) -> str:
     """Return the category of the evaluation that reports `metric`, or else what its name begins with."""
+    from trainables.evaluations import EVALUATIONS
+
     reported = (
         spec.category
         for spec in EVALUATIONS.values()
@@ -98,6 +104,8 @@ def category_of_metric(metric: str) -> str:
 
 def category_of_evaluation(evaluation: str) -> str:
     """Return the category of the evaluation of that name."""
+    from trainables.evaluations import EVALUATIONS
+
     return EVALUATIONS[evaluation].category if evaluation in EVALUATIONS else _known(evaluation.partition("-")[0])
 
 

@@ -1,13 +1,16 @@
 """Finds the MLflow runs of a sweep or a folder, and the folder of a run."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.files.provenance import read_provenance
 from orchestrator.files.sweep_ids import SweepIds
 from orchestrator.tracking.run_writer import quoted
+from orchestrator.tracking.sqlite_runs import Tags, read_runs
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import RunIdentity
 
@@ -30,18 +33,16 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
     """
     if store.sqlite_file and not store.sqlite_file.exists():
         return SweepIds()
+    tags = {"campaign.sweep": sweep, **({"campaign.created": created} if created else {})}
     with store_errors(store):
-        client = connect(store)
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            return SweepIds()
-        parent, trials = None, {}
-        for run in _runs_of(client, found.experiment_id, sweep, created):
-            if run.data.tags.get("campaign.kind") == "sweep":
-                parent = run.info.run_id
-            else:
-                trials[run.data.tags["campaign.trial_id"]] = run.info.run_id
-        return SweepIds(found.experiment_id, parent, trials)
+        experiment_id, runs = _runs_with(store, experiment, tags)
+    ids = SweepIds(experiment_id)
+    for run_id, tags in runs:
+        if tags.get("campaign.kind") == "sweep":
+            ids = replace(ids, parent_run_id=run_id)
+        else:
+            ids.trials[tags["campaign.trial_id"]] = run_id
+    return ids
 
 
 def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
@@ -94,11 +95,23 @@ def find_identity(store: Store, folder: Path) -> RunIdentity | None:
     )
 
 
-def _runs_of(client: Any, experiment_id: str, sweep: str, created: str | None) -> Iterator[Any]:
-    """Yield the sweep's runs, the oldest first."""
-    condition = f"tags.`campaign.sweep` = {quoted(sweep)}"
-    if created:
-        condition += f" and tags.`campaign.created` = {quoted(created)}"
+def _runs_with(store: Store, experiment: str, tags: Tags) -> tuple[str | None, list[tuple[str, Tags]]]:
+    """Return the experiment's id, and id and tags of its runs that have `tags`, the oldest first."""
+    if store.sqlite_file:
+        try:
+            return read_runs(store.sqlite_file, experiment, tags)
+        except sqlite3.OperationalError as error:
+            logger.debug("%s is not read directly: %s", store, error)
+    client = connect(store)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        return None, []
+    return found.experiment_id, [(run.info.run_id, run.data.tags) for run in _search(client, found.experiment_id, tags)]
+
+
+def _search(client: Any, experiment_id: str, tags: Tags) -> Iterator[Any]:
+    """Yield the runs that have `tags`, the oldest first."""
+    condition = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
     token = None
     while True:
         page = client.search_runs(

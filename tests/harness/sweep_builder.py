@@ -9,8 +9,7 @@ from PIL import Image
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.reports import read_run
-from orchestrator.results.evaluated import EvaluatedRun
+from orchestrator.results.evaluated import EvaluatedRun, read_run
 from orchestrator.results.trial_rows import TrialRow, trial_rows
 from trainables.config import to_yaml
 from trainables.json_file import write_json, write_text

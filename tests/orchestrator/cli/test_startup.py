@@ -1,27 +1,86 @@
-"""`campaign --help` imports nothing heavy; how long it takes is `make bench`'s to say."""
+"""Commands that only read import nothing heavy; how long they take is `make bench`'s to say."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-HEAVY = ("mlflow", "optuna", "pandas", "plotly", "ray", "torch", "torchvision")
+from tests.harness.sweep_on_disk import SweepOnDisk
+
+HEAVY = {
+    "matplotlib",
+    "mlflow",
+    "numpy",
+    "optuna",
+    "pandas",
+    "plotly",
+    "ray",
+    "scipy",
+    "sklearn",
+    "sqlalchemy",
+    "torch",
+}
 PROBE = """
 import json, sys
 sys.argv = ["campaign", *sys.argv[1:]]
 from orchestrator.cli.app import main
 try:
     main()
-except SystemExit:
-    pass
-print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+except SystemExit as end:
+    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)
 """
+
+
+def start(*arguments: str) -> tuple[int, str, str, set[str]]:
+    """Run a command in a new process; return its exit code, its two outputs, and which of HEAVY it imported."""
+    run = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True)
+    *lines, last = run.stderr.splitlines()
+    code, modules = json.loads(last)
+    return code, run.stdout, "\n".join(lines), HEAVY & set(modules)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of two trials that was never sent to MLflow."""
+    storage = tmp_path_factory.mktemp("storage")
+    sweep = SweepOnDisk(storage, space="digits-background-weight", num_trials=2)
+    sweep.complete("0000", {"val/accuracy": 0.5}, {"optim.learning_rate": 1e-3})
+    sweep.complete("0001", {"val/accuracy": 0.75}, {"optim.learning_rate": 2e-3})
+    return storage
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("sweep", "--help")])
 def test_help_is_light(arguments: tuple[str, ...]) -> None:
-    run = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True)
-    assert "Usage: campaign" in run.stdout
-    modules = json.loads(run.stderr.splitlines()[-1])
-    assert [name for name in HEAVY if name in modules] == []
+    code, out, _, heavy = start(*arguments)
+    assert "Usage: campaign" in out
+    assert (code, heavy) == (0, set())
+
+
+@pytest.mark.parametrize("form", ["--json", "--markdown", None])
+def test_leaderboard_is_light(storage: Path, form: str | None) -> None:
+    code, out, err, heavy = start("leaderboard", "first", "--storage", str(storage), *([form] if form else []))
+    assert "0.75" in out
+    assert (code, err, heavy) == (0, "", set())
+
+
+def test_status_is_light(storage: Path) -> None:
+    code, out, _, heavy = start("status", "first", "--storage", str(storage))
+    assert out.startswith("first: not running; trials: 2 completed\n")
+    assert (code, heavy) == (0, set())
+
+
+@pytest.mark.parametrize("command", [("train",), ("data", "check"), ("study",)])
+def test_error_in_a_yaml_file_is_light(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("optim: {learning_rat: 0.1}\n")
+    code, _, err, heavy = start(*command, str(file))
+    assert err.startswith(f"error: {file}")
+    assert (code, heavy) == (2, set())
+
+
+def test_error_in_an_assignment_is_light(tmp_path: Path) -> None:
+    code, _, err, heavy = start("sweep", "digits-background-weight", "--set", "optim.rate", "--storage", str(tmp_path))
+    assert err == "error: --set 'optim.rate': expected section.field=value"
+    assert (code, heavy) == (2, set())

@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.reports import evaluation_section, write_comparison, write_report
+from orchestrator.reports.report import write_report
+from orchestrator.reports.run_comparison import evaluation_section, write_comparison
 from orchestrator.reports.sweep_page import write_page
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import trial_rows

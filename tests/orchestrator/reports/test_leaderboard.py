@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports import leaderboard_markdown, leaderboard_table
+from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
 from orchestrator.results.trial_rows import TrialRow
 
 GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports import write_report
+from orchestrator.reports.report import write_report
 from tests.harness.page_reading import Page
 from trainables.json_file import write_json
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.reports import comparison_document, evaluation_section, write_comparison
+from orchestrator.reports.run_comparison import comparison_document, evaluation_section, write_comparison
 from tests.harness.page_reading import Page
 from trainables.json_file import write_json
 
