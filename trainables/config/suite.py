@@ -64,7 +64,7 @@ class AttributionSuite(Section):
 
 class _OodSet(Section):
     role: Literal["near", "far", "validation"]
-    """Near and far sets are measured; hyper-parameters are chosen on the validation sets alone."""
+    """Near and far sets are measured. KNN's k is chosen on validation sets, which must be folders of images."""
 
 
 class FolderSet(_OodSet):

@@ -41,9 +41,8 @@ def default_ood_sets(config: DataConfig) -> dict[str, OodSet]:
             "chimeras": ChimeraSet(role="near"),
             "textures": TextureSet(role="far"),
             "noise": NoiseSet(role="far"),
-            "uniform_noise": NoiseSet(role="validation", distribution="uniform"),
         }
-    return {"noise": NoiseSet(role="far"), "textures": TextureSet(role="validation")}
+    return {"noise": NoiseSet(role="far")}
 
 
 def build_ood_set(config: DataConfig, section: OodSet, *, name: str, num: int, seed: int) -> ImageSet:

@@ -23,7 +23,7 @@ from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotP
 logger = logging.getLogger(__name__)
 
 _VALIDATION_SAMPLE = 100
-"""Images of each set on which hyper-parameters are chosen: ODIN's eight candidates cost more than all the rest."""
+"""Images of each set on which KNN's k is chosen, at most."""
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -63,7 +63,9 @@ def _run(context: EvaluationContext) -> EvaluationResult:
 
 def _still_holds(context: EvaluationContext, stored: EvaluationResult) -> bool:
     sets, notes = OodSets.of(context), stored.settings["sets"]
-    return all(notes.get(name, {}).get("digest") == sets.digest(name) for name in sets.sections)
+    if any("validation_auroc" in score and "chosen_on" not in score for score in stored.settings["scores"].values()):
+        return False  # Earlier versions also searched T, eps and d, and on drawn images too.
+    return all(notes.get(name, {}).get("digest") == sets.digest(name) for name in sets.read)
 
 
 def _trained(context: EvaluationContext) -> Trained:
@@ -114,7 +116,12 @@ def _note(choice: Choice) -> dict[str, Any]:
     note: dict[str, Any] = {"hyper_parameters": dict(choice.setting)}
     if choice.validation_auroc is None:
         return note | {"chosen_by": "literature"}
-    return note | {"chosen_by": "validation sets", "validation_auroc": choice.validation_auroc}
+    return note | {
+        "chosen_by": "validation sets",
+        "chosen_on": list(choice.chosen_on),
+        "chosen_among": [dict(setting) for setting in choice.chosen_among],
+        "validation_auroc": choice.validation_auroc,
+    }
 
 
 def means_by_role(metrics: Metrics, roles: Mapping[str, str]) -> Metrics:

@@ -6,9 +6,8 @@ N images, C channels, F features, K classes, H W image.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,7 +45,7 @@ class Method:
     fit: Callable[[Trained, Setting], Score]
     """Raises NotPossibleError where the network leaves the score undefined."""
     candidates: Callable[[Trained], Sequence[Setting]]
-    """The hyper-parameters that the sample allows: the literature's default, then its grid."""
+    """The published hyper-parameters, then the others that a validation set of images may choose."""
 
 
 def softmax(_: Trained, __: Setting) -> Score:
@@ -131,32 +130,30 @@ def class_means_and_precision(features_NF: Tensor, labels_N: Tensor) -> tuple[Te
 
 
 def principal_dimensions(trained: Trained) -> list[Setting]:
-    """Return ViM's d: 1000 of 2048 features and more, 512 of 768 and more, else half of them, then pytorch-ood's grid.
+    """Return ViM's d: 1000 of 2048 features and more, 512 of 768 and more, else half of them (the authors' code).
 
-    All lie below the rank of the training features about ViM's origin, so that these leave a residual.
+    It lies below the rank of the training features about ViM's origin, so that these leave a residual.
     """
-    detector = _vim_detector(trained.model.head, d=0)
     num_features = trained.features_NF.shape[1]
-    default = 1000 if num_features >= 2048 else 512 if num_features >= 768 else num_features // 2
-    largest = max(int(torch.linalg.matrix_rank(trained.features_NF - detector.u)) - 1, 0)
-    return _grid(min(default, largest), detector.hyperparameter_space["d"], largest, name="d")
+    published = 1000 if num_features >= 2048 else 512 if num_features >= 768 else num_features // 2
+    origin_F = _vim_detector(trained.model.head, d=0).u
+    rank = int(torch.linalg.matrix_rank(trained.features_NF - origin_F))
+    return [{"d": min(published, max(rank - 1, 0))}]
 
 
 def neighbours(trained: Trained) -> list[Setting]:
-    """Return KNN's k: 50, then OpenOOD's grid, as far as there are training images."""
+    """Return KNN's k: 50, then the others of OpenOOD's grid, as far as there are training images."""
     from pytorch_ood.detector import KNN
 
     num = len(trained.features_NF)
-    return _grid(min(50, num), KNN.hyperparameter_space["k"], num, name="k")
+    possible = [min(50, num), *(k for k in KNN.hyperparameter_space["k"] if k <= num)]
+    return [{"k": k} for k in dict.fromkeys(possible)]
 
 
 SCORES: dict[ScoreName, Method] = {
     "softmax": Method(softmax, lambda _: [{}]),
-    "energy": Method(energy, lambda _: [{"temperature": temperature} for temperature in (1, 10, 100, 1000)]),
-    "odin": Method(
-        odin,
-        lambda _: [{"temperature": t, "eps": eps} for t, eps in product((1000, 1, 10, 100), (0.0014, 0.0028))],
-    ),
+    "energy": Method(energy, lambda _: [{"temperature": 1}]),
+    "odin": Method(odin, lambda _: [{"temperature": 1000, "eps": 0.0014}]),
     "knn": Method(knn, neighbours),
     "mahalanobis": Method(mahalanobis, lambda _: [{}]),
     "vim": Method(vim, principal_dimensions),
@@ -185,8 +182,3 @@ def _vim_detector(head: nn.Linear, d: int) -> "ViM":
 
 def _confidence(outlier_N: Tensor) -> Tensor:
     return -outlier_N.double()
-
-
-def _grid(default: int, values: Iterable[int], largest: int, *, name: str) -> list[Setting]:
-    possible = [default, *(value for value in values if value <= largest)]
-    return [{name: value} for value in dict.fromkeys(possible)]

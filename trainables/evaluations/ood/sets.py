@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainables.config import ConfigError, DataConfig, OodSet
+from trainables.config import ConfigError, DataConfig, FolderSet, OodSet
 from trainables.data import Batch, ImageSet, build_ood_set, default_ood_sets
 from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.ood.encoded import Encoded, encode
@@ -46,14 +46,29 @@ class OodSets:
         """How many sets are near or far."""
         return sum(role != "validation" for role in self.roles.values())
 
+    @property
+    def read(self) -> list[str]:
+        """The sets that are read: the near, the far, and the validation sets of image files."""
+        sections = self.sections.items()
+        return [name for name, section in sections if section.role != "validation" or isinstance(section, FolderSet)]
+
     def measured(self) -> Iterator[tuple[str, Encoded]]:
         """Yield the near and the far sets that can be read; log and note the others."""
         return self._encoded([name for name, role in self.roles.items() if role != "validation"], None)
 
-    def validation(self, size: int) -> list[Encoded]:
-        """Return `size` images of each validation set that can be read; log and note the others."""
+    def validation(self, size: int) -> dict[str, Encoded]:
+        """Return `size` images of each validation set of image files; log and note the sets left out.
+
+        Drawn images are no validation set: what is best against noise can be worst against all else.
+        """
         names = [name for name, role in self.roles.items() if role == "validation"]
-        return [encoded for _, encoded in self._encoded(names, size)]
+        for name in names:
+            if name not in self.read:
+                section = self.sections[name]
+                reason = f"kind {section.kind} is drawn, and hyper-parameters are chosen on an image_folder alone"
+                logger.warning("ood: the validation set %s is not used: %s", name, reason)
+                self.notes[name] = {"role": section.role, "kind": section.kind, "skipped": reason}
+        return dict(self._encoded([name for name in names if name in self.read], size))
 
     def _encoded(self, names: list[str], size: int | None) -> Iterator[tuple[str, Encoded]]:
         for name in names:

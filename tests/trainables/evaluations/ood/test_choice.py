@@ -22,7 +22,8 @@ def images(colour_F: Tensor) -> Encoded:
 
 
 def against_red(*colours: Tensor) -> Validation | None:
-    return Validation(images(RED), [images(colour_F) for colour_F in colours]) if colours else None
+    ood = {f"set {number}": images(colour_F) for number, colour_F in enumerate(colours)}
+    return Validation(images(RED), ood) if colours else None
 
 
 def chosen_k(trained: Trained, *validation: Tensor) -> tuple[float, float | None]:
@@ -35,7 +36,7 @@ def test_the_best_on_the_validation_set_is_taken(trained: Trained) -> None:
     assert chosen_k(trained, GREEN) == (100, 1)
 
 
-def test_of_equals_the_literatures_is_taken(trained: Trained) -> None:
+def test_of_equals_the_published_one_is_taken(trained: Trained) -> None:
     assert chosen_k(trained, BLUE) == (50, 1)
     assert chosen_k(trained, RED) == (50, 0.5)
 
@@ -46,12 +47,14 @@ def test_several_validation_sets_count_alike(trained: Trained) -> None:
     assert chosen_k(trained, GREEN + 0.1 * RED, RED) == (50, 0.75)
 
 
-def test_the_choice_is_fitted(trained: Trained) -> None:
+def test_the_choice_is_fitted_and_says_what_it_was_made_on(trained: Trained) -> None:
     choice = choose(SCORES["knn"], trained, against_red(GREEN))
+    assert choice.chosen_on == ("set 0",)
+    assert choice.chosen_among == [{"k": 50}, {"k": 100}]
     assert choice.score(images(GREEN)).tolist() == pytest.approx([-(2**0.5)] * 4)
 
 
-def test_without_a_validation_set_the_literatures_is_taken(trained: Trained) -> None:
+def test_without_a_validation_set_the_published_one_is_taken(trained: Trained) -> None:
     assert chosen_k(trained) == (50, None)
 
 

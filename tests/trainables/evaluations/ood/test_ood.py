@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 class Evaluate:
     """Evaluates a network whose features are colours, trained on 110 red and 60 green images, on red ones.
 
-    Of KNN's hyper-parameters k = 100 tells green from red, and k = 50 does not.
+    With k = 100 KNN tells green from red, and with k = 50 it does not.
     """
 
     def __init__(self, root: Path) -> None:
@@ -62,6 +62,16 @@ class Evaluate:
         model: Classifier | None = None,
         in_distribution: Images | None = None,
     ) -> EvaluationResult:
+        return OOD.run(self.context(sets, scores=scores, model=model, in_distribution=in_distribution))
+
+    def context(
+        self,
+        sets: Mapping[str, OodSet],
+        *,
+        scores: tuple[str, ...] = ("knn",),
+        model: Classifier | None = None,
+        in_distribution: Images | None = None,
+    ) -> EvaluationContext:
         tree = {"sample": 4, "ood": {"sets": sets, "scores": scores}}
         context = context_of(
             model or linear_classifier([[1.0, 0, 0], [0, 1.0, 0]]),
@@ -74,7 +84,7 @@ class Evaluate:
             train_unaugmented=plain(red=110, green=60),
             config=ImageFolder(root=str(self.root), image_size=32),
         )
-        return OOD.run(replace(context, data=data))
+        return replace(context, data=data)
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def folder(name: str, role: Any = "near") -> FolderSet:
 
 
 class TestHyperParameters:
-    def test_are_the_literatures_without_a_validation_set(self, evaluate: Evaluate) -> None:
+    def test_are_published_ones_without_a_validation_set(self, evaluate: Evaluate) -> None:
         result = evaluate({"grass": folder("green")})
         assert result.settings["scores"] == {"knn": {"hyper_parameters": {"k": 50}, "chosen_by": "literature"}}
         assert result.metrics["ood/grass/knn/auroc"] == 0.5
@@ -100,7 +110,13 @@ class TestHyperParameters:
     def test_follow_from_the_validation_sets(self, evaluate: Evaluate) -> None:
         result = evaluate({"sky": folder("blue"), "leaves": folder("green", "validation")})
         assert result.settings["scores"] == {
-            "knn": {"hyper_parameters": {"k": 100}, "chosen_by": "validation sets", "validation_auroc": 1}
+            "knn": {
+                "hyper_parameters": {"k": 100},
+                "chosen_by": "validation sets",
+                "chosen_on": ["leaves"],
+                "chosen_among": [{"k": 50}, {"k": 100}],
+                "validation_auroc": 1,
+            }
         }
         assert not any("leaves" in name for name in result.metrics)
 
@@ -134,6 +150,45 @@ class TestHyperParameters:
 
     def test_are_not_chosen_without_a_validation_set(self, evaluate: Evaluate) -> None:
         assert evaluate({"sky": folder("blue")}).settings["validated_on"] == "nothing: there is no validation set"
+
+
+class TestDrawnValidationSets:
+    """Earlier versions chose on them, so configs still name them."""
+
+    NOISE = NoiseSet(role="validation", distribution="uniform")
+
+    def test_energy_does_not_follow_noise(self, evaluate: Evaluate, caplog: pytest.LogCaptureFixture) -> None:
+        """At T = 1 energy is about the largest logit, at T = 100 it ranks by their mean.
+
+        Red has the logits 10 and -6, blue 6 and 5, uniform noise about 11 and -20. So T = 100 finds all noise and no
+        blue, and T = 1 finds all blue and no noise.
+        """
+        model = linear_classifier([[10.0, 6.0, 6.0], [-6.0, -39.0, 5.0]])
+        sets = {"textures": folder("blue", "far"), "uniform_noise": self.NOISE}
+        with caplog.at_level(logging.WARNING):
+            result = evaluate(sets, scores=("energy",), model=model)
+        assert result.metrics["ood/far/energy/auroc"] == 1
+        expected = {"hyper_parameters": {"temperature": 1}, "chosen_by": "literature"}
+        assert result.settings["scores"] == {"energy": expected}
+        assert [record.getMessage() for record in caplog.records] == [
+            "ood: the validation set uniform_noise is not used: kind noise is drawn, and hyper-parameters are chosen "
+            "on an image_folder alone"
+        ]
+
+    def test_k_does_not_follow_noise(self, evaluate: Evaluate) -> None:
+        settings = evaluate({"grass": folder("green"), "haze": self.NOISE}).settings
+        assert settings["scores"]["knn"] == {"hyper_parameters": {"k": 50}, "chosen_by": "literature"}
+        assert settings["validated_on"] == "nothing: there is no validation set"
+        assert settings["sets"]["haze"]["skipped"].startswith("kind noise is drawn")
+
+    def test_a_stored_choice_on_noise_no_longer_holds(self, evaluate: Evaluate) -> None:
+        for sets in ({"grass": folder("green"), "haze": self.NOISE}, {"v": folder("green", "validation")}):
+            sets = {"sky": folder("blue"), **sets}
+            result = evaluate(sets)
+            assert OOD.still_holds(evaluate.context(sets), result)
+            note = {"hyper_parameters": {"k": 100}, "chosen_by": "validation sets", "validation_auroc": 1}
+            earlier = replace(result, settings={**result.settings, "scores": {"knn": note}})
+            assert not OOD.still_holds(evaluate.context(sets), earlier)
 
 
 class TestMetrics:
@@ -171,10 +226,10 @@ class TestMetrics:
 
 class TestReport:
     def test_settings_say_what_was_looked_at(self, evaluate: Evaluate) -> None:
-        settings = evaluate({"grass": folder("green"), "haze": NoiseSet(role="validation")}).settings
+        settings = evaluate({"grass": folder("green"), "haze": NoiseSet(role="far")}).settings
         assert (settings["seed"], settings["num_pictures"], settings["fit_sample"]) == (0, 4, 170)
         assert settings["sets"]["grass"].items() >= {"role": "near", "kind": "image_folder", "num_pictures": 4}.items()
-        assert settings["sets"]["haze"].items() >= {"role": "validation", "kind": "noise", "num_pictures": 4}.items()
+        assert settings["sets"]["haze"].items() >= {"role": "far", "kind": "noise", "num_pictures": 4}.items()
         assert len(settings["sets"]["haze"]["digest"]) == 16
 
     def test_curves_are_named_by_set_and_score(self, evaluate: Evaluate) -> None:
@@ -259,8 +314,7 @@ def test_the_default_sets_and_all_scores(digits: DataBundle) -> None:
     for name, value in result.metrics.items():
         assert 0 <= value <= 1
         assert [pattern for pattern in OOD.directions if fnmatchcase(name, pattern)] == [f"ood/*/{name.split('/')[3]}"]
-    for score in ("energy", "odin"):
-        assert result.settings["scores"][score]["chosen_by"] == "validation sets"
+    assert {score["chosen_by"] for score in result.settings["scores"].values()} == {"literature"}
 
 
 def test_once_more_gives_the_same_metrics_and_leaves_everything_as_it_was(digits: DataBundle) -> None:

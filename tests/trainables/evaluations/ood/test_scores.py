@@ -27,6 +27,19 @@ def test_every_score_of_the_config_is_there() -> None:
     assert tuple(SCORES) == get_args(ScoreName)
 
 
+def test_only_k_can_be_chosen() -> None:
+    """Published: T = 1 (Liu et al. 2020), T = 1000 and eps = 0.0014 (Liang et al. 2018), k = 50 (Sun et al. 2022)."""
+    candidates = {name: method.candidates(trained_on(torch.eye(120))) for name, method in SCORES.items()}
+    assert candidates == {
+        "softmax": [{}],
+        "energy": [{"temperature": 1}],
+        "odin": [{"temperature": 1000, "eps": 0.0014}],
+        "knn": [{"k": 50}, {"k": 100}],
+        "mahalanobis": [{}],
+        "vim": [{"d": 60}],
+    }
+
+
 SETTINGS: dict[ScoreName, Setting] = {
     "softmax": {},
     "energy": {"temperature": 1},
@@ -253,17 +266,20 @@ class TestVim:
     @pytest.mark.parametrize(
         ("num_features", "rank", "expected"),
         [
-            (3, 3, [1]),
-            (3, 1, [0]),
-            (64, 64, [32, 16]),
-            (64, 20, [19, 16]),
-            (768, 600, [512, 16, 32, 64, 128, 256]),
-            (2048, 1200, [1000, 16, 32, 64, 128, 256, 512]),
+            (3, 3, 1),
+            (3, 1, 0),
+            (64, 64, 32),
+            (64, 20, 19),
+            (767, 600, 383),
+            (768, 600, 512),
+            (2047, 1200, 512),
+            (2048, 1200, 1000),
+            (2048, 900, 899),
         ],
     )
-    def test_d_leaves_a_residual(self, num_features: int, rank: int, expected: list[int]) -> None:
+    def test_d_is_the_authors_and_leaves_a_residual(self, num_features: int, rank: int, expected: int) -> None:
         features_NF = torch.eye(num_features)[:rank]
-        assert SCORES["vim"].candidates(trained_on(features_NF)) == [{"d": d} for d in expected]
+        assert SCORES["vim"].candidates(trained_on(features_NF)) == [{"d": expected}]
 
     def test_a_dead_network_has_no_virtual_logit(self) -> None:
         trained = trained_on(torch.zeros(4, 3))
