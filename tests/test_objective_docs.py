@@ -20,7 +20,7 @@ KINDS: dict[str, type[BaseModel]] = {
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_loads(example: str) -> None:
     assignments = re.findall(r"--set (\S+)", example)
-    assert all(assignment.startswith("objective.") for assignment in assignments)
+    assert all(re.match(r"(objective|optim|training|resources)\.", assignment) for assignment in assignments)
     experiment_from_tree(override({}, parse_assignments(assignments)))
 
 

@@ -17,6 +17,7 @@ from trainables.config import (
     ExperimentConfig,
     SupCon,
     Triplet,
+    as_first_written,
     experiment_from_tree,
     flatten,
     override,
@@ -78,6 +79,7 @@ class SweepConfig(Section):
     def identity(self) -> dict[str, Any]:
         """What decides which trials the sweep runs: not how many at a time, how often again, or what is measured."""
         tree = self.model_dump(mode="json", exclude={"max_concurrent", "max_failures"})
+        tree["base"] = _as_first_written(self.base)
         if self.study is not None:
             tree["study"] = {key: tree["study"][key] for key in ("set", "arms", "seeds", "seed_fields")}
             del tree["goals"]
@@ -141,12 +143,18 @@ def sweep_of_space(
 
 
 def digest_of(sweep: Mapping[str, Any]) -> str:
-    """Return 8 hex digits of what makes a sweep; renamed fields count under their first names."""
-    tree = {**sweep, **{name: with_first_names(sweep[name]) for name in ("base", "set") if name in sweep}}
+    """Return 8 hex digits of what makes a sweep, with its fields as the versions that first had them wrote them."""
+    tree = {**sweep, "base": with_first_names(_as_first_written(sweep["base"]))}
+    if "set" in sweep:
+        tree["set"] = with_first_names(sweep["set"])
     if study := sweep.get("study"):
         arms = {arm: with_first_names(overrides) for arm, overrides in study["arms"].items()}
         tree["study"] = {**study, "set": with_first_names(study["set"]), "arms": arms}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _as_first_written(base: Mapping[str, Any]) -> dict[str, Any]:
+    return as_first_written(experiment_from_tree(base, source="base"))
 
 
 def _assigned(space: Space, assigned: Mapping[str, Any]) -> tuple[ExperimentConfig, dict[str, Any]]:

@@ -16,7 +16,7 @@ from trainables.config.data import (
 from trainables.config.embedding_rules import why_nothing_was_learnt
 from trainables.config.error import ConfigError
 from trainables.config.experiment import ExperimentConfig
-from trainables.config.identity import config_hash, flatten, leaves, to_yaml
+from trainables.config.identity import as_first_written, config_hash, flatten, leaves, to_yaml
 from trainables.config.loading import (
     experiment_from_tree,
     load_experiment,
@@ -45,12 +45,13 @@ from trainables.config.objective import (
     mask_needs,
     penalty_weights,
 )
-from trainables.config.optim import AdamW, OptimConfig, Sgd
+from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
 from trainables.config.renamed import current_name, with_current_names, with_first_names
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.training import Evaluation, Resources, Training
 
 __all__ = [
+    "Adam",
     "AdamW",
     "Augmentation",
     "BinaryContrastive",
@@ -96,6 +97,7 @@ __all__ = [
     "Torchvision",
     "Training",
     "Triplet",
+    "as_first_written",
     "config_hash",
     "current_name",
     "experiment_from_tree",

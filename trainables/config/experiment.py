@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from trainables.config.data import KINDS_WITH_MASKS, PREFETCH_BATCHES, DataConfig, SpuriousDigits, without_masks
 from trainables.config.embedding_rules import check_embedding
 from trainables.config.label_rules import check_labels
-from trainables.config.model import ModelConfig, SmallCnn
+from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
 from trainables.config.section import Section
@@ -112,6 +112,23 @@ class ExperimentConfig(Section):
             raise ValueError(
                 f"resources.gpus = {self.resources.gpus} is a fraction, which needs "
                 f"resources.workers = 0; found resources.workers = {self.resources.workers}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_norms_can_be_synchronised(self) -> Self:
+        if not self.training.sync_batchnorm:
+            return self
+        if not has_batch_norms(self.model):
+            raise ValueError(
+                f"training.sync_batchnorm = true has no effect: model.kind = {self.model.kind} with model.norm = "
+                f"{self.model.norm} has no batch norms"
+            )
+        if self.resources.workers < 2 or not self.resources.gpus:
+            raise ValueError(
+                "training.sync_batchnorm = true needs resources.workers of 2 or more and resources.gpus of 1 or more, "
+                f"for torch's SyncBatchNorm works between GPUs alone; found resources.workers = "
+                f"{self.resources.workers} and resources.gpus = {self.resources.gpus:g}"
             )
         return self
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from trainables.config.experiment import ExperimentConfig
 from trainables.config.renamed import with_first_names
-from trainables.config.section import Section
+from trainables.config.section import Section, marks
 
 
 def to_yaml(config: ExperimentConfig) -> str:
@@ -31,33 +31,35 @@ def config_hash(config: ExperimentConfig) -> str:
 
     Left out are the folders in which data lie, the resources per process, of which the number of workers stays, and
     the evaluation suite, which measures what is trained and does not change it. Renamed fields count under their first
-    names, so that a config keeps its hash.
+    names, and fields that were added later only away from their defaults, so that a config keeps its hash.
     """
-    tree = _identifying(config)
+    tree = _fields(config, without=("location", "measurement"))
     tree["resources"] = {"workers": config.resources.workers}
     text = json.dumps(with_first_names(tree), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _identifying(section: BaseModel) -> dict[str, Any]:
+def as_first_written(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the fields as the version that first had them would: those added later are left out at their defaults."""
+    return _fields(config, without=())
+
+
+def _fields(section: BaseModel, *, without: tuple[str, ...]) -> dict[str, Any]:
+    """Return a section's fields, without those of the given marks and those that were added later and not set."""
     return {
-        name: _identity_of(getattr(section, name))
+        name: _plain(getattr(section, name), without=without)
         for name, field in type(section).model_fields.items()
-        if not _is_marked(field.json_schema_extra)
+        if not any(marks(field).get(mark) for mark in without)
+        and not ("added_later" in marks(field) and getattr(section, name) == field.default)
     }
 
 
-def _identity_of(value: object) -> Any:
+def _plain(value: object, *, without: tuple[str, ...]) -> Any:
     if isinstance(value, Section):
-        return _identifying(value)
+        return _fields(value, without=without)
     if isinstance(value, dict):
-        return {key: _identity_of(item) for key, item in value.items()}
+        return {key: _plain(item, without=without) for key, item in value.items()}
     return value
-
-
-def _is_marked(extra: object) -> bool:
-    """Return whether a field says where things lie or what is measured, and not what is trained."""
-    return isinstance(extra, dict) and bool(extra.get("location") or extra.get("measurement"))
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from trainables.config.explain import explain
 from trainables.config.optim import AdamW
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names
+from trainables.config.section import marks
 from trainables.config.yaml_text import ConfigLoader, RayLoader, read_yaml
 
 Tree = dict[str, Any]
@@ -78,7 +79,8 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
 def _forget_default_warmup(tree: Tree) -> None:
     """Leave the default warm-up of a resolved config out, so that it is clipped to another number of epochs."""
     optim, fields = tree.get("optim"), AdamW.model_fields
-    if not isinstance(optim, dict) or not fields.keys() <= optim.keys():
+    resolved = {name for name, field in fields.items() if "added_later" not in marks(field)}
+    if not isinstance(optim, dict) or not resolved <= optim.keys():
         return
     if optim["warmup_epochs"] == fields["warmup_epochs"].default:
         del optim["warmup_epochs"]

@@ -144,6 +144,12 @@ class Torchvision(Section):
         return self
 
 
+def has_batch_norms(model: SmallCnn | Torchvision) -> bool:
+    """Return whether a network normalises by its batch, in whole or in part."""
+    own = "layer" if model.kind.startswith("convnext") else "batch"
+    return (own if model.norm == "own" else model.norm) == "batch"
+
+
 def weights_names(kind: TorchvisionKind) -> tuple[WeightsName, ...]:
     """Return the names of torchvision's weights for a kind of network."""
     names: tuple[WeightsName, ...] = ("DEFAULT", "IMAGENET1K_V1")

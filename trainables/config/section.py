@@ -3,7 +3,12 @@
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
+
+ADDED_LATER: JsonDict = {"added_later": True}
+"""Marks a field that earlier versions did not have: at its default it does what they did."""
 
 
 class Section(BaseModel):
@@ -29,6 +34,11 @@ class Section(BaseModel):
             if isinstance(value, bool) and (int in wanted or float in wanted):
                 raise _misread(name, value, "input should be a number")
         return tree
+
+
+def marks(field: FieldInfo) -> JsonDict:
+    """Return what a field is marked with."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _misread(field: str, found: object, should: str) -> PydanticCustomError:

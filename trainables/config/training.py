@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainables.config.section import Section
+from trainables.config.section import ADDED_LATER, Section
 from trainables.config.suite import Suite
 
 
@@ -26,6 +26,8 @@ class Training(Section):
     """Largest global gradient norm; null does not clip."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the weights' moving average, which is then what is validated; null keeps none."""
+    sync_batchnorm: bool = Field(default=False, json_schema_extra=ADDED_LATER)
+    """Batch norms take mean and variance over the images of all workers, by torch.nn.SyncBatchNorm; GPUs only."""
 
 
 class Evaluation(Section):

@@ -32,7 +32,10 @@ class Learner:
         self._training = config.training
         self._context = context
         self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
-        self._model = task.trained_network(model).to(context.device).to(memory_format=self._memory_format)
+        network = task.trained_network(model)
+        if config.training.sync_batchnorm:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        self._model = network.to(context.device).to(memory_format=self._memory_format)
         self._head = model.head
         self._average = _moving_average(self._model, config.training.ema_decay)
         if config.training.compile:

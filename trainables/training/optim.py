@@ -3,22 +3,25 @@
 import math
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from trainables.config import Adam as AdamConfig
 from trainables.config import OptimConfig, Sgd
 
 
 def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
-    """Build the optimiser; parameters of fewer than two dimensions are not decayed."""
+    """Build the optimiser; parameters of fewer than two dimensions are decayed only where the config says so."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": vectors, "weight_decay": config.weight_decay if config.decay_biases_and_norms else 0.0},
     ]
     if isinstance(config, Sgd):
-        return SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=True)
+        return SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov)
+    if isinstance(config, AdamConfig):
+        return Adam(groups, lr=config.learning_rate)
     return AdamW(groups, lr=config.learning_rate)
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.files.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
+from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.preflight import check_points
 from search_spaces import SPACES, overrides_of
-from trainables.config import ConfigError
+from trainables.config import ConfigError, read_tree
 
 SPACE = "digits-background-weight"
 MINE = """
@@ -246,6 +248,22 @@ def test_default_name_is_what_earlier_versions_gave() -> None:
     """Taken from the last commit that knew the old names alone: the same command continues its sweep."""
     assert sweep_of_space(SPACE).name == f"{SPACE}-7e5b25f4"
     assert sweep_of_space(SPACE, assignments=["evaluation.suite.sample=9"]).name == f"{SPACE}-5fea2afa"
+
+
+def test_sweep_of_an_earlier_version_is_the_same_without_fields_that_were_added_later(tmp_path: Path) -> None:
+    config = sweep_of_space(SPACE, name="old")
+    folder = SweepFolder.of(tmp_path, "old")
+    folder.claim(config)
+    folder.trial("0000").claim(config.experiment({"optim.learning_rate": 1e-3}))
+    tree = read_tree(folder.config_path)
+    del tree["base"]["training"]["sync_batchnorm"], tree["base"]["optim"]["decay_biases_and_norms"]
+    folder.config_path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    assert folder.config().base != config.base
+    folder.claim(config)
+    assert folder.config() == config
+    decayed = sweep_of_space(SPACE, name="old", assignments=["optim.decay_biases_and_norms=true"])
+    with pytest.raises(ConfigError, match="there is a sweep 'old' already, with other base"):
+        folder.claim(decayed)
 
 
 RENAMED_SPACE = """

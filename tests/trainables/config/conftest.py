@@ -32,7 +32,8 @@ TREES: dict[str, dict[str, Any]] = {
     "binary_contrastive": {"objective": {"kind": "binary_contrastive", "background_weight": 0.3}},
     "contrastive": {"objective": {"kind": "contrastive", "background_weight": 0.3}},
     "adamw": {"optim": {"kind": "adamw", "learning_rate": 1.0e-4}},
-    "sgd": {"optim": {"kind": "sgd", "momentum": 0.5}},
+    "adam": {"optim": {"kind": "adam", "weight_decay": 0.1}},
+    "sgd": {"optim": {"kind": "sgd", "momentum": 0.5}, "resources": {"workers": 2, "gpus": 2}},
 }
 
 

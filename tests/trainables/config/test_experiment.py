@@ -13,6 +13,8 @@ NO_MASKS = f"masks, and data.kind = image_folder has none; {WITH_MASKS}"
 VOC = {"kind": "pascal_voc", "root": "/p"}
 SEVERAL = "one label an image, and data.kind = pascal_voc has several; set"
 
+SYNC, GPUS = {"sync_batchnorm": True}, {"workers": 2, "gpus": 1}
+
 CASES = [
     pytest.param(
         {"training": {"batch_size": 66, "accumulate": 4}},
@@ -142,6 +144,34 @@ CASES = [
         "evaluation.panel_every_epochs = 3 must be below training.epochs = 3; "
         "set it to null to draw panels at the end only",
         id="panels after the end",
+    ),
+    pytest.param(
+        {"training": SYNC, "resources": {"workers": 2}},
+        {"training": SYNC, "resources": {"workers": 2, "gpus": 1}},
+        "training.sync_batchnorm = true needs resources.workers of 2 or more and resources.gpus of 1 or more, for "
+        "torch's SyncBatchNorm works between GPUs alone; found resources.workers = 2 and resources.gpus = 0",
+        id="SyncBatchNorm on CPUs",
+    ),
+    pytest.param(
+        {"training": SYNC, "resources": {"workers": 1, "gpus": 1}},
+        {"resources": {"workers": 1, "gpus": 1}},
+        "training.sync_batchnorm = true needs resources.workers of 2 or more and resources.gpus of 1 or more, for "
+        "torch's SyncBatchNorm works between GPUs alone; found resources.workers = 1 and resources.gpus = 1",
+        id="SyncBatchNorm of one worker",
+    ),
+    pytest.param(
+        {"training": SYNC, "resources": GPUS, "model": {"kind": "convnext_tiny", "cam_stride": 16}},
+        {"training": SYNC, "resources": GPUS, "model": {"kind": "convnext_tiny", "cam_stride": 16, "norm": "batch"}},
+        "training.sync_batchnorm = true has no effect: model.kind = convnext_tiny with model.norm = own has no batch "
+        "norms",
+        id="SyncBatchNorm without batch norms",
+    ),
+    pytest.param(
+        {"training": SYNC, "resources": GPUS, "model": {"norm": "group"}},
+        {"training": SYNC, "resources": GPUS, "model": {"kind": "resnet18", "cam_stride": 16}},
+        "training.sync_batchnorm = true has no effect: model.kind = small_cnn with model.norm = group has no batch "
+        "norms",
+        id="SyncBatchNorm of other norms",
     ),
 ]
 

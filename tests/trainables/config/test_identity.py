@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from trainables.config import ExperimentConfig, config_hash, experiment_from_tree, flatten
+from trainables.config import ExperimentConfig, as_first_written, config_hash, experiment_from_tree, flatten, leaves
 from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
 
 PLACES = {
@@ -69,10 +69,11 @@ def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def refused(config: ExperimentConfig) -> set[str]:
-    """Return the fields that could have another value if the data had masks, or one label an image."""
+    """Return the fields that could have another value if data, labels or resources were other ones."""
+    alone = set() if config.resources.workers > 1 and config.resources.gpus else {"training.sync_batchnorm"}
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
-        return NEED_ONE_LABEL
-    return set() if config.data.kind in KINDS_WITH_MASKS else NEED_MASKS
+        return NEED_ONE_LABEL | alone
+    return alone if config.data.kind in KINDS_WITH_MASKS else NEED_MASKS | alone
 
 
 def variants(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
@@ -113,8 +114,33 @@ def test_kinds_have_different_hashes() -> None:
         {"model": {"kind": "resnet50", "cam_stride": 8}},
         {"objective": {"kind": "contrastive"}},
         {"optim": {"kind": "sgd"}},
+        {"optim": {"kind": "adam"}},
     ]
     assert len({config_hash(experiment_from_tree(tree)) for tree in trees}) == len(trees)
+
+
+def test_a_field_that_was_added_later_leaves_the_hash_as_it_was() -> None:
+    """Taken from the last commit without `nesterov`, `decay_biases_and_norms` and `sync_batchnorm`."""
+    plain, other = (
+        {"optim": {"kind": "sgd"}},
+        {"optim": {"kind": "sgd", "momentum": 0.5}, "training": {"ema_decay": 0.9}},
+    )
+    assert config_hash(experiment_from_tree(plain)) == "e94619aa011d"
+    assert config_hash(experiment_from_tree(other)) == "3baf6f8f33b5"
+    hashes = {
+        config_hash(experiment_from_tree({"optim": {"kind": "sgd", **fields}}))
+        for fields in ({}, {"nesterov": False}, {"decay_biases_and_norms": True})
+    }
+    assert len(hashes) == 3
+
+
+def test_fields_as_first_written_lack_what_was_added_later_and_not_set() -> None:
+    sgd = experiment_from_tree({"optim": {"kind": "sgd", "decay_biases_and_norms": True}})
+    later = {"nesterov", "sync_batchnorm"}
+    written = as_first_written(sgd)
+    assert flatten(sgd).keys() - {key for key, _ in leaves(written)} >= {"optim.nesterov", "training.sync_batchnorm"}
+    assert written["optim"] == {key: value for key, value in sgd.optim.model_dump().items() if key not in later}
+    assert experiment_from_tree(written) == sgd
 
 
 def test_hash_ignores_how_a_value_is_written() -> None:

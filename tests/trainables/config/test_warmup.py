@@ -17,6 +17,8 @@ from trainables.config import (
 )
 
 ONE: dict[str, Any] = {"training": {"epochs": 1}}
+OF_EARLIER_VERSIONS = ("learning_rate", "weight_decay", "warmup_epochs", "final_fraction", "kind")
+"""The fields of a resolved `optim`."""
 
 
 @pytest.mark.parametrize("optim", [{}, {"kind": "sgd"}, {"learning_rate": 0.1}])
@@ -60,6 +62,8 @@ def test_resolved_config_takes_one_epoch(overrides: dict[str, Any]) -> None:
     assert longer.optim.warmup_epochs == 1.0
     with pytest.raises(ConfigError, match=r"optim\.warmup_epochs = 1\.0 must be below training\.epochs = 1"):
         experiment_from_tree(override(resolved, {**overrides, "optim.warmup_epochs": 1}))
+    earlier = {**resolved, "optim": {name: resolved["optim"][name] for name in OF_EARLIER_VERSIONS}}
+    assert experiment_from_tree(override(earlier, overrides)).optim.warmup_epochs == 0.5
     set_by_hand = override(resolved, {"optim.warmup_epochs": 2})
     with pytest.raises(ConfigError, match=r"optim\.warmup_epochs = 2"):
         experiment_from_tree(override(set_by_hand, overrides))

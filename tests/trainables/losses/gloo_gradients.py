@@ -1,5 +1,6 @@
 """The gradient of one step of the learner, alone or as one of several gloo processes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +47,17 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
+ON_GPUS: dict[str, dict[str, Any]] = {
+    "batch norms apart": {"model.norm": "batch", "objective.kind": "contrastive"},
+    "batch norms together": {
+        "model.norm": "batch",
+        "objective.kind": "contrastive",
+        "training.sync_batchnorm": True,
+        "resources.gpus": 1,
+    },
+}
+
+
 @dataclass
 class GlooContext:
     """A worker's place, for the learner alone."""
@@ -56,7 +68,8 @@ class GlooContext:
     device: torch.device = CPU
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        return DistributedDataParallel(model) if self.world_size > 1 else model
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices) if self.world_size > 1 else model
 
     def gather(self, value: T) -> list[T]:
         values: list[Any] = [None] * self.world_size
@@ -94,23 +107,25 @@ def without_skipped(batch: Batch, config: ExperimentConfig) -> Batch:
     )
 
 
-def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1) -> Gradients:
-    config = config_of(PARTS[name])
+def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1, device: torch.device = CPU) -> Gradients:
+    config = config_of({**PARTS, **ON_GPUS}[name])
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
-    context = GlooContext(TrialFolder(folder), rank, world_size)
+    context = GlooContext(TrialFolder(folder), rank, world_size, device)
     learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
     torch.manual_seed(1)  # The same directions on every worker.
     batch = share_of_batch(config, rank, world_size)
     learner.step(without_skipped(batch, config) if name == SKIPPING else batch)
-    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+    return {name: parameter.grad.cpu() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-def run_worker(rank: int, world_size: int, folder: Path) -> None:
-    """Save every part's gradients as this worker has them."""
+def run_worker(
+    rank: int, world_size: int, folder: Path, names: Sequence[str] = tuple(PARTS), device: torch.device = CPU
+) -> None:
+    """Save the named parts' gradients as this worker has them."""
     torch.set_num_threads(1)
     meeting = f"file://{folder / 'meeting'}"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
-    found = {name: gradients(name, folder, rank=rank, world_size=world_size) for name in PARTS}
+    found = {name: gradients(name, folder, rank=rank, world_size=world_size, device=device) for name in names}
     torch.save(found, folder / f"gradients-{rank}.pt")
     distributed.destroy_process_group()

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import multiprocessing
 
-from tests.trainables.losses.gloo_gradients import PARTS, Gradients, config_of, gradients, run_worker, share_of_batch
+from tests.trainables.losses.gloo_gradients import (
+    ON_GPUS,
+    PARTS,
+    Gradients,
+    config_of,
+    gradients,
+    run_worker,
+    share_of_batch,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -39,3 +47,16 @@ def test_the_images_are_of_few_classes_with_and_without_masks() -> None:
     batch = share_of_batch(config_of({}), 0, 1)
     assert len(batch.labels_B.unique()) < 10
     assert 0 < batch.has_mask_B.sum() < 16
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_two_workers_with_sync_batchnorm_get_the_gradient_of_one(tmp_path: Path) -> None:
+    device = torch.device("cuda:0")
+    multiprocessing.spawn(run_worker, args=(2, tmp_path, (*ON_GPUS,), device), nprocs=2)
+    for rank in range(2):
+        worker = torch.load(tmp_path / f"gradients-{rank}.pt")
+        alone = gradients("batch norms together", tmp_path, device=device)
+        torch.testing.assert_close(worker["batch norms together"], alone, rtol=1e-3, atol=1e-5)
+        apart = worker["batch norms apart"]
+        assert max((apart[name] - alone[name]).abs().max().item() for name in alone) > 1e-3

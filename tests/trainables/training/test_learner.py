@@ -1,10 +1,11 @@
 """One optimiser step, and what the settings of `training` do to it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ExperimentConfig
@@ -156,6 +157,32 @@ def test_bf16_trains_float32_weights_to_nearly_the_same(make_config: MakeConfig,
     assert {value.dtype for value in half.values()} == {torch.float32}
     start = weights(learner_of(make_config(base), folder))
     assert 0 < distance(half, full) < 0.1 * distance(full, start)
+
+
+BATCH_NORMS = {"model.norm": "batch"}
+SYNC = {**BATCH_NORMS, "training.sync_batchnorm": True, "resources": {"workers": 2, "gpus": 1}}
+
+
+def test_sync_batchnorm_is_torch_s_and_one_worker_trains_as_without(
+    make_config: MakeConfig, folder: TrialFolder
+) -> None:
+    synchronised = learner_of(make_config(SYNC), folder).evaluated
+    norms = [module for module in synchronised.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    assert {type(norm) for norm in norms} == {nn.SyncBatchNorm}
+    plain = weights_after(make_config(BATCH_NORMS), folder)
+    torch.testing.assert_close(weights_after(make_config(SYNC), folder), plain, rtol=0, atol=0)
+
+
+def test_sync_batchnorm_has_no_cpu_form(make_config: MakeConfig, folder: TrialFolder, tmp_path: Path) -> None:
+    """Which is why the config refuses it without GPUs."""
+    learner = learner_of(make_config(SYNC), folder)
+    learner.train_mode()
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
+    try:
+        with pytest.raises(ValueError, match="SyncBatchNorm expected input tensor to be on GPU"):
+            learner.step(batches_of(make_config({}))[0])
+    finally:
+        distributed.destroy_process_group()
 
 
 def test_channels_last_trains_the_same_weights(make_config: MakeConfig, folder: TrialFolder) -> None:

@@ -1,10 +1,13 @@
 import math
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, AdamW
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from trainables.config import Adam as AdamConfig
 from trainables.config import AdamW as AdamWConfig
 from trainables.config import OptimConfig, Sgd, SmallCnn
 from trainables.models import build_model
@@ -32,7 +35,11 @@ def test_the_rate_stays_at_its_end() -> None:
     assert rate_factor(9, warmup_steps=0, steps=4, final_fraction=0.1) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("config", [AdamWConfig(learning_rate=0.4), Sgd(learning_rate=0.4)], ids=["adamw", "sgd"])
+@pytest.mark.parametrize(
+    "config",
+    [AdamWConfig(learning_rate=0.4), AdamConfig(learning_rate=0.4), Sgd(learning_rate=0.4)],
+    ids=["adamw", "adam", "sgd"],
+)
 def test_schedule_scales_every_group_by_the_steps_done(config: OptimConfig) -> None:
     optimizer = build_optimizer(config, nn.Linear(2, 2))
     schedule = build_schedule(config, optimizer, epochs=3, steps_per_epoch=2)
@@ -60,6 +67,45 @@ def test_decay_shrinks_matrices_alone(config: OptimConfig) -> None:
     for name, parameter in model.named_parameters():
         expected = before[name] * (kept if parameter.ndim >= 2 else 1)
         torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("config", "plain"),
+    [
+        (
+            AdamConfig(learning_rate=0.1, weight_decay=0.5, decay_biases_and_norms=True),
+            lambda parameters: Adam(parameters, lr=0.1, weight_decay=0.5),
+        ),
+        (
+            Sgd(learning_rate=0.1, weight_decay=0.5, momentum=0.8, nesterov=False, decay_biases_and_norms=True),
+            lambda parameters: SGD(parameters, lr=0.1, weight_decay=0.5, momentum=0.8),
+        ),
+    ],
+    ids=["adam", "sgd"],
+)
+def test_a_published_recipe_is_torch_s_own(
+    config: OptimConfig, plain: Callable[[Iterable[nn.Parameter]], Optimizer]
+) -> None:
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    theirs = deepcopy(ours)
+    inputs = torch.randn(5, 3)
+    for network, optimizer in ((ours, build_optimizer(config, ours)), (theirs, plain(theirs.parameters()))):
+        for _ in range(3):
+            optimizer.zero_grad()
+            network(inputs).square().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+
+
+def test_adam_adds_its_decay_to_the_gradient() -> None:
+    """The first step of Adam has the length of the rate, whatever the gradient; AdamW's decay comes on top of it."""
+    layer = nn.Linear(1, 1, bias=False)
+    for kind, expected in ((AdamConfig, 2 - 0.1), (AdamWConfig, 2 * (1 - 0.1 * 0.5) - 0.1)):
+        nn.init.constant_(layer.weight, 2.0)
+        layer.weight.grad = torch.full((1, 1), 0.25)
+        build_optimizer(kind(learning_rate=0.1, weight_decay=0.5), layer).step()
+        assert layer.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_every_parameter_is_updated_by_the_optimiser_of_the_config() -> None:
