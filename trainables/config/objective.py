@@ -11,7 +11,8 @@ class Divergence(Section):
     """The KL divergence between the mask and each ContrastiveCAM, both as distributions over the map's cells."""
 
     weight: float = Field(gt=0)
-    """Weight of the mean over the K-1 rivals; the literature has 50 over the whole map and 0.001 on the foreground."""
+    """Weight of the mean over the K-1 rivals; the literature has 50 over the whole map, and 0.001 * (K-1) on the
+    foreground: 0.001 of their sum."""
     where: Literal["map", "foreground"] = "map"
     """Count every cell; or those of the object alone, without the mask's own logarithm. Under a mask of zeros and ones
     both have the same gradient."""

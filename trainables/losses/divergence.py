@@ -4,7 +4,8 @@ Probabilities are not clamped: both logarithms are exact. At a large mask scale 
 object has most.
 
 Source: over the map it is OpenReview BDNctVKwuD, eq. 18; on the foreground, eq. 10 of the draft in the public
-repository jinensetpal/contrastive-optimization, whose code clamps q_k from below and sums over all K maps.
+repository jinensetpal/contrastive-optimization, whose code clamps q_k from below and sums over all K maps, so that
+its weight is K-1 times as large here.
 
 B batch, K classes, H W map, P = H*W cells.
 """

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from tests.trainables.losses.problems import MapProblem, map_problem, map_problems
 from trainables.losses import mask_divergence
@@ -139,6 +140,21 @@ def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
     expected = mask_divergence(maps.double(), *problem[1:])
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_public_code_s_weight_is_that_of_a_sum_over_the_maps() -> None:
+    """jinensetpal/contrastive-optimization at 2024-09, without its clamp: sum over maps and cells, mean over images."""
+    problem = map_problem(classes=37, mask="hard")
+    maps, theirs = (problem.contrastive_BKHW.double().detach().clone().requires_grad_() for _ in range(2))
+    object_BHW = (problem.background_BHW < 0.5).double()
+    found = mask_divergence(maps, problem.labels_B, 1 - object_BHW, where="foreground", mask_scale=50.0, map_scale=10.0)
+    (0.036 * found).mean().backward()
+    mask_BP = (50 * object_BHW.flatten(1)).softmax(1)
+    log_maps_BKP = (10 * theirs.flatten(2)).softmax(2).log()
+    per_cell_BKP = -mask_BP[:, None] * log_maps_BKP * object_BHW.flatten(1)[:, None]
+    (0.001 * per_cell_BKP.sum() / len(maps)).backward()
+    own_BK = functional.one_hot(problem.labels_B, 37).bool()
+    torch.testing.assert_close(maps.grad[~own_BK], theirs.grad[~own_BK])
 
 
 def test_arguments_stay_as_they_are() -> None:
