@@ -51,6 +51,11 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def time_ms(path: Path) -> int:
+    """Return when the file was written, in milliseconds since 1970; 0 where there is none."""
+    return path.stat().st_mtime_ns // 1_000_000 if path.exists() else 0
+
+
 def finite(value: Any) -> Any:
     """Return `value` with None for every number in it that is not finite, which JSON cannot hold."""
     if isinstance(value, Mapping):

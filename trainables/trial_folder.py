@@ -24,6 +24,9 @@ UNREADABLE = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, Look
 Row = dict[str, float]
 """Metric name -> value; an epoch's row has `epoch`, counted from 1. A value that was not finite is read as NaN."""
 
+ENDED = "time/ended_s"
+"""A row's key for the time at which its epoch ended, in seconds since 1970; rows of earlier versions lack it."""
+
 Status = Literal["completed", "stopped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 

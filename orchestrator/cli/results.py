@@ -9,6 +9,10 @@ from orchestrator.cli.exit_codes import FAILED
 from orchestrator.cli.options import DEFAULT_STORAGE, Json, Run, Runs, Storage, Sweep, TrackingUri
 from orchestrator.cli.output import command_line, note, print_json, print_table, say
 
+SyncName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a sweep, or of a run of campaign train.", show_default=False)
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
@@ -128,23 +132,22 @@ def compare(
 
 
 def sync(
-    sweep: Sweep, storage: Storage = DEFAULT_STORAGE, tracking_uri: TrackingUri = None, json: Json = False
+    name: SyncName, storage: Storage = DEFAULT_STORAGE, tracking_uri: TrackingUri = None, json: Json = False
 ) -> None:
-    """Send to MLflow what it misses of a sweep.
+    """Send to MLflow what it misses of a sweep, or of a run of campaign train.
 
     Example: campaign sync first --tracking-uri http://head:5000
     """
-    from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.files.text import plural
-    from orchestrator.launch.sweep import sync_sweep
+    from orchestrator.launch.sync import sync_named
     from orchestrator.tracking import resolve_store
 
-    folder = SweepFolder.find(storage, sweep)
-    left = sync_sweep(folder, resolve_store(storage, tracking_uri))
+    synced = sync_named(name, storage, resolve_store(storage, tracking_uri))
+    num_sent = synced.num_trials - len(synced.left)
     if json:
-        print_json({"sweep": sweep, "synced": len(folder.trial_ids()) - len(left), "left": left})
+        print_json({synced.kind: name, "synced": num_sent, "left": synced.left})
     else:
-        say(f"in MLflow: {len(folder.trial_ids()) - len(left)} of {plural(len(folder.trial_ids()), 'trial')}")
-    if left:
-        note(f"not sent: {', '.join(left)}")
+        say(f"in MLflow: {num_sent} of {plural(synced.num_trials, 'trial')}")
+    if synced.left:
+        note(f"not sent: {', '.join(synced.left)}")
         raise typer.Exit(FAILED)

@@ -75,6 +75,8 @@ def train(
         print_json({"run_id": trial_run.run_id, "folder": str(folder.path), "metrics": metrics})
     else:
         _say_metrics(metrics)
+    if trial_run.in_outage:
+        note(f"MLflow does not have all of run {folder.path.name}; send it with: campaign sync {folder.path.name}")
 
 
 def evaluate(

@@ -14,6 +14,7 @@ from orchestrator.files.passwords import without_passwords
 from trainables.json_file import read_object, write_json, write_text
 
 CREATED = "campaign.created"
+EXPERIMENT = "campaign.experiment"
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("campaign", "ray", "torch", "torchvision", "optuna", "mlflow")
 MAX_DIFF_BYTES = 200_000
@@ -32,18 +33,27 @@ class Provenance:
         """When the folder was made that holds the provenance; None if no folder holds it."""
         return self.tags.get(CREATED)
 
+    @property
+    def experiment(self) -> str | None:
+        """The MLflow experiment of a run of `campaign train`; None for sweeps and runs of earlier versions."""
+        return self.tags.get(EXPERIMENT)
 
-def record_provenance(folder: Path) -> Provenance:
+
+def record_provenance(folder: Path, experiment: str | None = None) -> Provenance:
     """Return the provenance of the command that made the folder of a sweep or a run.
 
     The first call writes what describes this process to `provenance.json` and `provenance.diff`; later ones read it.
+
+    Args:
+        experiment: The MLflow experiment of a run, which no other file names.
 
     Raises:
         BrokenFileError: `provenance.json` is malformed.
     """
     if not _tags_path(folder).exists():
         found = collect_provenance()
-        _write(folder, Provenance({**found.tags, CREATED: datetime.now(UTC).isoformat()}, found.diff))
+        known = {CREATED: datetime.now(UTC).isoformat()} | ({EXPERIMENT: experiment} if experiment else {})
+        _write(folder, Provenance({**found.tags, **known}, found.diff))
     return read_provenance(folder)
 
 

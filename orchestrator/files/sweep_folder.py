@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.files.lock import is_locked, locked
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from trainables.config import ConfigError
-from trainables.json_file import write_text
+from trainables.json_file import time_ms, write_text
 from trainables.trial_folder import TrialFolder
 
 
@@ -131,6 +131,13 @@ class SweepFolder:
 
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())
+
+    def result_time_ms(self) -> int:
+        """Return when a trial last ended or was evaluated, in milliseconds since 1970; 0 before any has."""
+        trials = [self.trial(trial_id) for trial_id in self.trial_ids()]
+        return max(
+            (time_ms(path) for trial in trials for path in (trial.outcome_path, trial.evaluation_path)), default=0
+        )
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the sweep for one driver; ConfigError if another one runs it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.files.evaluation_files import EvaluationRecord, read_evaluations
 from trainables.config import flatten
-from trainables.json_file import read_object
+from trainables.json_file import read_object, time_ms
 from trainables.trial_folder import Outcome, Row, TrialFolder
 
 
@@ -60,12 +60,12 @@ def read_record(folder: TrialFolder) -> TrialRecord:
     """
     return TrialRecord(
         rows=tuple(folder.rows()),
-        rows_time_ms=_time_ms(folder.metrics_path),
+        rows_time_ms=time_ms(folder.metrics_path),
         panels=find_panels(folder.path / "panels"),
         evaluation=_read_summary(folder),
         evaluations=read_evaluations(folder.evaluations_path),
         outcome=folder.outcome(),
-        outcome_time_ms=_time_ms(folder.outcome_path),
+        outcome_time_ms=time_ms(folder.outcome_path),
         data=read_object(folder.data_path),
         model=read_object(folder.model_path),
     )
@@ -93,9 +93,4 @@ def _read_summary(folder: TrialFolder) -> EvaluationSummary | None:
     if metrics is None:
         return None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return EvaluationSummary(metrics, digest, _time_ms(path), path)
-
-
-def _time_ms(path: Path) -> int:
-    """Return when the file was written, in milliseconds; 0 where there is none."""
-    return path.stat().st_mtime_ns // 1_000_000 if path.exists() else 0
+    return EvaluationSummary(metrics, digest, time_ms(path), path)

@@ -18,8 +18,8 @@ from orchestrator.files.evaluation_files import EvaluationFiles
 from orchestrator.launch.find_run import find_run, run_name
 from orchestrator.launch.progress import SuiteProgress
 from orchestrator.launch.ray_start import start_ray
-from orchestrator.launch.trials import draw_curves
-from orchestrator.tracking import Store, StoreError, TrialRun, find_identity
+from orchestrator.launch.sync import trial_run_of
+from orchestrator.tracking import Store, StoreError
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
@@ -117,8 +117,8 @@ def _source(folder: TrialFolder, data: DataBundle) -> str:
 def push_evaluation(request: EvaluationRequest, store: Store) -> str | None:
     """Send the run's evaluation to its MLflow run; return the run's id.
 
-    None where MLflow has no such run, with a warning if it does not answer. Metrics on data other than the run's own
-    stay in their file, and a warning says so.
+    None while MLflow does not answer, with a warning. Metrics on data other than the run's own stay in their file, and
+    a warning says so.
     """
     folder = request.folder
     if request.results_path.name != "evaluation":
@@ -126,13 +126,10 @@ def push_evaluation(request: EvaluationRequest, store: Store) -> str | None:
             "metrics on data other than the run's own are not sent to MLflow: see %s.json", request.results_path
         )
     try:
-        identity = find_identity(store, folder.path)
+        trial_run = trial_run_of(folder, store)
     except StoreError as error:
         logger.warning("the evaluation of %s is not in MLflow (`campaign sync` sends it): %s", folder.path, error)
         return None
-    if identity is None:
-        return None
-    trial_run = TrialRun(store, identity, folder, draw_curves=draw_curves)
     trial_run.push()
     return trial_run.run_id
 

@@ -1,37 +1,35 @@
 """Run the remaining trials of a sweep: the one function behind sweep, resume, extend and promote."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray.tune
 
 from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
-from orchestrator.files.provenance import Provenance, collect_provenance, read_provenance, record_provenance
+from orchestrator.files.provenance import collect_provenance, read_provenance, record_provenance
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import build_search, importances, open_optuna_study
-from orchestrator.launch.trials import SweepContext, trial_function
+from orchestrator.launch.trials import SweepContext, sweep_context, trial_function
 from orchestrator.launch.tune_callback import TrialOutcomeCallback
 from orchestrator.reports.images import draw_contact_sheet
 from orchestrator.reports.sweep_page import write_page
 from orchestrator.results.trial_rows import TrialRow, best, ranked, summary, trial_rows
 from orchestrator.tracking import (
     Store,
-    SweepIdentity,
     close_sweep_run,
-    ensure_experiment,
     ids_in_mlflow,
     log_model,
-    open_sweep_run,
     set_champion_alias,
     sync,
     write_study,
     write_summary,
 )
 from search_spaces import find_space
+from trainables.json_file import time_ms
 from trainables.trial import load_model
 
 logger = logging.getLogger(__name__)
@@ -62,7 +60,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     config = sweep.config()
     with sweep.locked():
         record_provenance(sweep.path)
-        context = _open(sweep, config, store, collect_provenance())
+        context = sweep_context(sweep, store, collect_provenance(), opens_run=True)
         is_left = config.num_trials > sweep.num_finished()
         try:
             if is_left:
@@ -85,21 +83,10 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     """
     config = sweep.config()
     with sweep.locked():
-        context = _open(sweep, config, store, read_provenance(sweep.path))
+        context = sweep_context(sweep, store, read_provenance(sweep.path), opens_run=True)
         left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
         conclude(sweep, config, context, move_champion=False)
     return left
-
-
-def _open(sweep: SweepFolder, config: SweepConfig, store: Store, command: Provenance) -> SweepContext:
-    """Create the experiment and the parent run if they are missing; new runs of trials carry `command`."""
-    experiment_id, made = ensure_experiment(store, config.campaign), read_provenance(sweep.path)
-    identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
-    parent_run_id = open_sweep_run(store, identity, sweep.path)
-    identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
-    study = config.study
-    labels = {trial_id: study.tags(trial_id) for trial_id in study.trials} if study else {}
-    return SweepContext(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
 
 
 def _run_trials(sweep: SweepFolder, config: SweepConfig, context: SweepContext, room: Capacity) -> None:
@@ -209,9 +196,10 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
         ranking=ranking,
         page=write_page(ranking, winners, objectives, _importances(sweep, config)),
         sheet=draw_contact_sheet({trial_id: sweep.trial(trial_id).path for trial_id in drawn}),
+        time_ms=sweep.result_time_ms(),
     )
     if sweep.result_path.exists():
-        write_study(context.store, parent_run_id, sweep.path, step=len(rows))
+        write_study(context.store, parent_run_id, sweep.path, step=len(rows), time_ms=time_ms(sweep.result_path))
     if winners and not unfinished:
         _set_champion_alias(sweep, config, context, winners[0], again=move_champion)
     close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")

@@ -7,13 +7,13 @@ from orchestrator.cluster.nodes import check_nodes
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.data.index import file_index_in
 from orchestrator.files.lock import locked
-from orchestrator.files.provenance import record_provenance
+from orchestrator.files.provenance import read_provenance, record_provenance
 from orchestrator.files.sweep_config import check_name
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.trials import draw_curves, train_on_workers
-from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment
+from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, find_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder
 
@@ -50,26 +50,50 @@ def train_one(
     folder = TrialFolder((storage / "runs" / name).absolute())
     if not folder.state_path.exists():
         check_models([config])
-    experiment_id = ensure_experiment(store, campaign)
+    _check_experiment(folder, campaign)
+    ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
-        trial_run = TrialRun(store, _identity(config, folder, experiment_id), folder, draw_curves=draw_curves)
+        record_provenance(folder.path, campaign)
+        trial_run = trial_run_of_run(folder, store, campaign)
         on_start(folder)
         _train(config, folder, trial_run, storage.absolute(), address)
     return trial_run, folder
 
 
-def _identity(config: ExperimentConfig, folder: TrialFolder, experiment_id: str) -> RunIdentity:
-    name, made = folder.path.name, record_provenance(folder.path)
-    return RunIdentity(
-        experiment_id=experiment_id,
+def trial_run_of_run(folder: TrialFolder, store: Store, experiment: str | None = None) -> TrialRun:
+    """Return the MLflow run of a folder that `campaign train` made.
+
+    Args:
+        experiment: The experiment's name, for folders of earlier versions, which do not hold it.
+
+    Raises:
+        StoreError: The MLflow store cannot be used, or nothing says to which experiment the run belongs.
+    """
+    name, made = folder.path.name, read_provenance(folder.path)
+    experiment = made.experiment or experiment
+    identity = RunIdentity(
+        experiment_id=ensure_experiment(store, experiment)
+        if experiment
+        else find_experiment(store, name, made.created),
         sweep=name,
         trial_id=name,
-        config_hash=config_hash(config),
+        config_hash=config_hash(folder.config()),
         created=made.created,
         provenance=made.tags,
         diff=made.diff,
     )
+    return TrialRun(store, identity, folder, draw_curves=draw_curves)
+
+
+def _check_experiment(folder: TrialFolder, experiment: str) -> None:
+    """Check that the run is not in another experiment already; it would be in two."""
+    own = read_provenance(folder.path).experiment
+    if own not in (None, experiment):
+        raise ConfigError(
+            f"--campaign {experiment}: run {folder.path.name} is in MLflow experiment {own!r}; continue it with "
+            f"--campaign {own}, or give another --name"
+        )
 
 
 def _check(config: ExperimentConfig, storage: Path, store: Store, address: str | None) -> None:
@@ -120,4 +144,4 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
 
 def _finish(folder: TrialFolder, trial_run: TrialRun, error: str | None = None) -> None:
     folder.finish(error)
-    trial_run.push()
+    trial_run.finish("FAILED" if error else "FINISHED")

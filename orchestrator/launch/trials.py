@@ -1,12 +1,14 @@
 """The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.files.evaluation_files import EvaluationRecord
-from orchestrator.tracking import Store, SweepIdentity, TrialRun
+from orchestrator.files.provenance import Provenance, read_provenance
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.tracking import Store, SweepIdentity, TrialRun, ensure_experiment, find_sweep, open_sweep_run
 from trainables.config import ExperimentConfig, Resources, config_hash
 from trainables.trial_folder import Row, TrialFolder
 
@@ -40,6 +42,29 @@ class SweepContext:
             labels=self.labels.get(trial_id),
         )
         return TrialRun(self.store, identity, TrialFolder(self.trials_path / trial_id), draw_curves=draw_curves)
+
+
+def sweep_context(sweep: SweepFolder, store: Store, command: Provenance, *, opens_run: bool) -> SweepContext:
+    """Return what the sweep's trials share; create its experiment where that is missing.
+
+    Args:
+        command: The provenance that new runs of trials carry.
+        opens_run: Create the sweep's parent run, or set it running again; otherwise it is looked up.
+
+    Raises:
+        StoreError: The MLflow store cannot be used.
+    """
+    config, made = sweep.config(), read_provenance(sweep.path)
+    experiment_id = ensure_experiment(store, config.campaign)
+    identity = SweepIdentity(experiment_id, config.name, scale=config.scale, created=made.created, provenance=made)
+    if opens_run:
+        parent_run_id: str | None = open_sweep_run(store, identity, sweep.path)
+    else:
+        parent_run_id = find_sweep(store, config.campaign, config.name, created=made.created).parent_run_id
+    identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
+    study = config.study
+    labels = {trial_id: study.tags(trial_id) for trial_id in study.trials} if study else {}
+    return SweepContext(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
 
 
 def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:

@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import TrialListener
 from orchestrator.launch.trials import SweepContext
+from orchestrator.tracking import sync
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class TrialOutcomeCallback(Callback):
         self._context = context
         self._listener = listener
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._pushes: list[Future[None]] = []
+        self._pushes: list[Future[list[str]]] = []
 
     def __enter__(self) -> "TrialOutcomeCallback":
         return self
@@ -58,7 +59,7 @@ class TrialOutcomeCallback(Callback):
         folder = self._sweep.trial(trial_id)
         outcome = folder.finish(error)
         trial_run = self._context.trial_run(trial_id, folder.config())
-        self._pushes.append(self._thread.submit(trial_run.push))
+        self._pushes.append(self._thread.submit(sync, [trial_run]))
         self._listener.on_end(trial_id, outcome.status if error is None else f"failed: {error}")
 
 

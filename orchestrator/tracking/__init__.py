@@ -1,7 +1,7 @@
 """MLflow as a view of the files on disk: stores, runs of trials, the sweep's parent run, the champion."""
 
 from orchestrator.tracking.registry import log_model, set_champion_alias
-from orchestrator.tracking.runs import find_identity, find_sweep, folder_of_run, ids_in_mlflow
+from orchestrator.tracking.runs import find_experiment, find_sweep, folder_of_run, ids_in_mlflow
 from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sweep_run import (
     Objectives,
@@ -27,7 +27,7 @@ __all__ = [
     "close_sweep_run",
     "connect",
     "ensure_experiment",
-    "find_identity",
+    "find_experiment",
     "find_sweep",
     "folder_of_run",
     "ids_in_mlflow",

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.files.evaluation_files import EvaluationRecord
+from orchestrator.files.provenance import CREATED
 from orchestrator.files.trial_record import EvaluationSummary, Panel
-from trainables.trial_folder import Row
+from orchestrator.tracking.run_request import RunRequest
+from orchestrator.tracking.store import StoreError
+from trainables.trial_folder import ENDED, Row
 
 METRICS_PER_BATCH = 1000
 PARAMS_PER_BATCH = 100
@@ -71,15 +74,21 @@ class RunWriter:
         self.params |= params.keys()
 
     def send_rows(self, rows: Sequence[Row], *, time_ms: int) -> None:
-        """Log the rows whose epoch is missing, each whole in one transaction."""
-        news = [row for row in rows if int(row["epoch"]) not in self.epochs]
-        small = [row for row in news if len(row) <= METRICS_PER_BATCH]
-        for batch in _packed([_metrics(row, int(row["epoch"]), time_ms) for row in small]):
+        """Log the rows whose epoch is missing, each whole in one transaction.
+
+        Each has the time at which its epoch ended, so that a row sent twice is there once: MLflow keeps a metric of
+        the same step, time and value once.
+
+        Args:
+            time_ms: The time of rows that have none, since an earlier version wrote them.
+        """
+        news = {int(row["epoch"]): _timed(row, time_ms) for row in rows if int(row["epoch"]) not in self.epochs}
+        for batch in _packed([row for row in news.values() if len(row) <= METRICS_PER_BATCH]):
             self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
-        for row in news:
+        for epoch, row in news.items():
             if len(row) > METRICS_PER_BATCH:
-                self._send_large_row(_metrics(row, int(row["epoch"]), time_ms), int(row["epoch"]))
-        self.epochs |= {int(row["epoch"]) for row in news}
+                self._send_large_row(row, epoch)
+        self.epochs |= news.keys()
 
     def _send_large_row(self, metrics: list[Any], step: int) -> None:
         for batch in _chunks(metrics, METRICS_PER_BATCH):
@@ -171,16 +180,25 @@ class RunWriter:
         self.status = status
 
 
-def find_run(client: Any, experiment_id: str, tags: Mapping[str, str]) -> Any | None:
-    """Return the oldest run of the experiment that has all `tags`, or None."""
-    condition = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
-    found = client.search_runs([experiment_id], condition, max_results=1, order_by=["attributes.start_time ASC"])
-    return found[0] if found else None
+def find_run(client: Any, experiment_id: str, key: Mapping[str, str]) -> Any | None:
+    """Return the experiment's run that the tags `key` identify, or None; of several, delete all others.
+
+    A server that creates a run after its client has given up may have been asked twice. The run with the most epochs
+    stays, of equal ones the oldest.
+    """
+    found = client.search_runs([experiment_id], condition(key), order_by=["attributes.start_time ASC"])
+    kept = max(found, key=lambda run: run.data.metrics.get(LAST_OF_ROW, 0), default=None)
+    if CREATED in key:  # Without it the same name may stand for sweeps of several folders.
+        for run in found:
+            if run is not kept:
+                client.delete_run(run.info.run_id)
+    return kept
 
 
 def open_run(
     client: Any,
     experiment_id: str,
+    request: RunRequest,
     *,
     key: Mapping[str, str],
     tags: Mapping[str, str],
@@ -191,11 +209,21 @@ def open_run(
     """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
 
     Only a new run gets `provenance`: a command that resumes or syncs a run has not made it.
+
+    Raises:
+        StoreError: An earlier request to create the run has no answer yet.
     """
     found = find_run(client, experiment_id, key)
-    run = found or client.create_run(
-        experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
-    )
+    if found is None:
+        if request.is_pending:
+            raise StoreError(f"MLflow has not answered yet whether it created the run of {request.folder}")
+        with request.sending():
+            run = client.create_run(
+                experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
+            )
+    else:
+        request.answered()
+        run = found
     writer = RunWriter(
         client=client,
         run_id=run.info.run_id,
@@ -222,6 +250,12 @@ def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
         return
     if run.info.lifecycle_stage == "active" and run.data.tags.get(key) != value:
         client.set_tag(run_id, key, value)
+
+
+def _timed(row: Row, time_ms: int) -> list[Any]:
+    """Return the row as MLflow's metrics, at the time at which its epoch ended."""
+    ended_ms = int(row[ENDED] * 1000) if ENDED in row else time_ms
+    return _metrics({key: value for key, value in row.items() if key != ENDED}, int(row["epoch"]), ended_ms)
 
 
 def _metrics(values: Row, step: int, time_ms: int) -> list[Any]:
@@ -269,6 +303,10 @@ def safe_name(name: str) -> str:
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
-def quoted(value: str) -> str:
-    """Return a string of MLflow's filter language."""
+def condition(key: Mapping[str, str]) -> str:
+    """Return the filter of MLflow's language for runs that have all tags of `key`."""
+    return " and ".join(f"tags.`{name}` = {_quoted(value)}" for name, value in key.items())
+
+
+def _quoted(value: str) -> str:
     return f'"{value}"' if "'" in value else f"'{value}'"

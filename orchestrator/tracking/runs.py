@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.files.provenance import read_provenance
+from orchestrator.files.provenance import CREATED, read_provenance
 from orchestrator.files.sweep_ids import SweepIds
-from orchestrator.tracking.run_writer import quoted
+from orchestrator.tracking.run_writer import condition
 from orchestrator.tracking.sqlite_runs import Tags, read_runs
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
-from orchestrator.tracking.trial_run import RunIdentity
 
 if TYPE_CHECKING:
     from orchestrator.files.sweep_folder import SweepFolder
@@ -33,7 +32,7 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
     """
     if store.sqlite_file and not store.sqlite_file.exists():
         return SweepIds()
-    tags = {"campaign.sweep": sweep, **({"campaign.created": created} if created else {})}
+    tags = {"campaign.sweep": sweep} | ({CREATED: created} if created else {})
     with store_errors(store):
         experiment_id, runs = _runs_with(store, experiment, tags)
     ids = SweepIds(experiment_id)
@@ -71,28 +70,24 @@ def folder_of_run(store: Store, run_id: str) -> Path | None:
     return Path(tags["campaign.directory"]) if "campaign.directory" in tags else None
 
 
-def find_identity(store: Store, folder: Path) -> RunIdentity | None:
-    """Return the identity of the latest run of the trial folder, or None if MLflow has no such run."""
-    if store.sqlite_file and not store.sqlite_file.exists():
-        return None
+def find_experiment(store: Store, run: str, created: str | None) -> str:
+    """Return the id of the experiment that has a run of `campaign train`; StoreError if none has.
+
+    Args:
+        run: The name of the run's folder.
+        created: When the folder was made; None where it does not say so.
+    """
+    key = {"campaign.sweep": run, "campaign.trial_id": run} | ({CREATED: created} if created else {})
     with store_errors(store):
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        condition = f"tags.`campaign.directory` = {quoted(str(folder.absolute()))}"
-        runs = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
+        runs = client.search_runs(experiments, condition(key), max_results=1)
     if not runs:
-        return None
-    tags = runs[0].data.tags
-    return RunIdentity(
-        experiment_id=runs[0].info.experiment_id,
-        sweep=tags["campaign.sweep"],
-        trial_id=tags["campaign.trial_id"],
-        config_hash=tags["campaign.config_hash"],
-        scale=tags.get("campaign.scale"),
-        parent_run_id=tags.get("mlflow.parentRunId"),
-        promoted_from=tags.get("campaign.promoted_from"),
-        created=tags.get("campaign.created"),
-    )
+        raise StoreError(
+            f"MLflow store {store} has no run {run}, and the run's folder names no experiment: repeat its "
+            "`campaign train` command, which sends it"
+        )
+    return str(runs[0].info.experiment_id)
 
 
 def _runs_with(store: Store, experiment: str, tags: Tags) -> tuple[str | None, list[tuple[str, Tags]]]:
@@ -111,12 +106,11 @@ def _runs_with(store: Store, experiment: str, tags: Tags) -> tuple[str | None, l
 
 def _search(client: Any, experiment_id: str, tags: Tags) -> Iterator[Any]:
     """Yield the runs that have `tags`, the oldest first."""
-    condition = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
     token = None
     while True:
         page = client.search_runs(
             [experiment_id],
-            condition,
+            condition(tags),
             max_results=PAGE,
             page_token=token,
             order_by=["attributes.start_time ASC"],

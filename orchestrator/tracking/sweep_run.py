@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.files.provenance import Provenance
+from orchestrator.tracking.run_request import POLL_S, RunRequest
 from orchestrator.tracking.run_writer import open_run, safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import EndState, RunIdentity
@@ -75,26 +76,37 @@ class SweepIdentity:
 def open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
     """Find or create the sweep's parent run, set it running, and return its id.
 
-    `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts.
+    `sweep.yaml` of the sweep's folder and the uncommitted changes to the code that made it become its artifacts. A run
+    that MLflow may be creating at this moment is waited for, so that it is not created twice.
 
     Raises:
         StoreError: MLflow does not answer; a sweep does not start without its store.
     """
+    while True:
+        try:
+            return _open_sweep_run(store, identity, folder)
+        except StoreError:
+            if not RunRequest(folder).is_pending:
+                raise
+            time.sleep(POLL_S)
+
+
+def _open_sweep_run(store: Store, identity: SweepIdentity, folder: Path) -> str:
     tags = {
         **({"campaign.scale": identity.scale} if identity.scale else {}),
         "campaign.directory": str(folder.absolute()),
         "mlflow.runName": identity.sweep,
     }
     with store_errors(store):
-        client, start_ms = connect(store), int(time.time() * 1000)
         writer = open_run(
-            client,
+            connect(store),
             identity.experiment_id,
+            RunRequest(folder),
             key=identity.key,
             tags=tags,
             provenance=identity.provenance.tags,
             name=identity.sweep,
-            start_ms=start_ms,
+            start_ms=int(time.time() * 1000),
         )
         writer.set_status("RUNNING")
         writer.send_file(folder / "sweep.yaml")
@@ -117,6 +129,7 @@ def write_summary(
     ranking: Sequence[Row],
     page: str,
     sheet: "Image.Image | None" = None,
+    time_ms: int,
 ) -> bool:
     """Write the sweep's result to its parent run, over what an earlier call wrote.
 
@@ -129,13 +142,14 @@ def write_summary(
         ranking: The trials that can be compared, best first; each has every objective.
         page: The interactive plots, as one HTML page.
         sheet: The CAM panels of the best trials, where there are some.
+        time_ms: When the last trial ended, so that a metric sent twice is there once.
 
     Returns:
         Whether MLflow accepted it; if not, a warning says so.
     """
 
     def send(client: Any) -> None:
-        _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), step=len(rows))
+        _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), len(rows), time_ms)
         _send_table(client, parent_run_id, leaderboard(rows, ranking, objectives))
         client.log_text(parent_run_id, page, "plots.html")
         if sheet is not None:
@@ -144,13 +158,14 @@ def write_summary(
     return _guarded(store, "the sweep's summary", send)
 
 
-def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) -> bool:
+def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int, time_ms: int) -> bool:
     """Send the result of a study that lies in the sweep's folder to its parent run.
 
     Artifacts `study.md` and `study.json`, and as metrics `study/<arm>/<metric>` the arms' means over the seeds.
 
     Args:
         step: How many trials there are.
+        time_ms: When the last of them ended.
 
     Returns:
         Whether MLflow accepted it; if not, a warning says so.
@@ -165,7 +180,7 @@ def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) ->
     def send(client: Any) -> None:
         for name in ("study.md", "study.json"):
             client.log_artifact(parent_run_id, str(folder / name))
-        _send_metrics(client, parent_run_id, means, step=step)
+        _send_metrics(client, parent_run_id, means, step, time_ms)
 
     return _guarded(store, "the study's result", send)
 
@@ -204,12 +219,12 @@ def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Ob
     return metrics
 
 
-def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], *, step: int) -> None:
+def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
     """Log the metrics that differ from the run's latest."""
     from mlflow.entities import Metric
 
-    latest, now_ms = client.get_run(run_id).data.metrics, int(time.time() * 1000)
-    news = [Metric(key, value, now_ms, step) for key, value in metrics.items() if latest.get(key) != value]
+    latest = client.get_run(run_id).data.metrics
+    news = [Metric(key, value, time_ms, step) for key, value in metrics.items() if latest.get(key) != value]
     if news:
         client.log_batch(run_id, metrics=news, synchronous=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.files.trial_record import TrialRecord, read_params, read_record
+from orchestrator.tracking.run_request import POLL_S, RunRequest
 from orchestrator.tracking.run_writer import DrawCurves, RunWriter, open_run, tag_run
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
 from trainables.trial_folder import Outcome, Status, TrialFolder
@@ -104,6 +105,11 @@ class TrialRun:
         return self._outage.ongoing
 
     @property
+    def is_being_created(self) -> bool:
+        """Whether MLflow was asked to create the run and has not answered."""
+        return RunRequest(self._folder.path).is_pending
+
+    @property
     def run_id(self) -> str | None:
         """The run's id, found or created where needed; None while MLflow does not answer."""
         if self._writer is None and not self._outage.pausing:
@@ -151,6 +157,7 @@ class TrialRun:
         writer = open_run(
             client,
             self._identity.experiment_id,
+            RunRequest(self._folder.path),
             key=self._identity.key,
             tags=self._identity.tags(self._folder.path),
             provenance=self._identity.provenance,
@@ -195,10 +202,16 @@ class TrialRun:
 
 
 def sync(trial_runs: Iterable[TrialRun]) -> list[str]:
-    """Push every trial, and return the ids of those that MLflow still does not have in full."""
+    """Push every trial, and return the ids of those that MLflow still does not have in full.
+
+    A run that MLflow may be creating at this moment is waited for, so that it is not created twice.
+    """
     left: list[str] = []
     for trial_run in trial_runs:
         trial_run.push()
+        while trial_run.is_being_created:
+            time.sleep(POLL_S)
+            trial_run.push()
         if trial_run.in_outage:
             left.append(trial_run.trial_id)
     return left

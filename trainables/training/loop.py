@@ -18,7 +18,7 @@ from trainables.training.learner import Learner
 from trainables.training.preemption import restore_partial_epoch, save_on_preemption
 from trainables.training.seeding import derive_seed, torch_threads
 from trainables.training.task import Task
-from trainables.trial_folder import Row
+from trainables.trial_folder import ENDED, Row
 
 Validate = Callable[[Classifier | None, int], Row]
 """(network, epoch) -> metrics; all workers call it together. The network is None after an epoch that leaves none to
@@ -54,7 +54,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
             model, fit_metrics = learner.task.network_to_evaluate(learner.evaluated, epoch, data, context)
             row |= fit_metrics | validate(model, epoch)
             _check_finite("validation", row.get("val/loss", 0.0), epoch, config)
-            row["time/epoch_s"] = time.perf_counter() - started
+            row |= {"time/epoch_s": time.perf_counter() - started, ENDED: time.time()}
             if context.rank == 0:
                 context.folder.commit(learner.state() | learner.task.state(model), row)
             context.report(row)

@@ -12,10 +12,11 @@ from orchestrator.reports.evaluation_charts import charts_page
 from orchestrator.tracking import (
     RunIdentity,
     Store,
+    StoreError,
     SweepIdentity,
     TrialRun,
     connect,
-    find_identity,
+    find_experiment,
     find_sweep,
     open_sweep_run,
     sqlite_runs,
@@ -31,22 +32,19 @@ def make_run(store: Store, experiment_id: str, folder: Path, created: str) -> st
     return TrialRun(store, identity, TrialFolder(folder), draw_curves=charts_page).run_id
 
 
-def test_folder_in_a_path_with_a_quote_is_found(store: Store, experiment_id: str, tmp_path: Path) -> None:
-    folder = tmp_path / "it's"
-    make_run(store, experiment_id, folder, "2030")
-    found = find_identity(store, folder)
-    assert found is not None
-    assert (found.trial_id, found.created) == ("0000", "2030")
-
-
-def test_sweep_and_folder_made_anew_mean_the_latest_runs(store: Store, experiment_id: str, tmp_path: Path) -> None:
+def test_sweep_made_anew_means_its_own_runs(store: Store, experiment_id: str, tmp_path: Path) -> None:
     old, new = (make_run(store, experiment_id, tmp_path, created) for created in ("2030", "2031"))
     name = _name(store, experiment_id)
     assert find_sweep(store, name, "first", created="2030").trials == {"0000": old}
     assert find_sweep(store, name, "first", created="2031").trials == {"0000": new}
-    found = find_identity(store, tmp_path)
-    assert found is not None
-    assert found.created == "2031"
+
+
+def test_experiment_of_a_run_is_found_by_its_name(store: Store, experiment_id: str, tmp_path: Path) -> None:
+    identity = RunIdentity(experiment_id, "it's", "it's", "abc", created="2030")
+    assert TrialRun(store, identity, TrialFolder(tmp_path), draw_curves=charts_page).run_id
+    assert find_experiment(store, "it's", "2030") == experiment_id
+    with pytest.raises(StoreError, match=r"has no run it's, .*: repeat its `campaign train` command"):
+        find_experiment(store, "it's", "2031")
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,10 @@ from orchestrator.tracking import (
     log_model,
     resolve_store,
     set_champion_alias,
+    sync,
 )
+from tests.harness.faulty_proxy import Fault, FaultyProxy
+from tests.harness.mlflow_server import START_TIMEOUT_S, Server
 from trainables.config import SmallCnn
 from trainables.models import build_model
 from trainables.trial_folder import TrialFolder
@@ -33,50 +33,9 @@ from trainables.trial_folder import TrialFolder
 # Importing mlflow.pyfunc infers a schema from type hints of its own and complains about them.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")]
 
-START_TIMEOUT_S = 300
 HANG_S = 60
 """Less than one try of MLflow's own would take, 120 s, and much more than ours on a busy machine."""
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-
-
-class Server:
-    """An `mlflow server` on a port of this machine, with a sqlite database and proxied artifacts."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder}/server.db"]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
-        log = (self._folder / "server.log").open("ab")
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        log.close()
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.answers():
-            assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
-            time.sleep(0.2)
-
-    def send(self, signal_number: int) -> None:
-        assert self._process is not None
-        os.killpg(self._process.pid, signal_number)
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait()
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=2) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +130,87 @@ def test_server_that_hangs_costs_seconds(
     trial_run.push()
     assert not trial_run.in_outage
     assert steps(store, run_id, "epoch") == [1, 2]
+
+
+@pytest.fixture(scope="session")
+def proxy(server: Server) -> Iterator[FaultyProxy]:
+    with FaultyProxy(server.url, pause_s=2.0).running() as proxy:
+        yield proxy
+
+
+CREATE = "/api/2.0/mlflow/runs/create"
+LOG_BATCH = "/api/2.0/mlflow/runs/log-batch"
+
+
+def test_run_that_is_created_after_its_client_gave_up_is_the_only_one(
+    tmp_path: Path,
+    proxy: FaultyProxy,
+    trial: Any,
+    make_trial_run: Callable[..., TrialRun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = resolve_store(tmp_path, proxy.uri)
+    experiment_id = ensure_experiment(store, "created-late")
+    trial.write_rows(2)
+    proxy.choose = {CREATE: "late"}.get
+    monkeypatch.setenv(TIMEOUT, "1")
+    of_trial, of_driver = (make_trial_run(trial, store=store, experiment_id=experiment_id) for _ in range(2))
+    of_trial.push()
+    of_driver.push()
+    assert of_trial.in_outage
+    assert of_driver.is_being_created
+    monkeypatch.setenv(TIMEOUT, str(START_TIMEOUT_S))
+    assert sync([make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.0)]) == []
+
+    (run,) = connect(store).search_runs([experiment_id])
+    assert steps(store, run.info.run_id, "train/loss") == [1, 2]
+    assert proxy.num_forwarded[CREATE] == 1
+    assert not of_trial.is_being_created
+
+
+def test_of_two_runs_of_a_trial_the_one_with_rows_stays(
+    tmp_path: Path, proxy: FaultyProxy, trial: Any, make_trial_run: Callable[..., TrialRun]
+) -> None:
+    store, created = resolve_store(tmp_path, proxy.uri), {"created": "2030-01-01"}
+    experiment_id = ensure_experiment(store, "created-twice")
+    trial.write_rows(2)
+    proxy.choose = {CREATE: "repeated"}.get
+    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, identity=created)
+    trial_run.push()
+    proxy.choose = {}.get
+    assert len(connect(store).search_runs([experiment_id])) == 2
+    make_trial_run(trial, store=store, experiment_id=experiment_id, identity=created).push()
+    (run,) = connect(store).search_runs([experiment_id])
+    assert run.info.run_id == trial_run.run_id
+    assert steps(store, run.info.run_id, "train/loss") == [1, 2]
+
+
+@pytest.mark.parametrize("fault", ["answered late", "unanswered", "repeated"])
+def test_rows_that_arrive_without_an_answer_are_there_once(
+    fault: Fault,
+    tmp_path: Path,
+    proxy: FaultyProxy,
+    trial: Any,
+    make_trial_run: Callable[..., TrialRun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = resolve_store(tmp_path, proxy.uri)
+    experiment_id = ensure_experiment(store, f"rows-{fault}")
+    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.0)
+    trial.write_rows(1)
+    trial_run.push()
+    proxy.choose = {LOG_BATCH: fault}.get
+    monkeypatch.setenv(TIMEOUT, "1")
+    trial.write_rows(3)
+    trial_run.push()
+    assert trial_run.in_outage == (fault != "repeated")
+    os.utime(trial.folder / "metrics.jsonl")  # A later epoch is appended before the row is sent again.
+    trial_run.push()
+    proxy.choose = {}.get
+    monkeypatch.setenv(TIMEOUT, str(START_TIMEOUT_S))
+    trial_run.push()
+    assert steps(store, trial_run.run_id, "epoch") == [1, 2, 3]
+    assert steps(store, trial_run.run_id, "train/loss") == [1, 2, 3]
 
 
 def test_model_goes_through_the_server_and_back(
