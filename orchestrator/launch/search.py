@@ -5,9 +5,11 @@ import warnings
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.files.sweep_config import SweepConfig
@@ -32,11 +34,39 @@ class TrialSampler:
         self._space = space
 
     def __call__(self, trial: Any) -> dict[str, Any]:
-        self._space.suggest(trial)
-        trial_id = _id(trial)
+        trial_id = trial.user_attrs.get(TRIAL_ID) or next_id(trial.study)
         trial.set_user_attr(TRIAL_ID, trial_id)
+        self._space.suggest(trial)
         self._sweep.trial(trial_id).claim(self._config.experiment(overrides_of(trial.params)))
         return {"trial_id": trial_id}
+
+
+class TrialSeededSampler(BaseSampler):
+    """TPE whose random numbers come from the seed and the trial's id.
+
+    A sweep that was interrupted therefore draws the points of one that was not, given the same history.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._tpe = _tpe(seed)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        trial_id = trial.user_attrs.get(TRIAL_ID) or next_id(study)
+        self._tpe = _tpe(derive_seed(self._seed, int(trial_id)) % 2**32)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._tpe.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._tpe.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
 
 def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> OptunaSearch:
@@ -45,13 +75,13 @@ def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> Optun
     optuna_study = open_optuna_study(sweep, config, storage)
     _requeue(optuna_study, sweep)
     for point in space.first_points[: config.num_trials]:
-        optuna_study.enqueue_trial(dict(point), skip_if_exists=True)
+        optuna_study.enqueue_trial(dict(point), {TRIAL_ID: next_id(optuna_study)}, skip_if_exists=True)
     _close_interrupted_trials(optuna_study, sweep, config)
     return OptunaSearch(
         TrialSampler(sweep, config, space),
         metric=[goal.metric for goal in config.goals],
         mode=[goal.direction for goal in config.goals],
-        sampler=_sampler(derive_seed(config.seed, len(optuna_study.trials)) % 2**32),
+        sampler=TrialSeededSampler(config.seed),
         study_name=config.name,
         storage=storage,
     )
@@ -99,7 +129,10 @@ def check_optuna_study(sweep: SweepFolder, config: SweepConfig) -> None:
 
 
 def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
-    """Put the points of all trials without an outcome back in the queue, under their old ids."""
+    """Put the points of all trials without an outcome back in the queue, under their old ids.
+
+    A trial that was cut off before it had an id and a point is drawn anew.
+    """
     waiting = {_id(trial) for trial in optuna_study.get_trials(states=(TrialState.WAITING,))}
     unfinished = set(sweep.unfinished())
     left = {
@@ -108,11 +141,11 @@ def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
         if _id(trial) in unfinished or (trial.state == TrialState.RUNNING and sweep.trial(_id(trial)).outcome() is None)
     }
     for trial_id, trial in left.items():
-        if trial_id not in waiting:
-            # A trial that was cut off before it was sampled has only what it was queued with.
-            point = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-            # Under the old name and today's of a renamed setting: the space may suggest it by either.
-            point |= {current_name(name): value for name, value in point.items()}
+        # A trial that was cut off before it was sampled has only what it was queued with.
+        point = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        # Under the old name and today's of a renamed setting: the space may suggest it by either.
+        point |= {current_name(name): value for name, value in point.items()}
+        if trial_id not in waiting and (point or TRIAL_ID in trial.user_attrs):
             optuna_study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
 
 
@@ -123,8 +156,14 @@ def _close_interrupted_trials(optuna_study: optuna.Study, sweep: SweepFolder, co
         optuna_study.tell(trial.number, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
 
 
+def next_id(optuna_study: optuna.Study) -> str:
+    """Return the id after the last one in use."""
+    ids = (trial.user_attrs.get(TRIAL_ID) for trial in optuna_study.get_trials(deepcopy=False))
+    return f"{max((int(trial_id) for trial_id in ids if trial_id), default=-1) + 1:04d}"
+
+
 def _id(trial: Any) -> str:
-    """Return the id of an Optuna trial: its own number, unless it continues an earlier one."""
+    """Return the id of an Optuna trial; one that an earlier version queued has its number until it starts."""
     return str(trial.user_attrs.get(TRIAL_ID) or f"{trial.number:04d}")
 
 
@@ -138,7 +177,7 @@ def _values(sweep: SweepFolder, config: SweepConfig, trial_id: str) -> list[floa
     return values if all(map(math.isfinite, values)) else None
 
 
-def _sampler(seed: int) -> optuna.samplers.BaseSampler:
+def _tpe(seed: int) -> optuna.samplers.TPESampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=True, group=True)

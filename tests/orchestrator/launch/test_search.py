@@ -90,7 +90,7 @@ def test_trials_that_a_driver_left_running_go_on_under_their_ids(sweep: Any) -> 
     second = Driver(sweep)
     assert second.ask(2) == ["0000", "0002"]
     assert {trial_id: second.rate(trial_id) for trial_id in rates} == rates
-    assert second.ask() == ["0005"]
+    assert second.ask() == ["0003"]
 
 
 def test_trials_go_on_under_their_ids_after_several_interruptions(sweep: Any) -> None:
@@ -180,6 +180,17 @@ def test_same_seed_samples_the_same_points(make_sweep: Callable[..., Any]) -> No
     assert rates("a", 0) == rates("b", 0)
     assert rates("a1", 0)[:2] == rates("c", 1)[:2]
     assert rates("a2", 0)[2:] != rates("c1", 1)[2:]
+
+
+def test_interrupted_sweep_samples_the_points_of_one_that_never_stopped(make_sweep: Callable[..., Any]) -> None:
+    straight, cut = make_sweep(name="straight", space="rates"), make_sweep(name="cut", space="rates")
+    driver = Driver(straight)
+    expected = {trial_id: driver.rate(trial_id) for trial_id in driver.ask(7)}
+    for number in range(1, 8):
+        Driver(cut).ask(number)
+        open_optuna_study(cut.folder, cut.config).ask()  # Killed before it had an id.
+    driver = Driver(cut)
+    assert {trial_id: driver.rate(trial_id) for trial_id in cut.folder.trial_ids()} == expected
 
 
 def test_invalid_point_fails_loudly(sweep: Any) -> None:
