@@ -1,0 +1,130 @@
+"""Faults at random for the whole life of a sweep: `make chaos` runs these for half an hour."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+import psutil
+import pytest
+
+from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.tracking import connect, resolve_store
+from tests.harness.faulty_proxy import Fault, FaultyProxy
+from tests.harness.mlflow_server import Server
+from tests.integration.conftest import TINY, Shell, wait
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(3600)]
+
+NUM_TRIALS, NUM_EPOCHS = 4, 6
+SWEEP = ("sweep", "digits-background-weight", f"--trials={NUM_TRIALS}", *TINY, f"--set=training.epochs={NUM_EPOCHS}")
+NUM_REQUESTS = 200
+NUM_KILLS = 50
+LIFE_S = 30.0
+"""Kills come within so many seconds of a command's start: while Ray starts, while trials train, at the end."""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[FaultyProxy]:
+    (tmp_path / "server").mkdir()
+    server = Server(tmp_path / "server")
+    server.start()
+    try:
+        with FaultyProxy(server.url, pause_s=2.0).running() as proxy:
+            yield proxy
+    finally:
+        server.kill()
+
+
+def rows(sweep: SweepFolder) -> dict[str, list[dict[str, float]]]:
+    """Return the rows of all trials without their times."""
+    return {
+        trial_id: [
+            {key: value for key, value in row.items() if not key.startswith("time/")}
+            for row in sweep.trial(trial_id).rows()
+        ]
+        for trial_id in sweep.trial_ids()
+    }
+
+
+def epochs_in_mlflow(storage: Path, uri: str, sweep: SweepFolder) -> dict[str, dict[str, list[int]]]:
+    """Return trial id -> metric -> steps; fail where a trial or the sweep has two runs, or one is not FINISHED."""
+    client, config = connect(resolve_store(storage, uri)), sweep.config()
+    experiment = client.get_experiment_by_name(config.campaign)
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], f"tags.`campaign.sweep` = '{config.name}'")
+    assert {run.info.status for run in found} == {"FINISHED"}
+    names = [run.data.tags.get("campaign.trial_id", "the sweep") for run in found]
+    assert sorted(names) == sorted([*sweep.trial_ids(), "the sweep"])
+    return {name: _steps(client, run) for name, run in zip(names, found, strict=True) if name != "the sweep"}
+
+
+def _steps(client: Any, run: Any) -> dict[str, list[int]]:
+    keys = [key for key in run.data.metrics if key.startswith("train/") or key == "epoch"]
+    return {key: [metric.step for metric in client.get_metric_history(run.info.run_id, key)] for key in keys}
+
+
+def test_mlflow_behind_a_proxy_that_delays_drops_and_repeats_has_every_epoch_once(
+    shell: Shell, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = random.Random(0)
+
+    def choose(_: str) -> Fault | None:
+        return generator.choice(get_args(Fault)) if generator.random() < 0.25 else None
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    command = (*SWEEP, "--name=faulty", f"--tracking-uri={proxy.uri}")
+    proxy.choose = choose
+    sweep = shell.sweep("faulty")
+    for _ in range(20):  # It does not start while MLflow does not answer.
+        ran = wait(shell.start(*command), 600)
+        if ran.code == 0 and len(proxy.seen) >= NUM_REQUESTS:
+            break
+    assert ran.code == 0, ran.err
+    assert len(proxy.seen) >= NUM_REQUESTS
+    assert {fault for _, fault in proxy.seen} == {None, *get_args(Fault)}
+
+    proxy.choose = {}.get
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    synced = shell.run("sync", "faulty", f"--tracking-uri={proxy.uri}")
+    assert synced.code == 0, synced.err
+    found = epochs_in_mlflow(shell.storage, proxy.uri, sweep)
+    assert all("train/loss" in keys and "epoch" in keys for keys in found.values())
+    steps = {tuple(sorted(steps)) for keys in found.values() for steps in keys.values()}
+    assert steps == {tuple(range(1, NUM_EPOCHS + 1))}
+
+
+def test_sweep_killed_at_random_moments_has_the_rows_of_one_that_never_stopped(shell: Shell) -> None:
+    expected = shell.run(*SWEEP, "--name=straight")
+    assert expected.code == 0, expected.err
+
+    generator, num_killed, names = random.Random(0), 0, iter(range(NUM_KILLS))
+    while num_killed < NUM_KILLS:
+        name = f"cut-{next(names)}"
+        while not lives_for(generator.uniform(0, LIFE_S), shell, name):
+            num_killed += 1
+        assert rows(shell.sweep(name)) == rows(shell.sweep("straight"))
+
+
+def lives_for(seconds: float, shell: Shell, name: str) -> bool:
+    """Start the sweep or continue it, and kill it after `seconds`; return whether it ended before."""
+    process = shell.start(*SWEEP, f"--name={name}")
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):  # It has just ended by itself.
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    ended = wait(process)
+    psutil.wait_procs(family, timeout=60)
+    assert ended.code in (0, -signal.SIGKILL), ended.err
+    return ended.code == 0
