@@ -4,7 +4,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -39,9 +40,15 @@ def names(requirements: Iterable[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    """Return module -> the distributions that install it, which takes a second to find out."""
+    return packages_distributions()
+
+
 def distributions(module: str) -> set[str]:
     """Return the distributions that install a module of this name."""
-    return {canonicalize_name(name) for name in packages_distributions().get(module, ())}
+    return {canonicalize_name(name) for name in installed().get(module, ())}
 
 
 def undeclared(modules: Iterable[str], declared: set[str]) -> list[str]:

@@ -29,7 +29,6 @@ from orchestrator.tracking import (
     write_summary,
 )
 from search_spaces import find_space
-from trainables.json_file import time_ms
 from trainables.trial import load_model
 
 logger = logging.getLogger(__name__)
@@ -196,10 +195,10 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
         ranking=ranking,
         page=write_page(ranking, winners, objectives, _importances(sweep, config)),
         sheet=draw_contact_sheet({trial_id: sweep.trial(trial_id).path for trial_id in drawn}),
-        time_ms=sweep.result_time_ms(),
+        ended_ms=sweep.result_time_ms(),
     )
     if sweep.result_path.exists():
-        write_study(context.store, parent_run_id, sweep.path, step=len(rows), time_ms=time_ms(sweep.result_path))
+        write_study(context.store, parent_run_id, sweep.path, step=len(rows))
     if winners and not unfinished:
         _set_champion_alias(sweep, config, context, winners[0], again=move_champion)
     close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")

@@ -14,7 +14,7 @@ from orchestrator.tracking.run_request import POLL_S, RunRequest
 from orchestrator.tracking.run_writer import open_run, safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import EndState, RunIdentity
-from trainables.json_file import read_object
+from trainables.json_file import read_object, time_ms
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -129,7 +129,7 @@ def write_summary(
     ranking: Sequence[Row],
     page: str,
     sheet: "Image.Image | None" = None,
-    time_ms: int,
+    ended_ms: int,
 ) -> bool:
     """Write the sweep's result to its parent run, over what an earlier call wrote.
 
@@ -142,14 +142,14 @@ def write_summary(
         ranking: The trials that can be compared, best first; each has every objective.
         page: The interactive plots, as one HTML page.
         sheet: The CAM panels of the best trials, where there are some.
-        time_ms: When the last trial ended, so that a metric sent twice is there once.
+        ended_ms: When the last trial ended, so that a metric sent twice is there once.
 
     Returns:
         Whether MLflow accepted it; if not, a warning says so.
     """
 
     def send(client: Any) -> None:
-        _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), len(rows), time_ms)
+        _send_metrics(client, parent_run_id, _summary_metrics(rows, ranking, objectives), len(rows), ended_ms)
         _send_table(client, parent_run_id, leaderboard(rows, ranking, objectives))
         client.log_text(parent_run_id, page, "plots.html")
         if sheet is not None:
@@ -158,18 +158,18 @@ def write_summary(
     return _guarded(store, "the sweep's summary", send)
 
 
-def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int, time_ms: int) -> bool:
+def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int) -> bool:
     """Send the result of a study that lies in the sweep's folder to its parent run.
 
     Artifacts `study.md` and `study.json`, and as metrics `study/<arm>/<metric>` the arms' means over the seeds.
 
     Args:
         step: How many trials there are.
-        time_ms: When the last of them ended.
 
     Returns:
         Whether MLflow accepted it; if not, a warning says so.
     """
+    written_ms = time_ms(folder / "study.json")
     means = {
         safe_name(f"study/{arm['arm']}/{metric}"): float(value["mean"])
         for arm in read_object(folder / "study.json")["arms"]
@@ -180,7 +180,7 @@ def write_study(store: Store, parent_run_id: str, folder: Path, *, step: int, ti
     def send(client: Any) -> None:
         for name in ("study.md", "study.json"):
             client.log_artifact(parent_run_id, str(folder / name))
-        _send_metrics(client, parent_run_id, means, step, time_ms)
+        _send_metrics(client, parent_run_id, means, step, written_ms)
 
     return _guarded(store, "the study's result", send)
 
@@ -219,12 +219,12 @@ def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Ob
     return metrics
 
 
-def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
+def _send_metrics(client: Any, run_id: str, metrics: Mapping[str, float], step: int, at_ms: int) -> None:
     """Log the metrics that differ from the run's latest."""
     from mlflow.entities import Metric
 
     latest = client.get_run(run_id).data.metrics
-    news = [Metric(key, value, time_ms, step) for key, value in metrics.items() if latest.get(key) != value]
+    news = [Metric(key, value, at_ms, step) for key, value in metrics.items() if latest.get(key) != value]
     if news:
         client.log_batch(run_id, metrics=news, synchronous=True)
 

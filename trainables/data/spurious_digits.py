@@ -16,8 +16,6 @@ from enum import IntEnum
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional
 
@@ -203,12 +201,16 @@ def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
 
 
 def _read_glyphs() -> tuple[Array, Ints]:
+    from sklearn.datasets import load_digits  # Takes a second, which runs on other data need not wait.
+
     bunch = load_digits()
     return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int64)
 
 
 def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
     """Return the indices of the training and of the test digits, with the classes in equal shares."""
+    from sklearn.model_selection import train_test_split
+
     train_indices, test_indices = train_test_split(
         np.arange(len(labels_N)),
         train_size=_NUM_TRAIN_DIGITS,

@@ -36,7 +36,7 @@ def parent(store: Store, experiment_id: str, folder: Path) -> str:
 
 
 def test_files_become_artifacts_and_means_metrics(store: Store, parent: str, folder: Path, tmp_path: Path) -> None:
-    assert write_study(store, parent, folder, step=4, time_ms=1)
+    assert write_study(store, parent, folder, step=4)
     run = connect(store).get_run(parent)
     unsafe = next(name for name in run.data.metrics if name.startswith("study/noisy/ood/a_b_/auroc-"))
     assert run.data.metrics == {"study/plain/val/accuracy": 0.75, "study/noisy/val/accuracy": 0.25, unsafe: 0.5}
@@ -48,13 +48,13 @@ def test_files_become_artifacts_and_means_metrics(store: Store, parent: str, fol
 def test_result_is_written_over(store: Store, parent: str, folder: Path) -> None:
     for mean in (0.75, 0.75, 0.5):
         write_result(folder, mean)
-        assert write_study(store, parent, folder, step=4, time_ms=1)
+        assert write_study(store, parent, folder, step=4)
     history = connect(store).get_metric_history(parent, "study/plain/val/accuracy")
     assert [metric.value for metric in history] == [0.75, 0.5]
 
 
 def test_outage_leaves_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert not write_study(Store(f"sqlite:///{folder / 'gone.db'}"), "0" * 32, folder, step=4, time_ms=1)
+    assert not write_study(Store(f"sqlite:///{folder / 'gone.db'}"), "0" * 32, folder, step=4)
     assert [record.levelno for record in caplog.records if "the study's result" in record.message] == [logging.WARNING]
 
 

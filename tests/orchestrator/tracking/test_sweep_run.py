@@ -122,7 +122,7 @@ def test_trial_of_a_sweep_is_nested_under_it(identity: SweepIdentity, parent: st
 
 
 def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) -> None:
-    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, time_ms=1)
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, ended_ms=1)
     assert connect(store).get_run(parent).data.metrics == {
         "trials/completed": 3,
         "trials/stopped": 1,
@@ -135,9 +135,9 @@ def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) 
 def test_summary_is_written_over_and_not_added_to(
     store: Store, parent: str, experiment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_summary(store, parent, ROWS[:1], OBJECTIVES, ranking=ROWS[:1], page=PAGE, time_ms=1)
+    write_summary(store, parent, ROWS[:1], OBJECTIVES, ranking=ROWS[:1], page=PAGE, ended_ms=1)
     for _ in range(2):
-        write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, time_ms=1)
+        write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, ended_ms=1)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)  # load_table asks the global store
     table = connect(store).load_table(experiment_id, LEADERBOARD, [parent])
     assert list(table["trial_id"]) == ["t2", "t1", "t3", "t4", "t5"]
@@ -156,13 +156,13 @@ def test_leaderboard_ranks_what_can_be_compared_and_lists_the_rest() -> None:
 
 
 def test_sweep_without_completed_trials_has_a_summary(store: Store, parent: str) -> None:
-    assert write_summary(store, parent, ROWS[3:], OBJECTIVES, ranking=[], page=PAGE, time_ms=1)
+    assert write_summary(store, parent, ROWS[3:], OBJECTIVES, ranking=[], page=PAGE, ended_ms=1)
     assert "best/val/accuracy" not in connect(store).get_run(parent).data.metrics
 
 
 def test_page_and_sheet_become_artifacts(store: Store, parent: str) -> None:
     sheet = Image.new("RGB", (4, 4), (0, 0, 255))
-    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page="<p>plots</p>", sheet=sheet, time_ms=1)
+    assert write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page="<p>plots</p>", sheet=sheet, ended_ms=1)
     assert artifact(store, parent, "plots.html").read_text() == "<p>plots</p>"
     with Image.open(artifact(store, parent, "panels.png")) as sent:
         assert sent.convert("RGB").getpixel((1, 1)) == (0, 0, 255)
@@ -170,7 +170,7 @@ def test_page_and_sheet_become_artifacts(store: Store, parent: str) -> None:
 
 def test_outage_leaves_a_warning_and_no_exception(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
-    assert not write_summary(gone, "0" * 32, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, time_ms=1)
+    assert not write_summary(gone, "0" * 32, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, ended_ms=1)
     assert not close_sweep_run(gone, "0" * 32, "FINISHED")
     assert [record.levelno for record in caplog.records if record.name.startswith("orchestrator")] == [
         logging.WARNING
@@ -178,7 +178,7 @@ def test_outage_leaves_a_warning_and_no_exception(tmp_path: Path, caplog: pytest
 
 
 def test_table_is_plain_json(store: Store, parent: str) -> None:
-    write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, time_ms=1)
+    write_summary(store, parent, ROWS, OBJECTIVES, ranking=RANKING, page=PAGE, ended_ms=1)
     table = json.loads(artifact(store, parent, LEADERBOARD).read_text())
     assert table["columns"][1] == "trial_id"
     assert len(table["data"]) == 5

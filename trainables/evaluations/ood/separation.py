@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
 from trainables.evaluations.result import Metrics
@@ -37,11 +36,15 @@ class Roc:
 
 def auroc(id_N: Tensor, ood_M: Tensor) -> float:
     """Return the probability that an OOD image scores below one in distribution, where a tie counts half."""
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(*_ood_first(id_N, ood_M)))
 
 
 def roc(id_N: Tensor, ood_M: Tensor) -> Roc:
     """Return the curve over all thresholds; images that tie pass a threshold together."""
+    from sklearn.metrics import roc_curve
+
     # Without the points that scikit-learn drops as collinear a tied curve would jump over 95 %.
     fpr, tpr, _ = roc_curve(*_ood_first(id_N, ood_M), drop_intermediate=False)
     return Roc(fpr, tpr)
@@ -55,6 +58,8 @@ def separation(id_N: Tensor, ood_M: Tensor) -> Metrics:
     in or out of distribution as the positive class. They depend on N / M: a score without information gets N / (N + M)
     or M / (N + M). By the trapezoidal rule of OpenOOD and pytorch-ood a constant score would get 3/4 at N = M.
     """
+    from sklearn.metrics import average_precision_score
+
     is_ood, lowness = _ood_first(id_N, ood_M)
     curve = roc(id_N, ood_M)
     return {
