@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.files.evaluation_files import EvaluationRecord
-from orchestrator.files.provenance import CREATED
 from orchestrator.files.trial_record import EvaluationSummary, Panel
-from orchestrator.tracking.run_request import RunRequest
-from orchestrator.tracking.store import StoreError
 from trainables.trial_folder import ENDED, Row
 
 METRICS_PER_BATCH = 1000
@@ -92,7 +89,7 @@ class RunWriter:
 
     def _send_large_row(self, metrics: list[Any], step: int) -> None:
         for batch in _chunks(metrics, METRICS_PER_BATCH):
-            if step not in _steps(self.client, self.run_id, batch[0].key):
+            if step not in steps(self.client, self.run_id, batch[0].key):
                 self.client.log_batch(self.run_id, metrics=batch, synchronous=True)
 
     def send_summary(self, summary: EvaluationSummary, *, step: int, row: Row) -> None:
@@ -180,78 +177,6 @@ class RunWriter:
         self.status = status
 
 
-def find_run(client: Any, experiment_id: str, key: Mapping[str, str]) -> Any | None:
-    """Return the experiment's run that the tags `key` identify, or None; of several, delete all others.
-
-    A server that creates a run after its client has given up may have been asked twice. The run with the most epochs
-    stays, of equal ones the oldest.
-    """
-    found = client.search_runs([experiment_id], condition(key), order_by=["attributes.start_time ASC"])
-    kept = max(found, key=lambda run: run.data.metrics.get(LAST_OF_ROW, 0), default=None)
-    if CREATED in key:  # Without it the same name may stand for sweeps of several folders.
-        for run in found:
-            if run is not kept:
-                client.delete_run(run.info.run_id)
-    return kept
-
-
-def open_run(
-    client: Any,
-    experiment_id: str,
-    request: RunRequest,
-    *,
-    key: Mapping[str, str],
-    tags: Mapping[str, str],
-    provenance: Mapping[str, str],
-    name: str,
-    start_ms: int,
-) -> RunWriter:
-    """Find the run that the tags `key` identify, or create it; `key` and `tags` end up on it.
-
-    Only a new run gets `provenance`: a command that resumes or syncs a run has not made it.
-
-    Raises:
-        StoreError: An earlier request to create the run has no answer yet.
-    """
-    found = find_run(client, experiment_id, key)
-    if found is None:
-        if request.is_pending:
-            raise StoreError(f"MLflow has not answered yet whether it created the run of {request.folder}")
-        with request.sending():
-            run = client.create_run(
-                experiment_id, start_time=start_ms, tags={**provenance, **tags, **key}, run_name=name
-            )
-    else:
-        request.answered()
-        run = found
-    writer = RunWriter(
-        client=client,
-        run_id=run.info.run_id,
-        status=run.info.status,
-        is_new=found is None,
-        tags=dict(run.data.tags),
-        params=set(run.data.params),
-        epochs=_steps(client, run.info.run_id, LAST_OF_ROW) if LAST_OF_ROW in run.data.metrics else set(),
-        data_digests={entry.dataset.digest for entry in run.inputs.dataset_inputs} if run.inputs else set(),
-    )
-    writer.send_tags({**tags, **key})
-    return writer
-
-
-def tag_run(client: Any, run_id: str, key: str, value: str) -> None:
-    """Set a tag of another run; one that MLflow no longer has, or has in its trash, is left alone."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return
-    if run.info.lifecycle_stage == "active" and run.data.tags.get(key) != value:
-        client.set_tag(run_id, key, value)
-
-
 def _timed(row: Row, time_ms: int) -> list[Any]:
     """Return the row as MLflow's metrics, at the time at which its epoch ended."""
     ended_ms = int(row[ENDED] * 1000) if ENDED in row else time_ms
@@ -266,7 +191,7 @@ def _metrics(values: Row, step: int, time_ms: int) -> list[Any]:
     return [Metric(safe_name(key), values[key], time_ms, step) for key in keys]
 
 
-def _steps(client: Any, run_id: str, key: str) -> set[int]:
+def steps(client: Any, run_id: str, key: str) -> set[int]:
     return {metric.step for metric in client.get_metric_history(run_id, key)}
 
 
@@ -301,12 +226,3 @@ def safe_name(name: str) -> str:
     """
     safe = re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
-
-
-def condition(key: Mapping[str, str]) -> str:
-    """Return the filter of MLflow's language for runs that have all tags of `key`."""
-    return " and ".join(f"tags.`{name}` = {_quoted(value)}" for name, value in key.items())
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if "'" in value else f"'{value}'"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.files.provenance import CREATED, read_provenance
 from orchestrator.files.sweep_ids import SweepIds
-from orchestrator.tracking.run_writer import condition
+from orchestrator.tracking.open_run import condition
 from orchestrator.tracking.sqlite_runs import Tags, read_runs
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.files.provenance import Provenance
+from orchestrator.tracking.open_run import open_run
 from orchestrator.tracking.run_request import POLL_S, RunRequest
-from orchestrator.tracking.run_writer import open_run, safe_name
+from orchestrator.tracking.run_writer import safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from orchestrator.tracking.trial_run import EndState, RunIdentity
 from trainables.json_file import read_object, time_ms

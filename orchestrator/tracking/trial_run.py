@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.files.trial_record import TrialRecord, read_params, read_record
+from orchestrator.tracking.open_run import open_run, tag_run
 from orchestrator.tracking.run_request import POLL_S, RunRequest
-from orchestrator.tracking.run_writer import DrawCurves, RunWriter, open_run, tag_run
+from orchestrator.tracking.run_writer import DrawCurves, RunWriter
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
 from trainables.trial_folder import Outcome, Status, TrialFolder
 

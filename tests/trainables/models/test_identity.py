@@ -33,7 +33,7 @@ STORING = [kind for kind in SMALLEST[1:] if architecture_of(kind) != "convnext"]
 """Those whose own norms store statistics, besides ResNet-18."""
 NORMS = ("own", "batch", "running", "group", "dynamic_tanh")
 STRIDES = (32, 4)
-TINY_BATCHES = ((2, 32), (1, 48))
+TINY_BATCHES = ((2, 32), (1, 64))
 """Images and pixels of a side; at stride 32 the first has two values a channel, fewer than which have no variance."""
 
 
