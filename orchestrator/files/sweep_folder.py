@@ -66,8 +66,8 @@ class SweepFolder:
     def claim(self, config: SweepConfig) -> None:
         """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
 
-        Fields outside the sweep's identity may differ: they do not change the trials. A sweep that never had a trial
-        is replaced.
+        Fields outside the sweep's identity may differ: they do not change the trials. The base keeps what earlier
+        versions wrote. A sweep that never had a trial is replaced.
         """
         if not self.config_path.exists():
             self.write(config)
@@ -85,6 +85,7 @@ class SweepFolder:
                 f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
                 f"or continue that one with: campaign resume {config.name}"
             )
+        config = config.model_copy(update={"base": self.config().base})
         if self.config() != config:
             with self.locked():
                 self.write(config)

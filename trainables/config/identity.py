@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from trainables.config.experiment import ExperimentConfig
 from trainables.config.renamed import with_first_names
@@ -40,18 +41,25 @@ def config_hash(config: ExperimentConfig) -> str:
 
 
 def as_first_written(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the fields as the version that first had them would: those added later are left out at their defaults."""
+    """Return the fields as the version that first had them would.
+
+    Those added later are left out at their defaults, and a default that was changed counts as the first one.
+    """
     return _fields(config, without=())
 
 
 def _fields(section: BaseModel, *, without: tuple[str, ...]) -> dict[str, Any]:
     """Return a section's fields, without those of the given marks and those that were added later and not set."""
     return {
-        name: _plain(getattr(section, name), without=without)
+        name: _plain(_first_value(getattr(section, name), field), without=without)
         for name, field in type(section).model_fields.items()
         if not any(marks(field).get(mark) for mark in without)
         and not ("added_later" in marks(field) and getattr(section, name) == field.default)
     }
+
+
+def _first_value(value: object, field: FieldInfo) -> object:
+    return marks(field).get("first_default", value) if value == field.default else value
 
 
 def _plain(value: object, *, without: tuple[str, ...]) -> Any:

@@ -37,7 +37,7 @@ class Section(BaseModel):
 
 
 def marks(field: FieldInfo) -> JsonDict:
-    """Return what a field is marked with."""
+    """Return what a field is marked with: `added_later`, `first_default`, `location` or `measurement`."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 

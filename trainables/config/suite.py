@@ -138,8 +138,8 @@ class AdversarialSuite(Section):
     """Random starts of PGD, of which the best counts for each image."""
     sample: int = Field(default=20, ge=1)
     """Images, of the suite's sample, for AutoAttack, Square and the check for masked gradients: they cost most."""
-    square_queries: int = Field(default=200, ge=1)
-    """Queries of Square an image, in AutoAttack too; 5000 is standard."""
+    square_queries: int = Field(default=5000, ge=1, json_schema_extra={"first_default": 200})
+    """Queries of Square an image, in AutoAttack too; 5000 is the authors' standard."""
 
 
 class ImagesSuite(Section):

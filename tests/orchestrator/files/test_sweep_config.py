@@ -250,17 +250,19 @@ def test_default_name_is_what_earlier_versions_gave() -> None:
     assert sweep_of_space(SPACE, assignments=["evaluation.suite.sample=9"]).name == f"{SPACE}-5fea2afa"
 
 
-def test_sweep_of_an_earlier_version_is_the_same_without_fields_that_were_added_later(tmp_path: Path) -> None:
+def test_sweep_of_an_earlier_version_continues_with_the_base_that_it_has(tmp_path: Path) -> None:
+    """Without fields that were added later, and with a default that was changed."""
     config = sweep_of_space(SPACE, name="old")
     folder = SweepFolder.of(tmp_path, "old")
     folder.claim(config)
     folder.trial("0000").claim(config.experiment({"optim.learning_rate": 1e-3}))
     tree = read_tree(folder.config_path)
     del tree["base"]["training"]["sync_batchnorm"], tree["base"]["optim"]["decay_biases_and_norms"]
+    tree["base"]["evaluation"]["suite"]["adversarial"]["square_queries"] = 200
     folder.config_path.write_text(yaml.safe_dump(tree), encoding="utf-8")
-    assert folder.config().base != config.base
-    folder.claim(config)
-    assert folder.config() == config
+    folder.claim(config.model_copy(update={"max_concurrent": 3}))
+    assert folder.config().max_concurrent == 3
+    assert folder.config().base == tree["base"] != config.base
     decayed = sweep_of_space(SPACE, name="old", assignments=["optim.decay_biases_and_norms=true"])
     with pytest.raises(ConfigError, match="there is a sweep 'old' already, with other base"):
         folder.claim(decayed)

@@ -140,7 +140,15 @@ def test_fields_as_first_written_lack_what_was_added_later_and_not_set() -> None
     written = as_first_written(sgd)
     assert flatten(sgd).keys() - {key for key, _ in leaves(written)} >= {"optim.nesterov", "training.sync_batchnorm"}
     assert written["optim"] == {key: value for key, value in sgd.optim.model_dump().items() if key not in later}
-    assert experiment_from_tree(written) == sgd
+    assert as_first_written(experiment_from_tree(written)) == written
+
+
+def test_default_that_was_changed_counts_as_the_first_one() -> None:
+    def queries(value: int) -> int:
+        tree = {"evaluation": {"suite": {"adversarial": {"square_queries": value}}}}
+        return as_first_written(experiment_from_tree(tree))["evaluation"]["suite"]["adversarial"]["square_queries"]
+
+    assert [queries(value) for value in (5000, 200, 100)] == [200, 200, 100]
 
 
 def test_hash_ignores_how_a_value_is_written() -> None:

@@ -16,7 +16,7 @@ from trainables.config import Suite
 from trainables.evaluations import EvaluationContext
 from trainables.evaluations.adversarial.attacks import Attacked, attackable
 from trainables.evaluations.adversarial.ball import Ball, Norm
-from trainables.evaluations.adversarial.standard_four import FOUR, left_out, one_of_four
+from trainables.evaluations.adversarial.standard_four import FOUR, STANDARD_QUERIES, left_out, one_of_four
 from trainables.models import Classifier
 
 EPS = 0.1
@@ -142,3 +142,10 @@ def _one_after_the_other(model: Classifier, images: Images, ball: Ball) -> Tenso
 
 def _generators() -> tuple[Any, ...]:
     return tuple(torch.get_rng_state().tolist()), tuple(np.random.get_state()[1].tolist()), random.getstate()
+
+
+def test_square_makes_its_authors_number_of_queries_unless_told_otherwise() -> None:
+    from pyautoattack import AutoAttack
+
+    theirs = AutoAttack(lambda images: images, norm="Linf", eps=0.1, device=torch.device("cpu"), version="standard")
+    assert Suite().adversarial.square_queries == STANDARD_QUERIES == theirs.square.n_queries == 5000
