@@ -35,7 +35,7 @@ class Study(Section):
     """Name -> config field -> value, dotted: what the arm changes."""
     reference: str | None = None
     """The arm that the others are compared with; left out, the first."""
-    seeds: tuple[Seed, ...]
+    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)
     """Each sets the `seed_fields` of one trial of every arm."""
     seed_fields: tuple[str, ...] = ("seed",)
     """Config fields that a seed sets: `seed`, and `data.seed` where the images are to be drawn anew as well."""

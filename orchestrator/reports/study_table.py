@@ -17,7 +17,15 @@ from orchestrator.results.formatting import (
     format_setting,
     markdown_cell,
 )
-from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, StudyDocument, covers
+from orchestrator.results.study_document import (
+    ArmMetric,
+    ArmResult,
+    Difference,
+    StudyDocument,
+    covers,
+    differences,
+    is_apart_after_holm,
+)
 
 FEW_SEEDS = 5
 
@@ -29,6 +37,8 @@ class Cell:
     value: str
     difference: str = ""
     is_apart_from_zero: bool = False
+    star: str = ""
+    """A star, after a blank, where the difference stays apart from zero after Holm's correction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ def study_rich(document: StudyDocument) -> TerminalTable:
 
 def _below(cell: Cell) -> list[tuple[str, str]]:
     """Return the difference and its interval on lines of their own, with their style."""
-    text = cell.difference.replace(" (", "\n(")
+    text = f"{cell.difference}{cell.star}".replace(" (", "\n(")
     return [(f"\n{text}", "bold" if cell.is_apart_from_zero else "")] if text else []
 
 
@@ -111,7 +121,8 @@ def _cell(metric: ArmMetric, num_seeds: int) -> Cell:
         return Cell(f"{format_metric(metric['mean'])}{spread}{fewer}")
     paired = "" if found["num_seeds"] == metric["num_seeds"] else f", of {found['num_seeds']}"
     difference = f"{_interval(found)}{paired}"
-    return Cell(f"{format_metric(metric['mean'])}{spread}{fewer}", difference, found["is_apart_from_zero"])
+    star = " *" if is_apart_after_holm(found) else ""
+    return Cell(f"{format_metric(metric['mean'])}{spread}{fewer}", difference, found["is_apart_from_zero"], star)
 
 
 def _spread(std: float) -> str:
@@ -129,7 +140,8 @@ def _markdown(cell: Cell) -> str:
     if not cell.difference:
         return markdown_cell(cell.value)
     difference = f"**{cell.difference}**" if cell.is_apart_from_zero else cell.difference
-    return f"{markdown_cell(cell.value)}<br>{difference}"
+    markdown_star = cell.star.replace("*", "\\*")
+    return f"{markdown_cell(cell.value)}<br>{difference}{markdown_star}"
 
 
 def _notes(document: StudyDocument) -> Iterator[str]:
@@ -142,6 +154,7 @@ def _notes(document: StudyDocument) -> Iterator[str]:
         "width and does not contain zero. Arrows say which way is better. Each interval stands for itself: of twenty "
         "true differences of zero, one is to be expected in bold."
     )
+    yield _correction(document)
     yield from _coverage(document)
     maps = [f"`{metric}`" for metric in map(itemgetter("metric"), document["metrics"]) if _is_of_maps(metric)]
     if maps:
@@ -158,6 +171,18 @@ def _notes(document: StudyDocument) -> Iterator[str]:
     yield (
         "Training is the wall time of the training steps, as a mean over the seeds. "
         "Whatever else the machine ran is in it."
+    )
+
+
+def _correction(document: StudyDocument) -> str:
+    """Return what a star marks, or that the result is of an earlier version, which marked nothing."""
+    found = differences(document)
+    if found and all("p_value" not in difference for difference in found):
+        return "This result was made without a correction for the number of comparisons."
+    num = sum(difference.get("p_value") is not None for difference in found)
+    return (
+        f"A star marks what stays apart from zero after Holm's correction, at 5 % for all comparisons together. "
+        f"{num} differences of this table have a p-value. It is from the test that belongs to the interval."
     )
 
 

@@ -1,4 +1,4 @@
-"""How far the difference of two networks, or of two arms of a study, may be chance: intervals of 95 %."""
+"""How far the difference of two networks, or of two arms of a study, may be chance: intervals of 95 %, p-values."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +69,8 @@ class SeedDifference:
     num_seeds: int
     num_pictures: int | None
     """Images that were resampled; None where the interval uses the seeds' values alone."""
+    p_value: float | None = None
+    """Of the two-sided test whose interval this is; None where the interval has no width."""
 
     @property
     def is_apart_from_zero(self) -> bool:
@@ -79,7 +81,7 @@ class SeedDifference:
 
 
 def difference_of_values(differences: Sequence[float], *, covers: Covers) -> SeedDifference:
-    """Return the mean of the seeds' differences d_s with Student's interval (Student 1908):
+    """Return the mean of the seeds' differences d_s with Student's interval and paired t test (Student 1908):
 
     `mean(d) ± t_(S-1) * sd(d) / sqrt(S)`, `t_(S-1)` the 97.5 % quantile.
 
@@ -94,8 +96,10 @@ def difference_of_values(differences: Sequence[float], *, covers: Covers) -> See
     mean, size = float(difference_S.mean()), len(difference_S)
     if size < 2:
         return SeedDifference(mean, None, None, None, size, None)
-    half = float(_student_quantiles(size, np.array([(1 + COVERAGE) / 2]))[0]) * _standard_error(difference_S)
-    return SeedDifference(mean, mean - half, mean + half, covers, size, None)
+    error = _standard_error(difference_S)
+    half = float(_student_quantiles(size, np.array([(1 + COVERAGE) / 2]))[0]) * error
+    p_value = None if 2 * half < SMALLEST_WIDTH else 2 * float(_student_share(size, np.array([-abs(mean) / error]))[0])
+    return SeedDifference(mean, mean - half, mean + half, covers, size, None, p_value)
 
 
 def difference_of_images(
@@ -111,6 +115,7 @@ def difference_of_images(
     seeds by Student's t of S-1 degrees of freedom, images n* by the bootstrap (Efron 1979), one resample for all
     seeds as in Owen 2007, "The pigeonhole bootstrap", and both independent of each other as in the generalised
     intervals of Weerahandi 1993. Noise of single predictions counts in both terms, so the interval is rather too wide.
+    The p-value is twice the smaller share of that distribution on either side of zero.
 
     Args:
         by_seed: For each seed, by image, one arm's value minus the other's; an image may be missing in some.
@@ -129,7 +134,34 @@ def difference_of_images(
     sums = np.add.outer(change_R, seeds_T).ravel()
     low, high = np.quantile(sums, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="hazen")
     covers: Covers = "seeds and images" if size > 1 else "images"
-    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(images))
+    p_value = None if high - low < SMALLEST_WIDTH else _p_value(mean, mean_S, change_R)
+    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(images), p_value)
+
+
+def _p_value(mean: float, mean_S: Floats, change_R: Floats) -> float:
+    """Return twice the share of the sums of both terms, of mean 0, that are at least as far from 0 as the mean is.
+
+    Over the seeds the share is exact. From resamples alone it is `(count + 1) / (R + 1)`, which is never 0 (Davison and
+    Hinkley 1997, eq. 4.11).
+    """
+    error = _standard_error(mean_S) if len(mean_S) > 1 else 0.0
+    if error < SMALLEST_WIDTH:
+        counts = [int((side * change_R <= -side * mean).sum()) for side in (1, -1)]
+        return min(1.0, 2 * (min(counts) + 1) / (len(change_R) + 1))
+    below = float(_student_share(len(mean_S), (-mean - change_R) / error).mean())
+    return 2 * min(below, 1 - below)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values corrected for their number m (Holm 1979): in ascending order the i-th, from 0, becomes
+
+    `max_(j <= i) min(1, (m - j) * p_j)`. The chance of any below 5 % where all differences are 0 is then at most 5 %.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
 
 
 def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floats]:
@@ -158,3 +190,11 @@ def _student_quantiles(num_values: int, probability_T: Floats) -> Floats:
 
     quantile_T: Floats = stdtrit(num_values - 1, probability_T)
     return quantile_T
+
+
+def _student_share(num_values: int, t_T: Floats) -> Floats:
+    """Return the share of Student's t below each t, with one degree of freedom less than there are values."""
+    from scipy.special import stdtr
+
+    share_T: Floats = stdtr(num_values - 1, t_T)
+    return share_T

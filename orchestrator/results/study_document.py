@@ -1,6 +1,9 @@
 """The result of a study as `study.json` has it."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+LEVEL = 0.05
+"""The chance of a false star in a table without any true difference."""
 
 
 class Difference(TypedDict):
@@ -14,6 +17,10 @@ class Difference(TypedDict):
     num_seeds: int
     num_pictures: int | None
     is_apart_from_zero: bool
+    p_value: NotRequired[float | None]
+    """Of the test whose interval this is; None where there is none. Earlier versions wrote neither it nor the next."""
+    p_value_holm: NotRequired[float | None]
+    """The same after Holm's correction for all comparisons of the study with a p-value."""
 
 
 class ArmMetric(TypedDict):
@@ -72,6 +79,22 @@ class StudyDocument(TypedDict):
     budget: str
     warnings: list[str]
     """What makes metrics incomparable, and which trials are missing."""
+
+
+def differences(document: StudyDocument) -> list[Difference]:
+    """Return all comparisons of arms with the reference arm, by arm and metric."""
+    return [
+        found
+        for arm in document["arms"]
+        for metric in document["metrics"]
+        if (found := arm["figures"][metric["metric"]]["difference"]) is not None
+    ]
+
+
+def is_apart_after_holm(difference: Difference) -> bool:
+    """Return whether the difference stays apart from zero, at 5 % for all comparisons of the study together."""
+    corrected = difference.get("p_value_holm")
+    return difference["is_apart_from_zero"] and corrected is not None and corrected < LEVEL
 
 
 def covers(difference: Difference) -> str | None:

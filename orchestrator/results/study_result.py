@@ -13,8 +13,16 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.comparability import warnings
 from orchestrator.results.evaluated import EvaluatedRun, read_run
 from orchestrator.results.formatting import format_setting
-from orchestrator.results.intervals import SeedDifference, difference_of_images, difference_of_values
-from orchestrator.results.study_document import ArmMetric, ArmResult, Difference, Metric, StudyDocument, TrialOfArm
+from orchestrator.results.intervals import SeedDifference, difference_of_images, difference_of_values, holm
+from orchestrator.results.study_document import (
+    ArmMetric,
+    ArmResult,
+    Difference,
+    Metric,
+    StudyDocument,
+    TrialOfArm,
+    differences,
+)
 from orchestrator.results.trial_rows import TrialRow, row_of
 from trainables.evaluations import direction
 
@@ -90,7 +98,7 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
     trials = {place: _read(sweep, trial_id) for trial_id, place in study.trials.items()}
     settings_of = {arm: settings(trials[arm, study.seeds[0]].row["config"]) for arm in study.arms}
     metrics = _shown(study, trials)
-    return StudyDocument(
+    document = StudyDocument(
         study=study.name,
         summary=study.summary,
         sweep=config.name,
@@ -101,6 +109,15 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
         budget=budget_sentence(settings_of, study.compared_with),
         warnings=[*_missing(study, trials), *_incomparable(study, trials)],
     )
+    _correct(differences(document))
+    return document
+
+
+def _correct(compared: Sequence[Difference]) -> None:
+    """Fill in the p-values after Holm's correction for their number."""
+    tested = [(found, p_value) for found in compared if (p_value := found.get("p_value")) is not None]
+    for (found, _), corrected in zip(tested, holm([p_value for _, p_value in tested]), strict=True):
+        found["p_value_holm"] = corrected
 
 
 def better(metric: str) -> str | None:
@@ -212,6 +229,8 @@ def _as_json(found: SeedDifference) -> Difference:
         num_seeds=found.num_seeds,
         num_pictures=found.num_pictures,
         is_apart_from_zero=found.is_apart_from_zero,
+        p_value=found.p_value,
+        p_value_holm=None,
     )
 
 

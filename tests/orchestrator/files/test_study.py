@@ -94,7 +94,7 @@ def test_what_makes_no_study_is_refused(fields: dict[str, Any], message: str) ->
         study(**fields)
 
 
-@pytest.mark.parametrize("field", ["name", "summary", "base", "arms", "seeds", "metrics"])
+@pytest.mark.parametrize("field", ["name", "summary", "base", "arms", "metrics"])
 def test_what_lacks_is_named(field: str) -> None:
     with pytest.raises(ConfigError, match=f"pair.yaml: {field}: required, but not given"):
         study_from_tree({key: value for key, value in TREE.items() if key != field}, source="pair.yaml")

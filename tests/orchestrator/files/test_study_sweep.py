@@ -45,7 +45,7 @@ def test_every_arm_of_a_shipped_study_is_a_valid_experiment(path: Path) -> None:
     config = sweep_of_study(found)
     assert found.name == path.stem
     assert len(study_trials(config)) == len(found.arms) * len(found.seeds) == config.num_trials
-    assert len(found.seeds) >= 3
+    assert found.seeds == (0, 1, 2, 3, 4)
 
 
 def test_arm_and_seed_are_set_on_the_base() -> None:
@@ -73,6 +73,15 @@ def test_same_study_has_the_same_name_and_another_another_one() -> None:
     assert sweep().name.startswith("pair-")
     names = {sweep().name, sweep(seeds=[3]).name, sweep("training.epochs=2").name, sweep(set={"data.seed": 1}).name}
     assert len(names) == 4
+
+
+def test_default_seeds_are_five_and_a_stored_study_keeps_its_own(tmp_path: Path) -> None:
+    tree = study().model_dump(exclude={"seeds"})
+    assert study_from_tree(tree, source="pair.yaml").seeds == (0, 1, 2, 3, 4)
+    folder = SweepFolder.of(tmp_path, "pair")
+    prepare_study(folder, sweep_of_study(study(seeds=[0, 1, 2])))
+    assert folder.config().study.seeds == (0, 1, 2)
+    assert len(folder.trial_ids()) == 6
 
 
 def test_what_is_measured_and_shown_is_no_part_of_the_name() -> None:
@@ -208,5 +217,6 @@ def test_other_study_of_the_same_name_is_refused(tmp_path: Path, fields: dict[st
 
 def test_default_name_is_what_earlier_versions_gave() -> None:
     """Taken from the last commit that knew the old names of settings alone."""
-    assert sweep_of_study(read_study("digits-budget")).name == "digits-budget-86eae71c"
+    three = read_study("digits-budget").only(seeds=[0, 1, 2])
+    assert sweep_of_study(three).name == "digits-budget-86eae71c"
     assert sweep_of_study(read_study("imagenet-s50"), assignments=["data.root=/data"]).name == "imagenet-s50-e0706780"

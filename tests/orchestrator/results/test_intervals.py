@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from orchestrator.results.intervals import difference_of_images, difference_of_values, paired_difference
+from orchestrator.results.intervals import difference_of_images, difference_of_values, holm, paired_difference
 
 TEN = [f"image-{number}" for number in range(10)]
 
@@ -89,6 +89,57 @@ def test_one_seed_has_a_difference_and_no_interval() -> None:
     found = difference_of_values([0.5], covers="seeds")
     assert (found.mean, found.low, found.high, found.covers) == (0.5, None, None, None)
     assert not found.is_apart_from_zero
+
+
+def test_p_value_of_the_paired_t_test_by_hand() -> None:
+    # Two degrees of freedom: p = 1 - t / sqrt(t^2 + 2) with t^2 = 12. One: p = 1 - 2/pi atan(t) with t = 9.
+    assert difference_of_values([1.0, 2.0, 3.0], covers="seeds").p_value == pytest.approx(1 - math.sqrt(12 / 14))
+    assert difference_of_values([-1.0, -2.0, -3.0], covers="seeds").p_value == pytest.approx(1 - math.sqrt(12 / 14))
+    assert difference_of_values([4.0, 5.0], covers="seeds").p_value == pytest.approx(1 - 2 / math.pi * math.atan(9))
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5], [0.0, 0.0]])
+def test_interval_without_a_width_has_no_p_value(values: list[float]) -> None:
+    assert difference_of_values(values, covers="seeds").p_value is None
+    assert difference_of_images(by_image(np.tile([[value] for value in values], 20))).p_value is None
+
+
+def test_p_value_without_spread_over_images_is_that_of_the_t_test() -> None:
+    found = difference_of_images(by_image(np.tile([[1.0], [2.0], [3.0]], 20)))
+    assert found.p_value == pytest.approx(1 - math.sqrt(12 / 14))
+
+
+def test_p_value_of_one_seed_is_that_of_the_resamples() -> None:
+    # None of 2000 resampled means of 400 is at 0, or at 1, eleven standard errors away.
+    assert difference_of_images(by_image(np.repeat([[0.0, 1.0]], 200, 1))).p_value == 2 / 2001
+    # With nine of ten images at 0 a resample has the mean 0.1 or less with probability 0.736, and 0 with 0.349.
+    row = np.array([[1.0] + [0.0] * 9])
+    assert difference_of_images(by_image(row)).p_value == pytest.approx(2 * 0.349, abs=0.03)
+
+
+def test_p_value_is_below_5_percent_where_the_interval_leaves_zero_out() -> None:
+    generator = np.random.default_rng(2)
+    found = [
+        difference_of_images(by_image(simulated(truth, 0.1, 0.5, 0.3, generator))) for truth in np.linspace(0, 1, 40)
+    ]
+    apart = [difference.is_apart_from_zero for difference in found]
+    assert 10 < sum(apart) < 30
+    assert [difference.p_value < 0.05 for difference in found] == apart
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.04, 0.001], [0.04, 0.002]),
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.02, 0.02], [0.04, 0.04]),
+        ([0.03], [0.03]),
+        ([], []),
+    ],
+)
+def test_holm_by_hand(p_values: list[float], corrected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(corrected)
 
 
 def test_without_spread_over_images_the_interval_is_students() -> None:

@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from orchestrator.reports.report import render_report
 from orchestrator.reports.study_table import study_markdown, study_rich, study_table
+from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import VIEWS, budget_sentence, changes, settings, study_document
 from orchestrator.results.trial_rows import trial_rows
 from tests.harness.study_on_disk import FOUR, StudyOnDisk
 from trainables.config import experiment_from_tree, flatten, override
 from trainables.json_file import write_json
 
+SHIFT = "shift/random_background/accuracy"
 STUDENT_1 = math.tan(0.475 * math.pi)
 """97.5 % quantile of Student's t with one degree of freedom."""
+
+
+def shown(document: StudyDocument) -> str:
+    """Return the table as the terminal shows it."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(study_rich(document))
+    return console.export_text()
 
 
 def halves(mean: float) -> dict[str, dict[str, float]]:
@@ -45,6 +55,53 @@ def test_difference_is_paired_by_seed(tmp_path: Path) -> None:
     assert difference["low"] == pytest.approx(0.2 - 0.1 * STUDENT_1)
     assert difference["high"] == pytest.approx(0.2 + 0.1 * STUDENT_1)
     assert (difference["covers"], difference["num_pictures"]) == ("seeds", None)
+    assert difference["p_value"] == difference["p_value_holm"] == pytest.approx(1 - 2 / math.pi * math.atan(2))
+
+
+def test_p_values_are_corrected_for_all_comparisons_of_the_table(tmp_path: Path) -> None:
+    # Of one degree of freedom: t = 20 at val/accuracy, 40 at val/loss, and no spread at shift/a/accuracy.
+    study = StudyOnDisk(tmp_path, metrics=["val/accuracy", "val/loss", SHIFT])
+    of_arm = {
+        "plain-s0": (0.5, 1.0, 0.25),
+        "plain-s1": (0.5, 1.0, 0.25),
+        "contrastive-s0": (0.69, 1.78, 0.5),
+        "contrastive-s1": (0.71, 1.82, 0.5),
+    }
+    for trial_id, (accuracy, loss, shift) in of_arm.items():
+        study.trial(trial_id, {"val/accuracy": accuracy, "val/loss": loss, SHIFT: shift})
+    document = study_document(study.folder)
+    found = {name: figure["difference"] for name, figure in document["arms"][1]["figures"].items()}
+    by_20, by_40 = (1 - 2 / math.pi * math.atan(t) for t in (20, 40))
+    assert found["val/accuracy"]["p_value"] == pytest.approx(by_20)
+    assert found["val/loss"]["p_value"] == pytest.approx(by_40)
+    assert found["val/loss"]["p_value_holm"] == found["val/accuracy"]["p_value_holm"] == pytest.approx(2 * by_40)
+    assert (found[SHIFT]["p_value"], found[SHIFT]["p_value_holm"]) == (None, None)
+
+
+def test_star_marks_what_stays_apart_after_the_correction(tmp_path: Path) -> None:
+    # t = 20 of one degree of freedom: p = 0.0318, of one comparison.
+    study = StudyOnDisk(tmp_path)
+    study.all({"plain-s0": 0.5, "plain-s1": 0.5, "contrastive-s0": 0.69, "contrastive-s1": 0.71})
+    document, rows = study_document(study.folder), trial_rows(study.folder, {})
+    write_json(study.folder.result_path, document)
+    assert "**+0.200 (+0.073 to +0.327)** \\* |" in study_markdown(document)
+    assert "(+0.073 to +0.327) *" in shown(document)
+    assert "<b>+0.200 (+0.073 to +0.327)</b> *</small>" in render_report(study.folder, rows, command="")
+    document["arms"][1]["figures"]["val/accuracy"]["difference"]["p_value_holm"] = 0.05
+    assert "**+0.200 (+0.073 to +0.327)** |" in study_markdown(document)
+    assert "(+0.073 to +0.327) *" not in shown(document)
+
+
+def test_table_says_how_many_comparisons_were_corrected_for(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path, metrics=["val/accuracy", "val/loss"])
+    study.all(FOUR)
+    document = study_document(study.folder)
+    assert "1 differences of this table have a p-value" in study_markdown(document)
+    difference = document["arms"][1]["figures"]["val/accuracy"]["difference"]
+    del difference["p_value"], difference["p_value_holm"]
+    text = study_markdown(document)
+    assert "This result was made without a correction for the number of comparisons." in text
+    assert "star" not in text
 
 
 def test_images_count_where_the_metric_is_their_mean(tmp_path: Path) -> None:
@@ -209,22 +266,17 @@ def test_markdown_has_mean_spread_difference_and_interval(tmp_path: Path) -> Non
     assert "| arm | seeds | `val/accuracy ↑` | training |" in text
     assert "| plain | 2 | 0.600 ± 0.141 | 20s |" in text
     # Differences 0.1 and 0.1001: the interval is 0.10005 ± 12.706 * 0.00005.
-    assert "| contrastive | 2 | 0.700 ± 0.141<br>**+0.100 (+0.099 to +0.101)** | 20s |" in text
+    assert "| contrastive | 2 | 0.700 ± 0.141<br>**+0.100 (+0.099 to +0.101)** \\* | 20s |" in text
     assert "- contrastive has `objective.kind` contrastive (not cross_entropy)" in text
 
 
 def test_terminal_and_markdown_show_the_same_values(tmp_path: Path) -> None:
-    from rich.console import Console
-
     study = StudyOnDisk(tmp_path)
     study.all(FOUR)
     document = study_document(study.folder)
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(study_rich(document))
-    shown = console.export_text()
     for line in study_table(document).lines:
         for cell in line:
-            assert cell.value in shown
+            assert cell.value in shown(document)
 
 
 def test_report_of_the_sweep_shows_the_table(tmp_path: Path) -> None:
@@ -258,7 +310,10 @@ def test_equal_budgets_are_said_to_be_equal() -> None:
     ("overrides", "said"),
     [
         ({"training__epochs": 20}, "other has training.epochs 20 (not 10)."),
-        ({"optim__kind": "sgd"}, "other has optim.kind sgd (not adamw), optim.momentum 0.9 (not –)."),  # noqa: RUF001
+        (
+            {"optim__kind": "sgd"},
+            "other has optim.kind sgd (not adamw), optim.momentum 0.9 (not –), optim.nesterov true (not –).",  # noqa: RUF001
+        ),
         ({"objective__background_noise": 0.2}, "other has objective.background_noise 0.2 (not 0)."),
         ({"objective__kind": "supcon"}, f"other has {VIEWS} 2 (not 1)."),
         ({"data__correlation": 0.5}, "other has data.correlation 0.5 (not 0.95)."),
