@@ -12,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
+from orchestrator.files.journal import repair_journal
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from search_spaces import Space, overrides_of
@@ -88,7 +89,8 @@ def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> Optun
 
 
 def optuna_storage(sweep: SweepFolder) -> BaseStorage:
-    """Return the journal in the sweep's folder."""
+    """Return the journal in the sweep's folder, repaired after a crash; the caller holds the sweep."""
+    repair_journal(sweep.study_path)
     return JournalStorage(JournalFileBackend(str(sweep.study_path)))
 
 
@@ -116,10 +118,14 @@ def check_optuna_study(sweep: SweepFolder, config: SweepConfig) -> None:
     """Check that the Optuna study knows all of the sweep's trials, because it numbers the next ones.
 
     Raises:
-        ConfigError: It does not; the message names the trials.
+        ConfigError: It does not, and the message names the trials; or another process runs the sweep.
+        BrokenFileError: The study's file was changed from outside.
     """
     trial_ids = sweep.trial_ids()
-    known = {_id(trial) for trial in open_optuna_study(sweep, config).trials} if trial_ids else set()
+    if not trial_ids:
+        return
+    with sweep.locked():
+        known = {_id(trial) for trial in open_optuna_study(sweep, config).trials}
     unknown = [trial_id for trial_id in trial_ids if trial_id not in known]
     if unknown:
         raise ConfigError(

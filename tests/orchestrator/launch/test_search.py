@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -230,6 +231,27 @@ def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
     sweep.folder.study_path.unlink()
     with pytest.raises(ConfigError, match=r"study.journal does not hold trial 0000, 0001 of sweep first"):
         check_optuna_study(sweep.folder, sweep.config)
+
+
+def test_journal_that_a_killed_driver_left_is_repaired(sweep: Any, caplog: pytest.LogCaptureFixture) -> None:
+    first = Driver(sweep)
+    first.finish(*first.ask(), 0.5)
+    first.ask()
+    journal = sweep.folder.study_path
+    journal.write_bytes(journal.read_bytes()[:-20])
+    Path(f"{journal}.lock").symlink_to(sweep.folder.storage / "moved" / "study.journal")
+    check_optuna_study(sweep.folder, sweep.config)
+    assert Driver(sweep).ask(2) == ["0001", "0003"]
+    assert len(caplog.records) == 1
+    assert sorted(path.name for path in sweep.folder.path.glob("study*")) == ["study.journal", "study.journal.torn"]
+
+
+def test_study_of_a_sweep_that_runs_is_left_alone(sweep: Any) -> None:
+    Driver(sweep).ask()
+    before = sweep.folder.study_path.read_bytes()
+    with sweep.folder.locked(), pytest.raises(ConfigError, match="sweep first is being run by another process"):
+        check_optuna_study(sweep.folder, sweep.config)
+    assert sweep.folder.study_path.read_bytes() == before
 
 
 REPEATS = "data.oversample_masked"
