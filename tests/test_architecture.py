@@ -23,6 +23,7 @@ TUNE = ("ray.tune",)
 
 # Files that may catch everything without raising again, with the reason.
 BROAD_EXCEPT: dict[str, str] = {
+    "orchestrator/tracking/database.py": "the error of a thread is raised again where the thread is waited for",
     "orchestrator/cluster_file/ray_schema.py": "Ray's validator raises another type of error for each kind of mistake",
 }
 

@@ -34,12 +34,14 @@ def ui(
     if store.sqlite_file and not store.sqlite_file.exists():
         raise ConfigError(f"no runs in {storage} yet: {store.sqlite_file} does not exist")
     site = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
-    note(f"MLflow answers at {site} in a few seconds; stop it with Ctrl-C")
     try:
         pages = runs_pages(store, site)
-    except StoreError as error:  # Such as a database that a sweep locks for a moment.
+    except StoreError as error:
+        if not store.sqlite_file or "locked" not in str(error):
+            raise  # The server would try for minutes.
         pages = {}
         note(f"warning: the addresses of the runs are unknown: {error}")
+    note(f"MLflow answers at {site} in a few seconds; stop it with Ctrl-C")
     for experiment, address in pages.items():
         note(f"runs of {experiment}: {address}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]

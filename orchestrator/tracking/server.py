@@ -15,19 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from orchestrator.tracking.store import Store, StoreError, as_store_error, migration_lock
+from orchestrator.tracking.store import Store, StoreError, as_store_error, check_answers, migration_lock
 from trainables.config import ConfigError
 
 START_WAIT_S = 180.0
 STOP_WAIT_S = 10.0
-PACKAGES = {
-    "MySQLdb": "mysqlclient",
-    "psycopg": "psycopg[binary]",
-    "psycopg2": "psycopg2-binary",
-    "pymysql": "pymysql",
-    "pyodbc": "pyodbc",
-}
-"""Module of a database's driver -> the package that contains it."""
 QUIET = ("--uvicorn-opts=--log-level=warning",)
 """Log no line for each request."""
 EVERYWHERE = ("0.0.0.0", "::")
@@ -65,7 +57,7 @@ class TrackingServer:
         """Start the server and yield its process once it answers; end all its processes afterwards.
 
         Raises:
-            ConfigError: It cannot listen there, or the database's driver is not installed.
+            ConfigError: It cannot listen there.
             StoreError: The database cannot be opened, or the server does not answer.
         """
         check_port(self.host, self.port)
@@ -134,44 +126,13 @@ def prepare_database(store: Store) -> None:
     """Create the database or migrate it to this version of MLflow, in one process: several at once would crash.
 
     Raises:
-        ConfigError: The database's driver is not installed.
         StoreError: The database cannot be opened.
     """
-    check_driver(store)
     with as_store_error(store), migration_lock(store):
-        import sqlalchemy
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        engine = sqlalchemy.create_engine(store.tracking_uri)
-        engine.connect().close()  # MLflow itself would try for minutes to reach a missing database.
-        engine.dispose()
+        check_answers(store, create=True)
         SqlAlchemyStore(store.tracking_uri, "mlflow-artifacts:/").engine.dispose()  # type: ignore[no-untyped-call]
-
-
-def check_driver(store: Store) -> None:
-    """Check the database's address, and that the Python package of its driver is installed.
-
-    Raises:
-        ConfigError: It is no address, or the package is missing; the message says what would be right.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        make_url(store.tracking_uri).get_dialect().import_dbapi()
-    except SQLAlchemyError as error:
-        raise ConfigError(f"--backend-store-uri {store}: {error}") from error
-    except ValueError:  # Of the port; its message may hold a part of the password.
-        raise ConfigError(
-            f"--backend-store-uri {store}: what follows the host's colon is no port; expected "
-            "postgresql://USER:PASSWORD@HOST:5432/NAME, and in the password %40 for @, %3A for :, %2F for /"
-        ) from None
-    except ImportError as error:
-        module = (error.name or "").partition(".")[0]
-        package = PACKAGES.get(module, module or "its driver")
-        raise ConfigError(
-            f"--backend-store-uri {store} needs a package that is not installed ({error}): pip install '{package}'"
-        ) from error
 
 
 def check_port(host: str, port: int) -> None:

@@ -3,22 +3,26 @@
 import fcntl
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.files.passwords import without_passwords
+from orchestrator.tracking.database import check_driver, check_server, unlocked
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
 SQLITE = "sqlite:///"
+RESERVED = "?#%"
+"""What separates and encodes the parts of an address."""
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
+FIRST_LOCK_WAIT_S = 10.0
+"""How long a command waits at its start for other processes that write to the sqlite database."""
 CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -66,16 +70,38 @@ def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
     whoever makes the experiment. A server chooses for itself.
     """
     storage = storage.expanduser().absolute()
+    _check_characters("--storage", storage)
     uri = tracking_uri or f"{SQLITE}{storage / 'mlflow.db'}"
     if uri.startswith("file:") or "://" not in uri:
         raise ConfigError(
             f"tracking URI {uri!r}: MLflow no longer tracks runs in plain folders; "
             "give http(s)://HOST:PORT, sqlite:////ABSOLUTE/FILE.db or postgresql://..., or leave it out"
         )
-    if uri.startswith(SQLITE):
-        uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    if uri.startswith("sqlite"):
+        uri = f"{SQLITE}{_sqlite_file(uri)}"
     store = Store(uri)
+    if store.is_database and store.sqlite_file is None:
+        check_driver(uri)
     return replace(store, artifact_location=(storage / "artifacts").as_uri()) if store.is_database else store
+
+
+def _sqlite_file(uri: str) -> Path:
+    """Return the file of a sqlite database, absolute; ConfigError if it cannot be one."""
+    expected = f"give {SQLITE}/ABSOLUTE/FILE.db"
+    if not uri.removeprefix(SQLITE) or not uri.startswith(SQLITE):
+        raise ConfigError(f"tracking URI {uri}: it names no file; {expected}")
+    file = Path(uri.removeprefix(SQLITE)).absolute()
+    _check_characters("tracking URI", file)
+    if file.is_dir():
+        raise ConfigError(f"tracking URI {uri}: this is a folder; {expected}")
+    return file
+
+
+def _check_characters(what: str, path: Path) -> None:
+    """Check a path that becomes part of an address; ConfigError names the characters that would end or change it."""
+    found = [character for character in RESERVED if character in str(path)]
+    if found:
+        raise ConfigError(f"{what} {path}: MLflow cannot use a path with {' or '.join(found)}; choose another one")
 
 
 def ensure_experiment(store: Store, name: str) -> str:
@@ -87,6 +113,7 @@ def ensure_experiment(store: Store, name: str) -> str:
         StoreError: if the store cannot be reached or made.
     """
     with as_store_error(store), migration_lock(store), client_settings():
+        check_answers(store, create=True)
         return _find_or_create(connect(store), name, store.artifact_location)
 
 
@@ -94,7 +121,7 @@ def ensure_experiment(store: Store, name: str) -> str:
 def store_errors(store: Store) -> Iterator[None]:
     """Turn every error inside into a StoreError, within seconds rather than MLflow's minutes."""
     with as_store_error(store), client_settings():
-        check_unlocked(store)
+        check_answers(store)
         yield
 
 
@@ -105,17 +132,18 @@ def connect(store: Store) -> Any:
     return MlflowClient(tracking_uri=store.tracking_uri, registry_uri=store.tracking_uri)
 
 
-def check_unlocked(store: Store) -> None:
-    """Raise sqlite3.Error within seconds if the sqlite database is missing or locked.
+def check_answers(store: Store, *, create: bool = False) -> None:
+    """Raise within seconds what is wrong with a database: missing, locked, down or silent.
 
-    MLflow itself would wait 20 s for a lock at every call, and would make a missing database anew.
+    Args:
+        create: Whether a sqlite database may be missing.
     """
-    if store.sqlite_file is None:
-        return
-    uri = f"{store.sqlite_file.as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.rollback()
+    if store.sqlite_file is not None:
+        mode, wait_s = ("rwc", FIRST_LOCK_WAIT_S) if create else ("rw", LOCK_WAIT_S)
+        with unlocked(store.sqlite_file, mode=mode, wait_s=wait_s):
+            pass
+    elif store.is_database:
+        check_server(store.tracking_uri)
 
 
 @contextmanager

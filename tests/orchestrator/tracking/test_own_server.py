@@ -1,7 +1,6 @@
 """What `campaign tracking serve` checks before it starts anything."""
 
 import socket
-import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.tracking import Store, resolve_store
-from orchestrator.tracking.server import TrackingServer, _answers, artifacts_of, check_driver, check_port
+from orchestrator.tracking.server import TrackingServer, _answers, artifacts_of, check_port
 from trainables.config import ConfigError
 
 Cli = Callable[..., Any]
@@ -33,37 +32,12 @@ def test_host_of_another_machine_is_refused(host: str) -> None:
         check_port(host, 5000)
 
 
-@pytest.mark.parametrize(
-    ("uri", "module", "package"),
-    [
-        ("postgresql://me@db/mlflow", "psycopg", r"psycopg\[binary\]"),
-        ("postgresql+psycopg2://me@db/mlflow", "psycopg2", "psycopg2-binary"),
-        ("mysql+pymysql://me@db/mlflow", "pymysql", "pymysql"),
-    ],
-)
-def test_missing_driver_says_what_to_install(
-    uri: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
-    with pytest.raises(ConfigError, match=rf"needs a package that is not installed .*: pip install '{package}'"):
-        check_driver(Store(uri))
-
-
-def test_sqlite_needs_no_driver(tmp_path: Path) -> None:
-    check_driver(resolve_store(tmp_path))
-
-
 @pytest.mark.parametrize("uri", ["postgresql://u:p@h:port/x", "postgresql://u:pw@h:pw/x", "postgresql://u:x@y:pw@h/x"])
 def test_address_without_a_port_after_its_colon_is_refused(uri: str, cli: Cli, tmp_path: Path) -> None:
     ran = cli("tracking", "serve", "--storage", tmp_path, "--backend-store-uri", uri)
     assert ran.code == 2
-    assert f"--backend-store-uri {Store(uri)}: what follows the host's colon is no port" in ran.err
+    assert f"tracking URI {Store(uri)}: what follows the host's colon is no port" in ran.err
     assert "x@y" not in ran.err
-
-
-def test_unknown_driver_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"postgresql\.absent"):
-        check_driver(Store("postgresql+absent://me@db/mlflow"))
 
 
 @pytest.mark.parametrize(

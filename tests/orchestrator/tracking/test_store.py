@@ -29,7 +29,7 @@ def test_server_chooses_where_artifacts_lie(tmp_path: Path) -> None:
 
 
 def test_database_elsewhere_keeps_artifacts_in_the_storage(tmp_path: Path) -> None:
-    uri = "postgresql+psycopg2://user@host/mlflow"
+    uri = "postgresql+psycopg://user@host/mlflow"
     assert resolve_store(tmp_path, uri) == Store(uri, f"file://{tmp_path}/artifacts")
 
 
