@@ -24,8 +24,8 @@ def find_run(name: str, storage: Path, store: Store) -> TrialFolder:
             return TrialFolder(place.absolute())
     if SweepFolder.of(storage, name).config_path.exists():
         return _best_trial(SweepFolder.of(storage, name))
-    folder = folder_of_run(store, name) if _looks_like_run_id(name) else None
-    if folder is None or not folder.is_dir():
+    folder = folder_of_run(store, storage, name) if _looks_like_run_id(name) else None
+    if folder is None:
         raise ConfigError(
             f"no run {name!r}: give a trial's folder, SWEEP or SWEEP/TRIAL of {storage / 'sweeps'}, the name of a run "
             f"of campaign train, or an MLflow run id of {store}"

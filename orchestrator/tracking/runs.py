@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,8 +54,11 @@ def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
         return SweepIds()
 
 
-def folder_of_run(store: Store, run_id: str) -> Path | None:
-    """Return the trial folder of an MLflow run, or None if there is no such run or campaign did not make it."""
+def folder_of_run(store: Store, storage: Path, run_id: str) -> Path | None:
+    """Return the trial folder of an MLflow run, or None if MLflow has no such run, or no folder is that run's.
+
+    A folder in `storage` comes before the path from which the run was last sent: the storage may have been moved.
+    """
     from mlflow.exceptions import MlflowException
 
     if store.sqlite_file and not store.sqlite_file.exists():
@@ -67,7 +70,18 @@ def folder_of_run(store: Store, run_id: str) -> Path | None:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
-    return Path(tags["campaign.directory"]) if "campaign.directory" in tags else None
+    sweep, trial_id = tags.get("campaign.sweep", ""), tags.get("campaign.trial_id", "")
+    here = [storage / "sweeps" / sweep / "trials" / trial_id, storage / "runs" / trial_id]
+    places = [*here, Path(tags.get("campaign.directory", ""))]
+    return next((place.absolute() for place in places if _is_folder_of(place, tags)), None)
+
+
+def _is_folder_of(place: Path, tags: Mapping[str, str]) -> bool:
+    """Return whether the trial's folder is there, and is not one that was made later under the same name."""
+    if not (place / "config.yaml").is_file():
+        return False
+    made = place.parents[1] if place.parent.name == "trials" else place
+    return tags.get(CREATED) in {None, read_provenance(made).created}
 
 
 def find_experiment(store: Store, run: str, created: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.files.passwords import without_passwords
 from orchestrator.tracking.database import check_driver, check_server, unlocked
+from orchestrator.tracking.moved_storage import follow_artifacts
 from trainables.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,11 @@ class Store:
         """The database's file, or None if the store is no sqlite database."""
         return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
 
+    @property
+    def is_in_storage(self) -> bool:
+        """Whether the database lies beside its artifacts, and is moved with them."""
+        return self.sqlite_file is not None and self.artifact_location == _beside(self.sqlite_file)
+
 
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
     """Return the store at `tracking_uri`, or by default the sqlite database `<storage>/mlflow.db`.
@@ -104,6 +110,10 @@ def _check_characters(what: str, path: Path) -> None:
         raise ConfigError(f"{what} {path}: MLflow cannot use a path with {' or '.join(found)}; choose another one")
 
 
+def _beside(sqlite_file: Path) -> str:
+    return (sqlite_file.parent / "artifacts").as_uri()
+
+
 def ensure_experiment(store: Store, name: str) -> str:
     """Create the database and the experiment `name` where they are missing, and return the experiment's id.
 
@@ -135,13 +145,17 @@ def connect(store: Store) -> Any:
 def check_answers(store: Store, *, create: bool = False) -> None:
     """Raise within seconds what is wrong with a database: missing, locked, down or silent.
 
+    Where it is the storage's own, and the storage was moved, its artifacts move with it.
+
     Args:
         create: Whether a sqlite database may be missing.
     """
     if store.sqlite_file is not None:
         mode, wait_s = ("rwc", FIRST_LOCK_WAIT_S) if create else ("rw", LOCK_WAIT_S)
-        with unlocked(store.sqlite_file, mode=mode, wait_s=wait_s):
-            pass
+        with unlocked(store.sqlite_file, mode=mode, wait_s=wait_s) as database:
+            if store.is_in_storage:
+                assert store.artifact_location is not None
+                follow_artifacts(database, store.artifact_location)
     elif store.is_database:
         check_server(store.tracking_uri)
 
