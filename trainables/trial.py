@@ -57,6 +57,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
         nonlocal trained
         trained = True
         if context.rank == 0:
+            folder.check_present()
             folder.forget_evaluation()  # of an epoch before this one
         if model is None:
             return {}
@@ -64,7 +65,10 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)
         names = QUICK if config.evaluation.shift_every_epoch else EPOCH_SUITE
-        return evaluate(config, context, model, data, names)
+        metrics = evaluate(config, context, model, data, names)
+        if context.rank == 0:
+            folder.check_present()  # The epoch is committed next.
+        return metrics
 
     fitted = fit(config, context, data=data, validate=validate)
     found = None if trained else context.gather(folder.evaluation())[0]
@@ -137,6 +141,8 @@ def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitt
     measured = {key: value for key, value in row if is_evaluated(key) or key.endswith("/skipped_samples")}
     names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
     metrics = measured | evaluate(config, context, fitted.model, data, names)
+    if context.rank == 0:
+        context.folder.check_present()
     _draw(config, context, fitted.model, data, config.training.epochs)
     if context.rank == 0:
         write_json(context.folder.evaluation_path, metrics)

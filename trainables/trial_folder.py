@@ -31,6 +31,10 @@ Status = Literal["completed", "stopped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
+class FolderGoneError(RuntimeError):
+    """A folder that was removed or moved while its trial ran; the message names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a trial ended: after its last epoch, stopped early by the scheduler, or by an error."""
@@ -106,6 +110,18 @@ class TrialFolder:
             raise ConfigError(
                 f"{self.path} holds a trial with config hash {own}, and this config has {given}; "
                 "choose another folder or name, or continue the old trial with its own config"
+            )
+
+    def check_present(self) -> None:
+        """Check that the trial's folder is still there: a write would make a part of it anew.
+
+        Raises:
+            FolderGoneError: It was removed or moved.
+        """
+        if not self.config_path.exists():
+            raise FolderGoneError(
+                f"{self.path} was removed or moved while its trial ran; if it was moved, the same command continues it "
+                "with its new --storage"
             )
 
     def rows(self) -> list[Row]:
@@ -190,6 +206,7 @@ class TrialFolder:
 
     def finish(self, error: str | None = None) -> Outcome:
         """Record that the trial ended: failed by `error`, completed if evaluated after its last epoch, else stopped."""
+        self.check_present()
         rows = self.rows()
         epoch = int(rows[-1]["epoch"]) if rows else 0
         completed = self.evaluation() is not None and epoch == self.config().training.epochs

@@ -48,7 +48,7 @@ def main() -> None:
         if not _is_users_error(error):
             raise
         note(f"error: {error}")
-        sys.exit(USAGE_ERROR)
+        sys.exit(_exit_code(error))
 
 
 def _restore_stop_signal_of_a_job() -> None:
@@ -57,13 +57,20 @@ def _restore_stop_signal_of_a_job() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _exit_code(error: Exception) -> int:
+    from trainables.trial_folder import FolderGoneError
+
+    return FAILED if isinstance(error, FolderGoneError) else USAGE_ERROR
+
+
 def _is_users_error(error: Exception) -> bool:
     """Return whether the message suffices without a traceback; the imports wait for an error that needs them."""
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
     from trainables.json_file import BrokenFileError
+    from trainables.trial_folder import FolderGoneError
 
-    if isinstance(error, BrokenFileError | ConfigError | OSError | StoreError):
+    if isinstance(error, BrokenFileError | ConfigError | FolderGoneError | OSError | StoreError):
         return True
     from trainables.data import ImageError  # It imports torch.
 

@@ -8,7 +8,7 @@ from orchestrator.files.lock import is_locked, locked
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from trainables.config import ConfigError
 from trainables.json_file import time_ms, write_text
-from trainables.trial_folder import TrialFolder
+from trainables.trial_folder import FolderGoneError, TrialFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,14 @@ class SweepFolder:
         return max(
             (time_ms(path) for trial in trials for path in (trial.outcome_path, trial.evaluation_path)), default=0
         )
+
+    def check_present(self) -> None:
+        """Check that the sweep's folder is still there; FolderGoneError if it was removed or moved."""
+        if not self.config_path.exists():
+            raise FolderGoneError(
+                f"{self.path} was removed or moved while its sweep ran; if it was moved, continue it there: campaign "
+                f"resume {self.path.name} --storage FOLDER"
+            )
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the sweep for one driver; ConfigError if another one runs it."""

@@ -35,6 +35,7 @@ class TrialSampler:
         self._space = space
 
     def __call__(self, trial: Any) -> dict[str, Any]:
+        self._sweep.check_present()
         trial_id = trial.user_attrs.get(TRIAL_ID) or next_id(trial.study)
         trial.set_user_attr(TRIAL_ID, trial_id)
         self._space.suggest(trial)

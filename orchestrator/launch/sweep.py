@@ -55,6 +55,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
         StoreError: The MLflow store cannot be used.
+        FolderGoneError: The sweep's folder was removed or moved meanwhile.
     """
     config = sweep.config()
     with sweep.locked():
@@ -69,6 +70,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
                     )
                     _run_trials(sweep, config, context, room)
         finally:
+            sweep.check_present()
             run = conclude(sweep, config, context, move_champion=is_left)
     return run
 

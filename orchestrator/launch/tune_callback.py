@@ -12,6 +12,7 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import TrialListener
 from orchestrator.launch.trials import SweepContext
 from orchestrator.tracking import sync
+from trainables.trial_folder import FolderGoneError
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,11 @@ class TrialOutcomeCallback(Callback):
 
     def _end(self, trial_id: str, error: str | None) -> None:
         folder = self._sweep.trial(trial_id)
-        outcome = folder.finish(error)
+        try:
+            outcome = folder.finish(error)
+        except FolderGoneError as gone:
+            self._listener.on_end(trial_id, f"failed: {gone}")
+            return
         trial_run = self._context.trial_run(trial_id, folder.config())
         self._pushes.append(self._thread.submit(sync, [trial_run]))
         self._listener.on_end(trial_id, outcome.status if error is None else f"failed: {error}")

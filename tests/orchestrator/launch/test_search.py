@@ -1,5 +1,6 @@
 """A sweep's study over several drivers: no trial and no point is lost, none is doubled."""
 
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.launch.search import TRIAL_ID, build_search, check_optuna_study, open_optuna_study
+from orchestrator.launch.search import TRIAL_ID, TrialSampler, build_search, check_optuna_study, open_optuna_study
 from search_spaces import Goal, Space
 from trainables.config import ConfigError
 from trainables.json_file import write_json
+from trainables.trial_folder import FolderGoneError
 
 GOAL = "val/accuracy"
 RATE = "optim.learning_rate"
@@ -241,7 +243,7 @@ def test_journal_that_a_killed_driver_left_is_repaired(sweep: Any, caplog: pytes
     journal.write_bytes(journal.read_bytes()[:-20])
     Path(f"{journal}.lock").symlink_to(sweep.folder.storage / "moved" / "study.journal")
     check_optuna_study(sweep.folder, sweep.config)
-    assert Driver(sweep).ask(2) == ["0001", "0003"]
+    assert Driver(sweep).ask(2) == ["0001", "0002"]
     assert len(caplog.records) == 1
     assert sorted(path.name for path in sweep.folder.path.glob("study*")) == ["study.journal", "study.journal.torn"]
 
@@ -252,6 +254,14 @@ def test_study_of_a_sweep_that_runs_is_left_alone(sweep: Any) -> None:
     with sweep.folder.locked(), pytest.raises(ConfigError, match="sweep first is being run by another process"):
         check_optuna_study(sweep.folder, sweep.config)
     assert sweep.folder.study_path.read_bytes() == before
+
+
+def test_no_trial_starts_in_a_sweep_that_was_removed(sweep: Any) -> None:
+    sampler = TrialSampler(sweep.folder, sweep.config, SPACE)
+    shutil.rmtree(sweep.folder.path)
+    with pytest.raises(FolderGoneError, match="first was removed or moved while its sweep ran"):
+        sampler(optuna.trial.FixedTrial({RATE: 0.5}))
+    assert not sweep.folder.path.exists()
 
 
 REPEATS = "data.oversample_masked"
