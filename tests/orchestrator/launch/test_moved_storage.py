@@ -105,6 +105,18 @@ def test_moved_run_continues_as_the_run_it_was(moved: Moved, config: ExperimentC
     assert [metric.step for metric in moved.client.get_metric_history(after.info.run_id, "epoch")] == [1, 2]
 
 
+def test_moved_run_is_evaluated_into_its_own_run(moved: Moved, cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    (before,) = moved.runs()
+    ran = cli("evaluate", "one", "--suite", "accuracy", "--storage", moved.storage)
+    assert ran.code == 0, ran.err
+    (after,) = moved.runs()
+    assert after.info.run_id == before.info.run_id
+    assert {"config.yaml", "evaluation"} <= artifacts(moved.client, after.info.run_id)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the artifacts of {moved.old}/artifacts are now looked for in {moved.storage}/artifacts"
+    ]
+
+
 def test_run_id_means_the_folder_of_the_storage_in_use(moved: Moved) -> None:
     (run,) = moved.runs()
     moved.old.mkdir()
