@@ -20,13 +20,13 @@ NUM_CHECKED = 100
 
 
 def follow_artifacts(database: sqlite3.Connection, artifacts: str) -> None:
-    """Let experiments, runs and models of a storage's own database point to the artifacts beside it.
+    """Let experiments, runs and models of a storage's own database point to the artifacts next to it.
 
     Otherwise MLflow would not find them after the storage was moved, and would make the old folder anew.
 
     Args:
         database: In a transaction.
-        artifacts: The `file:` address of the artifacts beside the database.
+        artifacts: The `file:` address of the artifacts next to the database.
     """
     for old in _other_places(database, artifacts):
         if _were_moved(database, old, artifacts):

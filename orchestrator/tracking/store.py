@@ -65,8 +65,8 @@ class Store:
 
     @property
     def is_in_storage(self) -> bool:
-        """Whether the database lies beside its artifacts, and is moved with them."""
-        return self.sqlite_file is not None and self.artifact_location == _beside(self.sqlite_file)
+        """Whether the database lies next to its artifacts, and is moved with them."""
+        return self.sqlite_file is not None and self.artifact_location == _next_to(self.sqlite_file)
 
 
 def resolve_store(storage: Path, tracking_uri: str | None = None) -> Store:
@@ -110,7 +110,7 @@ def _check_characters(what: str, path: Path) -> None:
         raise ConfigError(f"{what} {path}: MLflow cannot use a path with {' or '.join(found)}; choose another one")
 
 
-def _beside(sqlite_file: Path) -> str:
+def _next_to(sqlite_file: Path) -> str:
     return (sqlite_file.parent / "artifacts").as_uri()
 
 
