@@ -30,6 +30,9 @@ ENVIRONMENT = {
     # Workers keep the driver's working directory.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Tune runs each trial in a new thread of one process. With glibc's default, 8 heaps a core, trials would fill one
+    # heap after another: 300 MB more after 60 trials.
+    "MALLOC_ARENA_MAX": "2",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ["cli_start", "loader_throughput", "objective_step"]
-"""Those that take seconds; the other two run minutes of sweeps and are run by `make bench` alone."""
+"""Those that take seconds; the others run minutes of sweeps and are run by `make bench` alone."""
 TEXTS = {"benchmark", "figure", "unit", "about", "command", "date", "hardware", "versions"}
 ROW = {
     **dict.fromkeys(TEXTS, "text"),
