@@ -38,8 +38,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessAF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the integration tests first, so that none of them is left for one process alone at the end."""
+    """Run the integration tests first, so that none of them is left for one process alone at the end.
+
+    The fault that a test injects becomes one of its properties, for the report of `make chaos`.
+    """
     order = {"tests/integration/test_nodes.py": 0}
+    for item in items:
+        item.user_properties += [("fault", marker.args[0]) for marker in item.iter_markers("fault")]
     items.sort(key=lambda item: order.get(file := item.nodeid.partition("::")[0], 1 + ("integration" not in file)))
 
 

@@ -194,6 +194,7 @@ def test_store_is_postgresql_where_it_is_installed(laboratory: Laboratory) -> No
     assert num_runs == 2  # the trial's and the sweep's
 
 
+@pytest.mark.fault("A node is killed while it trains.")
 def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Laboratory) -> None:
     sweep, cluster = laboratory.shell.sweep("lost-node"), laboratory.cluster
     command = ("sweep", SPACE, "--name=lost-node", "--trials=1", "--set=training.epochs=12", *PAIR)
@@ -210,6 +211,7 @@ def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Lab
     assert_every_epoch_once(laboratory, sweep, 12)
 
 
+@pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.")
 def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laboratory: Laboratory) -> None:
     sweep, cluster, num_epochs, notice_s = laboratory.shell.sweep("spot"), laboratory.cluster, 40, 20.0
     settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={num_epochs}")
@@ -244,6 +246,7 @@ def is_newer(path: Path, time_s: float) -> bool:
         return False
 
 
+@pytest.mark.fault("The driver of a job is killed, then stopped.")
 def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trials(laboratory: Laboratory) -> None:
     sweep = laboratory.shell.sweep("cut")
     command = ("sweep", SPACE, "--name=cut", "--trials=2", f"--set=training.epochs={MANY_EPOCHS}", *PAIR)

@@ -45,7 +45,11 @@ def trained(cli: Cli, tmp_path: Path) -> Any:
     return ran
 
 
-def test_run_that_mlflow_missed_is_named_and_sent_by_sync(trained: Any, cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.fault("MLflow's database is away from the start of `campaign train` to its end.")
+def test_run_that_mlflow_missed_is_named_and_sent_by_sync(
+    trained: Any, cli: Cli, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("message", trained.err.splitlines()[-1])
     assert trained.code == 0
     assert trained.err.splitlines()[-1] == "MLflow does not have all of run one; send it with: campaign sync one"
     assert runs(tmp_path) == []
@@ -54,6 +58,8 @@ def test_run_that_mlflow_missed_is_named_and_sent_by_sync(trained: Any, cli: Cli
     assert (ran.code, ran.out.split()) == (0, ["{", '"run":', '"one",', '"synced":', "1,", '"left":', "[]", "}"])
     (run,) = runs(tmp_path)
     assert (run.info.status, run.data.metrics["epoch"]) == ("FINISHED", 1)
+    record_property("epochs_lost", 0)
+    record_property("duplicates", 0)
     assert connect(resolve_store(tmp_path)).get_experiment(run.info.experiment_id).name == "mine"
 
     refused = cli("train", "digits", "--name=one", "--campaign=other", "--storage", tmp_path, *TINY)
@@ -68,6 +74,7 @@ def test_name_of_nothing_lists_what_there_is(trained: Any, cli: Cli, tmp_path: P
     assert ran.err == f"error: no sweep or run 'two' in {tmp_path}; there are: one\n"
 
 
+@pytest.mark.fault("The folder of a run is moved.")
 @pytest.mark.usefixtures("trained")
 def test_run_is_found_by_what_it_is_and_not_by_its_path(cli: Cli, tmp_path: Path) -> None:
     assert cli("sync", "one", "--storage", tmp_path).code == 0

@@ -1,0 +1,86 @@
+"""Inject every fault for real and write the table of docs/reliability.md: `make chaos`.
+
+A test marked `fault("what is injected")` injects one. Its properties `epochs_lost`, `duplicates` and `message` are what
+it counted and read; a test without one of them does not measure it.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- begin: make chaos -->\n", "<!-- end -->\n"
+HEAD = ("fault", "survived", "epochs lost", "duplicates", "message", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """One fault, as its test left it."""
+
+    fault: str
+    test: str
+    survived: bool
+    epochs_lost: str = ""
+    duplicates: str = ""
+    message: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        message = f"`{self.message}`" if self.message else ""
+        return (
+            self.fault,
+            "yes" if self.survived else "**no**",
+            self.epochs_lost,
+            self.duplicates,
+            message.replace("|", "\\|"),
+            f"`{self.test}`",
+        )
+
+
+def read_report(report: Path) -> list[Injected]:
+    """Return the faults of a JUnit report, by file and name of their tests; those that were skipped are left out."""
+    found = []
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        properties = {each.get("name", ""): each.get("value", "") for each in case.iter("property")}
+        outcomes = {child.tag for child in case}
+        if "fault" in properties and "skipped" not in outcomes:
+            test = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+            found.append(Injected(test=test, survived=not outcomes & {"failure", "error"}, **properties))
+    return sorted(found, key=lambda injected: injected.test)
+
+
+def table(injected: list[Injected]) -> str:
+    """Return the Markdown table of the faults."""
+    lines = [HEAD, ("---",) * len(HEAD), *(each.cells for each in injected)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_table(injected: list[Injected], page: Path) -> None:
+    """Replace the table between the page's marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}{table(injected)}{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="arguments for pytest, such as -k checkpoint; the page then stays")
+    only = parser.parse_args().only
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-m", "fault", f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        code = subprocess.run([*command, *only], cwd=ROOT, check=False).returncode
+        injected = read_report(report)
+    if only:
+        sys.stdout.write(table(injected))
+    else:
+        write_table(injected, PAGE)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
