@@ -1,7 +1,7 @@
 """Search spaces, base configs and scales."""
 
 from search_spaces.catalogue import SPACES, find_base, find_experiment, find_scale, find_space, find_study
-from search_spaces.space import Goal, Point, Space, draw_points, overrides_of
+from search_spaces.space import Goal, Point, Space, draw_points, overrides_of, suggest_point
 
 __all__ = [
     "SPACES",
@@ -15,4 +15,5 @@ __all__ = [
     "find_space",
     "find_study",
     "overrides_of",
+    "suggest_point",
 ]

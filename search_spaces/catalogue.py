@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from search_spaces.cifar import EMBEDDING
 from search_spaces.digits import BACKGROUND_WEIGHT
 from search_spaces.pets import ARCHITECTURE, OBJECTIVE, SPECIES
-from search_spaces.space import Space
+from search_spaces.space import Space, line_of, what_failed
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
@@ -82,13 +81,8 @@ def _load_module(path: Path) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError(f"space file {path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A file may call sys.exit.
+        raise ConfigError(f"space file {path}{line_of(error, str(path))}: {what_failed(error)}") from error
     return module
-
-
-def _line(error: Exception, path: Path) -> str:
-    """Return `, line N` for the last line of the file that `error` passed through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    numbers = [frame.lineno for frame in frames if Path(frame.filename) == path]
-    return f", line {numbers[-1]}" if numbers else ""

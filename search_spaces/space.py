@@ -1,7 +1,9 @@
 """What a sweep searches: a base config, a define-by-run space over it, and its goals."""
 
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainables.config import ConfigError, with_current_names
@@ -64,7 +66,11 @@ class Space:
 
 
 def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
-    """Draw points at random, the space's first points first; ConfigError if the space's function fails."""
+    """Draw points at random, the space's first points first.
+
+    Raises:
+        ConfigError: The space's function fails or sets no field, or a first point has a field that it does not ask for.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -72,11 +78,56 @@ def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, A
     for first in space.first_points:
         optuna_study.enqueue_trial(dict(first))
     points = []
-    for _ in range(num_points):
+    for number in range(num_points):
         trial = optuna_study.ask()
-        try:
-            space.suggest(trial)
-        except Exception as error:
-            raise ConfigError(f"space {space.name}: suggest failed with {type(error).__name__}: {error}") from error
-        points.append(overrides_of(trial.params))
+        points.append(suggest_point(space, trial))
+        if number < len(space.first_points):
+            _check_first_point(space, number, trial.params)
+    if points and not any(points):
+        raise ConfigError(
+            f"space {space.name}{_place(space)}: suggest sets no field, so that all trials would be equal; name a "
+            "parameter after a field, such as trial.suggest_float('optim.learning_rate', 1e-4, 1e-2)"
+        )
     return points
+
+
+def suggest_point(space: Space, trial: "optuna.Trial") -> dict[str, Any]:
+    """Return the fields that the space sets in a trial; ConfigError names the line where its function fails."""
+    try:
+        space.suggest(trial)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A space may call sys.exit.
+        raise ConfigError(
+            f"space {space.name}{_place(space, error)}: suggest failed with {what_failed(error)}"
+        ) from error
+    return overrides_of(trial.params)
+
+
+def what_failed(error: BaseException) -> str:
+    """Return an error's type and message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def line_of(error: BaseException, path: str) -> str:
+    """Return `, line N` for the last line of the file that `error` passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    numbers = [frame.lineno for frame in frames if Path(frame.filename) == Path(path)]
+    return f", line {numbers[-1]}" if numbers else ""
+
+
+def _check_first_point(space: Space, number: int, asked: Collection[str]) -> None:
+    others = [field for field in space.first_points[number] if field not in asked]
+    if others:
+        raise ConfigError(
+            f"space {space.name}{_place(space)}: first_points[{number}] sets {', '.join(others)}, which suggest does "
+            f"not ask for at that point; it asks for {', '.join(asked) or 'nothing'}"
+        )
+
+
+def _place(space: Space, error: BaseException | None = None) -> str:
+    """Return ` (file, line)` of the space's function, as far as they are known."""
+    code = getattr(space.suggest, "__code__", None)
+    if code is None:
+        return ""
+    return f" ({code.co_filename}{line_of(error, code.co_filename) if error else ''})"

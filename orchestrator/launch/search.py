@@ -15,7 +15,7 @@ from ray.tune.search.optuna import OptunaSearch
 from orchestrator.files.journal import repair_journal
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
-from search_spaces import Space, overrides_of
+from search_spaces import Space, suggest_point
 from trainables.config import ConfigError, current_name
 from trainables.training.seeding import derive_seed
 
@@ -38,8 +38,8 @@ class TrialSampler:
         self._sweep.check_present()
         trial_id = trial.user_attrs.get(TRIAL_ID) or next_id(trial.study)
         trial.set_user_attr(TRIAL_ID, trial_id)
-        self._space.suggest(trial)
-        self._sweep.trial(trial_id).claim(self._config.experiment(overrides_of(trial.params)))
+        point = suggest_point(self._space, trial)
+        self._sweep.trial(trial_id).claim(self._config.experiment(point))
         return {"trial_id": trial_id}
 
 

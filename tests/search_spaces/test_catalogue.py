@@ -126,6 +126,8 @@ def test_space_of_the_users_own_is_found_by_its_file(tmp_path: Path) -> None:
         ("SPACE = 3\n", "found int"),
         ("def suggest(:\n", r"mine\.py: SyntaxError: invalid syntax \(mine\.py, line 1\)"),
         ("import no_such_module\n", r"mine\.py, line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(1)\n", r"mine\.py, line 2: SystemExit: 1"),
+        ("raise BaseException('two\\nlines')\n", r"mine\.py, line 1: BaseException: two lines$"),
         ("x = 1\n\n1 / 0\n", r"mine\.py, line 3: ZeroDivisionError: division by zero"),
     ],
 )

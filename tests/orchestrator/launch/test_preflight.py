@@ -33,7 +33,13 @@ def store(tmp_path: Path) -> Store:
     [
         ("", '{"optim.learning_rate": -1.0}', r"optim\.learning_rate: found -1"),
         ("trial.suggest_int('optim.rate', 1, 2)", "{}", r"optim\.rate: unknown field"),
-        ("1 / 0", "{}", "space mine: suggest failed with ZeroDivisionError: division by zero"),
+        (
+            "",
+            '{"optim.learning_rte": 0.1}',
+            r"first_points\[0\] sets optim\.learning_rte, which suggest does not ask for",
+        ),
+        ("raise SystemExit(3)", "{}", r"mine\.py, line 6\): suggest failed with SystemExit: 3"),
+        ("1 / 0", "{}", r"space mine \(.*/mine\.py, line 6\): suggest failed with ZeroDivisionError: division by zero"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Fixed parameter")
