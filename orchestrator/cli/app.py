@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
 from orchestrator.cli.exit_codes import FAILED, INTERRUPTED, USAGE_ERROR
-from orchestrator.cli.output import log_to_stderr, note
+from orchestrator.cli.output import escape_what_cannot_be_shown, log_to_stderr, note
 
 app = typer.Typer(
     name="campaign",
@@ -35,6 +35,7 @@ for module in (sweeps, studies, runs, results, submit, cluster, data, doctor, tr
 
 def main() -> None:
     """Run the command line; a user's error ends with its message and exit code 2, without a traceback."""
+    escape_what_cannot_be_shown()
     _restore_stop_signal_of_a_job()
     try:
         app()

@@ -1,5 +1,6 @@
 """What commands print: results on standard output, everything else on standard error."""
 
+import io
 import json
 import logging
 import os
@@ -9,6 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from trainables.json_file import finite
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Print a character that the terminal or a file's encoding lacks as an escape, such as `\\xe9`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_json(document: Any) -> None:
