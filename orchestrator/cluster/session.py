@@ -94,6 +94,11 @@ def _connect(address: str | None) -> None:
     except Exception as error:  # Ray raises plain exceptions where a node does not come up in time.
         logger.debug("ray.init failed", exc_info=True)
         reason = first_line(error)
+        if not address and "AF_UNIX path length" in reason:
+            raise ConnectionError(
+                f"Ray did not start on this machine, since the paths of its sockets are too long ({reason}): set "
+                "RAY_TMPDIR to a shorter folder, such as /tmp"
+            ) from error
         raise ConnectionError(
             f"the Ray cluster at {address} does not answer ({reason}); check --address and RAY_ADDRESS"
             if address
@@ -103,7 +108,12 @@ def _connect(address: str | None) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Raise ConnectionError unless something listens there."""
+    """Raise ConnectionError unless it is an address of Ray's and something listens there."""
+    if address.startswith(("http://", "https://")):
+        raise ConnectionError(
+            f"the Ray cluster at {address}: that is the URL of a dashboard, to which `campaign submit` sends commands; "
+            "give HOST:6379, ray://HOST:10001, or auto on a node of the cluster as --address or RAY_ADDRESS"
+        )
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         return

@@ -1,12 +1,14 @@
 """Pydantic's findings in the words of a config's user."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 Problem = Mapping[str, Any]
+NEAR = 0.2
+"""Difference of two names' similarities to a third below which either may be meant."""
 MAX_NAMED = 6
 """Kinds that a suggestion lists."""
 
@@ -82,12 +84,20 @@ def _suggest(path: list[str], owner: type[BaseModel], variants: Variants) -> str
     """Return the field that may be meant, of any variant of the section, and the valid fields of this one."""
     *section, name = path
     fields = {field for variant in (owner, *variants.values()) for field in variant.model_fields}
-    close = name if name in fields else next(iter(difflib.get_close_matches(name, sorted(fields), n=1)), None)
-    hint = "" if close is None or close == name else f"did you mean {close}? "
-    if close is not None and close not in owner.model_fields:
-        kinds = [kind for kind, variant in variants.items() if close in variant.model_fields]
-        hint += f"{'.'.join((*section, close))} needs {'.'.join((*section, 'kind'))} = {_either(kinds)}; "
+    close = [name] if name in fields else _alike(name, fields)
+    hint = f"did you mean {_either(close)}? " if close and name not in fields else ""
+    for other in close:
+        if other not in owner.model_fields:
+            kinds = [kind for kind, variant in variants.items() if other in variant.model_fields]
+            hint += f"{'.'.join((*section, other))} needs {'.'.join((*section, 'kind'))} = {_either(kinds)}; "
     return f"{hint}valid fields: {', '.join(sorted(owner.model_fields))}"
+
+
+def _alike(name: str, fields: Iterable[str]) -> list[str]:
+    """Return the fields whose names are the most like `name`; several where one is hardly more so than another."""
+    close = difflib.get_close_matches(name, sorted(fields), n=3)
+    ratios = {field: difflib.SequenceMatcher(None, field, name).ratio() for field in close}
+    return [field for field, ratio in ratios.items() if ratio > max(ratios.values()) - NEAR]
 
 
 def _either(kinds: list[str]) -> str:

@@ -80,7 +80,10 @@ def mask_name(name: str) -> str | None:
 def mask_ids(image: Image.Image) -> npt.NDArray[np.int32]:
     """Return the id of each pixel, R + 256 * G; raise ValueError for a file without these two."""
     if image.mode not in ("RGB", "RGBA"):
-        raise ValueError(f"it has no colours (mode {image.mode}); a mask of ImageNet-S has the ids R + 256 * G")
+        raise ValueError(
+            f"it is an image of mode {image.mode}; a mask of ImageNet-S is an RGB image whose colours are the ids "
+            "R + 256 * G, so convert it to RGB if its colours are these"
+        )
     values_HWC = np.array(image)
     return values_HWC[..., 0].astype(np.int32) + 256 * values_HWC[..., 1].astype(np.int32)
 

@@ -1,6 +1,7 @@
 """Connecting to a cluster that does not run."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,21 @@ def test_cluster_that_does_not_answer_is_named() -> None:
 def test_address_that_cannot_be_is_named(address: str) -> None:
     with pytest.raises(ConnectionError, match=f"the Ray cluster at {address} does not answer"):
         ray_session(address).__enter__()
+
+
+def test_address_of_a_dashboard_is_refused_with_those_of_a_cluster() -> None:
+    with pytest.raises(ConnectionError, match=r"http://head:8265: that is the URL of a dashboard, .* give HOST:6379"):
+        ray_session("http://head:8265").__enter__()
+
+
+def test_temporary_folder_that_is_too_long_for_sockets_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("a" * 100)
+    folder.mkdir()
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    with pytest.raises(ConnectionError, match=rf"too long \(.*{folder}.*\): set RAY_TMPDIR to a shorter folder"):
+        ray_session().__enter__()
 
 
 def test_trials_wait_for_each_other_longer_than_one_takes() -> None:

@@ -52,6 +52,13 @@ def message_of(tree: dict[str, Any]) -> str:
             id="misspelt field of another kind",
         ),
         pytest.param(
+            {"objective": {"background_penalty": 0.3}},
+            "x.yaml: objective.background_penalty: unknown field (found 0.3); did you mean background_weight or "
+            "background_noise? objective.background_weight needs objective.kind = contrastive or binary_contrastive; "
+            "valid fields: background_noise, cutmix, divergence, kind, sliced_wasserstein",
+            id="two fields that are alike",
+        ),
+        pytest.param(
             {"model": {"weights": "DEFAULT"}},
             "x.yaml: model.weights: unknown field (found 'DEFAULT'); model.weights needs model.kind = resnet18, "
             "resnet34, resnet50, resnet101, resnet152, wide_resnet50_2 or one of 29 more; valid fields: "

@@ -136,7 +136,7 @@ def test_an_id_of_no_class_is_named_with_its_file(folder: Path, ids: list[int]) 
 def test_a_mask_without_colours_is_named(folder: Path) -> None:
     path = folder / "validation-segmentation" / "n02" / "ILSVRC2012_val_10.png"
     Image.new("L", (60, 48)).save(path)
-    with pytest.raises(ImageError, match=r"val_10\.png cannot be read \(it has no colours \(mode L\); a mask of"):
+    with pytest.raises(ImageError, match=r"val_10\.png cannot be read \(it is an image of mode L; a mask of"):
         fetch(bundle(folder.parent).val)
 
 
