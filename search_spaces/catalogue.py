@@ -13,6 +13,7 @@ from search_spaces.space import Space, line_of, what_failed
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
+    check_regular,
     experiment_from_tree,
     override,
     parse_assignments,
@@ -34,8 +35,12 @@ def find_space(name: str) -> Space:
         raise ConfigError(
             f"no space {name!r}; valid names: {', '.join(sorted(SPACES))}, or the path of a .py file that defines SPACE"
         )
-    if not path.is_file():
-        raise ConfigError(f"no space file {name}; give the path of a .py file that defines SPACE")
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise ConfigError(
+            f"space file {name} cannot be read: {error.strerror}; give the path of a .py file that defines SPACE"
+        ) from error
     space = getattr(_load_module(path), "SPACE", None)
     if not isinstance(space, Space):
         raise ConfigError(f"{name} defines no SPACE of type search_spaces.Space; found {type(space).__name__}")
@@ -66,7 +71,7 @@ def find_study(name: str) -> tuple[Path, dict[str, Any]]:
 def _find_yaml(name: str, folder: str, noun: str) -> Path:
     shipped = {path.stem: path for path in (_HERE / folder).glob("*.yaml")}
     path = shipped.get(name, Path(name))
-    if path.suffix not in {".yaml", ".yml"} or not path.is_file():
+    if path.suffix not in {".yaml", ".yml"} or not (path.exists() or path.is_symlink()):
         raise ConfigError(f"no {noun} {name!r}; valid names: {', '.join(sorted(shipped))}, or the path of a YAML file")
     return path
 

@@ -144,7 +144,7 @@ def test_unknown_space_is_refused_with_the_names_there_are() -> None:
 
 
 def test_missing_space_file_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"no space file absent\.py"):
+    with pytest.raises(ConfigError, match=r"space file absent\.py cannot be read: No such file"):
         find_space("absent.py")
 
 

@@ -46,6 +46,7 @@ from trainables.config.objective import (
     penalty_weights,
 )
 from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
+from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names, with_first_names
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.training import Evaluation, Resources, Training
@@ -98,6 +99,7 @@ __all__ = [
     "Training",
     "Triplet",
     "as_first_written",
+    "check_regular",
     "config_hash",
     "current_name",
     "experiment_from_tree",

@@ -4,6 +4,7 @@ Shape letter: N files.
 """
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -114,7 +115,20 @@ def class_folders(folder: Path, *, remedy: str, setting: str = _SETTING) -> tupl
         raise ConfigError(f"{setting}: {folder} cannot be read ({error.strerror}); {remedy}") from error
     if not names:
         raise ConfigError(f"{setting}: {folder} holds no folders; expected one for each class; {remedy}")
+    check_forms(folder, names, setting=setting)
     return tuple(names)
+
+
+def check_forms(where: Path | str, names: Iterable[str], *, setting: str) -> None:
+    """Raise ConfigError where two classes look alike, since one is composed (NFC) and one decomposed (NFD) Unicode."""
+    first: dict[str, str] = {}
+    for name in sorted(names):
+        other = first.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise ConfigError(
+                f"{setting}: {where} has the class {name} in two Unicode forms, {other!a} and {name!a}; rename one "
+                "folder, or move its images to the other"
+            )
 
 
 def image_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
@@ -146,6 +160,7 @@ def check_same_classes(
     first: Path, names: Sequence[str], second: Path, others: Sequence[str], *, setting: str = _SETTING
 ) -> None:
     """Raise ConfigError where two folders, or a folder and a list, do not have the same classes."""
+    check_forms(f"{first} and {second}", {*names, *others}, setting=setting)
     if set(names) != set(others):
         only = [first_few(sorted(set(a) - set(b))) or "nothing" for a, b in ((names, others), (others, names))]
         raise ConfigError(

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torchvision import tv_tensors
 
+from trainables.config import check_regular
 from trainables.data.image_cache import ImageCache
 
 Pixels = npt.NDArray[np.uint8]
@@ -78,6 +79,10 @@ def read_file(path: Path, values: Callable[[Image.Image], Values], cache: ImageC
     Raises:
         ImageError: It is missing or corrupt, or `values` raises ValueError.
     """
+    try:
+        check_regular(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read ({getattr(error, 'strerror', error)})") from error
     if cache is not None:
         try:
             with Image.open(cache.source(path)) as image:

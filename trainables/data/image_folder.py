@@ -6,6 +6,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_datas
 
 from trainables.config import ConfigError, ImageFolder
 from trainables.data.dataset import DataBundle
+from trainables.data.folders import check_forms
 from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList
@@ -16,6 +17,7 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
     train_folder, val_folder = Path(config.root, config.train), Path(config.root, config.val)
     names = class_names_in(train_folder, section="data")
     val_names = class_names_in(val_folder, section="data")
+    check_forms(f"{train_folder} and {val_folder}", {*names, *val_names}, setting="data")
     if names != val_names:
         raise ConfigError(
             f"data: {train_folder} and {val_folder} must hold the same classes; "
@@ -38,6 +40,7 @@ def class_names_in(folder: Path, *, section: str) -> tuple[str, ...]:
     unreadable = [name for name in names if not _is_unicode(name)]
     if unreadable:
         raise ConfigError(f"{section}: {folder} has classes whose names are not UTF-8: {unreadable!a}; rename them")
+    check_forms(folder, names, setting=section)
     return names
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from trainables.config import ConfigError
+from trainables.config import ConfigError, check_regular
 from trainables.data.file_index import NO_MASK, FileSet, MaskName
 from trainables.data.folders import first_few
 from trainables.data.image_file import ImageFile, image_ids
@@ -87,6 +87,7 @@ def read_lines(path: Path, *, remedy: str) -> dict[str, str]:
         ConfigError: The file cannot be read, is not in UTF-8, or lists nothing.
     """
     try:
+        check_regular(path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"data.root: {path} cannot be read ({error.strerror}); {remedy}") from error

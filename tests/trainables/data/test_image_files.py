@@ -46,9 +46,16 @@ def broken(folder: Path, how: str) -> ImageFile:
     contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"<html>not found</html>"}
     if how in contents:
         path.write_bytes(contents[how])
+    if how == "pipe":
+        os.mkfifo(path)
+    if how == "loop":
+        path.symlink_to(path)
     mask = save(folder / "mask.png", np.ones((16, 32))) if how == "mask size" else None
     if how == "mask missing":
         mask = folder / "nowhere.png"
+    if how == "mask pipe":
+        mask = folder / "pipe.png"
+        os.mkfifo(mask)
     if how.startswith("mask"):
         save(path, np.zeros((32, 32, 3)))
     return ImageFile(path, mask, 0, "broken")
@@ -59,6 +66,9 @@ BREAKS = {
     "empty": r"empty\.jpg cannot be read \(cannot identify image file",
     "text": r"text\.jpg cannot be read \(cannot identify image file",
     "missing": r"missing\.jpg cannot be read \(.*No such file",
+    "pipe": r"pipe\.jpg cannot be read \(it is a named pipe, not a file\)",
+    "loop": r"loop\.jpg cannot be read \(Too many levels of symbolic links\)",
+    "mask pipe": r"pipe\.png cannot be read \(it is a named pipe, not a file\)",
     "mask missing": r"nowhere\.png cannot be read \(.*No such file",
     "mask size": r"mask\.png has shape \(16, 32\), but its image .*mask size\.jpg has height and width \(32, 32\)",
 }

@@ -53,6 +53,19 @@ def test_train_and_val_must_agree(folder_root: Path) -> None:
         folders(folder_root)
 
 
+@pytest.mark.parametrize("other", ["train", "val"])
+def test_a_class_in_two_unicode_forms_is_refused(folder_root: Path, other: str) -> None:
+    for split in ("train", "val"):
+        (folder_root / split / "fox").rename(folder_root / split / "caf\u00e9")
+    if other == "train":
+        shutil.copytree(folder_root / other / "caf\u00e9", folder_root / other / "cafe\u0301")
+    else:
+        (folder_root / other / "caf\u00e9").rename(folder_root / other / "cafe\u0301")
+    message = r"has the class caf\u00e9 in two Unicode forms, 'cafe\\u0301' and 'caf\\xe9'; rename one"
+    with pytest.raises(ConfigError, match=message):
+        folders(folder_root)
+
+
 def test_a_class_without_images_is_named(folder_root: Path) -> None:
     shutil.rmtree(folder_root / "train" / "fox")
     (folder_root / "train" / "fox").mkdir()
