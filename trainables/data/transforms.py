@@ -1,16 +1,21 @@
-"""Crops and flips that move an image and its mask together."""
+"""Crops and flips that move an image and its mask together.
 
-from collections.abc import Callable
+C channels, H W image height and width.
+"""
 
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
 from trainables.config import Augmentation
 
 ImageAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], ImageAndMask]
-"""Images are resampled bilinearly with antialiasing, masks take the nearest pixel."""
+"""Images are resampled bilinearly with antialiasing, masks by `resize_mask`."""
 MAX_RATIO = 8
 """An image that is more than this many times as long as wide loses its ends, which no crop shows."""
 
@@ -18,9 +23,7 @@ MAX_RATIO = 8
 def training_transform(image_size: int, augmentation: Augmentation) -> Transform:
     """Return the random crop and flip; its random numbers come from torch's global CPU generator."""
     scale_min = augmentation.crop_scale_min
-    steps = _centre_crop(image_size)
-    if scale_min < 1:
-        steps = [v2.RandomResizedCrop(image_size, scale=(scale_min, 1.0), antialias=True)]
+    steps = [_random_crop(image_size, scale_min)] if scale_min < 1 else _centre_crop(image_size)
     if augmentation.flip:
         steps.append(v2.RandomHorizontalFlip(p=0.5))
     transform: Transform = v2.Compose(steps)
@@ -33,8 +36,40 @@ def evaluation_transform(image_size: int) -> Transform:
     return transform
 
 
+def resize_mask(mask_HW: Tensor, size: Sequence[int]) -> tv_tensors.Mask:
+    """Return the mask at another size, aligned with its image: each pixel has the label at its centre.
+
+    That is the mode `nearest-exact`; `nearest`, which torchvision takes for masks, shifts them by up to half a pixel.
+    A centre between two pixels, as at half the size, takes the lower of their labels, whichever side it is on. Labels
+    are never blended.
+    """
+    mask_HW = mask_HW.as_subclass(Tensor)
+    mirrored_HW = _nearest_exact(mask_HW.flip(0, 1), size).flip(0, 1)
+    return tv_tensors.Mask(torch.minimum(_nearest_exact(mask_HW, size), mirrored_HW))
+
+
+def _nearest_exact(mask_HW: Tensor, size: Sequence[int]) -> Tensor:
+    resized_1HW: Tensor = functional.resize(mask_HW.unsqueeze(0), list(size), InterpolationMode.NEAREST_EXACT)
+    return resized_1HW.squeeze(0)
+
+
+def _random_crop(image_size: int, scale_min: float) -> Transform:
+    drawing = v2.RandomResizedCrop(image_size, scale=(scale_min, 1.0))
+
+    def crop(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:
+        box = drawing.make_params([image_CHW])
+        cropped_CHW = functional.resized_crop(image_CHW, **box, size=drawing.size, antialias=True)
+        return cropped_CHW, None if mask_HW is None else resize_mask(functional.crop(mask_HW, **box), drawing.size)
+
+    return crop
+
+
 def _centre_crop(image_size: int) -> list[Transform]:
-    return [_without_far_ends, v2.Resize(image_size, antialias=True), v2.CenterCrop(image_size)]
+    def resize(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:
+        resized_CHW = functional.resize(image_CHW, [image_size], antialias=True)
+        return resized_CHW, None if mask_HW is None else resize_mask(mask_HW, resized_CHW.shape[1:])
+
+    return [_without_far_ends, resize, v2.CenterCrop(image_size)]
 
 
 def _without_far_ends(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from trainables.drawing.colours import FAINT, FRAME, INK, PAPER, overlay, pale_grey, to_image
 from trainables.drawing.legend import LEGEND_WIDTH, draw_legend
 from trainables.drawing.lettering import font, line_height, wrap, write
+from trainables.drawing.tile import resize_map, resize_object
 
 MIN_CELL, MAX_CELL = 160, 336
 MARGIN, GAP = 20, 12
@@ -59,7 +60,7 @@ def draw_panel(
     scale = maps_RHW.abs().max().item() if rivals else 0.0
     cells = [Cell("input", to_image(image_CHW)), Cell("object", _object(image_CHW, background_HW))]
     for map_HW, (_, caption) in zip(maps_RHW, rivals, strict=True):
-        values_HW = _resize(map_HW, image_CHW, mode="bilinear") / (scale or 1.0)
+        values_HW = resize_map(map_HW, image_CHW.shape[1:]) / (scale or 1.0)
         cells.append(Cell(caption, to_image(overlay(values_HW, pale_grey(image_CHW)))))
     return _compose(title, cells, scale)
 
@@ -98,12 +99,8 @@ def _object(image_CHW: Tensor, background_HW: Tensor | None) -> Image.Image:
         centre = (empty.width // 2, empty.height // 2)
         ImageDraw.Draw(empty).text(centre, "no mask", font=font(CAPTION_SIZE), fill=FAINT, anchor="mm")
         return empty
-    dim_HW = _resize(background_HW.detach().float().cpu(), image_CHW, mode="nearest") * (1 - DIMMED)
+    dim_HW = resize_object(background_HW.detach().float().cpu(), image_CHW.shape[1:]) * (1 - DIMMED)
     return to_image(image_CHW * (1 - dim_HW))
-
-
-def _resize(values_HW: Tensor, like_CHW: Tensor, *, mode: str) -> Tensor:
-    return functional.interpolate(values_HW[None, None], like_CHW.shape[1:], mode=mode)[0, 0]
 
 
 def _compose(title: str, cells: Sequence[Cell], scale: float) -> Image.Image:

@@ -3,8 +3,10 @@
 C channels, H W image or map.
 """
 
+from collections.abc import Sequence
 from math import ceil, floor
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -40,10 +42,10 @@ def draw_map(image_CHW: Tensor, map_HW: Tensor, object_HW: Tensor | None) -> Ima
         map_HW: ContrastiveCAM, at any resolution.
         object_HW: 1 on the object, 0 on the background, at any resolution.
     """
-    values_HW = _resize(map_HW / (map_HW.abs().max() or 1.0), image_CHW, "bilinear")
+    values_HW = resize_map(map_HW / (map_HW.abs().max() or 1.0), image_CHW.shape[1:])
     drawn_CHW = overlay(values_HW, pale_grey(image_CHW))
     if object_HW is not None:
-        drawn_CHW = drawn_CHW * ~outline(_resize(object_HW, image_CHW, "nearest") > 0.5)
+        drawn_CHW = drawn_CHW * ~outline(resize_object(object_HW, image_CHW.shape[1:]) > 0.5)
     return to_image(drawn_CHW)
 
 
@@ -53,8 +55,18 @@ def outline(object_HW: Tensor) -> Tensor:
     return object_HW & (background_1HW.squeeze(0) > 0)
 
 
-def _resize(values_HW: Tensor, like_CHW: Tensor, mode: str) -> Tensor:
-    return functional.interpolate(values_HW[None, None].float(), like_CHW.shape[1:], mode=mode)[0, 0]
+def resize_map(map_HW: Tensor, size: Sequence[int], *, mode: str = "bilinear") -> Tensor:
+    """Return a map at the size of an image, float32, interpolated between the centres of its cells."""
+    return functional.interpolate(map_HW[None, None].float(), tuple(size), mode=mode)[0, 0]
+
+
+def resize_object(object_HW: Tensor, size: Sequence[int]) -> Tensor:
+    """Return a mask at the size of an image, aligned with it: each pixel has the value at its centre.
+
+    A centre between two pixels of the mask takes the lower value, whichever side it is on.
+    """
+    mirrored_HW = resize_map(object_HW.flip(0, 1), size, mode="nearest-exact").flip(0, 1)
+    return torch.minimum(resize_map(object_HW, size, mode="nearest-exact"), mirrored_HW)
 
 
 def _repeat(image_CHW: Tensor, times: int) -> Tensor:

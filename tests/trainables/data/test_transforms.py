@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from trainables.config import Augmentation
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.transforms import Transform, evaluation_transform, resize_mask, training_transform
 
 SEEDS = range(12)
 
@@ -84,6 +84,18 @@ def test_no_flip_and_no_crop_is_the_evaluation_transform() -> None:
         assert torch.equal(apply(transform, seed)[0], apply(evaluation_transform(40), 0)[0])
 
 
+def test_images_are_cropped_as_torchvision_crops_them() -> None:
+    """The same numbers of the generator make the same crop."""
+    image_CHW, _ = scene()
+    whole = v2.Compose([v2.RandomResizedCrop(40, scale=(0.2, 1), antialias=True), v2.RandomHorizontalFlip(0.5)])
+    for seed in SEEDS:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            expected = whole(image_CHW)
+            torch.manual_seed(seed)
+            assert torch.equal(TRANSFORMS["crop and flip"](image_CHW, None)[0], expected)
+
+
 def test_crop_keeps_at_least_the_configured_share() -> None:
     ramp = torch.arange(100, dtype=torch.uint8).expand(3, 100, 100).clone()
     transform = training_transform(100, Augmentation(crop_scale_min=0.5, flip=False))
@@ -112,7 +124,8 @@ def lines(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
 
 
 def enlarged_whole(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask, size: int) -> Any:
-    return v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size)])(image_CHW, mask_HW)
+    resized_CHW = v2.Resize(size, antialias=True)(image_CHW)
+    return v2.CenterCrop(size)(resized_CHW, resize_mask(mask_HW, resized_CHW.shape[1:]))
 
 
 @pytest.mark.parametrize("size", [(40, 40), (31, 57), (57, 31), (5, 40), (40, 5), (100, 33)])

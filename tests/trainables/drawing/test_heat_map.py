@@ -46,6 +46,17 @@ def test_cells_are_flat_and_stand_where_they_do_in_the_map() -> None:
     assert (sheet[bottom - SIDE : bottom, left + half : left + SIDE] == none).all()
 
 
+@pytest.mark.parametrize("cells", [5, 9, 32])
+def test_cells_that_do_not_divide_the_space_stay_in_the_middle(cells: int) -> None:
+    values = torch.zeros(cells, cells)
+    values[cells // 4 : -(cells // 4), cells // 4 : -(cells // 4)] = 4
+    sheet = np.array(drawn(HeatMap("Heading", "note", values, 4.0, [(4.0, "4")])))
+    map_ = sheet[-20 - SIDE : -20, 20 : 20 + SIDE]
+    assert (map_[SIDE // 2, SIDE // 2] != map_[0, 0]).any()
+    assert (map_ == map_[::-1]).all()
+    assert (map_ == map_[:, ::-1]).all()
+
+
 def test_the_bar_runs_from_the_end_of_the_scale_down_to_zero() -> None:
     sheet = np.array(drawn(heat_map()))
     bar = sheet[sheet.shape[0] - 20 - SIDE : -20, 20 + SIDE + 12 + 7]

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.drawing import draw_panel
-from trainables.drawing.panel import DIMMED, GAP, LEGEND_WIDTH, MARGIN, MIN_CELL
+from trainables.drawing.panel import DIMMED, GAP, LEGEND_WIDTH, MARGIN, MAX_CELL, MIN_CELL
 
 IMAGE = torch.full((3, 40, 40), 0.5)
 MAPS = torch.zeros(4, 4, 4)
@@ -50,6 +50,17 @@ def test_positive_is_red_negative_is_blue_and_zero_is_grey() -> None:
 def test_all_maps_share_one_scale() -> None:
     _, _, first, second = cells(panel(), 4)
     assert redness(second, 0.05, 0.95) == pytest.approx(redness(first, 0.05, 0.05) / 2, abs=0.02)
+
+
+@pytest.mark.parametrize("side", [50, 250, 500])
+def test_an_object_in_the_middle_is_drawn_in_the_middle(side: int) -> None:
+    background = torch.ones(side, side)
+    background[side // 5 : -(side // 5), side // 5 : -(side // 5)] = 0
+    shown = {50: 200, 250: 250, 500: MAX_CELL}[side]
+    _, dimmed, *_ = cells(panel(torch.full((3, side, side), 0.5), background), 4, width=shown, height=shown)
+    assert dimmed.min() < dimmed.max()
+    for side_to_turn in (0, 1):
+        assert (dimmed - dimmed.flip(side_to_turn)).abs().max() <= 1.01 / 255  # The image's own rounding.
 
 
 def test_the_input_is_shown_as_it_is_and_its_background_dimmed() -> None:

@@ -65,6 +65,17 @@ def test_a_map_is_red_for_the_class_blue_for_the_rival_and_outlined() -> None:
     assert without[:, 4].amax(1).min() > 0.3
 
 
+@pytest.mark.parametrize("side", [32, 96, 250])
+def test_the_outline_lies_in_the_middle_where_the_object_does(side: int) -> None:
+    """Images of 170 pixels are no whole multiple of the mask, and less than one of 250."""
+    object_ = torch.zeros(side, side)
+    object_[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1
+    drawn = pixels(draw_map(torch.full((3, 170, 170), 0.5), torch.zeros(2, 2), object_))
+    assert drawn.min() == 0
+    assert torch.equal(drawn, drawn.flip(0))
+    assert torch.equal(drawn, drawn.flip(1))
+
+
 def test_a_map_s_own_largest_value_has_the_strongest_colour() -> None:
     image, map_ = torch.full((3, 8, 8), 0.5), torch.tensor([[1e-3, -5e-4]])
     assert torch.equal(pixels(draw_map(image, map_, None)), pixels(draw_map(image, 1e6 * map_, None)))
