@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from orchestrator.files.passwords import without_passwords
 from orchestrator.tracking.database import check_driver, check_server, unlocked
@@ -24,6 +24,8 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 LOCK_WAIT_S = 2.0
 FIRST_LOCK_WAIT_S = 10.0
 """How long a command waits at its start for other processes that write to the sqlite database."""
+MIGRATION_WAIT_S = 120.0
+"""How long it waits for one that makes the database ready."""
 CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -208,9 +210,24 @@ def migration_lock(store: Store) -> Iterator[None]:
         yield
         return
     store.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-    with store.sqlite_file.with_name(f"{store.sqlite_file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = store.sqlite_file.with_name(f"{store.sqlite_file.name}.lock")
+    with path.open("w") as lock:
+        deadline = time.monotonic() + MIGRATION_WAIT_S
+        while not _locks(lock):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"another process has held {path} for {MIGRATION_WAIT_S:g} s; end it, or wait for it"
+                )
+            time.sleep(0.05)
         yield
+
+
+def _locks(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Outage:

@@ -9,15 +9,20 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from orchestrator.tracking import connect, ensure_experiment, resolve_store
+from orchestrator.launch.trials import draw_curves
+from orchestrator.tracking import RunIdentity, TrialRun, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.server import prepare_database
 from tests.integration.conftest import Shell, wait
 from tests.integration.many_nodes import free_port
 from tests.integration.postgres import postgres
+from trainables.config import ExperimentConfig
+from trainables.json_file import write_text
+from trainables.trial_folder import TrialFolder, as_json_line
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +107,36 @@ def test_several_processes_may_make_the_store_ready(tmp_path: Path) -> None:
     with postgres() as uri:
         prepare_database(resolve_store(tmp_path, uri))
         prepare_database(resolve_store(tmp_path, uri))
+
+
+def test_database_that_falls_silent_loses_no_row_and_stalls_no_training(tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path / "runs" / "one")
+    folder.claim(ExperimentConfig())
+    with postgres() as uri:
+        store = resolve_store(tmp_path, uri)
+        identity = RunIdentity(ensure_experiment(store, "silent"), "one", "one", "abc")
+        run = TrialRun(store, identity, folder, draw_curves=draw_curves)
+        write_text(folder.metrics_path, as_json_line({"epoch": 1}))
+        run.push()
+        run_id = run.run_id
+        (server,) = (process for process in psutil.process_iter() if f"-p {urlsplit(uri).port} " in cmdline(process))
+        family = [server, *server.children(recursive=True)]
+        for process in family:
+            process.suspend()
+        write_text(folder.metrics_path, as_json_line({"epoch": 1}) + as_json_line({"epoch": 2}))
+        run.push()
+        assert run.in_outage
+        for process in family:
+            process.resume()
+        TrialRun(store, identity, folder, draw_curves=draw_curves).push()
+        assert [metric.step for metric in connect(store).get_metric_history(run_id, "epoch")] == [1, 2]
+
+
+def cmdline(process: psutil.Process) -> str:
+    try:
+        return " ".join([*process.cmdline(), ""]) if process.name() == "postgres" else ""
+    except psutil.Error:
+        return ""
 
 
 def test_database_that_does_not_answer_is_said_at_once(tmp_path: Path, shell: Shell) -> None:

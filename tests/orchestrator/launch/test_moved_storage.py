@@ -38,7 +38,7 @@ def config() -> ExperimentConfig:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, config: ExperimentConfig) -> Path:
     """Return a storage folder with a run of `campaign train`."""
-    storage = tmp_path_factory.mktemp("trained") / "a b"
+    storage = tmp_path_factory.mktemp("trained") / "a bü"
     train_one(config, name="one", campaign="tests", storage=storage, store=resolve_store(storage))
     return storage
 

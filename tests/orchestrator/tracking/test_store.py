@@ -1,5 +1,6 @@
 """Stores and experiments."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tracking import Store, StoreError, connect, ensure_experiment, resolve_store
+from orchestrator.tracking import store as store_module
 from orchestrator.tracking.store import without_passwords
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
@@ -100,6 +102,14 @@ def test_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=f"MLflow store sqlite:///{tmp_path}/file/mlflow.db: "):
         ensure_experiment(resolve_store(tmp_path / "file"), "any")
+
+
+def test_process_that_holds_the_store_for_ever_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MIGRATION_WAIT_S", 0.1)
+    with (tmp_path / "mlflow.db.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match=rf"another process has held {tmp_path}/mlflow.db.lock for 0.1 s; end it"):
+            ensure_experiment(resolve_store(tmp_path), "any")
 
 
 @pytest.mark.slow
