@@ -138,9 +138,18 @@ def store_errors(store: Store) -> Iterator[None]:
 
 
 def connect(store: Store) -> Any:
-    """Return an MlflowClient of `store`; it touches no active run and no global URI."""
+    """Return an MlflowClient of `store`; it touches no active run and no global URI.
+
+    Raises:
+        FileNotFoundError: The sqlite database is missing; MLflow itself would make it anew, with its folder.
+    """
     from mlflow import MlflowClient
 
+    if store.sqlite_file is not None:
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - Seconds, in which the storage may be removed.
+
+        if not store.sqlite_file.exists():
+            raise FileNotFoundError(f"{store.sqlite_file} does not exist")
     return MlflowClient(tracking_uri=store.tracking_uri, registry_uri=store.tracking_uri)
 
 

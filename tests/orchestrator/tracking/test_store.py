@@ -90,6 +90,12 @@ def test_experiment_is_made_once(store: Store) -> None:
     assert connect(store).get_experiment(first).artifact_location == store.artifact_location
 
 
+def test_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/gone/mlflow.db does not exist"):
+        connect(resolve_store(tmp_path / "gone"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_experiment_in_the_trash_is_restored(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     first = ensure_experiment(store, "thrown away")
     connect(store).delete_experiment(first)
