@@ -32,9 +32,8 @@ FAMILIES_AND_BLOCKS = (*KINDS, "resnext50_32x4d")
 STORING = [kind for kind in SMALLEST[1:] if architecture_of(kind) != "convnext"]
 """Those whose own norms store statistics, besides ResNet-18."""
 NORMS = ("own", "batch", "running", "group", "dynamic_tanh")
-STRIDES = (32, 4)
-TINY_BATCHES = ((2, 32), (1, 64))
-"""Images and pixels of a side; at stride 32 the first has two values a channel, fewer than which have no variance."""
+TINY_BATCHES = {32: ((2, 32), (1, 64)), 16: ((2, 32), (1, 32)), 4: ((2, 32), (1, 16))}
+"""Stride -> images and pixels of a side; two values a channel at stride 32, fewer than which have no variance."""
 
 
 def with_norms(kinds: Sequence[str]) -> list[tuple[str, str]]:
@@ -86,10 +85,10 @@ def test_the_identity_holds_after_two_images_of_one_cell(kind: str, norm: str) -
 )
 def test_the_identity_holds_with_every_norm_stride_and_end(kind: str, norm: str) -> None:
     edited = {**all_edits(kind), "activation": "elu"}
-    for fields in (*({"cam_stride": stride} for stride in STRIDES), edited):
+    for fields in ({"cam_stride": 32}, {"cam_stride": 4}, edited):
         model = fresh_model(kind, **fields, norm=norm)
         copies = [copy.deepcopy(model), model]  # Faster than to draw the weights anew.
-        for one, (batch, size) in zip(copies, TINY_BATCHES, strict=True):
+        for one, (batch, size) in zip(copies, TINY_BATCHES[fields["cam_stride"]], strict=True):
             check_after_a_tiny_batch(one, batch=batch, size=size)
 
 
