@@ -115,6 +115,9 @@ class EvaluationFiles:
     def _key(self, spec: "EvalSpec") -> str:
         settings = self.settings.model_dump(mode="json")
         decisive = [spec.name, self.source, settings["sample"], settings["seed"], settings.get(spec.category)]
+        decisive += (
+            [spec.definition] if spec.definition > 1 else []
+        )  # The key of the first is that of earlier versions.
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 

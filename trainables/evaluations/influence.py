@@ -49,4 +49,5 @@ INFLUENCE = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
+    definition=2,  # 1 had masks that were not aligned with their images.
 )

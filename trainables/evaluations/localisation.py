@@ -134,4 +134,5 @@ LOCALISATION = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
+    definition=2,  # 1 had masks that were not aligned with their images.
 )

@@ -81,4 +81,5 @@ NOISE = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
+    definition=2,  # 1 had masks that were not aligned with their images.
 )

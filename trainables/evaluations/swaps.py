@@ -1,104 +1,99 @@
 """Objects without their background, backgrounds without their object, and objects on other images' backgrounds.
 
 Source: Xiao et al. 2021, "Noise or Signal: The Role of Image Backgrounds in Object Recognition"; removed pixels are
-black, and a background is the other image with its object tiled over (Only-BG-T).
-N samples, B batch, C channels, H W image.
+black, and a background is the other image with its object tiled over (Only-BG-T). The other images are of the whole
+validation set, and each image gets a new one in each draw.
+N samples, B batch, D draws, K kinds of backgrounds, C channels, H W image.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.cutouts import blend, can_be_tiled, tiled_background
+from trainables.evaluations.cutouts import blend
+from trainables.evaluations.lenders import Kind, Lenders
 from trainables.evaluations.masked_sample import Change, MaskedSample, accuracies, masked_sample
-from trainables.evaluations.result import EvaluationResult
+from trainables.evaluations.result import EvaluationResult, Metrics, by_image
 
 BLACK = 0.0
-
-
-@dataclass(frozen=True)
-class Partners:
-    """The images that lend each image their background; -1 where none can."""
-
-    same_N: Tensor
-    """Another image of the same class."""
-    rand_N: Tensor
-    """Another image of a class drawn uniformly from those that can lend one, the own class included."""
-    next_N: Tensor
-    """An image of the next class that can lend one; the first follows the last."""
-
-    @property
-    def complete(self) -> Tensor:
-        """The indices of the images that have all three."""
-        return torch.stack([self.same_N, self.rand_N, self.next_N]).ge(0).all(0).nonzero().flatten()
-
-
-def draw_partners(labels_N: Tensor, lends_N: Tensor, generator: torch.Generator) -> Partners:
-    """Draw each image's partners among the images of `lends_N`, never itself."""
-    pools: dict[int, list[int]] = defaultdict(list)
-    for index in lends_N.nonzero().flatten().tolist():
-        pools[int(labels_N[index])].append(index)
-    drawn = [_draw(index, label, pools, generator) for index, label in enumerate(labels_N.tolist())]
-    same_N, rand_N, next_N = torch.tensor(drawn, dtype=torch.int64).view(-1, 3).unbind(1)
-    return Partners(same_N, rand_N, next_N)
-
-
-def _draw(index: int, label: int, pools: Mapping[int, list[int]], generator: torch.Generator) -> tuple[int, int, int]:
-    own = [other for other in pools.get(label, []) if other != index]
-    others = {**pools, label: own}
-    names = sorted(name for name, pool in others.items() if pool)
-    if not names:
-        return -1, -1, -1
-
-    def choose(pool: list[int]) -> int:
-        return pool[int(torch.randint(len(pool), (), generator=generator))] if pool else -1
-
-    following = next((name for name in names if name > label), names[0])
-    return choose(own), choose(others[choose(names)]), choose(others[following] if following != label else [])
-
-
-def _on_background_of(sample: MaskedSample, partner_N: Tensor) -> Change:
-    def change(indices_B: Tensor) -> Tensor:
-        backgrounds_BCHW = torch.stack(
-            [tiled_background(sample.images_NCHW[other], sample.object_NHW[other]) for other in partner_N[indices_B]]
-        )
-        return blend(backgrounds_BCHW, sample.images_NCHW[indices_B], sample.object_NHW[indices_B])
-
-    return change
+KINDS: tuple[Kind, ...] = get_args(Kind)
+DRAWS = 3
+"""Draws of the backgrounds: over them means and standard deviations are taken."""
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    sample = masked_sample(context)
-    lends_N = torch.tensor([can_be_tiled(object_HW) for object_HW in sample.object_NHW])
-    partners = draw_partners(sample.labels_N, lends_N, context.generator("swaps"))
-    # The mixed metrics are of the same images, so that the gap is not between two samples.
-    everything, complete_N = sample.indices, partners.complete
+    sample, lenders = masked_sample(context), Lenders.of(context)
+    num_steps = 2 + len(KINDS) * DRAWS
     result = accuracies(
-        context,
+        replace(context, tick=lambda done, _: context.tick(done, num_steps)),
         sample,
         {
-            "background/only_fg": (_blackened(sample, 1 - sample.object_NHW), everything),
-            "background/no_fg": (_blackened(sample, sample.object_NHW), everything),
-            "background/mixed_same": (_on_background_of(sample, partners.same_N), complete_N),
-            "background/mixed_rand": (_on_background_of(sample, partners.rand_N), complete_N),
-            "background/mixed_next": (_on_background_of(sample, partners.next_N), complete_N),
+            "background/only_fg": (_blackened(sample, 1 - sample.object_NHW), sample.indices),
+            "background/no_fg": (_blackened(sample, sample.object_NHW), sample.indices),
         },
     )
-    gap = result.metrics["background/mixed_same"] - result.metrics["background/mixed_rand"]
+    hits_KDN = torch.full((len(KINDS), DRAWS, len(sample)), torch.nan, dtype=torch.float64)
+    for step, (draw, kind) in enumerate((draw, kind) for draw in range(DRAWS) for kind in range(len(KINDS))):
+        hits_KDN[kind, draw] = _mixed_hits(context, sample, lenders, KINDS[kind], draw)
+        context.tick(3 + step, num_steps)
+    # The mixed metrics are of the same images, so that the gap is not between two samples.
+    hits_KDN[:, :, hits_KDN.isnan().any(0).any(0)] = torch.nan
+    num_mixed = int((~hits_KDN[0, 0].isnan()).sum())
     return replace(
         result,
-        metrics={**result.metrics, "background/gap": gap},
+        metrics=result.metrics | mixed_metrics(hits_KDN),
+        samples={**result.samples, **_by_image(sample, hits_KDN)},
         settings={
             **result.settings,
-            "num_mixed": len(complete_N),
-            "num_without_partner": len(sample) - len(complete_N),
-            "num_not_tiled": int((~lends_N).sum()),
+            "draws": DRAWS,
+            "num_lenders": sum(map(len, lenders.by_class.values())),
+            "num_mixed": num_mixed,
+            "num_without_partner": len(sample) - num_mixed,
+            "num_not_tiled": len(lenders.not_tiled),
         },
     )
+
+
+def mixed_metrics(hits_KDN: Tensor) -> Metrics:
+    """Return means and sample standard deviations over the draws; nan where no image has all its backgrounds.
+
+    Args:
+        hits_KDN: 1 where an image is predicted right and 0 where not, float64; nan where it lacks a background.
+    """
+    accuracy_KD = hits_KDN.nanmean(2)
+    values = {f"background/mixed_{kind}": accuracy_D for kind, accuracy_D in zip(KINDS, accuracy_KD, strict=True)}
+    values["background/gap"] = values["background/mixed_same"] - values["background/mixed_rand"]
+    return {name: value_D.mean().item() for name, value_D in values.items()} | {
+        f"{name}_std": value_D.std().item() for name, value_D in values.items()
+    }
+
+
+def _by_image(sample: MaskedSample, hits_KDN: Tensor) -> dict[str, dict[str, float]]:
+    """Return by metric each image's mean over the draws."""
+    named = zip(KINDS, hits_KDN.mean(1), strict=True)
+    return {f"background/mixed_{kind}": by_image(sample.ids, hits_N) for kind, hits_N in named}
+
+
+def _mixed_hits(context: EvaluationContext, sample: MaskedSample, lenders: Lenders, kind: Kind, draw: int) -> Tensor:
+    """Return 1 where the network predicts an object's label on the drawn background, 0 where not, nan without any."""
+    hits_N = torch.full((len(sample),), torch.nan, dtype=torch.float64)
+    for indices_B in context.chunks(sample.indices):
+        backgrounds: dict[int, Tensor] = {}
+        for index in indices_B.tolist():
+            # Its own for each image, so that no draw depends on the batches, or on what other images could lend.
+            generator = context.generator(f"swaps {draw} {kind} {sample.ids[index]}")
+            found_CHW = lenders.background(kind, sample.ids[index], int(sample.labels_N[index]), generator)
+            if found_CHW is not None:
+                backgrounds[index] = found_CHW
+        if backgrounds:
+            lent_B = torch.tensor(list(backgrounds))
+            others_BCHW = torch.stack(list(backgrounds.values()))
+            mixed_BCHW = blend(others_BCHW, sample.images_NCHW[lent_B], sample.object_NHW[lent_B])
+            hits_N[lent_B] = (context.logits(mixed_BCHW).argmax(1) == sample.labels_N[lent_B]).double()
+    return hits_N
 
 
 def _blackened(sample: MaskedSample, share_NHW: Tensor) -> Change:
@@ -114,8 +109,11 @@ SWAPS = EvalSpec(
         "background/mixed_same": "max",
         "background/mixed_rand": "max",
         "background/mixed_next": "max",
+        "background/mixed_*_std": None,
         "background/gap": "min",
+        "background/gap_std": None,
     },
     run=_run,
     needs=frozenset({"masks"}),
+    definition=2,  # 1 drew once, from the sample alone, and had masks that were not aligned.
 )

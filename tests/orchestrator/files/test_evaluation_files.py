@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ def test_an_evaluation_is_out_of_date_once_what_it_came_from_changes(
     assert files(**change).load(SPEC) is None
     files(**change).save(SPEC, EvaluationResult({"background/noise": 0.2}), 1)
     assert files(**change).load(SPEC) == EvaluationResult({"background/noise": 0.2})
+    assert files().load(SPEC) is None
+
+
+def test_a_metric_that_means_something_else_than_before_is_measured_again(
+    files: Callable[..., EvaluationFiles],
+) -> None:
+    files().save(SPEC, RESULT, 1)
+    assert files().load(replace(SPEC, definition=1)) == RESULT
+    assert files().load(replace(SPEC, definition=2)) is None
+    files().save(replace(SPEC, definition=2), RESULT, 1)
+    assert files().load(replace(SPEC, definition=2)) == RESULT
     assert files().load(SPEC) is None
 
 

@@ -4,13 +4,17 @@ from torch import Tensor
 
 from trainables.evaluations.cutouts import (
     Box,
+    adjacent_tile,
     blend,
     bounding_box,
     box_masks,
     can_be_tiled,
+    can_tile_components,
+    component_tiles,
     neighbour_box,
     tile_over,
     tiled_background,
+    tiled_components,
 )
 
 
@@ -90,6 +94,65 @@ def test_a_tiled_background_shows_nothing_of_the_object() -> None:
     assert tiled_CHW.tolist() == [expected] * 3
     changed = tiled_background(torch.where(object_HW > 0, -1.0, image_CHW), object_HW)
     assert torch.equal(changed, tiled_CHW)
+
+
+class TestComponents:
+    """The tiling of Hard ImageNet: an object-sized box next to each connected component."""
+
+    def test_pixels_that_touch_at_a_corner_are_two(self) -> None:
+        assert component_tiles(object_of((1, 1), (2, 2))) == [
+            (Box(1, 2, 1, 2), Box(0, 1, 1, 2)),
+            (Box(2, 3, 2, 3), Box(1, 2, 2, 3)),
+        ]
+        assert [box for box, _ in component_tiles(object_of((1, 1), (1, 2), (2, 2)))] == [Box(1, 3, 1, 3)]
+
+    @pytest.mark.parametrize(
+        ("others", "expected"),
+        [
+            ([], Box(4, 6, 3, 6)),  # One row above, all of the box's size below, left and right.
+            ([(5, 3)], Box(2, 4, 0, 3)),  # One row below.
+            ([(5, 3), (3, 2)], Box(2, 4, 6, 9)),  # Nothing is left of it.
+            ([(5, 3), (3, 1), (2, 7)], Box(1, 2, 3, 6)),  # One column left, one right; of three in a row the first.
+            ([(1, 5), (4, 4), (3, 2), (2, 6)], None),
+            ([(0, 0), (4, 2), (1, 6)], Box(4, 6, 3, 6)),  # What lies beyond a corner is in no tile.
+        ],
+    )
+    def test_a_tile_ends_at_the_image_and_before_other_objects(
+        self, others: list[tuple[int, int]], expected: Box | None
+    ) -> None:
+        """The box has the rows 2 and 3 and the columns 3 to 5 of 8 x 9 pixels, of which row 0 is object."""
+        box = [(row, column) for row in (2, 3) for column in (3, 4, 5)]
+        object_HW = object_of(*box, *others, *((0, column) for column in range(3, 6)), height=8, width=9)
+        assert adjacent_tile(Box(2, 4, 3, 6), object_HW) == expected
+
+    def test_by_hand(self) -> None:
+        """Each of the two shows the row above itself; a box around both would show it everywhere."""
+        object_HW = object_of((1, 1), (1, 3), (1, 4), (2, 3), (2, 4))
+        components = [[0, 1, 2, 3, 4], [10, 1, 12, 3, 4], [20, 21, 22, 3, 4], [30, 31, 32, 33, 34]]
+        whole = [[0, 1, 2, 3, 4], [10, 1, 2, 3, 4], [20, 1, 2, 3, 4], [30, 31, 32, 33, 34]]
+        assert tiled_components(numbered(4, 5), object_HW)[0].tolist() == components
+        assert tiled_background(numbered(4, 5), object_HW)[0].tolist() == whole
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_nothing_of_any_object_is_left(self, seed: int) -> None:
+        object_HW = (torch.rand(12, 15, generator=torch.Generator().manual_seed(seed)) < 0.15).float()
+        assert can_tile_components(object_HW)
+        image_1HW = numbered(12, 15)
+        tiled_1HW = tiled_components(torch.where(object_HW > 0, -1.0, image_1HW), object_HW)
+        assert tiled_1HW.min() >= 0
+        assert torch.equal(tiled_1HW, tiled_components(image_1HW, object_HW))
+        boxes_HW = torch.zeros(12, 15, dtype=torch.bool)
+        for box, _ in component_tiles(object_HW):
+            boxes_HW[box.slices] = True
+        assert torch.equal(tiled_1HW[0, ~boxes_HW], image_1HW[0, ~boxes_HW])
+
+    def test_an_object_with_nothing_next_to_it_has_no_tile(self) -> None:
+        full_HW = torch.ones(4, 5)
+        assert component_tiles(full_HW) == [(Box(0, 4, 0, 5), None)]
+        assert not can_tile_components(full_HW)
+        assert not can_tile_components(torch.zeros(4, 5))
+        with pytest.raises(ValueError, match=r"no background to tile with next to Box\(top=0, bottom=4"):
+            tiled_components(numbered(4, 5), full_HW)
 
 
 def test_the_image_itself_is_left_as_it_was() -> None:

@@ -10,14 +10,14 @@ from trainables.evaluations.removal import REMOVAL
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"), [(13.5, (1, 1, 1)), (14.5, (1, 0, 1)), (15.5, (0, 0, 1)), (16.5, (0, 0, 0))]
+    ("limit", "expected"), [(13.5, (1, 1, 1, 1)), (14.5, (1, 0, 1, 1)), (15.5, (0, 0, 1, 1)), (16.5, (0, 0, 0, 0))]
 )
-def test_red_that_is_left_by_hand(limit: float, expected: tuple[int, int, int]) -> None:
-    """Of 16 pixels 14 are red: 14 + 2/2 with the object grey, 12 + 4/2 with its box grey, 16 with its box tiled."""
+def test_red_that_is_left_by_hand(limit: float, expected: tuple[int, ...]) -> None:
+    """Of 16 pixels 14 are red: 14 + 2/2 with the object grey, 12 + 4/2 with its box grey, 16 with boxes tiled."""
     images = painted([RED, RED, RED], [0, 0, 0], two_pixels())
     metrics = REMOVAL.run(context_of(more_than(limit, RED), images)).metrics
-    names = ("background/object_grey", "background/object_box_grey", "background/object_tiled")
-    assert tuple(metrics[name] for name in names) == expected
+    names = ("object_grey", "object_box_grey", "object_tiled", "object_components_tiled")
+    assert tuple(metrics[f"background/{name}"] for name in names) == expected
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(14.74, 1), (14.76, 0)])
@@ -36,12 +36,26 @@ def test_every_image_counts() -> None:
     assert metrics == pytest.approx(dict.fromkeys(REMOVAL.directions, 1 / 3))
 
 
+@pytest.mark.parametrize(("limit", "tiled", "components"), [(12.5, 1, 1), (13.5, 1, 0), (16.5, 0, 0)])
+def test_the_two_tilings_differ_by_hand(limit: float, tiled: float, components: float) -> None:
+    """The object is (1, 1) and (2, 2), red is (1, 2) and (2, 1), and the rest blue.
+
+    The box around both shows row 0, so that all is blue. Of the components the second shows the red above it.
+    """
+    images = painted([BLUE], [0], two_pixels())
+    for row, column in ((1, 2), (2, 1)):
+        images._images_NCHW[0, :, row, column] = torch.tensor([1.0, 0, 0])
+    metrics = REMOVAL.run(context_of(more_than(limit, BLUE), images)).metrics
+    assert metrics["background/object_tiled"] == tiled
+    assert metrics["background/object_components_tiled"] == components
+
+
 def test_an_object_that_reaches_all_edges_cannot_be_tiled_over_and_is_counted() -> None:
     object_NHW = torch.stack([two_pixels(), torch.eye(4)])
     result = REMOVAL.run(context_of(more_than(8, RED), painted([RED, BLUE], [0, 0], object_NHW)))
     assert result.metrics["background/object_grey"] == 0.5
     assert result.metrics["background/object_tiled"] == 1
-    assert result.settings["num_not_tiled"] == 1
+    assert (result.settings["num_not_tiled"], result.settings["num_components_not_tiled"]) == (1, 0)
     right = {name: sum(by_image.values()) / len(by_image) for name, by_image in result.samples.items()}
     assert right == result.metrics
 
@@ -63,5 +77,6 @@ def test_a_network_that_reads_the_object_alone_is_left_with_chance() -> None:
 
 def test_settings_say_what_was_done() -> None:
     result = REMOVAL.run(extreme_context(object_reader(), num=30, sample=20, seed=5))
-    assert result.settings == {"seed": 5, "num_pictures": 20, "num_without_mask": 0, "grey": 0.5, "num_not_tiled": 0}
+    none = {"num_not_tiled": 0, "num_components_not_tiled": 0}
+    assert result.settings == {"seed": 5, "num_pictures": 20, "num_without_mask": 0, "grey": 0.5, **none}
     assert set(result.metrics) == set(REMOVAL.directions)

@@ -135,4 +135,5 @@ ATTACKED_MAPS = EvalSpec(
         "adversarial/maps/ssim": "max",
     },
     run=_run,
+    definition=2,  # 1 had masks that were not aligned with their images.
 )

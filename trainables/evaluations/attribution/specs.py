@@ -134,6 +134,7 @@ ATTRIBUTION: tuple[EvalSpec, ...] = tuple(
         category="attribution",
         directions=_directions(name),
         run=partial(judge_map, name),
+        definition=2,  # 1 had masks that were not aligned with their images.
     )
     for name in MAPS
 )

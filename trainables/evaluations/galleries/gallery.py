@@ -112,4 +112,10 @@ def _caption(readings: Readings, names: Sequence[str], index: int) -> tuple[str,
     return (predicted, rival) if share.isnan() else (predicted, rival, f"background {share:.0%}")
 
 
-GALLERY = EvalSpec(name="gallery", category="images", directions={}, run=_run)
+GALLERY = EvalSpec(
+    name="gallery",
+    category="images",
+    directions={},
+    run=_run,
+    definition=2,  # 1 had masks that were not aligned with their images.
+)

@@ -93,4 +93,10 @@ def _grids(means: Means) -> dict[str, list[list[float]]]:
     return influence | ({"around": means.around.influence().tolist()} if means.around else {})
 
 
-MEAN_INFLUENCE = EvalSpec(name="mean_influence", category="images", directions={}, run=_run)
+MEAN_INFLUENCE = EvalSpec(
+    name="mean_influence",
+    category="images",
+    directions={},
+    run=_run,
+    definition=2,  # 1 had masks that were not aligned with their images.
+)
