@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.cams import hirescam
-from trainables.losses.absolute_contrast import absolute_contrast
 from trainables.losses.checks import check_background, check_head, check_not_negative, check_range, check_shape
+from trainables.losses.class_evidence import class_evidence
 from trainables.losses.precision import loss_dtype
 
 
@@ -79,15 +79,12 @@ def _logits(
 
 def _evidence(features_BFHW: Tensor, weight_KF: Tensor, background_BHW: Tensor) -> tuple[Tensor, Tensor]:
     """Return `sum_ij h*H_k` and `sum_ij |(1-h)*H_k|`, both of shape B,K."""
-    features_BFP = features_BFHW.flatten(2)
-    background_BP = background_BHW.flatten(1) / features_BFP.shape[2]
-    foreground_BP = (1 - background_BHW).flatten(1) / features_BFP.shape[2]
-    pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
     # A class of zeros besides the K: a contrast to it is a HiResCAM.
     with_none_KF = functional.pad(weight_KF, (0, 0, 0, 1))
-    none_B = torch.full((len(features_BFP),), len(weight_KF), device=features_BFP.device)
-    penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), with_none_KF, none_B)[:, :-1]
-    return functional.linear(pooled_BF, weight_KF), penalty_BK
+    none_B = torch.full((len(features_BFHW),), len(weight_KF), device=features_BFHW.device)
+    evidence = class_evidence(features_BFHW.flatten(2), with_none_KF, none_B, background_BHW.flatten(1))
+    object_BK, penalty_BK = (each[:, :-1] for each in evidence)
+    return object_BK, penalty_BK
 
 
 def _evidence_for_each_class(

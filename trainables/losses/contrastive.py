@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.losses.absolute_contrast import absolute_contrast
 from trainables.losses.checks import check_background, check_head, check_labels, check_not_negative
+from trainables.losses.class_evidence import class_evidence
 from trainables.losses.precision import loss_dtype
 
 
@@ -61,13 +61,7 @@ def _ablated_logits(
 ) -> Tensor:
     """Return `a_k` plus the foreground's share of the label's logit, which softmax ignores: all classes have it."""
     dtype = loss_dtype(features_BFHW, weight_KF)
-    features_BFP = features_BFHW.to(dtype).flatten(2)
-    weight_KF = weight_KF.to(dtype)
-    background_BP = background_BHW.to(dtype).flatten(1) / features_BFP.shape[2]
-    foreground_BP = (1 - background_BHW.to(dtype)).flatten(1) / features_BFP.shape[2]
-    pooled_BF = torch.bmm(features_BFP, foreground_BP.unsqueeze(2)).squeeze(2)
-    ablated_BK = functional.linear(pooled_BF, weight_KF, None if bias_K is None else bias_K.to(dtype))
-    if background_weight > 0:
-        penalty_BK = absolute_contrast(features_BFP * background_BP.unsqueeze(1), weight_KF, labels_B)
-        ablated_BK = torch.add(ablated_BK, penalty_BK, alpha=background_weight)
-    return ablated_BK
+    features_BFHW, weight_KF, background_BHW = (each.to(dtype) for each in (features_BFHW, weight_KF, background_BHW))
+    object_BK, contrast_BK = class_evidence(features_BFHW.flatten(2), weight_KF, labels_B, background_BHW.flatten(1))
+    ablated_BK = torch.add(object_BK, contrast_BK, alpha=background_weight)
+    return ablated_BK if bias_K is None else ablated_BK + bias_K.to(dtype)
