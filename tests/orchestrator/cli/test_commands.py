@@ -84,7 +84,7 @@ def test_unknown_command_is_a_usage_error(cli: Cli) -> None:
         (("leaderboard", "absent"), "there is none yet"),
         (("status", "absent"), "no sweep 'absent'"),
         (("report", "absent"), "no sweep 'absent'"),
-        (("sync", "absent"), "no sweep 'absent'"),
+        (("sync", "absent"), "no sweep or run 'absent'"),
         (("evaluate", "absent/0000"), "no run 'absent/0000'"),
         (("explain", "absent", "x.png"), "no run 'absent'"),
         (("evaluate", "0" * 32, "--set", "seed=1"), "no run '00000000000000000000000000000000'"),
