@@ -56,6 +56,8 @@ def find_files(config: HardImageNet, folders: Folders) -> DataFiles:
 
 def brightest_colour(image: Image.Image) -> Pixels:
     """Return the largest of red, green and blue, without the transparency that some masks have."""
+    if image.mode == "L":
+        return np.array(image)
     red, green, blue = image.convert("RGB").split()
     values_HW: Pixels = np.array(ImageChops.lighter(ImageChops.lighter(red, green), blue), dtype=np.uint8)
     return values_HW

@@ -106,4 +106,4 @@ def _rgb(image: Image.Image) -> Pixels:
     if image.mode.startswith("I;16"):
         grey_HW = np.array(image).astype(np.float32) / 257
         return np.stack([grey_HW.round().astype(np.uint8)] * 3, axis=-1)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

@@ -95,18 +95,19 @@ class ImageFiles:
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         """Decode and transform; the batch is shorter where `on_error` is skip and a file cannot be read."""
-        images_BCHW = torch.empty(len(draws), 3, self._image_size, self._image_size, dtype=torch.uint8)
+        images_BCHW = torch.empty(len(draws), 3, self._image_size, self._image_size)
         read: list[ImageFile] = []
         maps: list[Tensor | None] = []
         with torch.random.fork_rng(devices=[]):
             for draw in draws:
                 fetched = self._fetch(draw)
                 if fetched is not None:
-                    image_file, images_BCHW[len(read)], map_HW = fetched
+                    image_file, image_CHW, map_HW = fetched
+                    images_BCHW[len(read)].copy_(image_CHW).div_(255)  # At once, while it is in the processor's cache.
                     read.append(image_file)
                     maps.append(map_HW)
         return self._mask_format.batch(
-            images_BCHW[: len(read)].float().div_(255),
+            images_BCHW[: len(read)],
             maps,
             torch.tensor([image_file.label for image_file in read], dtype=torch.int64),
             tuple(image_file.id for image_file in read),

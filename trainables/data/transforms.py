@@ -5,14 +5,17 @@ C channels, H W image height and width.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from trainables.config import Augmentation
 
+Indices = npt.NDArray[np.int64]
 ImageAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], ImageAndMask]
 """Images are resampled bilinearly with antialiasing, masks by `resize_mask`."""
@@ -39,18 +42,25 @@ def evaluation_transform(image_size: int) -> Transform:
 def resize_mask(mask_HW: Tensor, size: Sequence[int]) -> tv_tensors.Mask:
     """Return the mask at another size, aligned with its image: each pixel has the label at its centre.
 
-    That is the mode `nearest-exact`; `nearest`, which torchvision takes for masks, shifts them by up to half a pixel.
+    That is torch's mode `nearest-exact`; `nearest`, which torchvision takes for masks, is off by up to half a pixel.
     A centre between two pixels, as at half the size, takes the lower of their labels, whichever side it is on. Labels
     are never blended.
     """
-    mask_HW = mask_HW.as_subclass(Tensor)
-    mirrored_HW = _nearest_exact(mask_HW.flip(0, 1), size).flip(0, 1)
-    return tv_tensors.Mask(torch.minimum(_nearest_exact(mask_HW, size), mirrored_HW))
+    labels_HW = mask_HW.as_subclass(Tensor).numpy()  # numpy picks rows and columns in a third of torch's time.
+    (rows, rows_before), (columns, columns_before) = map(_pixels_at_centres, labels_HW.shape, size)
+    resized_HW = labels_HW[rows].take(columns, axis=1)
+    if (rows != rows_before).any() or (columns != columns_before).any():
+        resized_HW = np.minimum(resized_HW, labels_HW[rows_before].take(columns_before, axis=1))
+    return tv_tensors.Mask(torch.from_numpy(resized_HW))
 
 
-def _nearest_exact(mask_HW: Tensor, size: Sequence[int]) -> Tensor:
-    resized_1HW: Tensor = functional.resize(mask_HW.unsqueeze(0), list(size), InterpolationMode.NEAREST_EXACT)
-    return resized_1HW.squeeze(0)
+def _pixels_at_centres(length: int, new_length: int) -> tuple[Indices, Indices]:
+    """Return the pixel at the centre of each new one, `(i + 1/2) * length / new_length`.
+
+    It is there twice: a centre between two pixels has the one after it, and the one before it.
+    """
+    doubled_N = (2 * np.arange(new_length) + 1) * length
+    return doubled_N // (2 * new_length), (doubled_N - 1) // (2 * new_length)
 
 
 def _random_crop(image_size: int, scale_min: float) -> Transform:

@@ -1,6 +1,8 @@
 """A mask stays on its image at every size, for every way from a file to a batch."""
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +153,12 @@ def test_labels_are_never_blended(size: int) -> None:
     mask_HW = labels[torch.randint(3, (SIDE, SIDE), generator=torch.Generator().manual_seed(0))]
     assert resize_mask(mask_HW, (size, size)).unique().tolist() == [OBJECT, BACKGROUND, IGNORED]
     assert (resize_mask(torch.full((SIDE, SIDE), IGNORED, dtype=torch.uint8), (size, size)) == IGNORED).all()
+
+
+@pytest.mark.parametrize(("length", "new"), [(7, 5), (8, 4), (9, 3), (9, 6), (5, 7), (4, 4), (1, 3), (500, 224)])
+def test_each_pixel_has_the_label_at_its_centre(length: int, new: int) -> None:
+    mask_HW = torch.randint(256, (length, length), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    centres = [Fraction(2 * index + 1, 2) * length / new for index in range(new)]
+    after, before = [int(centre) for centre in centres], [math.ceil(centre) - 1 for centre in centres]
+    expected_HW = torch.minimum(mask_HW[after][:, after], mask_HW[before][:, before])
+    assert torch.equal(resize_mask(mask_HW, (new, new)).as_subclass(Tensor), expected_HW)
