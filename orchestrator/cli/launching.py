@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 def run_and_print(request: "SweepRequest", *, json: bool) -> None:
     """Run the remaining trials and print the result; the exit code is 1 if a trial or an evaluation failed."""
-    from orchestrator.launch.preflight import prepare_sweep
+    from orchestrator.launch.preflight import check_request, started
     from orchestrator.launch.study import run_study
     from orchestrator.launch.sweep import run_sweep
 
     folder, store = request.folder, request.store
-    prepare_sweep(request)
+    check_request(request)
     noun = "sweep" if request.config.study is None else "study"
     note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
-    if request.config.study is None:
-        run = run_sweep(folder, store, address=request.address)
-        _print_sweep(folder, run, json=json)
-        _end(folder, store, run, {})
-    else:
-        study = run_study(folder, store, address=request.address)
-        _print_study(folder, study, json=json)
-        _end(folder, store, study.sweep, study.not_evaluated)
+    with started(request):
+        if request.config.study is None:
+            run = run_sweep(folder, store, address=request.address)
+            _print_sweep(folder, run, json=json)
+            _end(folder, store, run, {})
+        else:
+            study = run_study(folder, store, address=request.address)
+            _print_study(folder, study, json=json)
+            _end(folder, store, study.sweep, study.not_evaluated)
 
 
 def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:

@@ -125,8 +125,9 @@ def sweep(
         max_failures=max_failures,
     )
     folder = SweepFolder.of(storage, config.name)
-    claim = partial(folder.claim, config)
-    run_and_print(SweepRequest(folder=folder, config=config, store=store, address=address, change=claim), json=json)
+    check, claim = partial(folder.check_claim, config), partial(folder.claim, config)
+    request = SweepRequest(folder=folder, config=config, store=store, address=address, check=check, change=claim)
+    run_and_print(request, json=json)
 
 
 def resume(

@@ -55,6 +55,8 @@ def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
 def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     """Connect to Ray, yield the resources of each node that runs or that its autoscaler may add, and disconnect.
 
+    Within another session it yields the nodes of that one, which goes on.
+
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
 
@@ -66,14 +68,21 @@ def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS")
+    if ray.is_initialized():
+        yield _nodes(address)
+        return
     _connect(address)
     try:
         if address:
             remove_leftovers()
-        nodes = resources_of_nodes()
-        yield with_autoscaling(nodes) if address else nodes
+        yield _nodes(address)
     finally:
         ray.shutdown()
+
+
+def _nodes(address: str | None) -> list[Node]:
+    nodes = resources_of_nodes()
+    return with_autoscaling(nodes) if address else nodes
 
 
 def _connect(address: str | None) -> None:

@@ -29,6 +29,8 @@ from trainables.config import (
 from trainables.config.explain import explain
 from trainables.config.section import Section
 
+MAX_NAME = 200
+"""Characters of a name. A file's may have 255 and a tag's 250, of which what is appended to a name takes some."""
 NUM_DRAWN = 64
 """How many points are drawn to find out which fields a space searches."""
 
@@ -191,7 +193,12 @@ def _is_within(name: str, section: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Check the name of a run by the rule for sweeps; ConfigError states the rule."""
+    """Check the name of a new run or sweep; ConfigError states the rule."""
+    if len(name) > MAX_NAME:
+        raise ConfigError(
+            f"--name: found {name[:20]}... of {len(name)} characters; a name has at most {MAX_NAME}, since files and "
+            "MLflow's tags are named after it"
+        )
     if not re.fullmatch(NAME, name):
         raise ConfigError(
             f"--name: found {name!r}; expected letters, digits, dots, underscores and hyphens, a letter or digit first"

@@ -63,6 +63,14 @@ class SweepFolder:
     def write(self, config: SweepConfig) -> None:
         write_text(self.config_path, sweep_yaml(config))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no such sweep yet."""
+        try:
+            return not self.config_path.exists()
+        except OSError:  # Its name is longer than the disk allows.
+            return True
+
     def claim(self, config: SweepConfig) -> None:
         """Write `config`, or check that the folder is already this sweep's; ConfigError names what differs.
 
@@ -78,6 +86,16 @@ class SweepFolder:
                     path.unlink(missing_ok=True)
                 self.write(config)
             return
+        self.check_claim(config)
+        config = config.model_copy(update={"base": self.config().base})
+        if self.config() != config:
+            with self.locked():
+                self.write(config)
+
+    def check_claim(self, config: SweepConfig) -> None:
+        """Check that the folder is free for a sweep or already has it; ConfigError names what differs."""
+        if not self.trial_ids():
+            return
         own, given = self.config().identity, config.identity
         different = [key for key in own | given if own.get(key) != given.get(key)]
         if different:
@@ -85,10 +103,6 @@ class SweepFolder:
                 f"there is a sweep {config.name!r} already, with other {', '.join(different)}; give another --name, "
                 f"or continue that one with: campaign resume {config.name}"
             )
-        config = config.model_copy(update={"base": self.config().base})
-        if self.config() != config:
-            with self.locked():
-                self.write(config)
 
     def extended(self, num_trials: int) -> SweepConfig:
         """Return the config with `num_trials` more; ConfigError if the sweep searches no space."""
@@ -105,10 +119,13 @@ class SweepFolder:
     def forget_failures(self) -> None:
         """Remove the outcomes of failed trials, so that they run again; ConfigError if a driver runs the sweep."""
         with self.locked():
-            for trial_id in self.trial_ids():
-                outcome = self.trial(trial_id).outcome()
-                if outcome and outcome.status == "failed":
-                    self.trial(trial_id).outcome_path.unlink()
+            for trial_id in self.failed():
+                self.trial(trial_id).outcome_path.unlink()
+
+    def failed(self) -> list[str]:
+        """Return the trials that failed."""
+        outcomes = {trial_id: self.trial(trial_id).outcome() for trial_id in self.trial_ids()}
+        return [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome.status == "failed"]
 
     def trial(self, trial_id: str) -> TrialFolder:
         return TrialFolder(self.trials_path / trial_id)

@@ -1,6 +1,7 @@
 """What a command checks before it changes any file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from orchestrator.cluster.capacity import Capacity, Node, capacity
@@ -8,8 +9,9 @@ from orchestrator.cluster.nodes import check_nodes
 from orchestrator.cluster.session import nodes_to_use
 from orchestrator.data.index import file_index_in
 from orchestrator.files.study_sweep import prepare_study, study_trials
-from orchestrator.files.sweep_config import SweepConfig
+from orchestrator.files.sweep_config import SweepConfig, check_name
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import check_optuna_study
 from orchestrator.launch.sweep_request import SweepRequest
 from orchestrator.tracking import Store, ensure_experiment
@@ -23,20 +25,48 @@ NUM_CHECKED = 8
 """How many points are sampled before a sweep starts, on top of the space's first ones."""
 
 
-def prepare_sweep(request: SweepRequest) -> None:
-    """Check all that can be checked before a trial runs, then change the folder.
+def check_request(request: SweepRequest) -> None:
+    """Check all that can be checked before Ray starts; the sweep's folder stays as it is.
 
     Raises:
         ConfigError: Something cannot work; the message says what.
         StoreError: The MLflow store cannot be used.
     """
     folder, config = request.folder, request.config
-    trials = request.trials if config.study is None else study_trials(config).values()
-    if request.retry or folder.num_finished() < config.num_trials:
-        check_sweep(folder, config, request.store, trials=trials, address=request.address)
-    request.change()
+    if folder.is_new:
+        check_name(config.name)
+    else:
+        with folder.locked():
+            pass
+    request.check()
     if config.study is not None:
-        prepare_study(folder, config)
+        folder.check_claim(config)
+    trials = request.trials if config.study is None else study_trials(config).values()
+    if request.is_left:
+        check_sweep(folder, config, request.store, trials=trials, address=request.address)
+
+
+@contextmanager
+def started(request: SweepRequest) -> Iterator[None]:
+    """Start Ray where trials are left to run, and only then change the folder.
+
+    So a start that fails adds no trials, forgets no failures and takes no name.
+
+    Raises:
+        ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
+        ConnectionError: Ray does not start or does not answer.
+        StoreError: The MLflow store cannot be used any more.
+    """
+    with ExitStack() as stack:
+        if request.is_left:
+            config, grows = request.config, request.address is not None
+            nodes = stack.enter_context(start_ray(request.address))
+            capacity(config.experiment().resources, nodes, limit=config.max_concurrent, grows=grows)
+            ensure_experiment(request.store, config.campaign)
+        request.change()
+        if request.config.study is not None:
+            prepare_study(request.folder, request.config)
+        yield
 
 
 def check_sweep(

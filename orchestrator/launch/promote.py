@@ -142,12 +142,14 @@ def prepare(promotion: Promotion, storage: Path, store: Store) -> SweepFolder:
 
 def request_of_promotion(promotion: Promotion, store: Store, address: str | None) -> SweepRequest:
     """Return what runs the new sweep; StoreError where MLflow does not answer."""
-    storage = promotion.source.storage
+    storage, config = promotion.source.storage, sweep_of_promotion(promotion, store)
+    folder = SweepFolder.of(storage, promotion.name)
     return SweepRequest(
-        folder=SweepFolder.of(storage, promotion.name),
-        config=sweep_of_promotion(promotion, store),
+        folder=folder,
+        config=config,
         store=store,
         address=address,
+        check=lambda: folder.check_claim(config),
         change=lambda: prepare(promotion, storage, store),
         trials=promotion.after.values(),
     )

@@ -21,9 +21,17 @@ class SweepRequest:
     """The config of the sweep after `change`."""
     store: Store
     address: str | None = None
+    check: Callable[[], object] = _no_change
+    """What the command checks in the folder before all else."""
     change: Callable[[], object] = _no_change
-    """What the command changes in the folder, after all checks."""
+    """What the command changes in the folder, after all checks and once Ray has started."""
     trials: Collection[ExperimentConfig] = ()
     """The configs of a fixed list of trials that `change` writes."""
     retry: bool = False
-    """Whether `change` leaves trials to run, although all have ended."""
+    """Whether `change` lets failed trials run again."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether trials are to be run."""
+        folder = self.folder
+        return folder.num_finished() < self.config.num_trials or (self.retry and bool(folder.failed()))

@@ -236,6 +236,12 @@ def paths_in(folder: Path) -> list[str]:
         (("train", "digits", "--set", "resources.gpus=100"), "needs 100 GPU where the cluster has"),
         (("train", "digits", "--set", "resources.workers=64"), "lower resources.workers = 64"),
         (("train", "pets-species", "--set", "data.root=/absent"), "/absent"),
+        (
+            ("sweep", SPACE, *SMALL, "--name", "a" * 300),
+            "--name: found aaaaaaaaaaaaaaaaaaaa... of 300 characters; a name",
+        ),
+        (("train", "digits", *SMALL, "--name", "a" * 300), "of 300 characters; a name has at most 200"),
+        (("study", "digits-shortcut", "--name", "a" * 300), "of 300 characters; a name has at most 200"),
         (("train", "digits", "--name", "../../x"), "--name: found '../../x'; expected letters"),
         (("train", "digits", "--tracking-uri", "http://127.0.0.1:9"), "MLflow store http://127.0.0.1:9"),
     ],
@@ -311,8 +317,6 @@ def test_evaluation_is_printed_while_mlflow_is_away(cli: Cli, storage: Path) -> 
     [
         ("leaderboard", "first", "--storage", "{file}"),
         ("train", "digits", *SMALL, "--storage", "{file}"),
-        ("train", "digits", *SMALL, "--name", "a" * 300, "--storage", "{storage}"),
-        ("sweep", SPACE, *SMALL, "--name", "a" * 300, "--storage", "{storage}"),
         ("report", "first", "--output", "{storage}", "--storage", "{storage}"),
     ],
 )

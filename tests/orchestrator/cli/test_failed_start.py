@@ -1,0 +1,82 @@
+"""A start that fails leaves a sweep as it was: no trials are added, no failures forgotten, no name taken."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.launch.search import TrialSampler, open_optuna_study
+from search_spaces import find_space
+
+Cli = Callable[..., Any]
+SPACE = "digits-background-weight"
+TINY = ("--set", "data.num_train=64", "--set", "data.num_test=10", "--set", "model.width=4")
+
+
+@pytest.fixture
+def no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ray fail to start: the paths of its sockets get too long."""
+    folder = tmp_path / "ray" / ("a" * 100)
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+
+
+@pytest.fixture
+def first(make_sweep: Callable[..., Any]) -> Any:
+    """A search of four trials, of which one has failed."""
+    sweep = make_sweep(space=SPACE)
+    TrialSampler(sweep.folder, sweep.config, find_space(SPACE))(open_optuna_study(sweep.folder, sweep.config).ask())
+    sweep.folder.trial("0000").finish("OSError: full")
+    return sweep.folder
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return the files of all sweeps, those of locks aside."""
+    paths = [path for path in folder.glob("sweeps/**/*") if path.is_file() and path.name != ".lock"]
+    return {str(path): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("extend", "first", "--trials", "2"),
+        ("resume", "first", "--retry-failed"),
+        ("resume", "first"),
+        ("sweep", SPACE, "--name", "other", *TINY),
+        ("study", "digits-shortcut", "--name", "other", "--seeds", "0", *TINY),
+    ],
+)
+@pytest.mark.usefixtures("no_ray")
+def test_sweep_stays_as_it_was_where_ray_does_not_start(
+    arguments: tuple[str, ...], first: Any, cli: Cli, tmp_path: Path
+) -> None:
+    before = files_of(tmp_path)
+    for _ in range(2):
+        ran = cli(*arguments, "--storage", tmp_path)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.splitlines()[-1].startswith("error: Ray did not start on this machine")
+        assert "Traceback" not in ran.err
+        assert files_of(tmp_path) == before
+    assert first.config().num_trials == 4
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_promotion_takes_no_name_where_ray_does_not_start(
+    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path
+) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5})
+    ran = cli("promote", "first", "--scale", "digits-full", "--set", "resources.workers=0", "--storage", tmp_path)
+    assert ran.code == 2
+    assert "set RAY_TMPDIR to a shorter folder" in ran.err
+    assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["first"]
+
+
+def test_name_of_another_sweep_is_refused_before_ray_starts(
+    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path
+) -> None:
+    make_sweep(space=SPACE).start("0000")
+    ran = cli("sweep", SPACE, "--name", "first", *TINY, "--storage", tmp_path)
+    assert ran.code == 2
+    (error,) = ran.err.splitlines()
+    assert error.startswith("error: there is a sweep 'first' already, with other ")
