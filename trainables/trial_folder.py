@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 UNREADABLE = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError)
 """What `torch.load` raises for a file that is no checkpoint."""
 
+HASH_LINE = "# config hash "
+"""Begins `config.yaml`, so that an edit of what was trained is found. Files of earlier versions lack it."""
+
 Row = dict[str, float]
 """Metric name -> value; an epoch's row has `epoch`, counted from 1. A value that was not finite is read as NaN."""
 
@@ -98,12 +101,27 @@ class TrialFolder:
         return self.path / "panels" / f"epoch-{epoch}"
 
     def config(self) -> ExperimentConfig:
-        return load_experiment(self.config_path)
+        """Return the trial's config; ConfigError if it was edited after the trial had an epoch."""
+        config = load_experiment(self.config_path)
+        with self.config_path.open(encoding="utf-8") as file:
+            first = file.readline()
+        own = f"{HASH_LINE}{config_hash(config)}\n"
+        if first.startswith(HASH_LINE) and first != own and self._has_rows:
+            raise ConfigError(
+                f"{self.config_path} was edited after training began: its config hash was "
+                f"{first.removeprefix(HASH_LINE).strip()} and is {config_hash(config)}; undo the edit, or train the "
+                "new config under another name"
+            )
+        return config
+
+    @property
+    def _has_rows(self) -> bool:
+        return self.metrics_path.exists() and self.metrics_path.stat().st_size > 0
 
     def claim(self, config: ExperimentConfig) -> None:
         """Write `config`, or check that the folder is already this config's; ConfigError if it is another's."""
         if not self.config_path.exists():
-            write_text(self.config_path, to_yaml(config))
+            write_text(self.config_path, f"{HASH_LINE}{config_hash(config)}\n{to_yaml(config)}")
             return
         own, given = config_hash(self.config()), config_hash(config)
         if own != given:

@@ -127,6 +127,11 @@ class SweepFolder:
         outcomes = {trial_id: self.trial(trial_id).outcome() for trial_id in self.trial_ids()}
         return [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome.status == "failed"]
 
+    def check_trials(self) -> None:
+        """Check that no trial's config was edited after it had an epoch; ConfigError names the file."""
+        for trial_id in self.trial_ids():
+            self.trial(trial_id).config()
+
     def trial(self, trial_id: str) -> TrialFolder:
         return TrialFolder(self.trials_path / trial_id)
 

@@ -37,7 +37,7 @@ def check_request(request: SweepRequest) -> None:
         check_name(config.name)
     else:
         with folder.locked():
-            pass
+            folder.check_trials()
     request.check()
     if config.study is not None:
         folder.check_claim(config)

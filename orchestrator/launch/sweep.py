@@ -84,6 +84,7 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     """
     config = sweep.config()
     with sweep.locked():
+        sweep.check_trials()
         context = sweep_context(sweep, store, read_provenance(sweep.path), opens_run=True)
         left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
         conclude(sweep, config, context, move_champion=False)

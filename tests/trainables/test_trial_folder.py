@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree
+from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, to_yaml
 from trainables.json_file import BrokenFileError, read_json, write_json, write_text
 from trainables.trial_folder import Outcome, Row, TrialFolder, as_json_line
 
@@ -58,6 +58,36 @@ def test_claim_refuses_the_config_of_another_trial(folder: TrialFolder) -> None:
     with pytest.raises(ConfigError, match=r"holds a trial with config hash .* choose another folder"):
         folder.claim(ExperimentConfig(seed=1))
     assert folder.config_path.read_bytes() == before
+
+
+def edit(folder: TrialFolder, old: str, new: str) -> None:
+    text = folder.config_path.read_text(encoding="utf-8")
+    assert old in text
+    folder.config_path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_config_that_was_edited_after_an_epoch_is_refused_with_the_hash_it_had(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    edit(folder, "\nseed: 0", "\nseed: 1")
+    assert folder.config() == ExperimentConfig(seed=1)
+    folder.metrics_path.write_text('{"epoch": 1}\n')
+    for read in (folder.config, lambda: folder.claim(ExperimentConfig())):
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{folder.config_path} was edited after training began: its config hash ")
+        assert f"was {config_hash(ExperimentConfig())} and is {config_hash(ExperimentConfig(seed=1))}; undo" in str(
+            caught.value
+        )
+        assert "\n" not in str(caught.value)
+
+
+def test_edit_that_changes_no_number_is_accepted_and_so_is_a_file_of_an_earlier_version(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    folder.metrics_path.write_text('{"epoch": 1}\n')
+    edit(folder, "cpus: 1", "cpus: 4")
+    assert folder.config().resources.cpus == 4
+    folder.config_path.write_text(to_yaml(ExperimentConfig(seed=7)), encoding="utf-8")
+    assert folder.config().seed == 7
 
 
 def test_commit_adds_a_checkpoint_and_a_line(folder: TrialFolder) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.launch.search import TrialSampler, open_optuna_study
+from orchestrator.tracking import connect, resolve_store
 from search_spaces import find_space
 
 Cli = Callable[..., Any]
@@ -70,6 +71,28 @@ def test_promotion_takes_no_name_where_ray_does_not_start(
     assert ran.code == 2
     assert "set RAY_TMPDIR to a shorter folder" in ran.err
     assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["first"]
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_edited_config_of_a_trained_trial_is_refused_and_makes_no_second_run(
+    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path
+) -> None:
+    sweep = make_sweep(num_trials=1)
+    sweep.complete("0000", {"val/accuracy": 0.5})
+    assert cli("sync", "first", "--storage", tmp_path).code == 0
+    path = sweep.folder.trial("0000").config_path
+    path.write_text(path.read_text(encoding="utf-8").replace("seed: 0", "seed: 1", 1), encoding="utf-8")
+    for command in ("sync", "resume"):
+        ran = cli(command, "first", "--storage", tmp_path)
+        assert (ran.code, ran.out) == (2, "")
+        (error,) = ran.err.splitlines()
+        assert error.startswith(f"error: {path} was edited after training began: its config hash was ")
+    client = connect(resolve_store(tmp_path))
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert sorted((run.data.tags["campaign.kind"], run.info.status) for run in runs) == [
+        ("sweep", "FINISHED"),
+        ("trial", "FINISHED"),
+    ]
 
 
 def test_name_of_another_sweep_is_refused_before_ray_starts(
