@@ -1,6 +1,9 @@
 """What the command sees to before it runs."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,3 +30,18 @@ def test_command_in_the_background_ignores_ctrl_c(cli: Cli, monkeypatch: pytest.
     monkeypatch.delenv("RAY_JOB_STOP_SIGNAL", raising=False)
     assert cli("--help").code == 0
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminal_without_unicode_shows_escapes(encoding: str) -> None:
+    command = "import sys; from orchestrator.cli.app import main; sys.argv = ['campaign', *sys.argv[1:]]; main()"
+    for arguments in (("sweep", "--help"), ("status", "caf\u00e9 \u4e2d", "--storage", "/absent")):
+        ran = subprocess.run(
+            [sys.executable, "-c", command, *arguments],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            check=False,
+        )
+        assert b"Traceback" not in ran.stderr
+        assert ran.returncode == (0 if "--help" in arguments else 2)
+    assert b"\\u4e2d" in ran.stderr
