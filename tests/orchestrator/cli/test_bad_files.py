@@ -28,6 +28,7 @@ def space(suggest: str, first_points: int = 0) -> str:
     return SPACE.format(suggest=suggest, first_points=first_points)
 
 
+@pytest.mark.fault("A space sets nothing or ends the process; YAML aliases expand to millions; a file is a named pipe.")
 @pytest.mark.parametrize(
     ("command", "name", "text", "message"),
     [
@@ -44,9 +45,25 @@ def space(suggest: str, first_points: int = 0) -> str:
         ("study", "mine.yaml", None, "mine.yaml: cannot be read: it is a named pipe, not a file"),
         ("train", "mine.yaml", "seed: 1:30", "mine.yaml: seed: found '1:30'; input should be a valid integer"),
     ],
+    ids=[
+        *("no fields", "exit", "BaseException", "first point", "exit at import", "pipe for a space", "plan"),
+        *(
+            "aliases in an experiment",
+            "aliases in a study",
+            "pipe for an experiment",
+            "pipe for a study",
+            "sexagesimal",
+        ),
+    ],
 )
 def test_file_that_cannot_be_used_is_named(
-    command: str, name: str, text: str | None, message: str, cli: Cli, tmp_path: Path
+    command: str,
+    name: str,
+    text: str | None,
+    message: str,
+    cli: Cli,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     path = tmp_path / name
     if text is None:
@@ -57,6 +74,7 @@ def test_file_that_cannot_be_used_is_named(
     assert (ran.code, ran.out) == (2, "")
     (error,) = ran.err.splitlines()
     assert error.startswith("error: ")
+    record_property("message", error)
     assert message in error
     assert [left.name for left in tmp_path.iterdir() if left.name != "__pycache__"] == [name]
 

@@ -12,6 +12,7 @@ from search_spaces import find_space
 
 Cli = Callable[..., Any]
 SPACE = "digits-background-weight"
+JOURNAL = "study.journal"
 TINY = ("--set", "data.num_train=64", "--set", "data.num_test=10", "--set", "model.width=4")
 
 
@@ -33,11 +34,14 @@ def first(make_sweep: Callable[..., Any]) -> Any:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Return the files of all sweeps, those of locks aside."""
-    paths = [path for path in folder.glob("sweeps/**/*") if path.is_file() and path.name != ".lock"]
+    """Return the files of all sweeps, but for locks and Optuna's journal, in which each opening leaves a line."""
+    paths = [path for path in folder.glob("sweeps/**/*") if path.is_file() and path.name not in (".lock", JOURNAL)]
     return {str(path): path.read_bytes() for path in paths}
 
 
+@pytest.mark.fault(
+    "Ray does not start for `extend`, `resume --retry-failed`, `resume`, `sweep` and `study`, twice each."
+)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -47,10 +51,15 @@ def files_of(folder: Path) -> dict[str, bytes]:
         ("sweep", SPACE, "--name", "other", *TINY),
         ("study", "digits-shortcut", "--name", "other", "--seeds", "0", *TINY),
     ],
+    ids=["extend", "retry", "resume", "sweep", "study"],
 )
 @pytest.mark.usefixtures("no_ray")
 def test_sweep_stays_as_it_was_where_ray_does_not_start(
-    arguments: tuple[str, ...], first: Any, cli: Cli, tmp_path: Path
+    arguments: tuple[str, ...],
+    first: Any,
+    cli: Cli,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     before = files_of(tmp_path)
     for _ in range(2):
@@ -59,6 +68,7 @@ def test_sweep_stays_as_it_was_where_ray_does_not_start(
         assert ran.err.splitlines()[-1].startswith("error: Ray did not start on this machine")
         assert "Traceback" not in ran.err
         assert files_of(tmp_path) == before
+    record_property("message", ran.err.splitlines()[-1])
     assert first.config().num_trials == 4
 
 
@@ -73,11 +83,12 @@ def test_promotion_takes_no_name_where_ray_does_not_start(
     assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["first"]
 
 
+@pytest.mark.fault("`config.yaml` of a trained trial is edited, then synced and resumed.")
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 def test_edited_config_of_a_trained_trial_is_refused_and_makes_no_second_run(
-    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path
+    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    sweep = make_sweep(num_trials=1)
+    sweep = make_sweep(num_trials=2)
     sweep.complete("0000", {"val/accuracy": 0.5})
     assert cli("sync", "first", "--storage", tmp_path).code == 0
     path = sweep.folder.trial("0000").config_path
@@ -87,10 +98,11 @@ def test_edited_config_of_a_trained_trial_is_refused_and_makes_no_second_run(
         assert (ran.code, ran.out) == (2, "")
         (error,) = ran.err.splitlines()
         assert error.startswith(f"error: {path} was edited after training began: its config hash was ")
+    record_property("message", error)
     client = connect(resolve_store(tmp_path))
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     assert sorted((run.data.tags["campaign.kind"], run.info.status) for run in runs) == [
-        ("sweep", "FINISHED"),
+        ("sweep", "KILLED"),
         ("trial", "FINISHED"),
     ]
 
