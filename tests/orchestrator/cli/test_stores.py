@@ -1,11 +1,15 @@
 """What commands say of an MLflow store that they cannot use."""
 
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from orchestrator.tracking import store
 
 Cli = Callable[..., Any]
 SPACE = "digits-background-weight"
@@ -73,6 +77,20 @@ def test_database_that_is_down_ends_a_server(uri: str, port: int, cli: Cli, tmp_
     ran = cli("tracking", "serve", "--port", port, "--storage", tmp_path, "--backend-store-uri", uri)
     assert ran.code == 2
     assert "Connection refused" in only_line(ran)
+
+
+def test_database_that_is_locked_for_a_moment_is_served(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: served.append(command))
+    monkeypatch.setattr(store, "LOCK_WAIT_S", 0.1)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ran = cli("ui", "--storage", tmp_path)
+    assert (ran.code, len(served)) == (0, 1)
+    assert "warning: the addresses of the runs are unknown: " in ran.err
+    assert "database is locked" in ran.err
 
 
 @pytest.mark.parametrize("name", ["what?", "1#2", "100%", "a%20b"])
