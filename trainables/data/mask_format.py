@@ -93,10 +93,12 @@ class ObjectMask:
         """Return the batch; a crop without an object counts as one without a mask."""
         maps_BHW = _stacked(maps, images_BCHW)
         has_mask_B = torch.from_numpy((maps_BHW.numpy() == OBJECT).any((1, 2)))
+        background_BHW = torch.from_numpy(maps_BHW.numpy() == BACKGROUND).float()
+        background_BHW[~has_mask_B] = 0
         return Batch(
             images_BCHW=images_BCHW,
             labels_B=labels_B,
-            background_BHW=torch.from_numpy(maps_BHW.numpy() == BACKGROUND).float() * has_mask_B[:, None, None],
+            background_BHW=background_BHW,
             has_mask_B=has_mask_B,
             ids=ids,
         )
