@@ -33,15 +33,15 @@ MakeTrialRun = Callable[..., TrialRun]
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a storage with a database that has one experiment; to make it ready takes seconds."""
+    """Return a storage with a database that no test uses itself: to make one ready takes seconds."""
     storage = tmp_path_factory.mktemp("empty")
-    ensure_experiment(resolve_store(storage), "tests")
+    ensure_experiment(resolve_store(storage), "unused")
     return storage
 
 
 @pytest.fixture
 def storage(empty: Path, tmp_path: Path) -> Path:
-    """Return a storage of the test's own."""
+    """Return a storage of the test's own, in which experiment 2 was made."""
     storage = tmp_path / "storage"
     storage.mkdir()
     shutil.copy(empty / "mlflow.db", storage)
@@ -58,7 +58,7 @@ def test_model_of_a_moved_storage_stays_the_champion_and_loads(
 ) -> None:
     store = resolve_store(storage)
     trial.write_rows(1)
-    trial_run = make_trial_run(trial, store=store, experiment_id="1")
+    trial_run = make_trial_run(trial, store=store, experiment_id="2")
     trial_run.push()
     run_id = trial_run.run_id
     assert run_id is not None
@@ -79,7 +79,7 @@ def test_model_of_a_moved_storage_stays_the_champion_and_loads(
 def test_copied_storage_has_artifacts_of_its_own(
     storage: Path, trial: Any, make_trial_run: MakeTrialRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_trial_run(trial, store=resolve_store(storage), experiment_id="1").push()
+    make_trial_run(trial, store=resolve_store(storage), experiment_id="2").push()
     shutil.copytree(storage, storage.with_name("copy"))
     copy = resolve_store(storage.with_name("copy"))
     for _ in range(2):
@@ -105,7 +105,7 @@ def test_artifacts_of_another_storage_stay_there(storage: Path, trial: Any, make
 def test_storage_that_is_reached_by_a_link_stays_where_it_is(
     storage: Path, trial: Any, make_trial_run: MakeTrialRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_trial_run(trial, store=resolve_store(storage), experiment_id="1").push()
+    make_trial_run(trial, store=resolve_store(storage), experiment_id="2").push()
     link = storage.with_name("link")
     link.symlink_to(storage)
     ensure_experiment(resolve_store(link), "tests")
