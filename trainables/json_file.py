@@ -2,10 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from trainables.atomic_file import atomic_file
 
 
 class BrokenFileError(ValueError):
@@ -16,7 +17,7 @@ def parse_json(text: str, source: str) -> Any:
     """Return the value in `text`; BrokenFileError names `source` if it is no JSON."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenFileError(f"{source}: not valid JSON: {error}") from error
 
 
@@ -28,14 +29,22 @@ def parse_object(text: str, source: str) -> dict[str, Any]:
     return value
 
 
+def read_text(path: Path) -> str:
+    """Return the file's text; BrokenFileError names one that is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"{path}: not a text in UTF-8: {error}") from error
+
+
 def read_json(path: Path) -> Any:
     """Return the parsed file, or None when there is none; BrokenFileError names one that is no JSON."""
-    return parse_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+    return parse_json(read_text(path), str(path)) if path.exists() else None
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return the object in the file, or an empty one when there is no file; BrokenFileError names another file."""
-    return parse_object(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
+    return parse_object(read_text(path), str(path)) if path.exists() else {}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -44,11 +53,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` by rename, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    """Write `text` to `path` by rename, making its folder; OSError names `path`."""
+    content = text.encode("utf-8")
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def time_ms(path: Path) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import torch
 
+from trainables.checkpoint import fitting
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
@@ -27,6 +28,7 @@ from trainables.evaluations import (
 )
 from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
+from trainables.out_of_memory import naming_memory
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.loop import Fitted, fit
@@ -108,7 +110,8 @@ def evaluate(
         gather=context.gather,
         tick=listener.on_tick,
     )
-    with torch_threads(config.resources.cpus):
+    remedy = f"lower evaluation.batch_size = {config.evaluation.batch_size}"
+    with torch_threads(config.resources.cpus), naming_memory(remedy):
         metrics = run_suite(names, subject, listener=listener, store=store)
         if config.data.on_error == "skip" and "val/loss" in metrics:
             metrics["val/skipped_samples"] = len(data.val) - len(subject.validation.labels_N)
@@ -121,19 +124,26 @@ class _SkipsLogged(ProgressListener):
 
 
 def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
-    """Build the network of a trial's last committed epoch, in eval mode; FileNotFoundError if it has none."""
+    """Build the network of a trial's last committed epoch, in eval mode.
+
+    Raises:
+        BrokenFileError: Its checkpoint cannot be read, or does not fit the config.
+        FileNotFoundError: It has none.
+    """
     config, state = folder.config(), folder.load_state(device)
     if state is None:
         raise FileNotFoundError(f"{folder.path} has no checkpoint: the trial has not finished an epoch")
     task = build_task(config)
-    weights = task.weights_to_evaluate(state)
+    with fitting(folder.state_path):
+        weights = task.weights_to_evaluate(state)
     if weights is None:
         raise FileNotFoundError(
             f"{folder.path} has no classifier: none was fitted after epoch {state['row']['epoch']}, the last one so "
             f"far, with objective.fit_every_epochs = {flatten(config)['objective.fit_every_epochs'] or 'null'}"
         )
-    model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
-    return task.restore(model, weights).eval()
+    with fitting(folder.state_path):
+        model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
+        return task.restore(model, weights).eval()
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:

@@ -4,22 +4,20 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from trainables.checkpoint import CheckpointFolder, LastGood, State
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
-from trainables.json_file import BrokenFileError, finite, parse_object, read_object, write_json, write_text
+from trainables.json_file import BrokenFileError, finite, parse_object, read_object, read_text, write_json, write_text
 
 if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
-
-UNREADABLE = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, LookupError, AttributeError)
-"""What `torch.load` raises for a file that is no checkpoint."""
 
 HASH_LINE = "# config hash "
 """Begins `config.yaml`, so that an edit of what was trained is found. Files of earlier versions lack it."""
@@ -29,6 +27,8 @@ Row = dict[str, float]
 
 ENDED = "time/ended_s"
 """A row's key for the time at which its epoch ended, in seconds since 1970; rows of earlier versions lack it."""
+
+RESTORES = "`campaign resume`, `campaign sync` or the same `campaign train` restores the rows from the checkpoint"
 
 Status = Literal["completed", "stopped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -62,18 +62,12 @@ class TrialFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def checkpoints(self) -> CheckpointFolder:
+        return CheckpointFolder(self.path / "checkpoint")
+
+    @property
     def state_path(self) -> Path:
-        return self.path / "checkpoint" / "state.pt"
-
-    @property
-    def partial_epoch_path(self) -> Path:
-        """The checkpoint in the middle of an epoch, saved on a preemption notice; the epoch's commit removes it."""
-        return self.path / "checkpoint" / "partial_epoch.pt"
-
-    @property
-    def old_partial_epoch_path(self) -> Path:
-        """The partial epoch of an earlier version of campaign."""
-        return self.path / "checkpoint" / "unfinished.pt"
+        return self.checkpoints.state_path
 
     @property
     def data_path(self) -> Path:
@@ -146,64 +140,98 @@ class TrialFolder:
         """Return the committed epochs' rows; a last line cut short by a crash is left out.
 
         Raises:
-            BrokenFileError: Another line is no row; the message names file and line.
+            BrokenFileError: Another line is no row, or the row of an epoch is missing; the message names it.
         """
+        rows, outcome = self._read_rows(), self.outcome()
+        epochs = [int(row["epoch"]) for row in rows]
+        expected = list(range(1, max([outcome.epoch if outcome else 0, *epochs]) + 1))
+        if epochs != expected:
+            missing = ", ".join(str(epoch) for epoch in expected if epoch not in epochs)
+            what = f"no row of epoch {missing}" if missing else f"rows of the epochs {', '.join(map(str, epochs))}"
+            raise BrokenFileError(f"{self.metrics_path}: {what}; {RESTORES}")
+        return rows
+
+    def _read_rows(self) -> list[Row]:
         if not self.metrics_path.exists():
             return []
-        *lines, tail = self.metrics_path.read_text(encoding="utf-8").split("\n")
+        *lines, tail = read_text(self.metrics_path).split("\n")
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-        rows = [_row(line, f"{self.metrics_path}, line {number}") for number, line in numbered]
         try:
-            return [*rows, _row(tail, "last line")]
-        except BrokenFileError:
-            return rows
+            rows = [_row(line, f"{self.metrics_path}, line {number}") for number, line in numbered]
+        except BrokenFileError as error:
+            raise BrokenFileError(f"{error}; {RESTORES}") from error
+        with suppress(BrokenFileError):
+            rows.append(_row(tail, "last line"))
+        return rows
 
-    def commit(self, state: Mapping[str, Any], row: Row) -> None:
-        """Commit an epoch: its checkpoint by rename, with its row inside, then the row's line."""
-        _save({**state, "row": row}, self.state_path)
-        self.partial_epoch_path.unlink(missing_ok=True)
-        self.old_partial_epoch_path.unlink(missing_ok=True)
-        with self.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(as_json_line(row))
+    def _readable_rows(self) -> Iterator[Row]:
+        """Yield the rows among the lines of a file that may be broken."""
+        if self.metrics_path.exists():
+            for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").split("\n"):
+                with suppress(BrokenFileError):
+                    yield _row(line, "line")
 
-    def repair_rows(self, last: Row) -> None:
-        """Make `metrics.jsonl` agree with the checkpoint whose row is `last`, of epoch 0 if there is none."""
-        rows = [row for row in self.rows() if row["epoch"] < last["epoch"]]
-        if last["epoch"]:
-            rows.append(last)
-        write_text(self.metrics_path, "".join(map(as_json_line, rows)))
+    def commit(self, state: State, rows: Sequence[Row]) -> None:
+        """Commit the epoch of the last row: its checkpoint with all rows inside, then `metrics.jsonl`, each by rename.
 
-    def load_state(self, device: "torch.device") -> dict[str, Any] | None:
+        Raises:
+            OSError: One cannot be written; the message names it.
+        """
+        self.checkpoints.commit({**state, "row": rows[-1], "rows": list(rows)})
+        self._write_rows(rows)
+
+    def continue_from(self, good: LastGood) -> list[Row]:
+        """Make the folder agree with the checkpoint from which training continues, and return the rows so far."""
+        self.checkpoints.continue_from(good)
+        outcome = self.outcome()
+        if outcome and outcome.epoch > good.row["epoch"]:
+            self.outcome_path.unlink()  # It ended after an epoch that is trained again.
+        rows = self._rows_until(good)
+        self._write_rows(rows)
+        return rows
+
+    def restore_rows(self) -> None:
+        """Write the rows again from the checkpoint, if they cannot be read.
+
+        Raises:
+            BrokenFileError: The trial has ended and has no checkpoint, or none that can be read.
+        """
+        try:
+            self.rows()
+        except BrokenFileError as error:
+            good = self.checkpoints.load_last_good("cpu")
+            if good.state is None and self.outcome():
+                raise BrokenFileError(f"{error}; there is none in {self.checkpoints.path}") from error
+            self.continue_from(good)
+
+    def _rows_until(self, good: LastGood) -> list[Row]:
+        """Return the rows up to the checkpoint's epoch, which it holds; one of an earlier version holds the last."""
+        last = int(good.row["epoch"])
+        known = {int(row["epoch"]): row for row in self._readable_rows()}
+        missing = ", ".join(str(epoch) for epoch in range(1, last) if epoch not in known)
+        in_checkpoint: list[Row] | None = good.state.get("rows") if good.state else []
+        if missing:
+            what = "restored from" if in_checkpoint else "lost; an earlier version did not keep them in"
+            logger.warning("%s: the rows of epoch %s were missing: %s %s", self.metrics_path, missing, what, good.path)
+        if in_checkpoint is not None:
+            return in_checkpoint
+        return [*(known.get(epoch, {"epoch": epoch}) for epoch in range(1, last)), good.row]
+
+    def _write_rows(self, rows: Sequence[Row]) -> None:
+        text = "".join(map(as_json_line, rows))
+        if not self.metrics_path.exists() or self.metrics_path.read_bytes() != text.encode():
+            write_text(self.metrics_path, text)
+
+    def load_state(self, device: "torch.device") -> State | None:
         """Return the last committed state, or None before the first epoch's end; BrokenFileError if it is none."""
-        if not self.state_path.exists():
-            return None
-        try:
-            return _load(self.state_path, device)
-        except UNREADABLE as error:
-            raise BrokenFileError(
-                f"{self.state_path}: no checkpoint that can be read ({type(error).__name__}); "
-                "bring it back, or remove it to train from the first epoch"
-            ) from error
-
-    def save_partial_epoch(self, state: Mapping[str, Any]) -> None:
-        """Save a checkpoint in the middle of an epoch, by rename."""
-        _save(state, self.partial_epoch_path)
-
-    def load_partial_epoch(self, device: "torch.device") -> dict[str, Any] | None:
-        """Return the checkpoint in the middle of an epoch, or None if there is none or it cannot be read."""
-        paths = (self.partial_epoch_path, self.old_partial_epoch_path)
-        path = next((path for path in paths if path.exists()), None)
-        if path is None:
-            return None
-        try:
-            return _load(path, device)
-        except UNREADABLE as error:
-            logger.warning("%s cannot be read (%s); its epoch starts again", path, error)
-            return None
+        return self.checkpoints.load(device)
 
     def evaluation(self) -> Row | None:
         """Return the metrics of the final evaluation, or None while the trial has none."""
-        return _numbers(read_object(self.evaluation_path)) if self.evaluation_path.exists() else None
+        try:
+            return _numbers(read_object(self.evaluation_path)) if self.evaluation_path.exists() else None
+        except BrokenFileError as error:
+            raise BrokenFileError(f"{error}; remove it, and `campaign evaluate` writes it again") from error
 
     def forget_evaluation(self) -> None:
         """Remove the files of all evaluations: the network has changed."""
@@ -214,21 +242,24 @@ class TrialFolder:
         """Return how the trial ended, or None while it has not; BrokenFileError if the file says neither."""
         if not self.outcome_path.exists():
             return None
-        outcome = read_object(self.outcome_path)
-        status = next((status for status in STATUSES if status == outcome.get("status")), None)
-        if status is None:
-            raise BrokenFileError(
-                f"{self.outcome_path}: status is {outcome.get('status')!r}; expected one of {', '.join(STATUSES)}"
-            )
-        return Outcome(status, outcome.get("epoch", 0), outcome.get("error"))
+        try:
+            return _outcome(read_object(self.outcome_path), str(self.outcome_path))
+        except BrokenFileError as error:
+            raise BrokenFileError(f"{error}; remove it, and `campaign resume` writes it again") from error
 
     def finish(self, error: str | None = None) -> Outcome:
-        """Record that the trial ended: failed by `error`, completed if evaluated after its last epoch, else stopped."""
+        """Record that the trial ended: failed by `error`, completed if evaluated after its last epoch, else stopped.
+
+        A trial whose own files cannot be read has failed too.
+        """
         self.check_present()
-        rows = self.rows()
-        epoch = int(rows[-1]["epoch"]) if rows else 0
-        completed = self.evaluation() is not None and epoch == self.config().training.epochs
-        outcome = Outcome("failed" if error else "completed" if completed else "stopped", epoch, error)
+        try:
+            rows = self.rows()
+            epoch = len(rows)
+            is_complete = self.evaluation() is not None and epoch == self.config().training.epochs
+        except (BrokenFileError, ConfigError) as broken:
+            epoch, is_complete, error = 0, False, error or f"{type(broken).__name__}: {broken}"
+        outcome = Outcome("failed" if error else "completed" if is_complete else "stopped", epoch, error)
         write_json(self.outcome_path, asdict(outcome))
         return outcome
 
@@ -236,6 +267,16 @@ class TrialFolder:
 def as_json_line(row: Mapping[str, float]) -> str:
     """Return one line of strict JSON; a number that is not finite becomes null."""
     return json.dumps(finite(row)) + "\n"
+
+
+def _outcome(values: Mapping[str, Any], source: str) -> Outcome:
+    status = next((status for status in STATUSES if status == values.get("status")), None)
+    if status is None:
+        raise BrokenFileError(f"{source}: status is {values.get('status')!r}; expected one of {', '.join(STATUSES)}")
+    epoch = values.get("epoch", 0)
+    if not isinstance(epoch, int):
+        raise BrokenFileError(f"{source}: epoch is {epoch!r}; expected a whole number")
+    return Outcome(status, epoch, values.get("error"))
 
 
 def _row(line: str, source: str) -> Row:
@@ -252,20 +293,3 @@ def _numbers(values: Mapping[str, Any]) -> Row:
         for key, value in values.items()
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     }
-
-
-def _save(state: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint to `path` by rename, making its folder."""
-    import torch
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(dict(state), partial)
-    partial.replace(path)
-
-
-def _load(path: Path, device: "torch.device") -> dict[str, Any]:
-    import torch
-
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    return state

@@ -42,7 +42,7 @@ def main() -> None:
     except KeyboardInterrupt:
         note("interrupted")
         sys.exit(INTERRUPTED)
-    except FloatingPointError as error:
+    except (FloatingPointError, MemoryError) as error:
         note(f"error: {error}")
         sys.exit(FAILED)
     except (ValueError, RuntimeError, OSError) as error:

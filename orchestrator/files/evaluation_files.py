@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import Suite
-from trainables.json_file import BrokenFileError, parse_object, read_object, write_json
+from trainables.json_file import BrokenFileError, read_object, write_json
 
 if TYPE_CHECKING:
     from trainables.evaluations import Curve, EvaluationResult
@@ -122,7 +122,7 @@ class EvaluationFiles:
 
 
 def _read_evaluation(path: Path) -> EvaluationRecord:
-    document = parse_object(path.read_text(encoding="utf-8"), str(path))
+    document = read_object(path)
     lasting = {name: value for name, value in document.items() if name != "seconds"}
     return EvaluationRecord(
         name=path.stem,

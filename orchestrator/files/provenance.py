@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.files.passwords import without_passwords
-from trainables.json_file import read_object, write_json, write_text
+from trainables.json_file import read_object, read_text, write_json, write_text
 
 CREATED = "campaign.created"
 EXPERIMENT = "campaign.experiment"
@@ -61,7 +61,7 @@ def read_provenance(folder: Path) -> Provenance:
     """Return what `record_provenance` wrote to the folder; an empty provenance if it was never called."""
     diff = folder / "provenance.diff"
     tags = {name: str(value) for name, value in read_object(_tags_path(folder)).items()}
-    return Provenance(tags, diff.read_text(encoding="utf-8") if diff.exists() else "")
+    return Provenance(tags, read_text(diff) if diff.exists() else "")
 
 
 def _tags_path(folder: Path) -> Path:

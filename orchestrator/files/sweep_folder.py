@@ -149,8 +149,18 @@ class SweepFolder:
         return self.epochs(trial_id) if trial.outcome() else len(trial.rows())
 
     def unfinished(self) -> list[str]:
-        """Return the trials that were started and have no outcome."""
-        return [trial_id for trial_id in self.trial_ids() if self.trial(trial_id).outcome() is None]
+        """Return the trials that were started and have no outcome, or have lost the checkpoint of their last epoch."""
+        trials = {trial_id: self.trial(trial_id) for trial_id in self.trial_ids()}
+        return [
+            trial_id
+            for trial_id, trial in trials.items()
+            if trial.outcome() is None or trial.checkpoints.has_lost_epoch
+        ]
+
+    def restore_rows(self) -> None:
+        """Write each trial's rows again from its checkpoint, if they cannot be read."""
+        for trial_id in self.trial_ids():
+            self.trial(trial_id).restore_rows()
 
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())

@@ -10,7 +10,7 @@ import torch
 from trainables.config import ConfigError
 from trainables.data import Batch, ImageError, read_image
 from trainables.evaluations import panels_of
-from trainables.json_file import read_json
+from trainables.json_file import BrokenFileError, read_object
 from trainables.training import LocalContext
 from trainables.trial import load_model
 from trainables.trial_folder import TrialFolder
@@ -60,7 +60,10 @@ def explain_images(
 
 def class_names(folder: TrialFolder) -> tuple[str, ...]:
     """Return the classes that the run was trained on, in the order of its logits."""
-    return tuple(read_json(folder.data_path)["class_names"])
+    names = read_object(folder.data_path).get("class_names")
+    if not isinstance(names, list):
+        raise BrokenFileError(f"{folder.data_path}: missing, or without `class_names`")
+    return tuple(names)
 
 
 def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:

@@ -179,7 +179,7 @@ def _values(sweep: SweepFolder, config: SweepConfig, trial_id: str) -> list[floa
     outcome = folder.outcome()
     if outcome is None or outcome.status == "failed":
         return None
-    metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
+    metrics = {**(folder.rows() or [{}])[-1], **(folder.evaluation() or {})}
     values = [float(metrics.get(goal.metric, math.nan)) for goal in config.goals]
     return values if all(map(math.isfinite, values)) else None
 

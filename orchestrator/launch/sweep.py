@@ -29,6 +29,7 @@ from orchestrator.tracking import (
     write_summary,
 )
 from search_spaces import find_space
+from trainables.json_file import BrokenFileError
 from trainables.trial import load_model
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     """
     config = sweep.config()
     with sweep.locked():
+        sweep.restore_rows()
         record_provenance(sweep.path)
         context = sweep_context(sweep, store, collect_provenance(), opens_run=True)
         is_left = config.num_trials > sweep.num_finished()
@@ -85,6 +87,7 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     config = sweep.config()
     with sweep.locked():
         sweep.check_trials()
+        sweep.restore_rows()
         context = sweep_context(sweep, store, read_provenance(sweep.path), opens_run=True)
         left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
         conclude(sweep, config, context, move_champion=False)
@@ -219,5 +222,10 @@ def _set_champion_alias(
     import torch
 
     folder, run_id = sweep.trial(winner["trial_id"]), winner["run_id"]
-    if run_id and log_model(context.store, run_id, folder, load_model(folder, torch.device("cpu"))):
+    try:
+        model = load_model(folder, torch.device("cpu"))
+    except BrokenFileError as error:
+        logger.warning("the best trial is not registered as a model: %s", error)
+        return
+    if run_id and log_model(context.store, run_id, folder, model):
         set_champion_alias(context.store, config.campaign, run_id, again=again)

@@ -40,6 +40,7 @@ def sync_named(name: str, storage: Path, store: Store) -> Synced:
         there = f"there are: {', '.join(found)}" if found else "there is none yet"
         raise ConfigError(f"no sweep or run {name!r} in {storage}; {there}")
     with locked(run.path / ".lock", f"run {name}"):
+        run.restore_rows()
         return Synced("run", 1, sync([trial_run_of_run(run, store)]))
 
 

@@ -1,5 +1,6 @@
 """Train one config, in this process or on Ray Train workers."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from orchestrator.launch.trials import draw_curves, train_on_workers
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, find_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder
+
+logger = logging.getLogger(__name__)
 
 
 def name_run(config: ExperimentConfig, stem: str, name: str | None) -> str:
@@ -48,12 +51,13 @@ def train_one(
     """
     _check(config, storage, store, address)
     folder = TrialFolder((storage / "runs" / name).absolute())
-    if not folder.state_path.exists():
+    if not folder.checkpoints.has_epoch:
         check_models([config])
     _check_experiment(folder, campaign)
     ensure_experiment(store, campaign)
     with locked(folder.path / ".lock", f"run {name}"):
         folder.claim(config)
+        folder.restore_rows()
         record_provenance(folder.path, campaign)
         trial_run = trial_run_of_run(folder, store, campaign)
         on_start(folder)
@@ -143,5 +147,11 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
 
 
 def _finish(folder: TrialFolder, trial_run: TrialRun, error: str | None = None) -> None:
-    folder.finish(error)
+    try:
+        folder.finish(error)
+    except OSError as failure:  # Such as of a full disk.
+        if error is None:
+            trial_run.finish("FAILED")
+            raise
+        logger.warning("the end of run %s is not recorded: %s", folder.path.name, failure)
     trial_run.finish("FAILED" if error else "FINISHED")

@@ -60,8 +60,9 @@ class TrialOutcomeCallback(Callback):
         folder = self._sweep.trial(trial_id)
         try:
             outcome = folder.finish(error)
-        except FolderGoneError as gone:
-            self._listener.on_end(trial_id, f"failed: {gone}")
+        except (FolderGoneError, OSError) as failure:  # Without an outcome, the trial counts as unfinished.
+            self._listener.on_end(trial_id, f"failed: {error or failure}")
+            logger.warning("the end of trial %s is not recorded: %s", trial_id, failure)
             return
         trial_run = self._context.trial_run(trial_id, folder.config())
         self._pushes.append(self._thread.submit(sync, [trial_run]))

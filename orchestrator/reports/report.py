@@ -28,13 +28,13 @@ from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies
 from orchestrator.results.study_document import StudyDocument
-from orchestrator.results.trial_rows import TrialRow, best, ranked
+from orchestrator.results.trial_rows import BROKEN, TrialRow, best, ranked
 from search_spaces import SPACES
 from trainables.json_file import read_json, write_text
 
 MAX_CURVES = 30
 CURVES = (VAL_ACCURACY, "train/loss", INFLUENCE_SHARE)
-STATUSES = ("completed", "stopped", "failed", "unfinished")
+STATUSES = ("completed", "stopped", "failed", "unfinished", BROKEN)
 
 
 def write_report(sweep: SweepFolder, rows: list[TrialRow], *, command: str, path: Path | None = None) -> Path:
@@ -111,8 +111,9 @@ def _study(sweep: SweepFolder) -> StudyTable | None:
 
 
 def _errors(sweep: SweepFolder, rows: Sequence[TrialRow]) -> dict[str, str]:
-    outcomes = {row["trial_id"]: sweep.trial(row["trial_id"]).outcome() for row in rows}
-    return {trial_id: outcome.error for trial_id, outcome in outcomes.items() if outcome and outcome.error}
+    outcomes = {row["trial_id"]: sweep.trial(row["trial_id"]).outcome() for row in rows if row["status"] != BROKEN}
+    failed = {trial_id: outcome.error for trial_id, outcome in outcomes.items() if outcome and outcome.error}
+    return failed | {row["trial_id"]: row["error"] for row in rows if "error" in row}
 
 
 def _front(goals: Sequence[SweepGoal], rows: Sequence[TrialRow]) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def _curves(
     sweep: SweepFolder, goals: Sequence[SweepGoal], rows: Sequence[TrialRow], comparison: Comparison
 ) -> dict[str, Any]:
     ranking = ranked(rows, goals)
-    pair, rest = comparison.pair, [row for row in rows if row not in ranking]
+    pair, rest = comparison.pair, [row for row in rows if row not in ranking and row["status"] != BROKEN]
     chosen = [*pair, *(row for row in [*ranking, *rest] if row not in pair)][:MAX_CURVES]
     curves = {row["trial_id"]: sweep.trial(row["trial_id"]).rows() for row in chosen}
     curves = {trial_id: epochs for trial_id, epochs in curves.items() if epochs}

@@ -23,11 +23,11 @@ from orchestrator.results.study_document import (
     TrialOfArm,
     differences,
 )
-from orchestrator.results.trial_rows import TrialRow, row_of
+from orchestrator.results.trial_rows import BROKEN, TrialRow, read_row
 from trainables.evaluations import direction
 
 COMPLETED = "completed"
-ENDED = {"failed": "failed", "stopped": "was stopped", "unfinished": "is unfinished"}
+ENDED = {"failed": "failed", "stopped": "was stopped", "unfinished": "is unfinished", BROKEN: "cannot be read"}
 """Status of a trial that does not count -> verb of the sentence that says so."""
 MEAN_TOLERANCE = 1e-5
 """How far float32 rounding may move a metric from the mean of its images' values."""
@@ -127,9 +127,12 @@ def better(metric: str) -> str | None:
 
 def _read(sweep: SweepFolder, trial_id: str) -> Trial:
     folder = sweep.trial(trial_id)
+    row = read_row(folder, trial_id)
+    if row["status"] == BROKEN:
+        return Trial(row, EvaluatedRun(row, evaluations={}, data={}), row["error"], train_s=0.0)
     outcome = folder.outcome()
     return Trial(
-        row=row_of(folder, trial_id, run_id=None, outcome=outcome),
+        row=row,
         run=read_run(folder, trial_id),
         error=outcome.error if outcome else None,
         train_s=sum(seconds for row in folder.rows() if math.isfinite(seconds := row.get("time/train_s", math.nan))),

@@ -1,15 +1,23 @@
 """The results of a sweep, read from its folder: rows, ranking, Pareto front, and which settings vary."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.sweep_ids import SweepIds
-from trainables.config import flatten
-from trainables.json_file import finite
+from trainables.config import ConfigError, flatten
+from trainables.json_file import BrokenFileError, finite
 from trainables.trial_folder import Outcome, TrialFolder
+
+logger = logging.getLogger(__name__)
+
+BROKEN = "broken"
+"""Status of a trial whose files cannot be read."""
+CANNOT_READ = (BrokenFileError, ConfigError, OSError)
+"""What reading a trial's files raises where one of them is broken."""
 
 
 class TrialRow(TypedDict):
@@ -18,21 +26,39 @@ class TrialRow(TypedDict):
     trial_id: str
     run_id: str | None
     status: str
-    """completed, stopped, failed, or unfinished."""
+    """completed, stopped, failed, unfinished, or broken."""
     epoch: int
     config: dict[str, Any]
     """Config field -> value, dotted."""
     metrics: dict[str, float | None]
     """Metric name -> value; None where it is not finite."""
+    error: NotRequired[str]
+    """Why a broken trial cannot be read."""
 
 
 def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
-    """Return a row for each trial that has started, in the order of their ids."""
-    trials = {trial_id: sweep.trial(trial_id) for trial_id in sweep.trial_ids()}
-    return [
-        row_of(trial, trial_id, run_id=run_ids.get(trial_id), outcome=trial.outcome())
-        for trial_id, trial in trials.items()
-    ]
+    """Return a row for each trial that has started, in the order of their ids; a warning names what is broken."""
+    return [read_row(sweep.trial(trial_id), trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
+
+
+def read_row(folder: TrialFolder, trial_id: str, run_id: str | None = None) -> TrialRow:
+    """Return the row of a trial of a sweep; one whose files cannot be read is broken, and a warning says why."""
+    try:
+        return row_of(folder, trial_id, run_id=run_id, outcome=folder.outcome())
+    except CANNOT_READ as error:
+        reason, *_ = str(error).splitlines()
+        logger.warning("trial %s is broken: %s", trial_id, reason)
+        return TrialRow(
+            trial_id=trial_id, run_id=run_id, status=BROKEN, epoch=0, config=_config(folder), metrics={}, error=reason
+        )
+
+
+def _config(folder: TrialFolder) -> dict[str, Any]:
+    """Return the config of a broken trial; empty if that is what cannot be read."""
+    try:
+        return flatten(folder.config())
+    except CANNOT_READ:
+        return {}
 
 
 def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outcome | None) -> TrialRow:
@@ -100,6 +126,7 @@ def varied(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     A field that some rows lack and that has one value in the others comes with the first varied field of its section:
     `objective.temperature` with `objective.kind`.
     """
+    rows = [row for row in rows if row["config"]]
     fields = dict.fromkeys(field for row in rows for field in row["config"])
     values = {field: {repr(row["config"].get(field)) for row in rows} for field in fields}
     several = [field for field in fields if len(values[field] - {repr(None)}) > 1]

@@ -1,5 +1,6 @@
 """One trial's folder as one MLflow run: the only way by which a trial's metrics reach MLflow."""
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from orchestrator.tracking.open_run import open_run, tag_run
 from orchestrator.tracking.run_request import POLL_S, RunRequest
 from orchestrator.tracking.run_writer import DrawCurves, RunWriter
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
+from trainables.json_file import BrokenFileError
 from trainables.trial_folder import Outcome, Status, TrialFolder
+
+logger = logging.getLogger(__name__)
 
 EndState = Literal["FINISHED", "FAILED", "KILLED"]
 END_STATES: Mapping[Status, EndState] = {"completed": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
@@ -205,17 +209,23 @@ class TrialRun:
 def sync(trial_runs: Iterable[TrialRun]) -> list[str]:
     """Push every trial, and return the ids of those that MLflow still does not have in full.
 
-    A run that MLflow may be creating at this moment is waited for, so that it is not created twice.
+    A run that MLflow may be creating at this moment is waited for, so that it is not created twice. A trial whose
+    files cannot be read does not keep the others from being sent.
     """
-    left: list[str] = []
-    for trial_run in trial_runs:
+    return [trial_run.trial_id for trial_run in trial_runs if not _is_sent(trial_run)]
+
+
+def _is_sent(trial_run: TrialRun) -> bool:
+    """Push the trial, and return whether MLflow has all of it."""
+    try:
         trial_run.push()
         while trial_run.is_being_created:
             time.sleep(POLL_S)
             trial_run.push()
-        if trial_run.in_outage:
-            left.append(trial_run.trial_id)
-    return left
+    except BrokenFileError as error:
+        logger.warning("trial %s is not sent: %s", trial_run.trial_id, error)
+        return False
+    return not trial_run.in_outage
 
 
 def _send_model(writer: RunWriter, model: Mapping[str, Any]) -> None:

@@ -218,14 +218,16 @@ def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laborat
     job_id = laboratory.detach("sweep", SPACE, "--name=spot", "--trials=1", *settings)
     laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)
     trial, preemption_notice = sweep.trial("0000"), cluster.nodes()[0]
-    assert not trial.partial_epoch_path.exists()
+    assert not trial.checkpoints.partial_epoch_path.exists()
     cluster.drain(preemption_notice, notice_s)
     deadline = time.time() + notice_s
     coming = cluster.add()
     written: set[str] = set()
     while "partial_epoch.pt" not in written and time.time() < deadline:
         written |= {
-            path.name for path in (trial.state_path, trial.partial_epoch_path) if is_newer(path, deadline - notice_s)
+            path.name
+            for path in (trial.state_path, trial.checkpoints.partial_epoch_path)
+            if is_newer(path, deadline - notice_s)
         }
         time.sleep(0.01)
     kept = trial.rows()

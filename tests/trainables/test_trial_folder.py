@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def row(epoch: int) -> Row:
 
 def commit(folder: TrialFolder, *epochs: int) -> None:
     for epoch in epochs:
-        folder.commit({"weight": torch.full((2,), float(epoch))}, row(epoch))
+        folder.commit({"weight": torch.full((2,), float(epoch))}, list(map(row, range(1, epoch + 1))))
 
 
 def committed_epoch(folder: TrialFolder) -> int:
@@ -31,6 +32,28 @@ def committed_epoch(folder: TrialFolder) -> int:
     assert state is not None
     assert state["weight"].tolist() == [state["row"]["epoch"]] * 2
     return int(state["row"]["epoch"])
+
+
+def resumed(folder: TrialFolder) -> list[Row]:
+    """Return the rows with which training continues."""
+    return folder.continue_from(folder.checkpoints.load_last_good(CPU))
+
+
+LINES = [as_json_line(row(epoch)).encode() for epoch in range(1, 5)]
+DAMAGED = {
+    "whole": b"".join(LINES[:3]),
+    "empty": b"",
+    "first row gone": b"".join(LINES[1:3]),
+    "middle row gone": LINES[0] + LINES[2],
+    "middle row broken": LINES[0] + b'{"epoch": 2, "tr\n' + LINES[2],
+    "middle row not in UTF-8": LINES[0] + b"\xff\xfe\n" + LINES[2],
+    "last row gone": b"".join(LINES[:2]),
+    "last row cut short": b"".join(LINES[:3])[:-4],
+    "last row without its end": b"".join(LINES[:3])[:-1],
+    "row twice": b"".join([*LINES[:3], LINES[2]]),
+    "uncommitted row": b"".join(LINES),
+    "uncommitted row cut short": b"".join(LINES)[:-4],
+}
 
 
 def test_a_fresh_folder_holds_nothing(folder: TrialFolder) -> None:
@@ -94,7 +117,7 @@ def test_commit_adds_a_checkpoint_and_a_line(folder: TrialFolder) -> None:
     commit(folder, 1, 2)
     assert committed_epoch(folder) == 2
     assert folder.rows() == [row(1), row(2)]
-    assert [path.name for path in folder.state_path.parent.iterdir()] == ["state.pt"]
+    assert sorted(path.name for path in folder.state_path.parent.iterdir()) == ["previous.pt", "state.pt"]
 
 
 def test_an_interrupted_checkpoint_leaves_the_last_epoch_committed(folder: TrialFolder) -> None:
@@ -111,13 +134,12 @@ def test_the_checkpoint_is_committed_before_the_line(folder: TrialFolder) -> Non
     lines = folder.metrics_path.read_text()
     folder.metrics_path.unlink()
     folder.metrics_path.mkdir()  # Writing the line fails.
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError, match=r"metrics\.jsonl'$"):
         commit(folder, 2)
     folder.metrics_path.rmdir()
     folder.metrics_path.write_text(lines)
     assert committed_epoch(folder) == 2
-    folder.repair_rows(row(2))
-    assert folder.rows() == [row(1), row(2)]
+    assert resumed(folder) == folder.rows() == [row(1), row(2)]
 
 
 @pytest.mark.parametrize("cut", range(1, len(as_json_line(row(2)))))
@@ -128,34 +150,76 @@ def test_a_line_cut_short_is_no_row(folder: TrialFolder, cut: int) -> None:
     assert folder.rows() == ([row(1), row(2)] if cut == 1 else [row(1)])
 
 
-@pytest.mark.parametrize(
-    ("lines", "last"),
-    [
-        ("", 0),
-        (as_json_line(row(1)), 0),
-        (as_json_line(row(1))[:9], 0),
-        ("", 1),
-        (as_json_line(row(1)), 2),
-        (as_json_line(row(1)) + as_json_line(row(2)), 2),
-        (as_json_line(row(1)) + as_json_line(row(2))[:-1], 2),
-        (as_json_line(row(1)) + as_json_line(row(2))[:-4], 2),
-        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(3)), 2),
-        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(3))[:-4], 2),
-        (as_json_line(row(1)) + as_json_line(row(2)) + as_json_line(row(2)), 2),
-    ],
-)
-def test_repair_leaves_every_committed_epoch_once(folder: TrialFolder, lines: str, last: int) -> None:
+@pytest.mark.parametrize("lines", DAMAGED.values(), ids=DAMAGED)
+def test_resume_restores_every_row_from_the_checkpoint(
+    folder: TrialFolder, lines: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    commit(folder, 1, 2, 3)
+    whole = folder.metrics_path.read_bytes()
+    folder.metrics_path.write_bytes(lines)
+    assert resumed(folder) == [row(1), row(2), row(3)]
+    assert folder.metrics_path.read_bytes() == whole
+    lost = ", ".join(str(epoch) for epoch in (1, 2) if as_json_line(row(epoch)).encode() not in lines)
+    warnings = [f"{folder.metrics_path}: the rows of epoch {lost} were missing: restored from {folder.state_path}"]
+    assert caplog.messages == (warnings if lost else [])
+
+
+@pytest.mark.parametrize("lines", ["", as_json_line(row(1)), as_json_line(row(1))[:9]])
+def test_rows_without_a_checkpoint_are_dropped(folder: TrialFolder, lines: str) -> None:
     write_text(folder.metrics_path, lines)
-    folder.repair_rows(row(last) if last else {"epoch": 0})
-    assert folder.metrics_path.read_text() == "".join(as_json_line(row(epoch)) for epoch in range(1, last + 1))
+    assert resumed(folder) == folder.rows() == []
 
 
-def test_a_figure_that_is_not_finite_is_null_and_survives_repairs(folder: TrialFolder) -> None:
-    commit(folder, 1)
-    folder.commit({}, {"epoch": 2, "val/loss": math.nan, "train/loss": math.inf})
-    folder.repair_rows(row(3))
+def test_rows_that_an_earlier_version_lost_are_named(folder: TrialFolder, caplog: pytest.LogCaptureFixture) -> None:
+    """Its checkpoints hold the last row alone."""
+    commit(folder, 1, 2, 3)
+    state = torch.load(folder.state_path, weights_only=True)
+    del state["rows"]
+    torch.save(state, folder.state_path)
+    assert resumed(folder) == [row(1), row(2), row(3)]
+    assert caplog.messages == []
+    folder.metrics_path.write_text(as_json_line(row(2)))
+    assert resumed(folder) == folder.rows() == [{"epoch": 1}, row(2), row(3)]
+    (message,) = caplog.messages
+    assert "metrics.jsonl: the rows of epoch 1 were missing: lost; an earlier version did not keep them" in message
+
+
+def test_rows_of_a_trial_that_has_ended_are_held_against_its_epoch(folder: TrialFolder) -> None:
+    folder.claim(experiment_from_tree({"training": {"epochs": 4}}))
+    commit(folder, 1, 2, 3)
+    folder.finish()
+    for text, epochs in [("", "1, 2, 3"), (as_json_line(row(2)), "1, 3"), (as_json_line(row(1)), "2, 3")]:
+        folder.metrics_path.write_text(text)
+        with pytest.raises(BrokenFileError, match=rf"jsonl: no row of epoch {epochs}; `campaign resume`, `campaign sy"):
+            folder.rows()
+    folder.restore_rows()
+    assert folder.rows() == [row(1), row(2), row(3)]
+    assert folder.outcome() == Outcome("stopped", 3)
+
+
+def test_rows_of_a_trial_that_has_ended_without_a_checkpoint_stay(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    commit(folder, 1, 2)
+    folder.finish()
+    shutil.rmtree(folder.checkpoints.path)
+    folder.metrics_path.write_text(as_json_line(row(2)))
+    with pytest.raises(BrokenFileError, match=r"no row of epoch 1; .*; there is none in .*checkpoint"):
+        folder.restore_rows()
+    assert folder.metrics_path.read_text() == as_json_line(row(2))
+
+
+def test_a_row_that_is_there_twice_is_no_row(folder: TrialFolder) -> None:
+    write_text(folder.metrics_path, as_json_line(row(1)) + as_json_line(row(2)) * 2)
+    with pytest.raises(BrokenFileError, match=r"metrics\.jsonl: rows of the epochs 1, 2, 2; `campaign resume`"):
+        folder.rows()
+
+
+def test_a_figure_that_is_not_finite_is_null_and_survives_a_resume(folder: TrialFolder) -> None:
+    folder.commit({}, [row(1), {"epoch": 2, "val/loss": math.nan, "train/loss": math.inf}])
+    folder.metrics_path.write_text("")
+    resumed(folder)
     expected = {"epoch": 2, "val/loss": None, "train/loss": None}
-    assert [json.loads(line) for line in folder.metrics_path.read_text().splitlines()] == [row(1), expected, row(3)]
+    assert [json.loads(line) for line in folder.metrics_path.read_text().splitlines()] == [row(1), expected]
 
 
 def test_json_files_are_strict(tmp_path: Path) -> None:
@@ -205,29 +269,33 @@ def test_a_trial_finishes_completed_only_if_it_was_evaluated_after_its_last_epoc
     assert read_json(folder.outcome_path) == {"status": "failed", "epoch": 2, "error": "OSError: full"}
 
 
-def test_an_outcome_of_no_known_status_is_named(folder: TrialFolder) -> None:
-    write_json(folder.outcome_path, {"status": "done"})
-    with pytest.raises(BrokenFileError, match=r"outcome\.json: status is 'done'; expected one of completed, stopped"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"status": "done"}', r"status is 'done'; expected one of completed, stopped, failed"),
+        (b'{"status": "failed", "epoch": "2"}', "epoch is '2'; expected a whole number"),
+        (b'{"status": "comp', "not valid JSON: Unterminated string"),
+        (b"[" * 100_000, "not valid JSON: maximum recursion depth exceeded"),
+        (b'{"epoch": ' + b"9" * 5000 + b"}", "not valid JSON: Exceeds the limit"),
+        (b"\xff\xfe", "not a text in UTF-8: 'utf-8' codec can't decode byte 0xff in position 0"),
+    ],
+    ids=["status", "epoch", "cut", "deep", "long number", "not in UTF-8"],
+)
+def test_an_outcome_that_cannot_be_read_is_named(folder: TrialFolder, content: bytes, message: str) -> None:
+    folder.path.mkdir()
+    folder.outcome_path.write_bytes(content)
+    with pytest.raises(BrokenFileError, match=rf"outcome\.json: {message}.*; remove it, and `campaign resume`"):
         folder.outcome()
 
 
-@pytest.mark.parametrize("name", ["partial_epoch.pt", "unfinished.pt"])
-def test_a_partial_epoch_is_read_until_the_next_commit_removes_it(folder: TrialFolder, name: str) -> None:
-    """Earlier versions called the file unfinished.pt."""
-    folder.save_partial_epoch({"step": 3})
-    assert folder.partial_epoch_path.name == "partial_epoch.pt"
-    folder.partial_epoch_path.rename(folder.partial_epoch_path.with_name(name))
-    assert folder.load_partial_epoch(CPU) == {"step": 3}
-    commit(folder, 1)
-    assert folder.load_partial_epoch(CPU) is None
-    assert [path.name for path in folder.state_path.parent.iterdir()] == ["state.pt"]
-
-
-def test_a_new_partial_epoch_goes_before_one_of_an_earlier_version(folder: TrialFolder) -> None:
-    folder.save_partial_epoch({"step": 3})
-    folder.partial_epoch_path.rename(folder.old_partial_epoch_path)
-    folder.save_partial_epoch({"step": 5})
-    assert folder.load_partial_epoch(CPU) == {"step": 5}
+def test_a_trial_whose_files_cannot_be_read_has_failed(folder: TrialFolder) -> None:
+    folder.claim(ExperimentConfig())
+    write_text(folder.metrics_path, as_json_line(row(2)))
+    assert folder.finish() == folder.outcome()
+    outcome = folder.outcome()
+    assert outcome is not None
+    assert (outcome.status, outcome.epoch) == ("failed", 0)
+    assert str(outcome.error).startswith(f"BrokenFileError: {folder.metrics_path}: no row of epoch 1; ")
 
 
 def test_a_missing_file_reads_as_none(tmp_path: Path) -> None:
@@ -240,21 +308,3 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "new \ud800")
     assert path.read_text() == "old"
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", bytes(range(256)) * 20])
-def test_a_broken_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
-    folder = TrialFolder(tmp_path)
-    folder.state_path.parent.mkdir()
-    folder.state_path.write_bytes(content)
-    with pytest.raises(BrokenFileError, match=r"state\.pt: no checkpoint that can be read .*remove it to train"):
-        folder.load_state(CPU)
-
-
-def test_half_a_checkpoint_is_named(tmp_path: Path) -> None:
-    folder = TrialFolder(tmp_path)
-    folder.commit({"model": {"weight": torch.zeros(100, 100)}}, {"epoch": 1})
-    whole = folder.state_path.read_bytes()
-    folder.state_path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BrokenFileError, match=r"state\.pt"):
-        folder.load_state(CPU)

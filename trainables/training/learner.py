@@ -1,5 +1,6 @@
 """The state that training changes: weights, their moving average, optimiser and schedule."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -118,7 +119,7 @@ class Learner:
             "schedule": self._schedule.state_dict(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Load the state of a checkpoint."""
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainables.checkpoint import fitting
 from trainables.config import ExperimentConfig, penalty_weights
 from trainables.data import Batches, DataBundle, training_batches
 from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
+from trainables.out_of_memory import naming_memory
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.learner import Learner
@@ -39,57 +41,63 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
+        BrokenFileError: No checkpoint can be read, or the last one does not fit the config.
         ConfigError: The objective needs masks, and no image of the first epoch had one; or triplets, and none of its
             batches had one.
         FloatingPointError: The training or validation loss of an epoch is not finite.
+        MemoryError: The network and a batch do not fit in memory; the message says what to lower.
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
     with torch_threads(config.resources.cpus):
-        learner = _build(config, context, data)
-        row, model = _resume(context, learner)
-        for epoch in range(int(row["epoch"]) + 1, config.training.epochs + 1):
+        with naming_memory(remedy := _memory_remedy(config)):
+            learner, rows, model = _start(config, context, data)
+        for epoch in range(len(rows) + 1, config.training.epochs + 1):
             started = time.perf_counter()
-            row = _train_epoch(config, context, data, learner, epoch)
+            with naming_memory(remedy):
+                row = _train_epoch(config, context, data, learner, epoch)
             model, fit_metrics = learner.task.network_to_evaluate(learner.evaluated, epoch, data, context)
             row |= fit_metrics | validate(model, epoch)
             _check_finite("validation", row.get("val/loss", 0.0), epoch, config)
             row |= {"time/epoch_s": time.perf_counter() - started, ENDED: time.time()}
+            rows.append(row)
             if context.rank == 0:
-                context.folder.commit(learner.state() | learner.task.state(model), row)
+                context.folder.commit(learner.state() | learner.task.state(model), rows)
             context.report(row)
         assert model is not None, "the last epoch leaves a network to evaluate"
-        return Fitted(model, row)
+        return Fitted(model, rows[-1])
 
 
-def _build(config: ExperimentConfig, context: RunContext, data: DataBundle) -> Learner:
-    task = build_task(config)
-    torch.manual_seed(derive_seed(config.seed))
-    is_new = not context.folder.state_path.exists()
-    built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
-    if is_new and context.rank == 0:
-        write_json(context.folder.model_path, task.describe(built))
-    steps = len(_batches(config, context, data, num_views=task.num_views, epoch=1))
-    return Learner(config, built.model, task, context, steps_per_epoch=steps)
-
-
-def _resume(context: RunContext, learner: Learner) -> tuple[Row, Classifier | None]:
-    """Restore the last committed epoch; return its row and its network. The row of epoch 0 holds its number alone."""
-    state = context.folder.load_state(context.device)
-    row: Row = state["row"] if state else {"epoch": 0}
-    epochs = context.gather(int(row["epoch"]))
+def _start(
+    config: ExperimentConfig, context: RunContext, data: DataBundle
+) -> tuple[Learner, list[Row], Classifier | None]:
+    """Restore the last epoch that can be read, if there is one; return the learner, the rows so far and the network."""
+    good = context.folder.checkpoints.load_last_good(context.device)
+    learner = _build(config, context, data, is_new=good.state is None)
+    epochs = context.gather(int(good.row["epoch"]))
     if len(set(epochs)) > 1:
         raise RuntimeError(
             f"the workers see checkpoints of different epochs {epochs} in {context.folder.path}: "
             "put the storage on a file system that all nodes share"
         )
-    if context.rank == 0:
-        context.folder.repair_rows(row)
-    if not state:
-        return row, None
-    learner.load(state)
-    weights = learner.task.weights_to_evaluate(state)
-    return row, None if weights is None else learner.task.restore(learner.evaluated, weights)
+    # Rank 0 alone writes the rows; the others only count them.
+    rows = context.folder.continue_from(good) if context.rank == 0 else [good.row] * epochs[0]
+    if good.state is None:
+        return learner, rows, None
+    with fitting(good.path):
+        learner.load(good.state)
+        weights = learner.task.weights_to_evaluate(good.state)
+        return learner, rows, None if weights is None else learner.task.restore(learner.evaluated, weights)
+
+
+def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, is_new: bool) -> Learner:
+    task = build_task(config)
+    torch.manual_seed(derive_seed(config.seed))
+    built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
+    if is_new and context.rank == 0:
+        write_json(context.folder.model_path, task.describe(built))
+    steps = len(_batches(config, context, data, num_views=task.num_views, epoch=1))
+    return Learner(config, built.model, task, context, steps_per_epoch=steps)
 
 
 def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
@@ -164,6 +172,11 @@ def _to_numbers(totals: dict[str, Tensor]) -> dict[str, float]:
     """Return the totals as numbers; an accelerator is waited for once."""
     numbers: list[float] = torch.stack(list(totals.values())).cpu().double().tolist()
     return dict(zip(totals, numbers, strict=True))
+
+
+def _memory_remedy(config: ExperimentConfig) -> str:
+    training = config.training
+    return f"lower training.batch_size = {training.batch_size}, or raise training.accumulate = {training.accumulate}"
 
 
 def _check_finite(which: str, loss: float, epoch: int, config: ExperimentConfig) -> None:

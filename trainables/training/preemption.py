@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.checkpoint import fitting
 from trainables.data import Batch
 from trainables.training.context import RunContext
 from trainables.training.learner import Learner
@@ -68,7 +69,8 @@ def save_on_preemption(
         }
     )
     if context.rank == 0:
-        context.folder.save_partial_epoch({**learner.state(), "epoch": epoch, "step": partial.step, "shares": shares})
+        state = {**learner.state(), "epoch": epoch, "step": partial.step, "shares": shares}
+        context.folder.checkpoints.save_partial_epoch(state)
 
 
 def restore_partial_epoch(context: RunContext, learner: Learner, *, epoch: int) -> PartialEpoch:
@@ -76,16 +78,17 @@ def restore_partial_epoch(context: RunContext, learner: Learner, *, epoch: int) 
 
     A file of another epoch or number of workers, or one that not all workers see, is ignored.
     """
-    saved = context.folder.load_partial_epoch(context.device)
-    place = (saved["epoch"], saved["step"], len(saved["shares"])) if saved else None
+    saved = context.folder.checkpoints.load_partial_epoch(context.device)
+    place = (saved.get("epoch"), saved.get("step"), len(saved.get("shares", ()))) if saved else None
     if set(context.gather(place)) != {place} or saved is None or place is None:
         return PartialEpoch()
     if (place[0], place[2]) != (epoch, context.world_size):
         return PartialEpoch()
     share: dict[str, Any] = saved["shares"][context.rank]
-    learner.load(saved)
-    learner.load_buffers(share["buffers"])
-    _set_generators(share["generators"], context.device)
+    with fitting(context.folder.checkpoints.partial_epoch_path, remedy="remove it to train its epoch from the start"):
+        learner.load(saved)
+        learner.load_buffers(share["buffers"])
+        _set_generators(share["generators"], context.device)
     return PartialEpoch(
         step=saved["step"],
         totals={name: total.to(context.device) for name, total in share["totals"].items()},

@@ -332,13 +332,28 @@ def test_path_that_cannot_be_written_is_a_message(
 
 
 @pytest.mark.parametrize("command", ["status", "leaderboard", "resume", "report"])
-def test_file_cut_short_is_named(command: str, make_sweep: Callable[..., Any], cli: Cli, storage: Path) -> None:
-    sweep = make_sweep(num_trials=1)
-    sweep.complete("0000", {"val/accuracy": 0.5})
+def test_file_cut_short_is_named(
+    command: str, make_sweep: Callable[..., Any], cli: Cli, storage: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = make_sweep(num_trials=2)
+    for trial_id in ("0000", "0001"):
+        sweep.complete(trial_id, {"val/accuracy": 0.5})
     (sweep.folder.trial("0000").path / "outcome.json").write_text('{"status": "comp')
     ran = cli(command, "first", "--storage", storage)
-    assert ran.code == 2
-    assert "trials/0000/outcome.json: not valid JSON" in ran.err.splitlines()[-1]
+    assert ran.code == (2 if command == "resume" else 0)
+    (line,) = [line for line in (*caplog.messages, *ran.err.splitlines()) if "outcome.json: not valid JSON" in line]
+    assert line.startswith("error: " if command == "resume" else "trial 0000 is broken: ")
+    shown = {"status": "1 broken, 1 completed", "leaderboard": "broken", "report": "report.html", "resume": ""}
+    assert shown[command] in ran.out
+
+
+def test_training_without_memory_is_a_message(cli: Cli, storage: Path) -> None:
+    ran = cli("train", "digits", *SMALL, "--set", "model.width=3000000", "--storage", storage)
+    assert (ran.code, ran.out) == (1, "")
+    assert re.fullmatch(
+        r"error: out of memory \(.*allocate.*\): lower training\.batch_size = 64, or raise .*", ran.err.splitlines()[-1]
+    )
+    assert "Traceback" not in ran.err
 
 
 def test_storage_may_begin_with_a_tilde(

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.results.trial_rows import trial_rows
 from trainables.config import ConfigError
 from trainables.json_file import BrokenFileError, write_json
 from trainables.trial_folder import Outcome
@@ -153,10 +152,31 @@ def test_sweep_that_never_had_a_trial_gives_way_to_another(make_sweep: Callable[
     assert folder.config().seed == 1
 
 
-@pytest.mark.parametrize(("name", "text"), [("outcome.json", '{"status": "comp'), ("metrics.jsonl", '{"ep\n{}\n')])
-def test_file_cut_short_is_named(name: str, text: str, make_sweep: Callable[..., Any]) -> None:
+def test_rows_are_restored_from_the_checkpoints(make_sweep: Callable[..., Any]) -> None:
     sweep = make_sweep()
-    sweep.complete("0000", {"val/accuracy": 0.5})
-    (sweep.folder.trial("0000").path / name).write_text(text)
-    with pytest.raises(BrokenFileError, match=rf"trials/0000/{name}.*: not valid JSON"):
-        trial_rows(sweep.folder, {})
+    for trial_id in ("0000", "0001"):
+        sweep.start(trial_id)
+        sweep.folder.trial(trial_id).commit({}, [{"epoch": 1}, {"epoch": 2}])
+        sweep.folder.trial(trial_id).finish()
+    before = [sweep.folder.trial(trial_id).metrics_path.stat().st_mtime_ns for trial_id in ("0000", "0001")]
+    sweep.folder.trial("0001").metrics_path.write_text("")
+    sweep.folder.restore_rows()
+    assert sweep.folder.trial("0001").rows() == [{"epoch": 1}, {"epoch": 2}]
+    assert sweep.folder.trial("0000").metrics_path.stat().st_mtime_ns == before[0]
+
+
+def test_trial_that_lost_its_last_checkpoint_is_unfinished(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep(num_trials=2)
+    for trial_id in ("0000", "0001"):
+        sweep.start(trial_id)
+        sweep.folder.trial(trial_id).commit({}, [{"epoch": 1}])
+        sweep.folder.trial(trial_id).finish()
+    checkpoints = sweep.folder.trial("0001").checkpoints
+    checkpoints.state_path.write_bytes(b"")
+    assert sweep.folder.num_finished() == 2
+    with pytest.raises(
+        BrokenFileError, match=r"it is now state\.pt\.bad: .* train from the first epoch, with `campaign re"
+    ):
+        checkpoints.load("cpu")
+    assert sweep.folder.unfinished() == ["0001"]
+    assert sweep.folder.num_finished() == 1

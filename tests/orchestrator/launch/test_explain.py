@@ -21,7 +21,7 @@ def trained(tmp_path: Path) -> TrialFolder:
     folder.claim(config)
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=2).model
-    folder.commit({"model": model.state_dict(), "evaluated": None}, {"epoch": 1})
+    folder.commit({"model": model.state_dict(), "evaluated": None}, [{"epoch": 1}])
     write_json(folder.path / "data.json", {"class_names": ["cat", "dog"]})
     return folder
 

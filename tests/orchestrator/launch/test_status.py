@@ -77,6 +77,17 @@ def test_epoch_without_a_time_counts_no_hours(make_sweep: Callable[..., Any]) ->
     assert sweep_status(sweep.folder)["cpu_hours"] == 0
 
 
+def test_broken_trial_counts_as_broken(sweep: Any, caplog: pytest.LogCaptureFixture) -> None:
+    sweep.folder.trial("0000").metrics_path.write_bytes(b"\xff\n")
+    with sweep.folder.locked():
+        status = sweep_status(sweep.folder)
+    assert status["trials"] == {"broken": 1, "stopped": 1, "failed": 1, "unfinished": 1, "waiting": 1}
+    assert (status["epochs_done"], status["epochs"]) == (25, 40)
+    assert list(status["broken"]) == ["0000"]
+    assert "metrics.jsonl: not a text in UTF-8" in status["broken"]["0000"]
+    assert caplog.messages == [f"trial 0000 is broken: {status['broken']['0000']}"]
+
+
 def test_lines_for_people(sweep: Any) -> None:
     status = {**sweep_status(sweep.folder), "is_running": True, "eta_s": 125.0}
     assert status_lines(status) == [

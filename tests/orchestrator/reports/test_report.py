@@ -167,6 +167,15 @@ def test_all_trials_failed(sweep: Builder, read: Callable[[], Page]) -> None:
     assert "1, failed" in page.text
 
 
+def test_broken_trial_is_on_the_page(sweep: Builder, read: Callable[[], Page]) -> None:
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.5))
+    sweep.trial("0001", contrastive(1.0), metrics(0.6))
+    sweep.folder.trial("0001").metrics_path.write_text("")
+    page = read()
+    assert "metrics.jsonl: no row of epoch 1, 2" in page.text
+    assert "broken" in page.text
+
+
 def test_one_trial_without_masks(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.trial("0000", CROSS_ENTROPY, {"val/accuracy": 0.5})
     page = read()

@@ -195,6 +195,17 @@ def test_trial_that_failed_does_not_count_and_is_said_so(tmp_path: Path) -> None
     assert "| contrastive | 1 of 2 | 0.600<br>+0.100 | 20s |" in study_markdown(document)
 
 
+def test_trial_that_cannot_be_read_does_not_count_and_is_said_so(tmp_path: Path) -> None:
+    study = StudyOnDisk(tmp_path)
+    study.all(FOUR)
+    study.folder.trial("contrastive-s1").metrics_path.write_bytes(b"")
+    document = study_document(study.folder)
+    (warning,) = document["warnings"]
+    assert warning.startswith("contrastive-s1 cannot be read after epoch 0 (")
+    assert "metrics.jsonl: no row of epoch 1, 2; `campaign resume`" in warning
+    assert study.metric("contrastive")["num_seeds"] == 1
+
+
 def test_difference_over_fewer_seeds_than_the_mean_says_so(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     study.all({key: value for key, value in FOUR.items() if key != "plain-s1"})

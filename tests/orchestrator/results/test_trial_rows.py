@@ -157,3 +157,29 @@ def test_document_does_not_need_mlflow(make_sweep: Callable[..., Any], caplog: p
     document = sweep_document(sweep.folder, ids_in_mlflow(Store("http://127.0.0.1:9"), sweep.folder))
     assert [trial["run_id"] for trial in document["trials"]] == [None]
     assert "sweep first is shown without its MLflow runs" in caplog.text
+
+
+BROKEN_FILES = {
+    "outcome.json": (b'{"status": "comp', "outcome.json: not valid JSON"),
+    "metrics.jsonl": (b"", "metrics.jsonl: no row of epoch 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; `campaign resume`"),
+    "evaluation.json": (b"\xff", "evaluation.json: not a text in UTF-8"),
+    "config.yaml": (b"seed: \xff", "config.yaml: not valid YAML"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_broken_trial_is_listed_with_its_reason(
+    name: str, make_sweep: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep, (content, reason) = make_sweep(), BROKEN_FILES[name]
+    for trial_id, weight in [("0000", 1.0), ("0001", 3.0), ("0002", 5.0)]:
+        point = {"objective.kind": "contrastive", "objective.background_weight": weight}
+        sweep.complete(trial_id, {"val/accuracy": 0.75}, point)
+    (sweep.folder.trial("0000").path / name).write_bytes(content)
+    broken, *others = trial_rows(sweep.folder, {"0000": "run"})
+    assert (broken["trial_id"], broken["run_id"], broken["status"]) == ("0000", "run", "broken")
+    assert (broken["epoch"], broken["metrics"]) == (0, {})
+    assert broken["error"].startswith(f"{sweep.folder.trial('0000').path}/{reason}")
+    assert caplog.messages == [f"trial 0000 is broken: {broken['error']}"]
+    assert ids(ranked([broken, *others], sweep.config.goals)) == "00010002"
+    assert varied([broken, *others]) == {"objective.background_weight": []}

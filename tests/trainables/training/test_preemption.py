@@ -61,12 +61,12 @@ def test_epoch_goes_on_where_it_was_kept(
     # Three checks an epoch: the notice comes after the first step of the second epoch, the end after its third.
     folder = interrupt(config, noticed_at=4, gone_at=5)
     assert [row["epoch"] for row in folder.rows()] == [1]
-    kept = folder.load_partial_epoch(CPU)
+    kept = folder.checkpoints.load_partial_epoch(CPU)
     assert kept is not None
     assert (kept["epoch"], kept["step"]) == (2, 2)
     torch.rand(3)  # The state of the global generator has no effect.
     assert_same_trial(train(config, "spot"), straight)
-    assert folder.load_partial_epoch(CPU) is None
+    assert folder.checkpoints.load_partial_epoch(CPU) is None
 
 
 def test_first_epoch_is_kept_too(make_config: MakeConfig, train: Train, interrupt: Callable[..., TrialFolder]) -> None:
@@ -99,7 +99,7 @@ def test_only_the_steps_that_are_left_are_trained(
 
 
 def test_nothing_is_kept_without_a_notice(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
-    assert interrupt(make_config(), noticed_at=99, gone_at=5).load_partial_epoch(CPU) is None
+    assert interrupt(make_config(), noticed_at=99, gone_at=5).checkpoints.load_partial_epoch(CPU) is None
 
 
 @pytest.mark.parametrize("change", [{"epoch": 3}, {"shares": []}])
@@ -109,9 +109,9 @@ def test_what_belongs_elsewhere_is_left(
     config = make_config()
     straight = train(config, "straight")
     folder = interrupt(config, noticed_at=4, gone_at=5)
-    kept = folder.load_partial_epoch(CPU)
+    kept = folder.checkpoints.load_partial_epoch(CPU)
     assert kept is not None
-    folder.save_partial_epoch({**kept, **change})
+    folder.checkpoints.save_partial_epoch({**kept, **change})
     assert_same_trial(train(config, "spot"), straight)
 
 
@@ -119,12 +119,12 @@ def test_torn_file_is_left(make_config: MakeConfig, train: Train, interrupt: Cal
     config = make_config()
     straight = train(config, "straight")
     folder = interrupt(config, noticed_at=4, gone_at=5)
-    folder.partial_epoch_path.write_bytes(folder.partial_epoch_path.read_bytes()[:100])
+    folder.checkpoints.partial_epoch_path.write_bytes(folder.checkpoints.partial_epoch_path.read_bytes()[:100])
     assert_same_trial(train(config, "spot"), straight)
 
 
 def test_generators_go_on(make_config: MakeConfig, interrupt: Callable[..., TrialFolder]) -> None:
-    kept = interrupt(make_config(), noticed_at=1, gone_at=2).load_partial_epoch(CPU)
+    kept = interrupt(make_config(), noticed_at=1, gone_at=2).checkpoints.load_partial_epoch(CPU)
     assert kept is not None
     assert kept["shares"][0]["generators"]["cpu"].dtype == torch.uint8
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.harness.scarce import file_size_limit
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.trial_folder import Row, TrialFolder, as_json_line
 
@@ -57,7 +58,7 @@ def without_times(row: Row) -> Row:
 def state_of(folder: TrialFolder) -> dict[str, Any]:
     state = folder.load_state(CPU)
     assert state is not None
-    return {**state, "row": without_times(state["row"])}
+    return {**state, "row": without_times(state["row"]), "rows": list(map(without_times, state["rows"]))}
 
 
 def assert_same_trial(found: TrialFolder, expected: TrialFolder) -> None:
@@ -95,11 +96,41 @@ def add_torn_uncommitted_row(folder: TrialFolder) -> None:
         file.write('{"epoch": 3, "train/lo')
 
 
+def empty_rows(folder: TrialFolder) -> None:
+    folder.metrics_path.write_text("")
+
+
+def drop_first_row(folder: TrialFolder) -> None:
+    folder.metrics_path.write_text(as_json_line(folder.rows()[-1]))
+
+
+def flip_bit_of_checkpoint(folder: TrialFolder) -> None:
+    content = bytearray(folder.state_path.read_bytes())
+    content[len(content) // 2] ^= 1
+    folder.state_path.write_bytes(content)
+
+
+def stop_between_renames(folder: TrialFolder) -> None:
+    folder.state_path.replace(folder.checkpoints.previous_path)
+
+
+DAMAGES = [
+    drop_last_row,
+    tear_last_row,
+    add_uncommitted_row,
+    add_torn_uncommitted_row,
+    empty_rows,
+    drop_first_row,
+    flip_bit_of_checkpoint,
+    stop_between_renames,
+]
+
+
 def leave_partial_checkpoint(folder: TrialFolder) -> None:
     folder.state_path.with_suffix(".partial").write_bytes(folder.state_path.read_bytes()[:100])
 
 
-@pytest.mark.parametrize("damage", [drop_last_row, tear_last_row, add_uncommitted_row, add_torn_uncommitted_row])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_kill_around_a_commit_leaves_every_epoch_once(
     make_config: MakeConfig, train: Train, damage: Callable[[TrialFolder], None]
 ) -> None:
@@ -109,7 +140,8 @@ def test_a_kill_around_a_commit_leaves_every_epoch_once(
         train(config, "killed", on_report=stop_after(2))
     folder = TrialFolder(straight.path.with_name("killed"))
     damage(folder)
-    leave_partial_checkpoint(folder)
+    if folder.state_path.exists():
+        leave_partial_checkpoint(folder)
     assert_same_trial(train(config, "killed"), straight)
 
 
@@ -126,6 +158,30 @@ def test_a_kill_around_the_last_commit_needs_no_more_training(
     checkpoint = folder.state_path.stat().st_mtime_ns
     assert_same_trial(train(config, "killed"), straight)
     assert folder.state_path.stat().st_mtime_ns == checkpoint
+
+
+def test_an_ended_trial_with_a_flipped_bit_trains_its_last_epoch_again(
+    make_config: MakeConfig, train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config()
+    straight, folder = train(config, "straight"), train(config, "ended")
+    folder.finish()
+    flip_bit_of_checkpoint(folder)
+    assert_same_trial(train(config, "ended"), straight)
+    assert folder.outcome() is None
+    assert folder.checkpoints.bad_path.exists()
+    (message,) = caplog.messages
+    assert message.endswith("; it is now state.pt.bad: training continues from epoch 2, in previous.pt")
+
+
+def test_a_full_disk_costs_no_epoch(make_config: MakeConfig, train: Train) -> None:
+    config = make_config()
+    straight = train(config, "straight")
+    with pytest.raises(SystemExit):
+        train(config, "full", on_report=stop_after(1))
+    with file_size_limit(4096), pytest.raises(OSError, match=r"File too large: '.*/full/checkpoint/state\.pt'$"):
+        train(config, "full")
+    assert_same_trial(train(config, "full"), straight)
 
 
 def test_a_trial_without_a_checkpoint_starts_afresh(make_config: MakeConfig, train: Train) -> None:

@@ -1,0 +1,31 @@
+"""A machine without room: real limits of the kernel on this process's files and memory."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def file_size_limit(num_bytes: int) -> Iterator[None]:
+    """Make every write beyond `num_bytes` of a file fail, as on a full disk, with `File too large`."""
+    with _limit(resource.RLIMIT_FSIZE, num_bytes):
+        yield
+
+
+@contextmanager
+def memory_limit(num_bytes: int) -> Iterator[None]:
+    """Make every allocation fail that takes more than `num_bytes` on top of what the process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    with _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + num_bytes):
+        yield
+
+
+@contextmanager
+def _limit(kind: int, value: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (soft, hard))
