@@ -1,5 +1,6 @@
 """The `campaign` command. Nothing heavy is imported before a command has been chosen."""
 
+import errno
 import os
 import signal
 import sys
@@ -10,6 +11,9 @@ import typer
 from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
 from orchestrator.cli.exit_codes import FAILED, INTERRUPTED, USAGE_ERROR
 from orchestrator.cli.output import escape_what_cannot_be_shown, log_to_stderr, note
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write fails with where there is no room, or no more for this user or file."""
 
 app = typer.Typer(
     name="campaign",
@@ -61,7 +65,8 @@ def _restore_stop_signal_of_a_job() -> None:
 def _exit_code(error: Exception) -> int:
     from trainables.trial_folder import FolderGoneError
 
-    return FAILED if isinstance(error, FolderGoneError) else USAGE_ERROR
+    is_full = isinstance(error, OSError) and error.errno in FULL_DISK
+    return FAILED if is_full or isinstance(error, FolderGoneError) else USAGE_ERROR
 
 
 def _is_users_error(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """A sweep's folder: its config and its trials."""
 
+import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 from orchestrator.files.lock import is_locked, locked
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from trainables.config import ConfigError
-from trainables.json_file import time_ms, write_text
+from trainables.json_file import BrokenFileError, time_ms, write_text
 from trainables.trial_folder import FolderGoneError, TrialFolder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,12 @@ class SweepFolder:
         ]
 
     def restore_rows(self) -> None:
-        """Write each trial's rows again from its checkpoint, if they cannot be read."""
+        """Write rows that cannot be read again from the trial's checkpoint; a warning names what stays broken."""
         for trial_id in self.trial_ids():
-            self.trial(trial_id).restore_rows()
+            try:
+                self.trial(trial_id).restore_rows()
+            except BrokenFileError as error:
+                logger.warning("trial %s is broken: %s", trial_id, error)
 
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())

@@ -61,8 +61,7 @@ class TrialOutcomeCallback(Callback):
         try:
             outcome = folder.finish(error)
         except (FolderGoneError, OSError) as failure:  # Without an outcome, the trial counts as unfinished.
-            self._listener.on_end(trial_id, f"failed: {error or failure}")
-            logger.warning("the end of trial %s is not recorded: %s", trial_id, failure)
+            self._listener.on_end(trial_id, f"failed: {f'{error}; ' if error else ''}{failure}")
             return
         trial_run = self._context.trial_run(trial_id, folder.config())
         self._pushes.append(self._thread.submit(sync, [trial_run]))

@@ -28,6 +28,7 @@ EPOCH_ROW = {
     "time/train_s",
     "time/images_per_s",
     "time/epoch_s",
+    "time/ended_s",
 }
 """What training itself reports of an epoch."""
 CPU = torch.device("cpu")

@@ -18,6 +18,8 @@ from orchestrator.files.provenance import record_provenance
 from orchestrator.launch.search import TrialSampler, open_optuna_study
 from orchestrator.tracking import ensure_experiment, resolve_store
 from search_spaces import find_space
+from tests.harness.scarce import file_size_limit
+from trainables.trial_folder import Outcome, TrialFolder
 
 Cli = Callable[..., Any]
 SPACE = "digits-background-weight"
@@ -345,6 +347,18 @@ def test_file_cut_short_is_named(
     assert line.startswith("error: " if command == "resume" else "trial 0000 is broken: ")
     shown = {"status": "1 broken, 1 completed", "leaderboard": "broken", "report": "report.html", "resume": ""}
     assert shown[command] in ran.out
+
+
+def test_full_disk_names_the_file_and_ends_the_run(cli: Cli, storage: Path) -> None:
+    folder = TrialFolder(storage / "runs" / "one")
+    with file_size_limit(4 * 2**20):
+        ran = cli("train", "digits", "--name", "one", *SMALL, "--set", "model.width=128", "--storage", storage)
+    full = f"[Errno 27] File too large: '{folder.state_path}'"
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1] == f"error: {full}"
+    assert folder.outcome() == Outcome("failed", 0, f"OSError: {full}")
+    assert list(folder.checkpoints.path.iterdir()) == []
+    assert [path.name for path in folder.path.glob(".*")] == [".lock"]
 
 
 def test_training_without_memory_is_a_message(cli: Cli, storage: Path) -> None:

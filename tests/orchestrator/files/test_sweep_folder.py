@@ -152,8 +152,12 @@ def test_sweep_that_never_had_a_trial_gives_way_to_another(make_sweep: Callable[
     assert folder.config().seed == 1
 
 
-def test_rows_are_restored_from_the_checkpoints(make_sweep: Callable[..., Any]) -> None:
+def test_rows_are_restored_from_the_checkpoints(
+    make_sweep: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     sweep = make_sweep()
+    sweep.complete("0002", {})
+    sweep.folder.trial("0002").metrics_path.write_text("")
     for trial_id in ("0000", "0001"):
         sweep.start(trial_id)
         sweep.folder.trial(trial_id).commit({}, [{"epoch": 1}, {"epoch": 2}])
@@ -163,6 +167,10 @@ def test_rows_are_restored_from_the_checkpoints(make_sweep: Callable[..., Any]) 
     sweep.folder.restore_rows()
     assert sweep.folder.trial("0001").rows() == [{"epoch": 1}, {"epoch": 2}]
     assert sweep.folder.trial("0000").metrics_path.stat().st_mtime_ns == before[0]
+    restored, broken = caplog.messages
+    assert "trials/0001/metrics.jsonl: the rows of epoch 1 were missing: restored from " in restored
+    assert broken.startswith("trial 0002 is broken: ")
+    assert broken.endswith(f"; there is none in {sweep.folder.trial('0002').path}/checkpoint")
 
 
 def test_trial_that_lost_its_last_checkpoint_is_unfinished(make_sweep: Callable[..., Any]) -> None:

@@ -143,6 +143,19 @@ def test_failed_trial_is_tried_again_when_asked_for(sweep: Any) -> None:
     assert "0000" in Driver(sweep).ask(2)
 
 
+def test_ended_trial_that_lost_its_last_checkpoint_continues(sweep: Any) -> None:
+    first = Driver(sweep)
+    rates = {trial_id: first.rate(trial_id) for trial_id in first.ask(2)}
+    for trial_id in rates:
+        first.finish(trial_id, 0.5)
+    checkpoints = sweep.folder.trial("0000").checkpoints
+    checkpoints.path.mkdir()
+    checkpoints.previous_path.touch()
+    second = Driver(sweep)
+    assert "0000" in second.ask(2)
+    assert second.rate("0000") == rates["0000"]
+
+
 def test_point_whose_driver_died_before_sampling_is_kept(sweep: Any) -> None:
     Driver(sweep)
     open_optuna_study(sweep.folder, sweep.config).ask()
