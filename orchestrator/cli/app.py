@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import cluster, data, doctor, results, runs, studies, submit, sweeps, tracking, ui
-from orchestrator.cli.exit_codes import FAILED, INTERRUPTED, USAGE_ERROR
+from orchestrator.cli.exit_codes import FAILED, USAGE_ERROR
 from orchestrator.cli.output import escape_what_cannot_be_shown, log_to_stderr, note
+from orchestrator.cli.stop_signals import StopSignals
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write fails with where there is no room, or no more for this user or file."""
@@ -38,14 +39,38 @@ for module in (sweeps, studies, runs, results, submit, cluster, data, doctor, tr
 
 
 def main() -> None:
-    """Run the command line; a user's error ends with its message and exit code 2, without a traceback."""
+    """Run the command line; what stops it early has an exit code as in a shell."""
     escape_what_cannot_be_shown()
     _restore_stop_signal_of_a_job()
+    signals = StopSignals()
+    with signals.handled():
+        try:
+            _run()
+        except (KeyboardInterrupt, SystemExit) as end:  # Typer makes a SystemExit of nearly every KeyboardInterrupt.
+            was_served = isinstance(end, SystemExit) and not end.code
+            if was_served or signals.exit_code is None:
+                raise
+            sys.exit(signals.exit_code)
+        finally:
+            _flush()
+
+
+def _flush() -> None:
+    """Write what is left of the output; exit code 1 where that fails, without a word if its reader has ended."""
+    try:
+        if sys.stdout is not None:  # As after `>&-`.
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end.
+        if not isinstance(error, BrokenPipeError):
+            note(f"error: standard output: {error}")
+        sys.exit(FAILED)
+
+
+def _run() -> None:
+    """Run the command; a user's error ends with its message and exit code 2, without a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        note("interrupted")
-        sys.exit(INTERRUPTED)
     except (FloatingPointError, MemoryError) as error:
         note(f"error: {error}")
         sys.exit(FAILED)

@@ -6,6 +6,8 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,16 @@ def note(line: str) -> None:
 def command_line() -> str:
     """Return the command as it was given, to be shown with what it makes."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+@contextmanager
+def continued_with(command: Callable[[], str]) -> Iterator[None]:
+    """Say after an interruption which command continues the work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted; continue with: {command()}")
+        raise
 
 
 def print_table(table: Any) -> None:

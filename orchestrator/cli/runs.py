@@ -19,7 +19,7 @@ from orchestrator.cli.options import (
     Storage,
     TrackingUri,
 )
-from orchestrator.cli.output import note, print_json, say
+from orchestrator.cli.output import command_line, continued_with, note, print_json, say
 
 Suite = Annotated[
     str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
@@ -61,15 +61,16 @@ def train(
     store = resolve_store(storage, tracking_uri)
     from orchestrator.launch.train import name_run, train_one  # Heavy: only for a config that is right.
 
-    trial_run, folder = train_one(
-        experiment,
-        name=name_run(experiment, stem, name),
-        campaign=campaign or stem,
-        storage=storage,
-        store=store,
-        address=address,
-        on_start=lambda folder: note(f"run {folder.path.name} in {folder.path}, tracked in {store}"),
-    )
+    with continued_with(command_line):
+        trial_run, folder = train_one(
+            experiment,
+            name=name_run(experiment, stem, name),
+            campaign=campaign or stem,
+            storage=storage,
+            store=store,
+            address=address,
+            on_start=lambda folder: note(f"run {folder.path.name} in {folder.path}, tracked in {store}"),
+        )
     metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
     if json:
         print_json({"run_id": trial_run.run_id, "folder": str(folder.path), "metrics": metrics})
@@ -102,7 +103,8 @@ def evaluate(
 
     store = resolve_store(storage, tracking_uri)
     requests = request_evaluations(runs, suite, storage, store, assignments=set_ or [], again=again)
-    results = evaluate_runs(requests, store, address=address)
+    with continued_with(lambda: command_line().replace(" --again", "")):
+        results = evaluate_runs(requests, store, address=address)
     for result in results:
         if result.error:
             note(f"error: {result.run}: {result.error}")

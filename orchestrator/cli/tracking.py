@@ -1,6 +1,5 @@
 """Serve MLflow for the nodes of a cluster."""
 
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +80,6 @@ def _serve(server: "TrackingServer", *, json: bool) -> None:
     """Run the server until it is stopped; exit code 1 if it ends by itself."""
     if server.is_open:
         note(OPEN_WARNING.format(host=server.host, port=server.port))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server.running() as process:
         note(f"serving {server.store}, artifacts in {server.artifacts}; stop with Ctrl-C")
         if json:

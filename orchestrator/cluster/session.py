@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,9 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     # A goal that only the final evaluation reports is missing until then.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # A stop signal is the command's own business, and so is what it says of a trial that failed.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # Workers keep the driver's working directory.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -71,8 +75,9 @@ def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     if ray.is_initialized():
         yield _nodes(address)
         return
-    _connect(address)
     try:
+        with signal_handlers_kept():
+            _connect(address)
         if address:
             remove_leftovers()
         yield _nodes(address)
@@ -83,6 +88,22 @@ def ray_session(address: str | None = None) -> Iterator[list[Node]]:
 def _nodes(address: str | None) -> list[Node]:
     nodes = resources_of_nodes()
     return with_autoscaling(nodes) if address else nodes
+
+
+@contextmanager
+def signal_handlers_kept() -> Iterator[None]:
+    """Bring back the handlers that Ray replaces: with its own, SIGTERM ends a driver with a dump of its stack."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    missed = None
+    try:
+        yield
+    except SystemExit as end:  # Ray's answer to a SIGTERM, with its number.
+        missed = end.code
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if isinstance(missed, int):
+        signal.raise_signal(missed)
 
 
 def _connect(address: str | None) -> None:

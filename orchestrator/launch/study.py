@@ -42,7 +42,7 @@ def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         StoreError: The MLflow store cannot be used when the sweep starts.
     """
     run = run_sweep(sweep, store, address=address)
-    failures = {} if run.unfinished else _evaluate(sweep, address)
+    failures = {} if run.unfinished or run.interrupted else _evaluate(sweep, address)
     result = study_document(sweep)
     write_text(sweep.path / "study.md", study_markdown(result))
     write_json(sweep.result_path, result)

@@ -1,13 +1,14 @@
 """Run the remaining trials of a sweep: the one function behind sweep, resume, extend and promote."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ray.tune
 
 from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
-from orchestrator.files.provenance import collect_provenance, read_provenance, record_provenance
+from orchestrator.files.provenance import Provenance, collect_provenance, read_provenance, record_provenance
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.progress import EpochProgress
@@ -25,6 +26,7 @@ from orchestrator.tracking import (
     log_model,
     set_champion_alias,
     sync,
+    uninterrupted,
     write_study,
     write_summary,
 )
@@ -45,13 +47,16 @@ class SweepRun:
     document: dict[str, Any]
     unfinished: int
     failed: int
+    interrupted: bool = False
+    """Whether a stop signal ended it."""
 
 
 def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -> SweepRun:
     """Run the sweep's remaining trials to their ends, then write its summary.
 
     A sweep whose driver died or was interrupted continues: trials with an outcome are not repeated, trials that had
-    started continue under their ids, and the search continues with its history.
+    started continue under their ids, and the search continues with its history. A KeyboardInterrupt ends the trials;
+    the summary is written nevertheless.
 
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
@@ -62,8 +67,8 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     with sweep.locked():
         sweep.restore_rows()
         record_provenance(sweep.path)
-        context = sweep_context(sweep, store, collect_provenance(), opens_run=True)
-        is_left = config.num_trials > sweep.num_finished()
+        context = _open_or_close(sweep, store, collect_provenance())
+        is_left, interrupted = config.num_trials > sweep.num_finished(), False
         try:
             if is_left:
                 with start_ray(address) as nodes:
@@ -71,10 +76,25 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
                         config.experiment().resources, nodes, limit=config.max_concurrent, grows=address is not None
                     )
                     _run_trials(sweep, config, context, room)
+        except KeyboardInterrupt:
+            interrupted = True
+            ray.shutdown()  # Ends the trials: none may push once its run is closed.
         finally:
             sweep.check_present()
-            run = conclude(sweep, config, context, move_champion=is_left)
-    return run
+            run = uninterrupted(partial(conclude, sweep, config, context, move_champion=is_left))
+    return replace(run, interrupted=interrupted)
+
+
+def _open_or_close(sweep: SweepFolder, store: Store, command: Provenance) -> SweepContext:
+    """Open the sweep's run; one that a KeyboardInterrupt falls into is closed again."""
+    open_run = partial(sweep_context, sweep, store, command, opens_run=True)
+    try:
+        return uninterrupted(open_run)
+    except KeyboardInterrupt:
+        parent_run_id = open_run().identity.parent_run_id
+        assert parent_run_id is not None
+        close_sweep_run(store, parent_run_id, "KILLED")
+        raise
 
 
 def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
@@ -88,9 +108,11 @@ def sync_sweep(sweep: SweepFolder, store: Store) -> list[str]:
     with sweep.locked():
         sweep.check_trials()
         sweep.restore_rows()
-        context = sweep_context(sweep, store, read_provenance(sweep.path), opens_run=True)
-        left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
-        conclude(sweep, config, context, move_champion=False)
+        context = _open_or_close(sweep, store, read_provenance(sweep.path))
+        try:
+            left = sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in sweep.trial_ids())
+        finally:
+            uninterrupted(partial(conclude, sweep, config, context, move_champion=False))
     return left
 
 

@@ -14,6 +14,7 @@ from orchestrator.tracking.sweep_run import (
     write_summary,
 )
 from orchestrator.tracking.trial_run import EndState, RunIdentity, TrialRun, sync
+from orchestrator.tracking.uninterrupted import uninterrupted
 
 __all__ = [
     "EndState",
@@ -37,6 +38,7 @@ __all__ = [
     "resolve_store",
     "set_champion_alias",
     "sync",
+    "uninterrupted",
     "write_study",
     "write_summary",
 ]

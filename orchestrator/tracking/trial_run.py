@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from orchestrator.tracking.open_run import open_run, tag_run
 from orchestrator.tracking.run_request import POLL_S, RunRequest
 from orchestrator.tracking.run_writer import DrawCurves, RunWriter
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
+from orchestrator.tracking.uninterrupted import uninterrupted
 from trainables.json_file import BrokenFileError
 from trainables.trial_folder import Outcome, Status, TrialFolder
 
@@ -144,6 +146,9 @@ class TrialRun:
         return read_record(self._folder)
 
     def _attempt(self, record: TrialRecord | None = None) -> bool:
+        return uninterrupted(partial(self._try, record))
+
+    def _try(self, record: TrialRecord | None) -> bool:
         what = f"trial {self._identity.trial_id} ({self._folder.path}; `campaign sync` sends the rest)"
         try:
             with store_errors(self._store):

@@ -1,7 +1,6 @@
 """A study by the real command line, one of whose arms breaks down: interrupted, resumed, run again."""
 
 import json
-import os
 import signal
 import time
 from collections import Counter
@@ -80,7 +79,7 @@ def story(shell: Shell) -> Story:
         if driver.poll() is not None:
             pytest.fail(f"the study ended too early\n{driver.communicate()}")
         time.sleep(0.02)
-    os.killpg(driver.pid, signal.SIGINT)
+    driver.send_signal(signal.SIGTERM)  # As systemd, Slurm and `docker stop` do.
     out, err = driver.communicate(timeout=240)
     interrupted, done = Ended(driver.returncode, out, err), folder.num_finished()
     return Story(shell, interrupted, done, shell.run("resume", "pair", "--json"), shell.run(*command))
@@ -100,10 +99,12 @@ def client(story: Story) -> MlflowClient:
     return connect(story.shell.store)
 
 
-def test_ctrl_c_leaves_trials_and_says_how_to_go_on(story: Story) -> None:
-    assert story.interrupted.code == 130
+def test_sigterm_leaves_trials_and_says_how_to_go_on(story: Story) -> None:
+    assert story.interrupted.code == 143
+    assert "SIGTERM" not in story.interrupted.err  # The head of Ray's dump of its stack.
+    assert "Traceback" not in story.interrupted.err
     assert story.done_at_interrupt < len(TRIALS)
-    assert "continue with: campaign resume pair" in story.interrupted.err
+    assert story.interrupted.err.endswith("interrupted; continue with: campaign resume pair\n")
     study = json.loads(story.interrupted.out)["study"]
     assert len(study["warnings"]) >= len(TRIALS) - story.done_at_interrupt
     assert sum(arm["num_seeds"] for arm in study["arms"]) == story.done_at_interrupt

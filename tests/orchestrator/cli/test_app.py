@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,22 @@ def test_terminal_without_unicode_shows_escapes(encoding: str) -> None:
         assert b"Traceback" not in ran.stderr
         assert ran.returncode == (0 if "--help" in arguments else 2)
     assert b"\\u4e2d" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "said"), [("gone", "before ray up: "), ("full", "error: standard output: [Errno 28] No space ")]
+)
+def test_output_that_cannot_be_written_is_one_line_at_most(output: str, said: str) -> None:
+    if output == "full":
+        file = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, file = os.pipe()
+        os.close(reader)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", "from orchestrator.cli.app import main; main()", "cluster", "check"]
+    command.append(str(Path(__file__).parents[3] / "cluster.yaml"))
+    ran = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(file)
+    assert ran.returncode == 1
+    *_, last = ran.stderr.splitlines()
+    assert last.startswith(said)

@@ -26,6 +26,7 @@ from orchestrator.tracking import (
 )
 from tests.harness.faulty_proxy import Fault, FaultyProxy
 from tests.harness.mlflow_server import START_TIMEOUT_S, Server
+from tests.integration.conftest import TINY, Shell, wait, wait_until
 from trainables.config import SmallCnn
 from trainables.models import build_model
 from trainables.trial_folder import TrialFolder
@@ -263,3 +264,28 @@ def test_sweep_does_not_start_without_its_server(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"MLflow store {url}: "):
         ensure_experiment(resolve_store(tmp_path, url), "unreachable")
     assert time.monotonic() - start < HANG_S
+
+
+def test_ctrl_c_twice_during_a_push_loses_no_epoch(tmp_path: Path, server: Server) -> None:
+    folder = TrialFolder(tmp_path / "runs" / "slow")
+    with FaultyProxy(server.url, pause_s=2.0).running() as proxy:
+        command = ("train", "digits", "--name=slow", f"--tracking-uri={proxy.uri}", *TINY)
+        process = Shell(tmp_path).start(*command, "--set=training.epochs=100000")
+        wait_until(lambda: len(folder.rows()) >= 2, process)
+        proxy.choose = lambda path: "answered late" if path.endswith("log-batch") else None
+        wait_until(lambda: any(fault for _, fault in proxy.seen), process)
+        os.killpg(process.pid, signal.SIGINT)
+        num_seen = len(proxy.seen)
+        wait_until(lambda: len(proxy.seen) > num_seen, process)
+        os.killpg(process.pid, signal.SIGINT)
+        ran = wait(process)
+    assert ran.code == 130
+    assert "Traceback" not in ran.err
+    assert ran.err.count("stopping ...") == 1
+    client = connect(resolve_store(tmp_path, server.url))
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`campaign.sweep` = 'slow'")
+    assert run.info.status == "KILLED"
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted(metric.step for metric in history) == [int(row["epoch"]) for row in folder.rows()]
