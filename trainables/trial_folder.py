@@ -91,6 +91,11 @@ class TrialFolder:
     def outcome_path(self) -> Path:
         return self.path / "outcome.json"
 
+    @property
+    def log_path(self) -> Path:
+        """Warnings, and the traceback of an error."""
+        return self.path / "trial.log"
+
     def panels_path(self, epoch: int) -> Path:
         return self.path / "panels" / f"epoch-{epoch}"
 

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from trainables.data import NO_INDEX
 from trainables.trial import run_trial
 from trainables.trial_folder import Row, TrialFolder
+from trainables.trial_log import trial_log
 
 T = TypeVar("T")
 
@@ -66,4 +67,5 @@ def train_worker(task: dict[str, Any]) -> None:
         world_size=place.get_world_size(),
         device=ray.train.torch.get_device(),
     )
-    run_trial(context.folder.config(), context, task.get("file_index", NO_INDEX))
+    with trial_log(context.folder.log_path):
+        run_trial(context.folder.config(), context, task.get("file_index", NO_INDEX))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.exit_codes import FAILED, INTERRUPTED
-from orchestrator.cli.output import note, print_json, print_table, say
+from orchestrator.cli.output import command_line, continued_with, note, print_json, print_table, say
 
 if TYPE_CHECKING:
     from orchestrator.files.sweep_folder import SweepFolder
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from orchestrator.tracking import Store
 
 
-def run_and_print(request: "SweepRequest", *, json: bool) -> None:
-    """Run the remaining trials and print the result; the exit code is 1 if a trial or an evaluation failed."""
+def run_and_print(request: "SweepRequest", *, json: bool, trial_timeout: float | None = None) -> None:
+    """Run the remaining trials and print the result; the exit code is 1 if a trial or an evaluation failed.
+
+    Args:
+        trial_timeout: Seconds without a report after which a trial is ended; None leaves it to the sweep's config.
+    """
     from orchestrator.launch.preflight import check_request, started
     from orchestrator.launch.study import run_study
     from orchestrator.launch.sweep import run_sweep
@@ -26,7 +30,10 @@ def run_and_print(request: "SweepRequest", *, json: bool) -> None:
     check_request(request)
     noun = "sweep" if request.config.study is None else "study"
     note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
-    with started(request):
+    resume = f"campaign resume {folder.path.name}"
+    with continued_with(lambda: command_line() if folder.is_new else resume), started(request):
+        if trial_timeout is not None:
+            folder.set_trial_timeout(trial_timeout)
         if request.config.study is None:
             run = run_sweep(folder, store, address=request.address)
             _print_sweep(folder, run, json=json)
@@ -68,6 +75,8 @@ def _end(folder: "SweepFolder", store: "Store", run: "SweepRun", not_evaluated: 
     note(where_runs_are(store, run.document["experiment_id"]))
     for trial_id, error in not_evaluated.items():
         note(f"error: {trial_id} is not evaluated: {error}")
+    if run.interrupted:
+        raise KeyboardInterrupt
     if run.unfinished:
         note(f"{plural(run.unfinished, 'trial')} left; continue with: campaign resume {name}")
         raise typer.Exit(INTERRUPTED)

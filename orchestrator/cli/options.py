@@ -5,10 +5,20 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.files.text import parse_seconds
+
 
 def in_home(path: Path) -> Path:
     """Return `path` with a leading `~` read as a shell does, which leaves it in `--storage=~/x` and in variables."""
     return path.expanduser()
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds; typer.BadParameter for what is no duration."""
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 RUN_HELP = "A trial's folder, SWEEP/TRIAL, SWEEP for its best trial, or an MLflow run id."
@@ -66,6 +76,16 @@ Concurrent = Annotated[
         "--max-concurrent",
         min=1,
         help="Maximum trials at a time; by default as many as fit. A cluster that adds nodes grows for this many.",
+        show_default=False,
+    ),
+]
+TrialTimeout = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_duration,
+        metavar="DURATION",
+        help="End a trial that reports no epoch for so long, such as 90s, 30m or 2h; it counts as failed and is tried "
+        "again. By default there is no limit.",
         show_default=False,
     ),
 ]

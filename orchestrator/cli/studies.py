@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     Set,
     Storage,
     TrackingUri,
+    TrialTimeout,
 )
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or a YAML file.", show_default=False)]
@@ -37,6 +38,7 @@ def study(
     seeds: Seeds = None,
     set_: Set = None,
     concurrent: Concurrent = None,
+    trial_timeout: TrialTimeout = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -57,7 +59,8 @@ def study(
     chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds))
     config = sweep_of_study(chosen, name=name, campaign=campaign, assignments=set_ or [], max_concurrent=concurrent)
     folder, store = SweepFolder.of(storage, config.name), resolve_store(storage, tracking_uri)
-    run_and_print(SweepRequest(folder=folder, config=config, store=store, address=address), json=json)
+    request = SweepRequest(folder=folder, config=config, store=store, address=address)
+    run_and_print(request, json=json, trial_timeout=trial_timeout)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -20,6 +20,7 @@ from orchestrator.cli.options import (
     Sweep,
     TrackingUri,
     Trials,
+    TrialTimeout,
 )
 from orchestrator.cli.output import note, print_json, say
 
@@ -98,6 +99,7 @@ def sweep(
     asha: Asha = None,
     concurrent: Concurrent = None,
     max_failures: MaxFailures = 1,
+    trial_timeout: TrialTimeout = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -112,7 +114,6 @@ def sweep(
     from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
-    store = resolve_store(storage, tracking_uri)
     config = sweep_of_space(
         space,
         name=name,
@@ -124,15 +125,16 @@ def sweep(
         max_concurrent=concurrent,
         max_failures=max_failures,
     )
-    folder = SweepFolder.of(storage, config.name)
+    folder, store = SweepFolder.of(storage, config.name), resolve_store(storage, tracking_uri)
     check, claim = partial(folder.check_claim, config), partial(folder.claim, config)
     request = SweepRequest(folder=folder, config=config, store=store, address=address, check=check, change=claim)
-    run_and_print(request, json=json)
+    run_and_print(request, json=json, trial_timeout=trial_timeout)
 
 
 def resume(
     sweep: Sweep,
     retry_failed: RetryFailed = False,
+    trial_timeout: TrialTimeout = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -150,12 +152,13 @@ def resume(
     request = SweepRequest(folder=folder, config=folder.config(), store=store, address=address)
     if retry_failed:
         request = replace(request, change=folder.forget_failures, retry=True)
-    run_and_print(request, json=json)
+    run_and_print(request, json=json, trial_timeout=trial_timeout)
 
 
 def extend(
     sweep: Sweep,
     trials: MoreTrials,
+    trial_timeout: TrialTimeout = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -177,7 +180,7 @@ def extend(
         address=address,
         change=lambda: folder.extend(trials),
     )
-    run_and_print(request, json=json)
+    run_and_print(request, json=json, trial_timeout=trial_timeout)
 
 
 def promote(
@@ -189,6 +192,7 @@ def promote(
     name: PromotionName = None,
     set_: Set = None,
     dry_run: DryRun = False,
+    trial_timeout: TrialTimeout = None,
     storage: Storage = DEFAULT_STORAGE,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -209,6 +213,7 @@ def promote(
     for line in lines:
         note(line)
     if not dry_run:
-        run_and_print(request_of_promotion(promotion, resolve_store(storage, tracking_uri), address), json=json)
+        request = request_of_promotion(promotion, resolve_store(storage, tracking_uri), address)
+        run_and_print(request, json=json, trial_timeout=trial_timeout)
     elif json:
         print_json({"sweep": promotion.name, "differences": lines})

@@ -65,6 +65,8 @@ class SweepConfig(Section):
     """Trials at a time; null fills the cluster."""
     max_failures: int = Field(default=1, ge=0)
     """How often a failed trial is tried again, from its last epoch. A drained node is no failure, a lost one is."""
+    trial_timeout_s: float | None = Field(default=None, gt=0)
+    """Seconds without a report after which a trial is ended and counts as failed; null sets no limit."""
     scale: str | None = None
     """The scale to which the trials were promoted."""
     promoted_from: dict[str, str] = Field(default_factory=dict)
@@ -80,7 +82,7 @@ class SweepConfig(Section):
     @property
     def identity(self) -> dict[str, Any]:
         """What decides which trials the sweep runs: not how many at a time, how often again, or what is measured."""
-        tree = self.model_dump(mode="json", exclude={"max_concurrent", "max_failures"})
+        tree = self.model_dump(mode="json", exclude={"max_concurrent", "max_failures", "trial_timeout_s"})
         tree["base"] = _as_first_written(self.base)
         if self.study is not None:
             tree["study"] = {key: tree["study"][key] for key in ("set", "arms", "seeds", "seed_fields")}

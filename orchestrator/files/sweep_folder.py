@@ -119,6 +119,11 @@ class SweepFolder:
         with self.locked():
             self.write(self.extended(num_trials))
 
+    def set_trial_timeout(self, timeout_s: float) -> None:
+        """Store another limit for trials that report nothing; ConfigError if a driver runs the sweep."""
+        with self.locked():
+            self.write(self.config().model_copy(update={"trial_timeout_s": timeout_s}))
+
     def forget_failures(self) -> None:
         """Remove the outcomes of failed trials, so that they run again; ConfigError if a driver runs the sweep."""
         with self.locked():

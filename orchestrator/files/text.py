@@ -1,6 +1,10 @@
 """Counts, lists and durations as text, the same in every command."""
 
+import re
 from collections.abc import Sequence
+
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+"""Unit -> seconds."""
 
 
 def plural(number: int, noun: str) -> str:
@@ -21,3 +25,12 @@ def format_seconds(seconds: float) -> str:
     if hours:
         return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds of `90`, `90s`, `30m` or `1.5h`; ValueError for any other text, and for none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    seconds = float(found[1]) * SECONDS[found[2]] if found else 0.0
+    if not seconds:
+        raise ValueError(f"found {text!r}; expected a duration such as 90s, 30m or 2h")
+    return seconds

@@ -13,10 +13,12 @@ from orchestrator.files.sweep_config import check_name
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.ray_start import start_ray
+from orchestrator.launch.trial_warnings import TrialWarnings
 from orchestrator.launch.trials import draw_curves, train_on_workers
 from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, find_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder
+from trainables.trial_log import trial_log
 
 logger = logging.getLogger(__name__)
 
@@ -117,18 +119,30 @@ def _train(
     config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path, address: str | None
 ) -> None:
     try:
-        if config.resources.workers:
-            with start_ray(address):
-                train_on_workers(config, folder, trial_run, storage=storage, max_failures=1, callbacks=[])
-        else:
-            _train_here(config, folder, trial_run, storage)
+        try:
+            if config.resources.workers:
+                _train_on_ray(config, folder, trial_run, storage, address)
+            else:
+                _train_here(config, folder, trial_run, storage)
+        except Exception as error:
+            _finish(folder, trial_run, f"{type(error).__name__}: {error}")
+            raise
+        _finish(folder, trial_run)
     except KeyboardInterrupt:
         trial_run.finish("KILLED")
         raise
-    except Exception as error:
-        _finish(folder, trial_run, f"{type(error).__name__}: {error}")
-        raise
-    _finish(folder, trial_run)
+
+
+def _train_on_ray(
+    config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path, address: str | None
+) -> None:
+    warnings = TrialWarnings()
+    warnings.skip_old(folder)
+    try:
+        with start_ray(address):
+            train_on_workers(config, folder, trial_run, storage=storage, max_failures=1, callbacks=[])
+    finally:
+        warnings.show(folder)
 
 
 def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path) -> None:
@@ -143,7 +157,8 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
             trial_run.push()
             progress.on_epoch(name, int(row["epoch"]), row)
 
-        run_trial(config, LocalContext(folder, on_report), file_index_in(storage))
+        with trial_log(folder.log_path):
+            run_trial(config, LocalContext(folder, on_report), file_index_in(storage))
 
 
 def _finish(folder: TrialFolder, trial_run: TrialRun, error: str | None = None) -> None:

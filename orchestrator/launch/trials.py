@@ -1,6 +1,7 @@
 """The two functions that Tune runs: a trial in its own process, and a driver of Ray Train workers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,18 @@ from orchestrator.files.evaluation_files import EvaluationRecord
 from orchestrator.files.provenance import Provenance, read_provenance
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, SweepIdentity, TrialRun, ensure_experiment, find_sweep, open_sweep_run
-from trainables.config import ExperimentConfig, Resources, config_hash
+from trainables.config import ConfigError, ExperimentConfig, Resources, config_hash
+from trainables.json_file import BrokenFileError
 from trainables.trial_folder import Row, TrialFolder
+from trainables.trial_log import trial_log
 
 TrialFunction = Callable[[dict[str, Any]], None]
+
+FINAL_ERRORS = (FloatingPointError, ConfigError, BrokenFileError)
+"""Errors that the same trial would meet again: its seed, its config and its files are the same."""
+HAS_BEGUN = "campaign/has_begun"
+IS_FINAL = "campaign/is_final"
+"""Reports without an epoch, by which a trial tells its driver that it has begun, or that its error is final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +36,20 @@ class SweepContext:
     max_failures: int
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Trial id -> tags of its MLflow run, such as the arm of a study."""
+    trial_timeout_s: float | None = None
+    """Seconds without a report after which a trial is ended; None sets no limit."""
+    has_workers: bool = False
+    """Whether trials train on Ray Train workers."""
 
     @property
     def storage(self) -> Path:
         """The storage folder that the sweep lies in."""
         return self.trials_path.parents[2]
+
+    @property
+    def process_timeout_s(self) -> float | None:
+        """The limit for what Tune runs; Ray Train's controller sees to workers, which may wait for a place."""
+        return None if self.has_workers else self.trial_timeout_s
 
     def trial_run(self, trial_id: str, config: ExperimentConfig) -> TrialRun:
         """Return the MLflow run of the trial, whose folder holds `config`."""
@@ -64,7 +82,16 @@ def sweep_context(sweep: SweepFolder, store: Store, command: Provenance, *, open
     identity = replace(identity, parent_run_id=parent_run_id, provenance=command)
     study = config.study
     labels = {trial_id: study.tags(trial_id) for trial_id in study.trials} if study else {}
-    return SweepContext(sweep.trials_path, store, identity, config.promoted_from, config.max_failures, labels)
+    return SweepContext(
+        sweep.trials_path,
+        store,
+        identity,
+        config.promoted_from,
+        config.max_failures,
+        labels,
+        config.trial_timeout_s,
+        has_workers=config.experiment().resources.workers > 0,
+    )
 
 
 def draw_curves(evaluations: Sequence[EvaluationRecord]) -> str | None:
@@ -85,16 +112,30 @@ def in_process_trial(context: SweepContext) -> TrialFunction:
         from trainables.trial import run_trial
 
         folder = TrialFolder(context.trials_path / point["trial_id"])
-        config = folder.config()
-        push = PushEpochs(context.trial_run(point["trial_id"], config))
 
         def on_report(row: Row) -> None:
             push(row)
             tune.report(dict(row))
 
-        run_trial(config, LocalContext(folder, on_report), file_index_in(context.storage))
+        with _told_to_tune(), trial_log(folder.log_path):
+            config = folder.config()
+            push = PushEpochs(context.trial_run(point["trial_id"], config))
+            run_trial(config, LocalContext(folder, on_report), file_index_in(context.storage))
 
     return trial
+
+
+@contextmanager
+def _told_to_tune() -> Iterator[None]:
+    """Report to Tune that the trial has begun and, where that is so, that its error is final."""
+    from ray import tune
+
+    tune.report({HAS_BEGUN: True})
+    try:
+        yield
+    except FINAL_ERRORS:
+        tune.report({IS_FINAL: True})
+        raise
 
 
 def distributed_trial(context: SweepContext) -> TrialFunction:
@@ -103,16 +144,21 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
     def trial(point: dict[str, Any]) -> None:
         from ray.tune.integration.ray_train import TuneReportCallback
 
+        from orchestrator.launch.train_callback import EndHungWorkers
+
+        timeout_s = context.trial_timeout_s
+        ends_hung = [] if timeout_s is None else [EndHungWorkers(timeout_s)]
         folder = TrialFolder(context.trials_path / point["trial_id"])
-        config = folder.config()
-        train_on_workers(
-            config,
-            folder,
-            context.trial_run(point["trial_id"], config),
-            storage=context.storage,
-            max_failures=context.max_failures,
-            callbacks=[TuneReportCallback()],
-        )
+        with _told_to_tune():
+            config = folder.config()
+            train_on_workers(
+                config,
+                folder,
+                context.trial_run(point["trial_id"], config),
+                storage=context.storage,
+                max_failures=context.max_failures,
+                callbacks=[TuneReportCallback(), *ends_hung],
+            )
 
     return trial
 
@@ -133,17 +179,19 @@ def train_on_workers(
         storage: Holds the lists of data sets' files.
 
     Raises:
-        FloatingPointError: The training diverged, more often than `max_failures`.
-        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise.
+        FloatingPointError: The training diverged.
+        ConfigError: The config does not fit the data.
+        BrokenFileError: A file of the folder is malformed.
+        TimeoutError: The workers reported nothing for too long.
+        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise, more often than `max_failures`.
     """
-    from ray.train.v2.api.exceptions import WorkerGroupError
+    from ray.train.v2.api.exceptions import ControllerError
 
     try:
         _trainer(config, folder, trial_run, storage, max_failures, callbacks).fit()
-    except WorkerGroupError as error:
-        for failure in error.worker_failures.values():
-            if isinstance(failure, FloatingPointError):
-                raise failure from error
+    except ControllerError as error:
+        if isinstance(error.controller_failure, (*FINAL_ERRORS, TimeoutError)):
+            raise error.controller_failure from None  # The trial's log has the worker's traceback.
         raise
 
 
@@ -160,9 +208,10 @@ def _trainer(
     from ray.train.torch import TorchTrainer
 
     from orchestrator.data.index import file_index_in
+    from orchestrator.launch.train_callback import RaiseFinalErrors
     from trainables.worker import train_worker
 
-    return TorchTrainer(
+    trainer = TorchTrainer(
         train_worker,
         train_loop_config={
             "folder": str(folder.path),
@@ -174,9 +223,11 @@ def _trainer(
             name=folder.path.name,
             storage_path=str(folder.path.parent.parent / "ray_train"),
             failure_config=ray.train.FailureConfig(max_failures=max_failures, controller_failure_limit=3),
-            callbacks=callbacks,
+            callbacks=[*callbacks, RaiseFinalErrors()],
         ),
     )
+    trainer._register_sigint_handler = lambda _: None  # Its handler of Ctrl-C exits with code 0.
+    return trainer
 
 
 @dataclass(slots=True)

@@ -189,7 +189,7 @@ SPACE = Space(
 
 @dataclass(frozen=True)
 class Halving:
-    """A sweep over a space of the user's own, with a trial that fails and one that ASHA stops."""
+    """A sweep over a space of the user's own: a trial hangs once, one fails, and ASHA stops one."""
 
     folder: SweepFolder
     ran: Ran
@@ -198,8 +198,14 @@ class Halving:
 @pytest.fixture(scope="session")
 def halving(shell: Shell) -> Halving:
     (shell.storage / "halving.py").write_text(HALVING, encoding="utf-8")
-    ran = shell.run("sweep", "halving.py", "--name=halving", "--concurrent=1", "--json", *TINY)
-    return Halving(shell.sweep("halving"), ran)
+    folder = shell.sweep("halving")
+    options = ("--name=halving", "--concurrent=1", "--trial-timeout=45s", "--json")
+    driver = shell.start("sweep", "halving.py", *options, *TINY)
+    wait_until(lambda: bool(folder.trial("0000").rows()), driver)
+    for process in psutil.Process(driver.pid).children(recursive=True):
+        if "ImplicitFunc" in process.name():  # Tune's name of the process in which the trial runs.
+            process.send_signal(signal.SIGSTOP)
+    return Halving(folder, wait(driver))
 
 
 @dataclass(frozen=True)

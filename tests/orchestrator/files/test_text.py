@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.files.text import format_seconds, listing, plural
+from orchestrator.files.text import format_seconds, listing, parse_seconds, plural
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "no trials"), (1, "1 trial"), (2, "2 trials")])
@@ -21,3 +21,14 @@ def test_last_word_of_a_listing_follows_and(words: list[str], text: str) -> None
 )
 def test_seconds_for_people(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("30m", 1800.0), ("1.5h", 5400.0)])
+def test_duration_is_read_in_its_unit(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "-5", "5d", "m", "1e3", "1h30m"])
+def test_other_text_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=f"found '{text}'; expected a duration such as 90s, 30m or 2h"):
+        parse_seconds(text)
