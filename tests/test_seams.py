@@ -38,8 +38,9 @@ from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
 
 tree = override(find_base(sys.argv[1]), parse_assignments(sys.argv[2:]))
-config = experiment_from_tree(tree, source="docs/contributing.md")
-print(json.dumps(run_trial(config, LocalContext(TrialFolder(Path("trial"))))))
+config, folder = experiment_from_tree(tree, source="docs/contributing.md"), TrialFolder(Path("trial"))
+folder.claim(config)
+print(json.dumps(run_trial(config, LocalContext(folder))))
 """
 EVALUATE = """
 import json, sys
