@@ -109,6 +109,7 @@ def test_several_processes_may_make_the_store_ready(tmp_path: Path) -> None:
         prepare_database(resolve_store(tmp_path, uri))
 
 
+@pytest.mark.fault("PostgreSQL stops answering while a trial trains.")
 def test_database_that_falls_silent_loses_no_row_and_stalls_no_training(tmp_path: Path) -> None:
     folder = TrialFolder(tmp_path / "runs" / "one")
     folder.claim(ExperimentConfig())

@@ -74,6 +74,7 @@ def flip(path: Path, place: int, bit: int) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.fault("One bit of a checkpoint flips, at a hundred places.")
 def test_each_of_100_flipped_bits_is_refused_or_changes_nothing(make_config: MakeConfig, train: Train) -> None:
     checkpoints = train(make_config({"training.epochs": 2})).checkpoints
     whole, chance = checkpoints.state_path.read_bytes(), random.Random(0)
@@ -136,6 +137,7 @@ def test_crash_between_the_two_renames_costs_no_checkpoint(checkpoints: Checkpoi
     assert str(good.bad) == f"{checkpoints.state_path} is missing"
 
 
+@pytest.mark.fault("The last two checkpoints are bad.")
 def test_two_that_cannot_be_read_are_both_named(checkpoints: CheckpointFolder) -> None:
     commit(checkpoints, 1, 2)
     checkpoints.state_path.write_bytes(b"")
@@ -204,6 +206,7 @@ def test_new_partial_epoch_goes_before_one_of_an_earlier_version(checkpoints: Ch
     assert checkpoints.load_partial_epoch(CPU) == {"step": 5}
 
 
+@pytest.mark.fault("One bit of a checkpoint in the middle of an epoch flips.")
 def test_partial_epoch_with_a_flipped_bit_starts_again(
     checkpoints: CheckpointFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -217,6 +220,7 @@ def test_partial_epoch_with_a_flipped_bit_starts_again(
     assert message.endswith("; its epoch starts again")
 
 
+@pytest.mark.fault("The checkpoint of the run that is evaluated is bad.")
 def test_network_of_another_epoch_is_never_evaluated(make_config: MakeConfig, train: Train) -> None:
     folder = train(make_config({"training.epochs": 2}))
     folder.finish()
@@ -235,6 +239,7 @@ def test_network_of_another_epoch_is_never_evaluated(make_config: MakeConfig, tr
 
 
 @pytest.mark.parametrize("broken", ["model", "evaluated", "optimizer", "schedule"])
+@pytest.mark.fault("A checkpoint has the keys of another network.")
 def test_checkpoint_of_another_network_is_named(broken: str, make_config: MakeConfig, train: Train) -> None:
     config = make_config()
     folder = train(config)

@@ -151,6 +151,7 @@ def test_a_line_cut_short_is_no_row(folder: TrialFolder, cut: int) -> None:
 
 
 @pytest.mark.parametrize("lines", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.fault("metrics.jsonl is emptied, cut, or not UTF-8.")
 def test_resume_restores_every_row_from_the_checkpoint(
     folder: TrialFolder, lines: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,6 +185,7 @@ def test_rows_that_an_earlier_version_lost_are_named(folder: TrialFolder, caplog
     assert "metrics.jsonl: the rows of epoch 1 were missing: lost; an earlier version did not keep them" in message
 
 
+@pytest.mark.fault("Rows of an ended trial are missing.")
 def test_rows_of_a_trial_that_has_ended_are_held_against_its_epoch(folder: TrialFolder) -> None:
     folder.claim(experiment_from_tree({"training": {"epochs": 4}}))
     commit(folder, 1, 2, 3)
@@ -281,6 +283,7 @@ def test_a_trial_finishes_completed_only_if_it_was_evaluated_after_its_last_epoc
     ],
     ids=["status", "epoch", "cut", "deep", "long number", "not in UTF-8"],
 )
+@pytest.mark.fault("outcome.json is cut short, or not UTF-8.")
 def test_an_outcome_that_cannot_be_read_is_named(folder: TrialFolder, content: bytes, message: str) -> None:
     folder.path.mkdir()
     folder.outcome_path.write_bytes(content)

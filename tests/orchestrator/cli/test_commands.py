@@ -349,6 +349,7 @@ def test_file_cut_short_is_named(
     assert shown[command] in ran.out
 
 
+@pytest.mark.fault("The disk is full while `campaign train` runs.")
 def test_full_disk_names_the_file_and_ends_the_run(cli: Cli, storage: Path) -> None:
     folder = TrialFolder(storage / "runs" / "one")
     with file_size_limit(4 * 2**20):
@@ -361,6 +362,7 @@ def test_full_disk_names_the_file_and_ends_the_run(cli: Cli, storage: Path) -> N
     assert [path.name for path in folder.path.glob(".*")] == [".lock"]
 
 
+@pytest.mark.fault("Training needs more memory than there is.")
 def test_training_without_memory_is_a_message(cli: Cli, storage: Path) -> None:
     ran = cli("train", "digits", *SMALL, "--set", "model.width=3000000", "--storage", storage)
     assert (ran.code, ran.out) == (1, "")

@@ -58,6 +58,7 @@ def test_whole_journal_stays_as_it_is(journal: Path) -> None:
     assert list(journal.parent.iterdir()) == [journal]
 
 
+@pytest.mark.fault("A line of study.journal was changed.")
 def test_changed_line_is_named_and_kept(journal: Path) -> None:
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([lines[0], lines[1].replace(b":", b";"), *lines[2:]]))
@@ -68,6 +69,7 @@ def test_changed_line_is_named_and_kept(journal: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["study.journal", "moved/study.journal"])
+@pytest.mark.fault("A killed driver leaves the lock of study.journal.")
 def test_lock_of_a_killed_process_is_removed(journal: Path, target: str) -> None:
     """A dangling link would make Optuna try for ever; another one for half a minute."""
     Path(f"{journal}.lock").symlink_to(journal.parent / target)

@@ -164,6 +164,7 @@ def test_moved_sweep_is_sent_and_shown_from_its_new_place(
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.fault("The storage is removed while `campaign train` runs.")
 def test_storage_removed_in_mid_run_ends_the_run(
     epoch: int, cli: Cli, tmp_path: Path, config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,6 +248,7 @@ def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
         check_optuna_study(sweep.folder, sweep.config)
 
 
+@pytest.mark.fault("The last line of study.journal is cut short, and its lock is left.")
 def test_journal_that_a_killed_driver_left_is_repaired(sweep: Any, caplog: pytest.LogCaptureFixture) -> None:
     first = Driver(sweep)
     first.finish(*first.ask(), 0.5)
@@ -269,6 +270,7 @@ def test_study_of_a_sweep_that_runs_is_left_alone(sweep: Any) -> None:
     assert sweep.folder.study_path.read_bytes() == before
 
 
+@pytest.mark.fault("A sweep's folder is removed while it runs.")
 def test_no_trial_starts_in_a_sweep_that_was_removed(sweep: Any) -> None:
     sampler = TrialSampler(sweep.folder, sweep.config, SPACE)
     shutil.rmtree(sweep.folder.path)

@@ -37,6 +37,7 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_wait")
 @pytest.mark.parametrize("use", [lambda store: ensure_experiment(store, "any"), prepare_database])
+@pytest.mark.fault("A database accepts connections and never answers.")
 def test_silent_database_is_named_after_one_try(
     use: object, silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +65,7 @@ def test_database_that_is_down_is_named_after_one_try(
 
 
 @pytest.mark.usefixtures("short_wait")
+@pytest.mark.fault("A server accepts connections and never answers.")
 def test_silent_server_is_named_after_one_try(
     silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,6 +83,7 @@ def test_silent_server_is_named_after_one_try(
         ("sqlite+pysqlite:///{folder}/here.db", "it names no file"),
     ],
 )
+@pytest.mark.fault("The sqlite address is a folder.")
 def test_sqlite_address_names_a_file(uri: str, message: str, tmp_path: Path) -> None:
     uri = uri.format(folder=tmp_path)
     with pytest.raises(

@@ -110,6 +110,7 @@ def test_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ensure_experiment(resolve_store(tmp_path / "file"), "any")
 
 
+@pytest.mark.fault("Another process holds the sqlite store for ever.")
 def test_process_that_holds_the_store_for_ever_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MIGRATION_WAIT_S", 0.1)
     with (tmp_path / "mlflow.db.lock").open("w") as held:

@@ -131,6 +131,7 @@ def leave_partial_checkpoint(folder: TrialFolder) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.fault("A kill around a commit, with a bad checkpoint or rows that are lost.")
 def test_a_kill_around_a_commit_leaves_every_epoch_once(
     make_config: MakeConfig, train: Train, damage: Callable[[TrialFolder], None]
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_kill_around_the_last_commit_needs_no_more_training(
     assert folder.state_path.stat().st_mtime_ns == checkpoint
 
 
+@pytest.mark.fault("One bit of the last checkpoint of an ended trial flips.")
 def test_an_ended_trial_with_a_flipped_bit_trains_its_last_epoch_again(
     make_config: MakeConfig, train: Train, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +176,7 @@ def test_an_ended_trial_with_a_flipped_bit_trains_its_last_epoch_again(
     assert message.endswith("; it is now state.pt.bad: training continues from epoch 2, in previous.pt")
 
 
+@pytest.mark.fault("The disk is full when an epoch is committed.")
 def test_a_full_disk_costs_no_epoch(make_config: MakeConfig, train: Train) -> None:
     config = make_config()
     straight = train(config, "straight")
