@@ -117,7 +117,7 @@ def in_process_trial(context: SweepContext) -> TrialFunction:
             push(row)
             tune.report(dict(row))
 
-        with _told_to_tune(), trial_log(folder.log_path):
+        with _reporting_to_tune(), trial_log(folder.log_path):
             config = folder.config()
             push = PushEpochs(context.trial_run(point["trial_id"], config))
             run_trial(config, LocalContext(folder, on_report), file_index_in(context.storage))
@@ -126,7 +126,7 @@ def in_process_trial(context: SweepContext) -> TrialFunction:
 
 
 @contextmanager
-def _told_to_tune() -> Iterator[None]:
+def _reporting_to_tune() -> Iterator[None]:
     """Report to Tune that the trial has begun and, where that is so, that its error is final."""
     from ray import tune
 
@@ -149,7 +149,7 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
         timeout_s = context.trial_timeout_s
         ends_hung = [] if timeout_s is None else [EndHungWorkers(timeout_s)]
         folder = TrialFolder(context.trials_path / point["trial_id"])
-        with _told_to_tune():
+        with _reporting_to_tune():
             config = folder.config()
             train_on_workers(
                 config,
