@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -24,7 +24,8 @@ def trial_log(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        handler.emit(logging.LogRecord(__name__, logging.ERROR, __file__, 0, str(error), None, sys.exc_info()))
+        with suppress(OSError):  # A folder that is gone or full must not hide the error itself.
+            handler.emit(logging.LogRecord(__name__, logging.ERROR, __file__, 0, str(error), None, sys.exc_info()))
         raise
     finally:
         logging.getLogger().removeHandler(handler)

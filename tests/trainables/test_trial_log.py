@@ -48,3 +48,8 @@ def test_quiet_trial_has_no_log(tmp_path: Path) -> None:
     with trial_log(tmp_path / "trial.log"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_log_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), trial_log(tmp_path / "gone" / "trial.log"):
+        raise ZeroDivisionError
