@@ -59,7 +59,8 @@ def _trial_status(sweep: SweepFolder, trial_id: str) -> _TrialStatus:
     folder = sweep.trial(trial_id)
     try:
         outcome, rows = folder.outcome(), folder.rows()
-        epochs, done = sweep.epochs(trial_id), sweep.epochs_done(trial_id)
+        epochs = sweep.epochs(trial_id)
+        done = epochs if outcome else len(rows)
     except CANNOT_READ as error:
         reason, *_ = str(error).splitlines()
         logger.warning("trial %s is broken: %s", trial_id, reason)

@@ -94,10 +94,12 @@ def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]
 
 def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
     """Return the rows than which no other is at least as good in every goal and better in one."""
-    points = [scores(row, goals) for row in rows]
-    return [
-        row for row, point in zip(rows, points, strict=True) if not any(_dominates(other, point) for other in points)
-    ]
+    points = [tuple(scores(row, goals)) for row in rows]
+    front: set[tuple[float, ...]] = set()
+    for point in sorted(set(points), reverse=True):  # After every point that may dominate it.
+        if not any(_dominates(other, point) for other in front):
+            front.add(point)
+    return [row for row, point in zip(rows, points, strict=True) if point in front]
 
 
 def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
@@ -116,7 +118,7 @@ def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:
     return all(value is not None and math.isfinite(value) for value in values)
 
 
-def _dominates(other: list[float], point: list[float]) -> bool:
+def _dominates(other: Sequence[float], point: Sequence[float]) -> bool:
     return other != point and all(a >= b for a, b in zip(other, point, strict=True))
 
 

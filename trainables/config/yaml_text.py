@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 MAX_VALUES = 100_000
 """How many values a text may have once its aliases are expanded; a config has hundreds."""
@@ -12,8 +13,16 @@ _BROKEN = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionErr
 """What PyYAML raises; the third and fourth for a value that its explicit tag does not fit, such as `!!bool 3`."""
 
 
-class RayLoader(yaml.SafeLoader):
-    """YAML 1.1, as Ray reads a cluster file, without keys that stand twice: YAML would take the last."""
+class RayLoader(Composer, yaml.CSafeLoader):
+    """YAML 1.1, as Ray reads a cluster file, without keys that stand twice: YAML would take the last.
+
+    The text is parsed in C, for leaderboards of thousands of trials. Nodes are composed in Python, where a text that is
+    nested too deep is an error; in C it would end the process.
+    """
+
+    def __init__(self, stream: str) -> None:
+        yaml.CSafeLoader.__init__(self, stream)
+        Composer.__init__(self)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)

@@ -36,6 +36,7 @@ MERGES = "".join(
     [
         (f"a: &a [1]\n{LISTS}", "values with its aliases, and may have 100000"),
         (f"a: &a {{k: 1}}\n{MERGES}", "values with its aliases, and may have 100000"),
+        ("[" * 100_000, "recursion"),
         ("a: &a [*a]\n", "line 1: an alias stands within what it names"),
         ("seed: !!bool 3\n", "a value does not fit its tag"),
         ("seed: !!int x\n", "invalid literal for int"),
