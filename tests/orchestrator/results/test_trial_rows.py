@@ -99,8 +99,10 @@ def test_front_of_three_goals_and_of_none() -> None:
 def test_front_is_that_of_comparing_every_pair() -> None:
     values = [(first % 17, first * 7 % 11) for first in range(100)]
     rows = [make(str(number), *pair) for number, pair in enumerate(values)]
-    beaten = [any(a >= x and b <= y and (a, b) != (x, y) for a, b in values) for x, y in values]
-    assert pareto_front(rows, [MAX, MIN]) == [row for row, is_beaten in zip(rows, beaten, strict=True) if not is_beaten]
+    dominated = [any(a >= x and b <= y and (a, b) != (x, y) for a, b in values) for x, y in values]
+    assert pareto_front(rows, [MAX, MIN]) == [
+        row for row, is_dominated in zip(rows, dominated, strict=True) if not is_dominated
+    ]
 
 
 def test_varied_fields_come_in_the_configs_order() -> None:
