@@ -69,7 +69,8 @@ class _OnAllCells(torch.autograd.Function):
 def _features_gradient(weight_KF: Tensor, grad_BKP: Tensor, *, like_BFP: Tensor) -> Tensor:
     """Return `W^T . grad`, in memory as the features are: channels last costs a copy otherwise."""
     if like_BFP.is_contiguous():
-        return torch.bmm(weight_KF.T.expand(len(grad_BKP), -1, -1), grad_BKP)
+        weight_FK = weight_KF.T.contiguous()  # Transposed once here, and not by each sample's product.
+        return torch.bmm(weight_FK.expand(len(grad_BKP), -1, -1), grad_BKP)
     return torch.bmm(grad_BKP.mT, weight_KF.expand(len(grad_BKP), -1, -1)).mT
 
 

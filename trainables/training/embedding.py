@@ -52,6 +52,7 @@ class EmbeddingTask:
             size=self.config.training.batch_size * self.num_views // context.world_size,
             rank=context.rank,
             world_size=context.world_size,
+            may_be_short=self.config.data.on_error == "skip",
         )
         mean = self.embedding_loss(embeddings_AD, labels_A)
         return TaskLoss(mean, context.world_size, {"loss": mean.detach() * len(batch)})

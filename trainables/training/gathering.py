@@ -13,7 +13,7 @@ NO_ROW = -1
 
 
 def gather_embeddings(
-    embeddings_BD: Tensor, labels_B: Tensor, *, size: int, rank: int, world_size: int
+    embeddings_BD: Tensor, labels_B: Tensor, *, size: int, rank: int, world_size: int, may_be_short: bool
 ) -> tuple[Tensor, Tensor]:
     """Return embeddings_AD and labels_A of all workers, in the order of ranks; all workers call it together.
 
@@ -22,6 +22,7 @@ def gather_embeddings(
 
     Args:
         size: Rows of the largest share; one from which images were skipped is shorter.
+        may_be_short: Whether images may be skipped. How many were is read from the device, which is then waited for.
     """
     if world_size == 1:
         return embeddings_BD, labels_B
@@ -34,5 +35,7 @@ def gather_embeddings(
     all_gather(labels, labels_S)
     shares[rank] = own_SD
     labels_A = torch.cat(labels)
+    if not may_be_short:
+        return torch.cat(shares), labels_A
     is_row_A = labels_A != NO_ROW
     return torch.cat(shares)[is_row_A], labels_A[is_row_A]

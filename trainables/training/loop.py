@@ -18,7 +18,7 @@ from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.learner import Learner
 from trainables.training.preemption import restore_partial_epoch, save_on_preemption
-from trainables.training.seeding import derive_seed, torch_threads
+from trainables.training.seeding import derive_seed, fastest_convolutions, torch_threads
 from trainables.training.task import Task
 from trainables.trial_folder import ENDED, Row
 
@@ -49,7 +49,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
-    with torch_threads(config.resources.cpus):
+    with torch_threads(config.resources.cpus), fastest_convolutions(context.device):
         with naming_memory(remedy := _memory_remedy(config)):
             learner, rows, model = _start(config, context, data)
         for epoch in range(len(rows) + 1, config.training.epochs + 1):

@@ -11,18 +11,22 @@ from trainables.config import OptimConfig, Sgd
 
 
 def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
-    """Build the optimiser; parameters of fewer than two dimensions are decayed only where the config says so."""
+    """Build the optimiser; parameters of fewer than two dimensions are decayed only where the config says so.
+
+    On CUDA it is fused: one kernel for all parameters, instead of several for each operation.
+    """
     matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": config.weight_decay if config.decay_biases_and_norms else 0.0},
     ]
+    fused = all(parameter.is_cuda for parameter in model.parameters()) or None  # None leaves the choice to torch.
     if isinstance(config, Sgd):
-        return SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov)
+        return SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
     if isinstance(config, AdamConfig):
-        return Adam(groups, lr=config.learning_rate)
-    return AdamW(groups, lr=config.learning_rate)
+        return Adam(groups, lr=config.learning_rate, fused=fused)
+    return AdamW(groups, lr=config.learning_rate, fused=fused)
 
 
 def build_schedule(config: OptimConfig, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LambdaLR:

@@ -22,3 +22,17 @@ def torch_threads(count: float) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def fastest_convolutions(device: torch.device) -> Iterator[None]:
+    """On CUDA, let cuDNN time its convolutions once for each shape and use the fastest; restore its choice after.
+
+    All batches of a training have one shape. Elsewhere nothing changes.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from trainables.training import derive_seed, torch_threads
+from trainables.training.seeding import fastest_convolutions
 
 
 def test_a_seed_depends_on_every_part_and_their_order() -> None:
@@ -31,3 +32,10 @@ def test_threads_are_restored_after_an_error() -> None:
     with pytest.raises(SystemExit):
         fail()
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cpu", False), ("cuda", True)])
+def test_convolutions_are_timed_on_cuda_alone(device: str, expected: bool) -> None:
+    with fastest_convolutions(torch.device(device)):
+        assert torch.backends.cudnn.benchmark == expected
+    assert not torch.backends.cudnn.benchmark
