@@ -94,7 +94,8 @@ class TrialOutcomeCallback(Callback):
         try:
             outcome = folder.finish(error)
         except (FolderGoneError, OSError) as failure:  # Without an outcome, the trial counts as unfinished.
-            self._listener.on_end(trial_id, f"failed: {f'{error}; ' if error else ''}{failure}")
+            before = f"{error}; " if error and not isinstance(failure, FolderGoneError) else ""
+            self._listener.on_end(trial_id, f"failed: {before}{failure}")
             return
         trial_run = self._context.trial_run(trial_id, folder.config())
         self._pushes.append(self._thread.submit(sync, [trial_run]))

@@ -101,6 +101,7 @@ def test_a_trial_reads_the_index_that_the_checks_built(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(listing, "list_folder", refuse)
     trial = TrialFolder(tmp_path / "trial")
+    trial.claim(config)
     run_trial(config, LocalContext(trial, device=torch.device("cpu")), file_index_in(tmp_path))
     data = json.loads((trial.path / "data.json").read_text())
     assert (data["digest"], data["val_digest"]) == (expected.train.digest(), expected.val.digest())

@@ -172,9 +172,9 @@ def test_storage_removed_in_mid_run_ends_the_run(
     file.write_text(to_yaml(config))
     commit = TrialFolder.commit
 
-    def commit_then_remove(folder: TrialFolder, state: Any, row: Any) -> None:
-        commit(folder, state, row)
-        if row["epoch"] == epoch:
+    def commit_then_remove(folder: TrialFolder, state: Any, rows: Any) -> None:
+        commit(folder, state, rows)
+        if rows[-1]["epoch"] == epoch:
             shutil.rmtree(storage)
 
     monkeypatch.setattr(TrialFolder, "commit", commit_then_remove)
