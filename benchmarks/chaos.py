@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: make chaos -->\n", "<!-- end -->\n"
+OPTIONS = ("-n", "2", "--no-loadscope-reorder", "-o", "junit_family=xunit1")
 HEAD = ("fault", "survived", "epochs lost", "duplicates", "message", "test")
 
 
@@ -72,7 +73,7 @@ def main() -> None:
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "fault", f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        command = [sys.executable, "-m", "pytest", "-m", "fault", *OPTIONS, f"--junitxml={report}"]
         code = subprocess.run([*command, *only], cwd=ROOT, check=False).returncode
         injected = read_report(report)
     if only:

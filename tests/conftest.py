@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.harness.fault_message import note_message, warnings_in
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 
 
-OWN_PROCESS = ("test_nodes", "test_study", "test_serving", "test_halving")
+OWN_PROCESS = ("test_nodes", "test_study", "test_serving", "test_halving", "test_signals", "test_chaos")
 """Files of tests/integration that share nothing with the others, whose sweeps take minutes."""
 MAX_CPU_S = 10.0
 """What a test may take that is not marked `slow`. Time of CPU, since a busy machine makes wall time longer."""
@@ -76,6 +78,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    note_message(item, warnings_in(report.sections))
+    report.user_properties = list(item.user_properties)
+    return report
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command left: its exit code and what it printed."""
@@ -95,7 +105,9 @@ def real_images_root() -> str:
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+def cli(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ran]]:
     """Return a function that runs `campaign ARGUMENTS...` through its entry point."""
     from orchestrator.cli.app import main
 
@@ -110,6 +122,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
         except SystemExit as end:
             code = int(end.code or 0)
         out, err = capfd.readouterr()
+        if code:
+            note_message(request.node, err.splitlines())
         return Ran(code, out, err)
 
     levels = {name: logging.getLogger(name).level for name in PACKAGES}

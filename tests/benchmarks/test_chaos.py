@@ -1,5 +1,6 @@
 """What `make chaos` writes of the faults that tests inject."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from benchmarks.chaos import BEGIN, END, Injected, read_report, table, write_tab
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = """
+import logging
 import pytest
 
 @pytest.mark.fault("a flipped bit")
@@ -17,6 +19,7 @@ def test_is_seen(record_property):
 
 @pytest.mark.fault("a full disk")
 def test_fails():
+    logging.getLogger("campaign").warning("no room in /tmp/pytest-of-me/pytest-7/it0/a")
     assert False
 
 @pytest.mark.fault("a missing server")
@@ -34,12 +37,16 @@ def test_report_of_a_run_becomes_the_table(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     options = ["-p", "no:cacheprovider", f"--rootdir={tmp_path}", f"--junitxml={report}", "-o", "junit_family=xunit1"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *options, tmp_path], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-m", "pytest", "-q", *options, tmp_path],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1, done.stdout
     injected = read_report(report)
     assert injected == [
-        Injected("a full disk", "test_them.py::test_fails", survived=False),
+        Injected("a full disk", "test_them.py::test_fails", survived=False, message="no room in …/a"),
         Injected("a flipped bit", "test_them.py::test_is_seen", survived=True, epochs_lost="0", message="a|b"),
     ]
     page = tmp_path / "page.md"
@@ -47,6 +54,6 @@ def test_report_of_a_run_becomes_the_table(tmp_path: Path) -> None:
     write_table(injected, page)
     assert page.read_text() == f"Before.\n{BEGIN}{table(injected)}{END}After.\n"
     assert table(injected).splitlines()[2:] == [
-        "| a full disk | **no** |  |  |  | `test_them.py::test_fails` |",
+        "| a full disk | **no** |  |  | `no room in …/a` | `test_them.py::test_fails` |",
         "| a flipped bit | yes | 0 |  | `a\\|b` | `test_them.py::test_is_seen` |",
     ]

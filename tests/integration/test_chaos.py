@@ -15,12 +15,11 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect, resolve_store
 from tests.harness.faulty_proxy import Fault, FaultyProxy
 from tests.harness.mlflow_server import Server
-from tests.integration.conftest import PATIENCE_S, TINY, Shell, wait
+from tests.integration.conftest import EPOCHS, PATIENCE_S, TINY, Shell, wait
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(3600)]
 
-NUM_TRIALS, NUM_EPOCHS = 4, 6
-SWEEP = ("sweep", "digits-background-weight", f"--trials={NUM_TRIALS}", *TINY, f"--set=training.epochs={NUM_EPOCHS}")
+SWEEP = ("sweep", "digits-background-weight", "--trials=3", *TINY)
 NUM_REQUESTS = 200
 NUM_KILLS = 50
 
@@ -101,9 +100,9 @@ def test_mlflow_behind_a_proxy_that_delays_drops_and_repeats_has_every_epoch_onc
     found = epochs_in_mlflow(shell.storage, proxy.uri, sweep)
     assert all("train/loss" in keys and "epoch" in keys for keys in found.values())
     steps = {tuple(sorted(steps)) for keys in found.values() for steps in keys.values()}
-    record_property("epochs_lost", NUM_EPOCHS - min(len(set(each)) for each in steps))
+    record_property("epochs_lost", EPOCHS - min(len(set(each)) for each in steps))
     record_property("duplicates", max(len(each) - len(set(each)) for each in steps))
-    assert steps == {tuple(range(1, NUM_EPOCHS + 1))}
+    assert steps == {tuple(range(1, EPOCHS + 1))}
 
 
 @pytest.mark.fault("SIGKILL of a sweep's driver at fifty random moments.")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.tracking import connect
+from tests.harness.fault_message import note_message
 
 Halving = Any  # the fixtures' classes live in conftest.py, which tests cannot import
 Shell = Any
@@ -43,16 +44,24 @@ def test_outcome_says_why(halving: Halving) -> None:
     assert "lower optim.learning_rate" in outcome.error
 
 
-def test_error_that_would_come_again_is_not_tried_again_and_shown_in_one_line(halving: Halving) -> None:
+@pytest.mark.fault("The loss of a trial is not finite.")
+def test_error_that_would_come_again_is_not_tried_again_and_shown_in_one_line(
+    halving: Halving, request: pytest.FixtureRequest
+) -> None:
     log = halving.folder.trial("0001").log_path
     (line,) = [line for line in halving.ran.err.splitlines() if "FloatingPointError" in line]
+    note_message(request.node, [line])
     assert "failed: FloatingPointError: the training loss of epoch 1 is " in line
     assert "Traceback" not in halving.ran.err
     assert log.read_text().count("Traceback (most recent call last):") == 1
     assert f"(see {log})" in halving.ran.err
 
 
-def test_trial_that_hangs_is_ended_and_goes_on_from_its_last_epoch(halving: Halving) -> None:
+@pytest.mark.fault("The process of a trial hangs.")
+def test_trial_that_hangs_is_ended_and_goes_on_from_its_last_epoch(
+    halving: Halving, request: pytest.FixtureRequest
+) -> None:
+    note_message(request.node, [line for line in halving.ran.err.splitlines() if "is retried" in line])
     assert "trial 0000 failed and is retried: no report for 45s (--trial-timeout)" in halving.ran.err
     assert [row["epoch"] for row in halving.folder.trial("0000").rows()] == [1, 2, 3, 4]
 

@@ -1,9 +1,11 @@
 """Ctrl-C and a killed driver: no trial is lost, none is doubled."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.harness.fault_message import note_message
 from trainables.config import config_hash
 
 Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
@@ -12,7 +14,11 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
 EPOCHS = 4
 
 
-def test_ctrl_c_ends_the_sweep_with_its_exit_code_and_says_how_to_go_on(story: Story) -> None:
+@pytest.mark.fault("Ctrl-C to a sweep.")
+def test_ctrl_c_ends_the_sweep_with_its_exit_code_and_says_how_to_go_on(
+    story: Story, request: pytest.FixtureRequest
+) -> None:
+    note_message(request.node, story.interrupted.err.splitlines())
     assert story.interrupted.code == 130
     assert 0 < sum(story.epochs_at_interrupt.values()) < 3 * EPOCHS
     assert story.interrupted.err.endswith("interrupted; continue with: campaign resume story\n")
@@ -59,9 +65,14 @@ def test_finished_trials_are_left_alone(story: Story) -> None:
     assert {trial_id: after[trial_id] for trial_id in before} == before
 
 
-def test_every_epoch_stands_once_in_the_files(story: Story) -> None:
-    for trial_id in story.folder.trial_ids():
-        assert [row["epoch"] for row in story.folder.trial(trial_id).rows()] == list(range(1, EPOCHS + 1))
+@pytest.mark.fault("Ctrl-C to a sweep, then SIGKILL to its driver.")
+def test_every_epoch_stands_once_in_the_files(story: Story, record_property: Callable[[str, object], None]) -> None:
+    found = [
+        [int(row["epoch"]) for row in story.folder.trial(trial_id).rows()] for trial_id in story.folder.trial_ids()
+    ]
+    record_property("epochs_lost", sum(EPOCHS - len(set(epochs)) for epochs in found))
+    record_property("duplicates", sum(len(epochs) - len(set(epochs)) for epochs in found))
+    assert found == [list(range(1, EPOCHS + 1))] * 5
 
 
 def test_no_point_is_tried_twice(story: Story) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from orchestrator.tracking import connect
+from tests.harness.fault_message import note_message
 from tests.integration.conftest import Ran, Shell, wait, wait_until
 from trainables.trial_folder import TrialFolder
 
@@ -47,11 +48,15 @@ def in_mlflow(shell: Shell, name: str) -> tuple[str, list[int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_training_is_stopped_and_every_epoch_is_in_mlflow(number: signal.Signals, shell: Shell) -> None:
+@pytest.mark.fault("SIGTERM or SIGHUP to `campaign train`.")
+def test_training_is_stopped_and_every_epoch_is_in_mlflow(
+    number: signal.Signals, shell: Shell, request: pytest.FixtureRequest
+) -> None:
     name = number.name.lower()
     process = start_training(shell, name)
     process.send_signal(number)
     ran = wait(process)
+    note_message(request.node, ran.err.splitlines())
     assert ran.code == 128 + number
     assert_one_line(ran, name)
     steps = [int(row["epoch"]) for row in folder_of(shell, name).rows()]

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect
+from tests.harness.fault_message import note_message
 from trainables.json_file import read_json
 
 Shell = Any  # the fixtures' classes live in conftest.py, which tests cannot import
@@ -99,7 +100,9 @@ def client(story: Story) -> MlflowClient:
     return connect(story.shell.store)
 
 
-def test_sigterm_leaves_trials_and_says_how_to_go_on(story: Story) -> None:
+@pytest.mark.fault("SIGTERM to a study.")
+def test_sigterm_leaves_trials_and_says_how_to_go_on(story: Story, request: pytest.FixtureRequest) -> None:
+    note_message(request.node, story.interrupted.err.splitlines())
     assert story.interrupted.code == 143
     assert "SIGTERM" not in story.interrupted.err  # The head of Ray's dump of its stack.
     assert "Traceback" not in story.interrupted.err

@@ -51,6 +51,7 @@ def test_terminal_without_unicode_shows_escapes(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("output", "said"), [("gone", "before ray up: "), ("full", "error: standard output: [Errno 28] No space ")]
 )
+@pytest.mark.fault("The reader of the output has ended, or the output is full.")
 def test_output_that_cannot_be_written_is_one_line_at_most(output: str, said: str) -> None:
     if output == "full":
         file = os.open("/dev/full", os.O_WRONLY)

@@ -72,6 +72,7 @@ def test_status_is_light(storage: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("train",), ("data", "check"), ("study",)])
+@pytest.mark.fault("A config has an error.")
 def test_error_in_a_yaml_file_is_light(tmp_path: Path, command: tuple[str, ...]) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("optim: {learning_rat: 0.1}\n")

@@ -89,6 +89,7 @@ def artifacts(client: MlflowClient, run_id: str) -> set[str]:
     return {file.path for file in client.list_artifacts(run_id)}
 
 
+@pytest.mark.fault("The storage of a run is moved.")
 def test_moved_run_continues_as_the_run_it_was(moved: Moved, config: ExperimentConfig) -> None:
     (before,) = moved.runs()
     folder = TrialFolder(moved.storage / "runs" / "one")
@@ -136,6 +137,7 @@ def test_run_id_does_not_mean_a_folder_made_anew_under_its_name(moved: Moved, co
         find_run(run.info.run_id, moved.storage, moved.store)
 
 
+@pytest.mark.fault("The storage of a sweep is moved.")
 def test_moved_sweep_is_sent_and_shown_from_its_new_place(
     make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path
 ) -> None:

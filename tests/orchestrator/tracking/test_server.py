@@ -266,6 +266,7 @@ def test_sweep_does_not_start_without_its_server(tmp_path: Path) -> None:
     assert time.monotonic() - start < HANG_S
 
 
+@pytest.mark.fault("Ctrl-C twice during a push to MLflow.")
 def test_ctrl_c_twice_during_a_push_loses_no_epoch(tmp_path: Path, server: Server) -> None:
     folder = TrialFolder(tmp_path / "runs" / "slow")
     with FaultyProxy(server.url, pause_s=2.0).running() as proxy:
