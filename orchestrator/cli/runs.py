@@ -54,9 +54,12 @@ def train(
 
     Example: campaign train digits --set objective.kind=contrastive --set resources.workers=2
     """
+    from orchestrator.files.sweep_config import check_name
     from orchestrator.tracking import resolve_store
     from search_spaces import find_experiment
 
+    if campaign is not None:
+        check_name(campaign, "--campaign")
     experiment, stem = find_experiment(config, set_ or []), Path(config).stem
     store = resolve_store(storage, tracking_uri)
     from orchestrator.launch.train import name_run, train_one  # Heavy: only for a config that is right.

@@ -194,16 +194,17 @@ def _is_within(name: str, section: str) -> bool:
     return f"{name}.".startswith(f"{section}.")
 
 
-def check_name(name: str) -> None:
-    """Check the name of a new run or sweep; ConfigError states the rule."""
+def check_name(name: str, option: str = "--name") -> None:
+    """Check the name of a new run, sweep or experiment, which `option` gave; ConfigError states the rule."""
     if len(name) > MAX_NAME:
         raise ConfigError(
-            f"--name: found {name[:20]}... of {len(name)} characters; a name has at most {MAX_NAME}, since files and "
+            f"{option}: found {name[:20]}... of {len(name)} characters; a name has at most {MAX_NAME}, since files and "
             "MLflow's tags are named after it"
         )
     if not re.fullmatch(NAME, name):
         raise ConfigError(
-            f"--name: found {name!r}; expected letters, digits, dots, underscores and hyphens, a letter or digit first"
+            f"{option}: found {name!r}; expected letters, digits, dots, underscores and hyphens, a letter or digit "
+            "first"
         )
 
 

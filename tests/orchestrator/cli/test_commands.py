@@ -242,6 +242,7 @@ def paths_in(folder: Path) -> list[str]:
             ("sweep", SPACE, *SMALL, "--name", "a" * 300),
             "--name: found aaaaaaaaaaaaaaaaaaaa... of 300 characters; a name",
         ),
+        (("train", "digits", *SMALL, "--campaign", "a b"), "--campaign: found 'a b'; expected letters, digits, dots"),
         (("train", "digits", *SMALL, "--name", "a" * 300), "of 300 characters; a name has at most 200"),
         (("study", "digits-shortcut", "--name", "a" * 300), "of 300 characters; a name has at most 200"),
         (("train", "digits", "--name", "../../x"), "--name: found '../../x'; expected letters"),
