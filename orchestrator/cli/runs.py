@@ -1,7 +1,7 @@
 """Commands on one run: train, evaluate, explain."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from orchestrator.cli.options import (
     TrackingUri,
 )
 from orchestrator.cli.output import command_line, continued_with, note, print_json, say
+
+if TYPE_CHECKING:
+    from orchestrator.tracking import TrialRun
+    from trainables.trial_folder import TrialFolder
 
 Suite = Annotated[
     str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
@@ -74,6 +78,11 @@ def train(
             address=address,
             on_start=lambda folder: note(f"run {folder.path.name} in {folder.path}, tracked in {store}"),
         )
+    _print_run(trial_run, folder, json=json)
+
+
+def _print_run(trial_run: "TrialRun", folder: "TrialFolder", *, json: bool) -> None:
+    """Print the metrics of a run, and say when MLflow lacks some of them."""
     metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
     if json:
         print_json({"run_id": trial_run.run_id, "folder": str(folder.path), "metrics": metrics})

@@ -7,15 +7,17 @@ from ray.train.v2._internal.execution.callback import ReportCallback, WorkerGrou
 from ray.train.v2.api.callback import UserCallback
 
 from orchestrator.launch.trial_clock import no_report
-from orchestrator.launch.trials import FINAL_ERRORS
 
 
 class RaiseFinalErrors(UserCallback):
-    """Ends the training at once by a final error, which Ray Train's own `max_failures` would try again."""
+    """Ends the training at once by an error of `kinds`, which Ray Train's own `max_failures` would try again."""
+
+    def __init__(self, kinds: tuple[type[Exception], ...]) -> None:
+        self._kinds = kinds
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
         for error in worker_exceptions.values():
-            if isinstance(error, FINAL_ERRORS):
+            if isinstance(error, self._kinds):
                 raise error
 
 

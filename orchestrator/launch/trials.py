@@ -223,7 +223,7 @@ def _trainer(
             name=folder.path.name,
             storage_path=str(folder.path.parent.parent / "ray_train"),
             failure_config=ray.train.FailureConfig(max_failures=max_failures, controller_failure_limit=3),
-            callbacks=[*callbacks, RaiseFinalErrors()],
+            callbacks=[*callbacks, RaiseFinalErrors(FINAL_ERRORS)],
         ),
     )
     trainer._register_sigint_handler = lambda _: None  # Its handler of Ctrl-C exits with code 0.

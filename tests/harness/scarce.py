@@ -1,5 +1,6 @@
 """A machine without room: real limits of the kernel on this process's files and memory."""
 
+import gc
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ def file_size_limit(num_bytes: int) -> Iterator[None]:
 @contextmanager
 def memory_limit(num_bytes: int) -> Iterator[None]:
     """Make every allocation fail that takes more than `num_bytes` on top of what the process has."""
+    gc.collect()  # What it frees later would be room.
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     with _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + num_bytes):
         yield

@@ -213,7 +213,7 @@ def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Lab
 
 @pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.")
 def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laboratory: Laboratory) -> None:
-    sweep, cluster, num_epochs, notice_s = laboratory.shell.sweep("spot"), laboratory.cluster, 20, 20.0
+    sweep, cluster, num_epochs, notice_s = laboratory.shell.sweep("spot"), laboratory.cluster, 40, 20.0
     settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={num_epochs}")
     job_id = laboratory.detach("sweep", SPACE, "--name=spot", "--trials=1", *settings)
     laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)

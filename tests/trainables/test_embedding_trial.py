@@ -34,6 +34,7 @@ UNFITTED_ROW = {
     "time/train_s",
     "time/images_per_s",
     "time/epoch_s",
+    "time/ended_s",
 }
 ONE_LABEL = tuple(part for part in QUICK if part != "multilabel")
 PARTS = (*ONE_LABEL, "gallery", "attribution-hirescam", "attribution-contrastive", "ood", "fgsm")

@@ -143,6 +143,7 @@ def test_two_workers_train_as_one_process_at_the_same_global_batch(
     two_workers: Path, tmp_path: Path, case: str
 ) -> None:
     alone = TrialFolder(tmp_path)
+    alone.claim(config_of(case))
     run_trial(config_of(case), LocalContext(alone, device=CPU))
     assert_same_training(TrialFolder(two_workers / case), alone)
 

@@ -122,7 +122,7 @@ class ExperimentConfig(Section):
         if not has_batch_norms(self.model):
             raise ValueError(
                 f"training.sync_batchnorm = true has no effect: model.kind = {self.model.kind} with model.norm = "
-                f"{self.model.norm} has no batch norms"
+                f"{getattr(self.model, 'norm', None)} has no batch norms"
             )
         if self.resources.workers < 2 or not self.resources.gpus:
             raise ValueError(

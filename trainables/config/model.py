@@ -144,10 +144,10 @@ class Torchvision(Section):
         return self
 
 
-def has_batch_norms(model: SmallCnn | Torchvision) -> bool:
-    """Return whether a network normalises by its batch, in whole or in part."""
-    own = "layer" if model.kind.startswith("convnext") else "batch"
-    return (own if model.norm == "own" else model.norm) == "batch"
+def has_batch_norms(model: "ModelConfig") -> bool:
+    """Return whether a network normalises by its batch, in whole or in part; one without `norm` does not."""
+    norm = getattr(model, "norm", None)
+    return norm == "batch" or (norm == "own" and not model.kind.startswith("convnext"))
 
 
 def weights_names(kind: TorchvisionKind) -> tuple[WeightsName, ...]:
