@@ -199,7 +199,7 @@ class Halving:
 def halving(shell: Shell) -> Halving:
     (shell.storage / "halving.py").write_text(HALVING, encoding="utf-8")
     folder = shell.sweep("halving")
-    options = ("--name=halving", "--concurrent=1", "--trial-timeout=45s", "--json")
+    options = ("--name=halving", "--concurrent=1", "--trial-timeout=25s", "--json")
     driver = shell.start("sweep", "halving.py", *options, *TINY)
     wait_until(lambda: bool(folder.trial("0000").rows()), driver)
     for process in psutil.Process(driver.pid).children(recursive=True):

@@ -62,7 +62,7 @@ def test_trial_that_hangs_is_ended_and_goes_on_from_its_last_epoch(
     halving: Halving, request: pytest.FixtureRequest
 ) -> None:
     note_message(request.node, [line for line in halving.ran.err.splitlines() if "is retried" in line])
-    assert "trial 0000 failed and is retried: no report for 45s (--trial-timeout)" in halving.ran.err
+    assert "trial 0000 failed and is retried: no report for 25s (--trial-timeout)" in halving.ran.err
     assert [row["epoch"] for row in halving.folder.trial("0000").rows()] == [1, 2, 3, 4]
 
 

@@ -62,23 +62,23 @@ def ids(story: Story) -> SweepIds:
     return find_sweep(story.shell.store, "digits-background-weight", "story")
 
 
-def test_experiment_lists_the_sweep_and_its_trials(page: Page, site: str, ids: SweepIds) -> None:
+def test_experiment_lists_the_sweep_and_its_trials(site: str, page: Page, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs")
     expect(page.get_by_text("story", exact=True).first).to_be_visible()
 
 
-def test_run_shows_metric_charts(page: Page, site: str, ids: SweepIds) -> None:
+def test_run_shows_metric_charts(site: str, page: Page, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.trials['0000']}/model-metrics")
     expect(page.get_by_text("influence_share", exact=True).first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
 
 
-def test_trial_shows_its_cam_panels(page: Page, site: str, ids: SweepIds) -> None:
+def test_trial_shows_its_cam_panels(site: str, page: Page, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.trials['0000']}/artifacts")
     expect(page.get_by_text("images", exact=True).first).to_be_visible()
 
 
-def test_parent_shows_the_panels_of_the_best(page: Page, site: str, ids: SweepIds) -> None:
+def test_parent_shows_the_panels_of_the_best(site: str, page: Page, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.parent_run_id}/artifacts/panels.png")
     image = page.locator("img[src^='blob:'], .image-outer-container img, canvas").first
     expect(image).to_be_visible()
