@@ -5,10 +5,11 @@ it counted and read; a test without one of them does not measure it.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,12 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: make chaos -->\n", "<!-- end -->\n"
 OPTIONS = ("-n", "2", "--no-loadscope-reorder", "-o", "junit_family=xunit1")
+FOLDER = re.compile(r"(file://)?/\S*?/pytest-of-[^/\s]+/pytest-\d+/(popen-gw\d+/)?[^/\s:;,')]+")
+ADDRESS = re.compile(r"\b127\.0\.0\.1:\d+")
+MAX_LETTERS = 200
 HEAD = ("fault", "survived", "epochs lost", "duplicates", "message", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One fault, as its test left it."""
+    """One fault, as its test left it, in all of the test's cases."""
 
     fault: str
     test: str
@@ -43,16 +47,39 @@ class Injected:
         )
 
 
+def shown(message: str) -> str:
+    """Return the message without what differs from run to run, folders of tests and ports, and without backticks.
+
+    >>> shown("no /tmp/pytest-of-me/pytest-7/test_it0/a at 127.0.0.1:4711")
+    'no …/a at 127.0.0.1:…'
+    """
+    return ADDRESS.sub("127.0.0.1:…", FOLDER.sub("…", message)).replace("`", "'")[:MAX_LETTERS]
+
+
+def joined(first: Injected, other: Injected) -> Injected:
+    """Return two cases of a test as one row: the worse of both, with the first one's message."""
+    return replace(
+        first,
+        survived=first.survived and other.survived,
+        epochs_lost=max(first.epochs_lost, other.epochs_lost, key=lambda number: int(number or -1)),
+        duplicates=max(first.duplicates, other.duplicates, key=lambda number: int(number or -1)),
+        message=first.message or other.message,
+    )
+
+
 def read_report(report: Path) -> list[Injected]:
     """Return the faults of a JUnit report, by file and name of their tests; those that were skipped are left out."""
-    found = []
+    found: dict[str, Injected] = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         properties = {each.get("name", ""): each.get("value", "") for each in case.iter("property")}
         outcomes = {child.tag for child in case}
         if "fault" in properties and "skipped" not in outcomes:
-            test = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
-            found.append(Injected(test=test, survived=not outcomes & {"failure", "error"}, **properties))
-    return sorted(found, key=lambda injected: injected.test)
+            name, _, _ = case.get("name", "").partition("[")
+            test = f"{case.get('classname', '').replace('.', '/')}.py::{name}"
+            message = shown(properties.pop("message", ""))
+            injected = Injected(test=test, survived=not outcomes & {"failure", "error"}, message=message, **properties)
+            found[test] = joined(found[test], injected) if test in found else injected
+    return [found[test] for test in sorted(found)]
 
 
 def table(injected: list[Injected]) -> str:
