@@ -3,8 +3,10 @@
 import gc
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import torch
 
 
 @contextmanager
@@ -16,11 +18,21 @@ def file_size_limit(num_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def memory_limit(num_bytes: int) -> Iterator[None]:
-    """Make every allocation fail that takes more than `num_bytes` on top of what the process has."""
+    """Make every allocation fail that takes at least two times `num_bytes`.
+
+    What the process has freed and not given back to the kernel would be room: blocks of `num_bytes` fill it.
+    """
     gc.collect()  # What it frees later would be room.
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     with _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + num_bytes):
+        blocks = []
+        with suppress(RuntimeError):
+            while True:
+                blocks.append(torch.empty(num_bytes, dtype=torch.uint8))
+        if blocks:
+            blocks.pop()
         yield
+        blocks.clear()
 
 
 @contextmanager
