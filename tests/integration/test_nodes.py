@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from orchestrator.tracking import connect, resolve_store
 from tests.integration.conftest import Ran, Shell, epochs, wait, wait_until
 from tests.integration.many_nodes import ManyNodes, free_port
 from tests.integration.postgres import postgres, what_is_missing
-from trainables.trial_folder import Outcome
+from trainables.trial_folder import Outcome, TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 LONG_S = 1200
-MANY_EPOCHS = 10
-"""So that a sweep of two trials still runs when it has been cut off and looked at."""
+MANY_EPOCHS = 40
+"""So that a trial still runs when its sweep has been cut off and looked at."""
 SPACE = "digits-background-weight"
 PAIR = (
     "--set=data.num_train=128",
@@ -167,78 +168,59 @@ def nodes_of_workers(cluster: ManyNodes) -> set[str]:
     return {actor.node_id for actor in actors if actor.node_id}
 
 
-def test_sweep_spreads_over_the_nodes_and_is_found_again(laboratory: Laboratory) -> None:
-    command = ("sweep", SPACE, "--name=spread", "--trials=1", "--set=training.epochs=2", *PAIR)
-    ran = laboratory.submit(*command)
-    assert ran.code == 0, ran.err
-    assert (ran.document["status"], ran.document["exit_code"]) == ("SUCCEEDED", 0)
-    sweep = laboratory.shell.sweep("spread")
-    assert sweep.num_finished() == 1
-    assert nodes_of_workers(laboratory.cluster) == set(laboratory.cluster.nodes())
-    assert_every_epoch_once(laboratory, sweep, 2)
+@dataclass(frozen=True)
+class Moved:
+    """A trial of two workers whose first node was taken away with notice, and whose next one was killed."""
 
-    before = {path: path.stat().st_mtime for path in sweep.trials_path.glob("*/*.json*")}
-    again = laboratory.submit(*command)
-    assert again.code == 0, again.err
-    assert {path: path.stat().st_mtime for path in sweep.trials_path.glob("*/*.json*")} == before
-
-
-def test_store_is_postgresql_where_it_is_installed(laboratory: Laboratory) -> None:
-    if laboratory.database is None:
-        pytest.skip(what_is_missing() or "")
-    import psycopg
-
-    with psycopg.connect(laboratory.database) as connection:
-        query = "SELECT count(*) FROM tags WHERE key = 'campaign.sweep' AND value = 'spread'"
-        ((num_runs,),) = connection.execute(query).fetchall()
-    assert num_runs == 2  # the trial's and the sweep's
+    sweep: SweepFolder
+    at_first: set[str]
+    """The nodes on which its workers were at first."""
+    nodes: set[str]
+    """All nodes, at that time."""
+    written: set[str]
+    """The checkpoints that were written within the notice."""
+    at_notice: list[dict[str, float]]
+    """Its rows once a partial epoch was written, or the notice was over."""
+    at_kill: list[dict[str, float]]
+    ended: Ran
 
 
-@pytest.mark.fault("A node is killed while it trains.")
-def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Laboratory) -> None:
-    sweep, cluster = laboratory.shell.sweep("lost-node"), laboratory.cluster
-    command = ("sweep", SPACE, "--name=lost-node", "--trials=1", "--set=training.epochs=12", *PAIR)
-    job_id = laboratory.detach(*command)
-    laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 2, job_id)
-    cluster.kill(cluster.nodes()[0])
-    kept = sweep.trial("0000").rows()
-    assert len(kept) < 12
-    cluster.add()
-    ended = laboratory.follow(job_id)
-    assert ended.code == 0, ended.out
-    assert sweep.trial("0000").outcome() == Outcome("completed", 12)
-    assert sweep.trial("0000").rows()[: len(kept)] == kept  # none of them, with its times, was trained again
-    assert_every_epoch_once(laboratory, sweep, 12)
+MOVED_EPOCHS = 40
+NOTICE_S = 20.0
 
 
-@pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.")
-def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(laboratory: Laboratory) -> None:
-    sweep, cluster, num_epochs, notice_s = laboratory.shell.sweep("spot"), laboratory.cluster, 40, 20.0
-    settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={num_epochs}")
-    job_id = laboratory.detach("sweep", SPACE, "--name=spot", "--trials=1", *settings)
+@pytest.fixture(scope="module")
+def moved(laboratory: Laboratory) -> Moved:
+    sweep, cluster = laboratory.shell.sweep("moved"), laboratory.cluster
+    settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={MOVED_EPOCHS}")
+    job_id = laboratory.detach("sweep", SPACE, "--name=moved", "--trials=1", *settings)
     laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)
-    trial, preemption_notice = sweep.trial("0000"), cluster.nodes()[0]
+    at_first, nodes = nodes_of_workers(cluster), cluster.nodes()
+    trial = sweep.trial("0000")
     assert not trial.checkpoints.partial_epoch_path.exists()
-    cluster.drain(preemption_notice, notice_s)
-    deadline = time.time() + notice_s
+    cluster.drain(nodes[0], NOTICE_S)
+    coming, written = watch_notice(cluster, trial)
+    at_notice = trial.rows()
+    laboratory.wait_until(lambda: coming in nodes_of_workers(cluster), job_id)
+    cluster.kill(nodes[0])
+    laboratory.wait_until(lambda: len(trial.rows()) > len(at_notice) + 1, job_id)
+    cluster.kill(nodes[1])
+    at_kill = trial.rows()
+    cluster.add()
+    return Moved(sweep, at_first, set(nodes), written, at_notice, at_kill, laboratory.follow(job_id))
+
+
+def watch_notice(cluster: ManyNodes, trial: TrialFolder) -> tuple[str, set[str]]:
+    """Add a node; return its id, and the checkpoints written since then, up to a partial epoch or the notice's end."""
+    start = time.time()
     coming = cluster.add()
     written: set[str] = set()
-    while "partial_epoch.pt" not in written and time.time() < deadline:
+    while "partial_epoch.pt" not in written and time.time() < start + NOTICE_S:
         written |= {
-            path.name
-            for path in (trial.state_path, trial.checkpoints.partial_epoch_path)
-            if is_newer(path, deadline - notice_s)
+            path.name for path in (trial.state_path, trial.checkpoints.partial_epoch_path) if is_newer(path, start)
         }
         time.sleep(0.01)
-    kept = trial.rows()
-    assert "partial_epoch.pt" in written  # the epoch that was under way, kept before its end
-    assert len(kept) < num_epochs
-    laboratory.wait_until(lambda: coming in nodes_of_workers(cluster), job_id)
-    cluster.kill(preemption_notice)
-    ended = laboratory.follow(job_id)
-    assert ended.code == 0, ended.out
-    assert trial.rows()[: len(kept)] == kept
-    assert_every_epoch_once(laboratory, sweep, num_epochs)
+    return coming, written
 
 
 def is_newer(path: Path, time_s: float) -> bool:
@@ -248,10 +230,42 @@ def is_newer(path: Path, time_s: float) -> bool:
         return False
 
 
+def test_a_trials_workers_lie_on_all_nodes(moved: Moved) -> None:
+    assert moved.at_first == moved.nodes
+
+
+def test_store_is_postgresql_where_it_is_installed(laboratory: Laboratory, moved: Moved) -> None:
+    if laboratory.database is None:
+        pytest.skip(what_is_missing() or "")
+    import psycopg
+
+    with psycopg.connect(laboratory.database) as connection:
+        query = "SELECT count(*) FROM tags WHERE key = 'campaign.sweep' AND value = %s"
+        ((num_runs,),) = connection.execute(query, [moved.sweep.config().name]).fetchall()
+    assert num_runs == 2  # the trial's and the sweep's
+
+
+@pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.")
+def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(moved: Moved) -> None:
+    assert "partial_epoch.pt" in moved.written  # the epoch that was under way, kept before its end
+    assert len(moved.at_notice) < MOVED_EPOCHS
+    assert moved.ended.code == 0, moved.ended.out
+    assert moved.sweep.trial("0000").rows()[: len(moved.at_notice)] == moved.at_notice
+
+
+@pytest.mark.fault("A node is killed while it trains.")
+def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Laboratory, moved: Moved) -> None:
+    trial, kept = moved.sweep.trial("0000"), moved.at_kill
+    assert len(kept) < MOVED_EPOCHS
+    assert trial.outcome() == Outcome("completed", MOVED_EPOCHS)
+    assert trial.rows()[: len(kept)] == kept  # none of them, with its times, was trained again
+    assert_every_epoch_once(laboratory, moved.sweep, MOVED_EPOCHS)
+
+
 @pytest.mark.fault("The driver of a job is killed, then stopped.")
-def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trials(laboratory: Laboratory) -> None:
+def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trial(laboratory: Laboratory) -> None:
     sweep = laboratory.shell.sweep("cut")
-    command = ("sweep", SPACE, "--name=cut", "--trials=2", f"--set=training.epochs={MANY_EPOCHS}", *PAIR)
+    command = ("sweep", SPACE, "--name=cut", "--trials=1", f"--set=training.epochs={MANY_EPOCHS}", *PAIR)
     job_id = left_by_ctrl_c(laboratory, sweep, *command)
     reached = sum(epochs(sweep).values())
     laboratory.wait_until(lambda: sum(epochs(sweep).values()) > reached, job_id)
@@ -273,7 +287,8 @@ def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_tri
 
     resumed = laboratory.submit("resume", "cut")
     assert resumed.code == 0, resumed.err
-    assert sweep.trial_ids() == ["0000", "0001"]
+    assert (resumed.document["status"], resumed.document["exit_code"]) == ("SUCCEEDED", 0)
+    assert sweep.trial_ids() == ["0000"]
     for kept in (at_kill, at_stop):
         assert all(sweep.trial(trial_id).rows()[: len(rows)] == rows for trial_id, rows in kept.items())
     assert_every_epoch_once(laboratory, sweep, MANY_EPOCHS)
@@ -385,7 +400,7 @@ def test_worker_that_fits_no_node_is_refused(cluster: ManyNodes, remote: Shell) 
 
 
 def test_what_is_no_dashboard_is_said_to_be_none(laboratory: Laboratory) -> None:
-    command = ("submit", "--address", laboratory.tracking_uri, "--", "status", "spread")
+    command = ("submit", "--address", laboratory.tracking_uri, "--", "status", "moved")
     ran = laboratory.shell.run(*command)
     assert ran.code == 2
     assert f"{laboratory.tracking_uri} answers, but is no Ray dashboard" in ran.err
