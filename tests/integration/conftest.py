@@ -65,7 +65,7 @@ class Shell:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_restore_ctrl_c,
+            preexec_fn=_restore_signals,
         )
 
     def sweep(self, name: str) -> SweepFolder:
@@ -76,9 +76,10 @@ class Shell:
         return resolve_store(self.storage)
 
 
-def _restore_ctrl_c() -> None:
-    """Undo what a shell does to what it starts in the background: such tests would wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _restore_signals() -> None:
+    """Undo what `nohup`, and a shell for what it starts in the background, do: such tests would wait for ever."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait(process: "subprocess.Popen[str]", patience_s: float = PATIENCE_S) -> Ran:
