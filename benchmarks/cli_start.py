@@ -42,7 +42,7 @@ def measure(run: Benchmark, storage: Path) -> list[Figure]:
         "`campaign leaderboard`": partial(cpu_seconds, [CAMPAIGN, "leaderboard", *at]),
         "`campaign status`": partial(cpu_seconds, [CAMPAIGN, "status", *at]),
     }
-    seconds = interleaved(sides, repetitions=1 if run.quick else 15, warmup=1)
+    seconds = interleaved(sides, repetitions=1 if run.quick else 15, warmup=not run.quick)
     empty = median(seconds.pop(EMPTY))
     return [
         Figure(figure=name, value=median(values), unit="CPU s", against=EMPTY, counterpart=empty)
