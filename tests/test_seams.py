@@ -124,7 +124,7 @@ def run(copy: Path, tmp_path: Path) -> Callable[..., dict[str, object]]:
 @pytest.fixture
 def masked_images(tmp_path: Path) -> None:
     """Write the folders that the new data set reads: red and green squares on black."""
-    for name in ("train", "val"):
+    for name in ("train", "test"):
         for folder, colour in (("red", (255, 0, 0)), ("green", (0, 255, 0))):
             for number in range(4):
                 file = Path(name, folder, f"{number}.png")

@@ -195,8 +195,10 @@ def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -
         "name": config.data.kind,
         "digest": data.train.digest(),
         "val_digest": data.val.digest(),
+        "test_digest": data.test.digest(),
         "num_train": len(data.train),
         "num_val": len(data.val),
+        "num_test": len(data.test),
         "class_names": data.class_names,
     }
     write_json(folder.data_path, description)

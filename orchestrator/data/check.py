@@ -28,7 +28,7 @@ class Problem:
     """What is wrong with a set, and what to do."""
 
     set: str
-    """`train`, `val` or `shift.<name>`."""
+    """`train`, `val`, `test`, `shift.<name>` or `val_shift.<name>`."""
     message: str
 
 
@@ -59,10 +59,26 @@ def check_data_set(
     for name, images in _sets(build_data(_tolerant(config))).items():
         sets[name], wrong = _check_set(images, processes, _named(track or _untracked, name))
         wrong += _empty_classes(config, name, sets[name])
-        if name in expected:
-            wrong += _unlike_published(config, name, sets[name], expected[name])
         findings += [Problem(name, message) for message in wrong]
+    for name, count in _as_published(config, sets).items():
+        if name in expected:
+            findings += [Problem(name, message) for message in _unlike_published(config, name, count, expected[name])]
     return Checked(sets, findings)
+
+
+def _as_published(config: DataConfig, sets: Mapping[str, SetCount]) -> dict[str, SetCount]:
+    """Return the counts of the publisher's sets: the validation images are part of its training or its test set."""
+    match config.validation.source:
+        case "cut":
+            parts = (sets["train"], sets["val"])
+            images, with_mask, without_mask = (
+                sum(getattr(part, name) for part in parts) for name in ("images", "with_mask", "without_mask")
+            )
+            return {**sets, "train": SetCount(images, with_mask, without_mask, None)}
+        case "held_out":
+            return {**sets, "test": sets["val"]}
+        case _:
+            return dict(sets)
 
 
 def _untracked(steps: Iterable[object], _: str, __: int) -> Iterable[object]:
@@ -77,14 +93,19 @@ def _tolerant(config: DataConfig) -> DataConfig:
     """Return the config that lists all missing files instead of stopping at one, and reads no copies."""
     if isinstance(config, SpuriousDigits):
         return config
-    shift = {name: section.model_copy(update={"on_error": "skip"}) for name, section in config.shift.items()}
-    return config.model_copy(update={"on_error": "skip", "shift": shift, "cache": None})
+    shifted = {
+        field: {name: section.model_copy(update={"on_error": "skip"}) for name, section in sections.items()}
+        for field, sections in (("shift", config.shift), ("val_shift", config.val_shift))
+    }
+    return config.model_copy(update={"on_error": "skip", **shifted, "cache": None})
 
 
 def _sets(bundle: DataBundle) -> dict[str, ImageSet]:
-    """Return the sets by name, in the training set each image once."""
+    """Return the sets by name, each once, and in the training set each image once."""
+    test = {} if bundle.test is bundle.val else {"test": bundle.test}
     shift = {f"shift.{name}": images for name, images in bundle.shift.items()}
-    return {"train": bundle.train_unaugmented, "val": bundle.val, **shift}
+    val_shift = {f"val_shift.{name}": images for name, images in bundle.val_shift.items()}
+    return {"train": bundle.train_unaugmented, "val": bundle.val, **test, **shift, **val_shift}
 
 
 def _check_set(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:
@@ -118,9 +139,9 @@ def _by_class(labels: Iterable[int | None], class_names: tuple[str, ...]) -> dic
 
 
 def _empty_classes(config: DataConfig, name: str, count: SetCount) -> Iterator[str]:
-    """Yield a message where classes of a training or validation set have no image; drawn sets may lack some."""
+    """Yield a message where classes of a set that is not shifted have no image; drawn sets may lack some."""
     empty = [class_name for class_name, num in (count.classes or {}).items() if not num]
-    if empty and not name.startswith("shift.") and not isinstance(config, SpuriousDigits):
+    if empty and "shift." not in name and not isinstance(config, SpuriousDigits):
         remedy = ", or set data.labels=present_breed" if isinstance(config, OxfordPet) else ""
         yield f"classes without an image ({len(empty)}): {first_few(empty)}; add images{remedy}"
 

@@ -32,7 +32,7 @@ _DOGS_VS_CATS = 25000
 
 
 def published_counts(config: DataConfig) -> dict[str, Count]:
-    """Return the published counts of `train`, `val` and `shift.<name>`, where they are known."""
+    """Return the published counts of `train`, `test` and `shift.<name>`, where they are known."""
     counts = _own_counts(config)
     shift = {} if config.kind == "spurious_digits" else config.shift
     for name, section in shift.items():
@@ -50,7 +50,7 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
                 "train": Count(published.train, 0),
                 "train-semi": Count(published.semi, published.semi),
             }
-            return {"train": by_choice[train], "val": Count(published.validation, published.validation)}
+            return {"train": by_choice[train], "test": Count(published.validation, published.validation)}
         case OxfordPet(labels="breed" | "species"):
             return _all_masked(*_PETS)
         case PascalVoc(year=year) if year in _VOC:
@@ -58,5 +58,5 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
     return {}
 
 
-def _all_masked(train: int, val: int) -> dict[str, Count]:
-    return {"train": Count(train, train), "val": Count(val, val)}
+def _all_masked(train: int, test: int) -> dict[str, Count]:
+    return {"train": Count(train, train), "test": Count(test, test)}

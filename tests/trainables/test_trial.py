@@ -62,8 +62,10 @@ def test_the_folder_describes_config_data_and_network(make_config: MakeConfig, t
         "name": "spurious_digits",
         "digest": data.train.digest(),
         "val_digest": data.val.digest(),
+        "test_digest": data.test.digest(),
         "num_train": 64,
         "num_val": 32,
+        "num_test": 32,
         "class_names": [str(digit) for digit in range(10)],
     }
     assert set(read_json(folder.path / "model.json")) == {"edits", "num_parameters"}
@@ -238,6 +240,7 @@ def test_an_evaluation_of_an_earlier_epoch_is_made_anew_after_the_last(
 IMAGES = {
     "data.kind": "image_folder",
     "data.image_size": 32,
+    "data.validation.source": "held_out",
     "training.batch_size": 4,
     "training.epochs": 2,
     "evaluation.panel_images": 2,

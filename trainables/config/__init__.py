@@ -3,6 +3,7 @@
 from trainables.config.data import (
     Augmentation,
     DataConfig,
+    DigitsValidation,
     DogsVsCats,
     HardImageNet,
     ImageFolder,
@@ -12,6 +13,7 @@ from trainables.config.data import (
     PascalVoc,
     ShiftSet,
     SpuriousDigits,
+    Validation,
 )
 from trainables.config.embedding_rules import why_nothing_was_learnt
 from trainables.config.error import ConfigError
@@ -64,6 +66,7 @@ __all__ = [
     "CrossEntropy",
     "CutMix",
     "DataConfig",
+    "DigitsValidation",
     "Divergence",
     "DogsVsCats",
     "EmbeddingClassifier",
@@ -98,6 +101,7 @@ __all__ = [
     "Torchvision",
     "Training",
     "Triplet",
+    "Validation",
     "as_first_written",
     "check_regular",
     "config_hash",

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from trainables.config.section import Section
+from trainables.config.section import ADDED_LATER, Section, added_later
 
 PREFETCH_BATCHES = 2
 """PyTorch's own default."""
@@ -45,6 +46,33 @@ class Augmentation(Section):
     """Smallest share of the image's area that a random crop keeps; 1 turns the random crop off."""
     flip: bool = True
     """Mirror half of the images left to right."""
+
+
+HELD_OUT: JsonDict = {"source": "held_out"}
+"""What the validation set was in earlier versions: the set that is reported."""
+
+
+class Validation(Section):
+    """The images by which trials and epochs are chosen; what is reported of them comes from the test set."""
+
+    source: Literal["cut", "held_out", "own"] = "cut"
+    """`cut` from the training images, `held_out` where one set serves to choose and to report, as in earlier versions,
+    or the validation set that the data have as their `own`."""
+    share: float = Field(default=0.2, gt=0, le=0.5)
+    """Share of the training images that is cut off, of each class alike."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the cut; apart from the training seed, so that seeds share their validation set."""
+
+
+class DigitsValidation(Section):
+    """The images of digits by which trials and epochs are chosen."""
+
+    source: Literal["cut", "held_out"] = "cut"
+    """Handwriting `cut` from the training digits, or `held_out`: the test set, as in earlier versions."""
+    share: float = Field(default=0.2, gt=0, le=0.5)
+    """Share of the training digits that is cut off, of each class alike."""
+    random_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the validation images that lie on a random texture, so that every group has some."""
 
 
 class DogsVsCats(Section):
@@ -86,15 +114,16 @@ class SpuriousDigits(Section):
 
     kind: Literal["spurious_digits"] = "spurious_digits"
     correlation: float = Field(default=0.95, ge=0, le=1)
-    """Probability that a training or validation digit lies on its own class's texture."""
+    """Probability that a training or test digit lies on its own class's texture."""
     num_train: int = Field(default=4000, ge=10)
-    """Training images drawn from the 1200 training digits."""
+    """Training images drawn from the 1200 training digits, without those of the validation set."""
     num_test: int = Field(default=1000, ge=10)
-    """Images in each of the validation set and the two shifted sets, from the other 597 digits."""
+    """Images in the validation set, and in each of the test set and the two shifted sets, from the other 597 digits."""
     image_size: int = Field(default=48, ge=32, le=128)
     """Side of an image in pixels."""
     seed: int = Field(default=0, ge=0)
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
+    validation: DigitsValidation = Field(default=DigitsValidation(), json_schema_extra=added_later(HELD_OUT))
 
     @property
     def shift_names(self) -> tuple[str, ...]:
@@ -139,6 +168,9 @@ class _Images(Section):
     """GiB of that disk which the cache leaves free; what finds no room is read where it lies."""
     shift: dict[ShiftName, ShiftSet] = Field(default_factory=dict)
     """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
+    val_shift: dict[ShiftName, ShiftSet] = Field(default={}, json_schema_extra=ADDED_LATER)
+    """Shifted validation sets, by which may be chosen; `val/shift/<name>/accuracy` is reported of them."""
+    validation: Validation = Field(default=Validation(), json_schema_extra=added_later(HELD_OUT))
 
     @model_validator(mode="after")
     def _room_is_of_a_cache(self) -> Self:
@@ -146,6 +178,16 @@ class _Images(Section):
             raise ValueError(
                 f"data.cache_leaves_gib = {self.cache_leaves_gib:g} has no effect with data.cache = null; set "
                 "data.cache to a folder on each node's own disk"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _own_validation_is_there(self) -> Self:
+        kind = getattr(self, "kind", None)
+        if self.validation.source == "own" and kind not in KINDS_WITH_OWN_VALIDATION:
+            raise ValueError(
+                f"data.validation.source = own needs a validation set of the data's own, and data.kind = {kind} has "
+                "none; take cut"
             )
         return self
 
@@ -166,13 +208,30 @@ class OxfordPet(_Images):
 
 
 class ImageFolder(_Images):
-    """Folders `<root>/<train>/<class>` and `<root>/<val>/<class>`, without masks."""
+    """Folders `<root>/<train>/<class>`, `<root>/<val>/<class>` and `<root>/<test>/<class>`, without masks."""
 
     kind: Literal["image_folder"] = "image_folder"
     train: str = "train"
     """Sub-folder of the training images."""
-    val: str = "val"
-    """Sub-folder of the validation images."""
+    val: str | None = "val"
+    """Sub-folder of the validation images; of the test images where `test` is null, and they are cut then."""
+    test: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Sub-folder of the test images."""
+
+    @model_validator(mode="after")
+    def _some_images_are_held_out(self) -> Self:
+        if self.val is None and self.test is None:
+            raise ValueError("data.val = null and data.test = null leave no images to report; set data.test")
+        has_both = self.val is not None and self.test is not None
+        if has_both and "validation" not in self.model_fields_set:
+            # Sections are frozen for their users; this one is not complete before its validators have run.
+            object.__setattr__(self, "validation", Validation(source="own"))
+        if has_both != (self.validation.source == "own"):
+            raise ValueError(
+                f"data.validation.source = {self.validation.source} does not fit data.val = {self.val or 'null'} and "
+                f"data.test = {self.test or 'null'}; with both folders it is own, and may be left out"
+            )
+        return self
 
 
 class PascalVoc(_Images):
@@ -220,6 +279,7 @@ DataConfig = Annotated[
     SpuriousDigits | OxfordPet | PascalVoc | ImageNetS | HardImageNet | ImageFolder, Field(discriminator="kind")
 ]
 KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
+KINDS_WITH_OWN_VALIDATION = frozenset({"image_folder"})
 KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
 """Those whose images may show several classes, each with a mask of its own."""
 

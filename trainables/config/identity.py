@@ -32,7 +32,7 @@ def config_hash(config: ExperimentConfig) -> str:
 
     Left out are the folders in which data lie, the resources per process, of which the number of workers stays, and
     the evaluation suite, which measures what is trained and does not change it. Renamed fields count under their first
-    names, and fields that were added later only away from their defaults, so that a config keeps its hash.
+    names, and fields that were added later only where they change what was done before: a config keeps its hash.
     """
     tree = _fields(config, without=("location", "measurement"))
     tree["resources"] = {"workers": config.resources.workers}
@@ -54,8 +54,14 @@ def _fields(section: BaseModel, *, without: tuple[str, ...]) -> dict[str, Any]:
         name: _plain(_first_value(getattr(section, name), field), without=without)
         for name, field in type(section).model_fields.items()
         if not any(marks(field).get(mark) for mark in without)
-        and not ("added_later" in marks(field) and getattr(section, name) == field.default)
+        and not ("added_later" in marks(field) and getattr(section, name) == _before(field))
     }
+
+
+def _before(field: FieldInfo) -> object:
+    """Return the value at which a field that was added later does what earlier versions did."""
+    before = marks(field).get("before")
+    return field.default if before is None else type(field.default).model_validate(before)
 
 
 def _first_value(value: object, field: FieldInfo) -> object:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from trainables.config.earlier import as_written_then
 from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
@@ -102,7 +103,7 @@ def same_fields(section: str, kind: Any, other: Any) -> bool:
 def experiment_from_tree(tree: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:
     """Validate `tree`; raise ConfigError with a line for each problem, naming field, value and choices."""
     try:
-        config = ExperimentConfig.model_validate(with_current_names(tree))
+        config = ExperimentConfig.model_validate(as_written_then(with_current_names(tree)))
     except ValidationError as error:
         raise ConfigError(
             "\n".join(explain(problem, ExperimentConfig, source=source) for problem in error.errors())

@@ -11,6 +11,15 @@ ADDED_LATER: JsonDict = {"added_later": True}
 """Marks a field that earlier versions did not have: at its default it does what they did."""
 
 
+def added_later(before: JsonDict) -> JsonDict:
+    """Return the mark of a section that earlier versions did not have, and whose default is not what they did.
+
+    Args:
+        before: The section's fields by which it does what they did.
+    """
+    return {**ADDED_LATER, "before": before}
+
+
 class Section(BaseModel):
     """A section of an experiment's config; immutable once validated."""
 
@@ -37,7 +46,7 @@ class Section(BaseModel):
 
 
 def marks(field: FieldInfo) -> JsonDict:
-    """Return what a field is marked with: `added_later`, `first_default`, `location` or `measurement`."""
+    """Return a field's marks: `added_later`, perhaps with `before`, `first_default`, `location` or `measurement`."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 

@@ -45,7 +45,7 @@ _FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.jpg")
 
 
 def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Return the training, validation and shifted test sets of `config`; raise ConfigError where files do not fit.
+    """Return the training, validation, test and shifted sets of `config`; raise ConfigError where files do not fit.
 
     Args:
         config: The data section.
@@ -62,16 +62,20 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         transform=evaluation_transform(config.image_size),
         cache=cache_of(config),
     )
-    shift: dict[str, ImageSet] = {}
-    for name, section in config.shift.items():
-        where = f"data.shift.{name}"
-        images = _shifted_images(section, root=config.root, class_names=bundle.class_names, section=where)
-        shift[name] = image_files(images, on_error=section.on_error, section=where)
-    return replace(bundle, shift=shift)
+
+    def shifted(field: str, sections: Mapping[str, ShiftSet]) -> dict[str, ImageSet]:
+        sets: dict[str, ImageSet] = {}
+        for name, section in sections.items():
+            where = f"data.{field}.{name}"
+            images = _shifted_images(section, root=config.root, class_names=bundle.class_names, section=where)
+            sets[name] = image_files(images, on_error=section.on_error, section=where)
+        return sets
+
+    return replace(bundle, shift=shifted("shift", config.shift), val_shift=shifted("val_shift", config.val_shift))
 
 
 def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...], section: str) -> ImageList:
-    """Return the images of a shifted test set; each of its classes must be one of `class_names`."""
+    """Return the images of a shifted set; each of its classes must be one of `class_names`."""
     if isinstance(shift, DogsVsCats):
         labels = _training_labels(("cat", "dog"), class_names, section=section)
         return _dogs_vs_cats(Path(shift.root or root, "dogs-vs-cats", "train"), labels, section=section)

@@ -61,11 +61,16 @@ class DataBundle:
 
     train: ImageSet
     val: ImageSet
+    """The images by which trials and epochs are chosen."""
+    test: ImageSet
+    """The images that are reported, and by which nothing is chosen; the same set as `val` with `held_out` alone."""
     train_unaugmented: ImageSet
     """The training images as validation sees them, without augmentation."""
     class_names: tuple[str, ...]
     shift: Mapping[str, ImageSet] = field(default_factory=dict)
     """Shifted test sets by name."""
+    val_shift: Mapping[str, ImageSet] = field(default_factory=dict)
+    """Shifted validation sets by name."""
     several_labels: bool = False
     """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None

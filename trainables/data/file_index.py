@@ -37,6 +37,8 @@ _NOT_IN_THE_KEY = frozenset(
         "on_error",
         "prefetch_batches",
         "shift",
+        "val_shift",
+        "validation",
     }
 )
 """Settings that change nothing about which files there are."""
@@ -80,11 +82,12 @@ class FileSet:
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The training and the validation set's files, and the names of their classes by label."""
+    """The files to train on and those that are held out, and the names of their classes by label."""
 
     class_names: tuple[str, ...]
     train: FileSet
     val: FileSet
+    """Those that the publisher calls validation images."""
 
 
 def file_set(

@@ -18,23 +18,29 @@ from trainables.data.image_file import Pixels
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList
 from trainables.data.mask_format import ObjectMask
+from trainables.data.validation_cut import split_files
 
 SPLITS = ("train", "val")
 
 
 def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Read the images that have a mask; the classes are the sorted names of the masks' classes."""
+    """Read the images that have a mask, val as the test set; classes are the sorted names of the masks' classes."""
     root = Path(config.root)
     files = file_index.files(config, find_files)
     if config.on_error == "raise":
         _check_images(root, files)
 
-    train, val = (
-        ImageList(FileList(root, of, mask_name=partial(_mask_name, config)), root, of.digest)
-        for of in (files.train, files.val)
-    )
+    def images(of: FileSet) -> ImageList:
+        return ImageList(FileList(root, of, mask_name=partial(_mask_name, config)), root, of.digest)
+
+    train, val = split_files(files.train, config.validation)
     return image_bundle(
-        config, train=train, val=val, class_names=files.class_names, mask_format=ObjectMask(brightest_colour)
+        config,
+        train=images(train),
+        val=None if val is None else images(val),
+        test=images(files.val),
+        class_names=files.class_names,
+        mask_format=ObjectMask(brightest_colour),
     )
 
 

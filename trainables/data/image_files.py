@@ -24,6 +24,7 @@ from trainables.data.image_file import ImageError, ImageFile, decode_image
 from trainables.data.image_list import ImageFileList, ImageList
 from trainables.data.mask_format import MaskFormat, ObjectMask
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.validation_cut import cut_images
 
 logger = logging.getLogger(__name__)
 
@@ -161,8 +162,9 @@ def image_bundle(
     config: DataConfig,
     *,
     train: ImageList,
-    val: ImageList,
+    test: ImageList,
     class_names: tuple[str, ...],
+    val: ImageList | None = None,
     mask_format: MaskFormat = _ANY_OBJECT,
     train_once: ImageList | None = None,
 ) -> DataBundle:
@@ -170,13 +172,13 @@ def image_bundle(
 
     Args:
         config: Image size, augmentation, cache, and what a missing file does.
-        train: The training images.
-        val: The validation images.
-        class_names: Names by label.
+        val: The validation images; left out, they are cut from the training images, or the test images if `held_out`.
         mask_format: Reads the masks.
         train_once: The training images, each once, where `train` holds some several times.
     """
     assert not isinstance(config, SpuriousDigits), "its images are no files"
+    if val is None and config.validation.source == "cut":
+        train, val = cut_images(train, config.validation)
     image_files = partial(
         ImageFiles,
         class_names=class_names,
@@ -186,9 +188,11 @@ def image_bundle(
         cache=cache_of(config),
     )
     evaluation = evaluation_transform(config.image_size)
+    test_set = image_files(test, transform=evaluation)
     return DataBundle(
         train=image_files(train, transform=training_transform(config.image_size, config.augmentation)),
-        val=image_files(val, transform=evaluation),
+        val=test_set if val is None else image_files(val, transform=evaluation),
+        test=test_set,
         train_unaugmented=image_files(train_once or train, transform=evaluation),
         class_names=class_names,
         several_labels=config.kind in KINDS_WITH_SEVERAL_LABELS,

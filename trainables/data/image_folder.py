@@ -13,22 +13,25 @@ from trainables.data.image_list import ImageList
 
 
 def build_image_folder(config: ImageFolder) -> DataBundle:
-    """Read `<root>/<train>/<class>` and `<root>/<val>/<class>`; both must hold the same classes."""
-    train_folder, val_folder = Path(config.root, config.train), Path(config.root, config.val)
-    names = class_names_in(train_folder, section="data")
-    val_names = class_names_in(val_folder, section="data")
-    check_forms(f"{train_folder} and {val_folder}", {*names, *val_names}, setting="data")
-    if names != val_names:
-        raise ConfigError(
-            f"data: {train_folder} and {val_folder} must hold the same classes; "
-            f"only the first has {_listing(names, val_names)}, only the second has {_listing(val_names, names)}"
-        )
+    """Read the folders of `config`, which must hold the same classes; a single held-out one is the test set."""
+    held_out = [name for name in (config.val, config.test) if name is not None]
+    folders = [Path(config.root, name) for name in (config.train, *held_out)]
+    names = class_names_in(folders[0], section="data")
+    for folder in folders[1:]:
+        _check_same(folders[0], names, folder, class_names_in(folder, section="data"))
     labels = {name: label for label, name in enumerate(names)}
 
-    train, val = (
-        ImageList(find_images(folder, labels, section="data"), folder) for folder in (train_folder, val_folder)
-    )
-    return image_bundle(config, train=train, val=val, class_names=names)
+    train, *val, test = (ImageList(find_images(folder, labels, section="data"), folder) for folder in folders)
+    return image_bundle(config, train=train, val=val[0] if val else None, test=test, class_names=names)
+
+
+def _check_same(first: Path, names: tuple[str, ...], second: Path, others: tuple[str, ...]) -> None:
+    check_forms(f"{first} and {second}", {*names, *others}, setting="data")
+    if names != others:
+        raise ConfigError(
+            f"data: {first} and {second} must hold the same classes; "
+            f"only the first has {_listing(names, others)}, only the second has {_listing(others, names)}"
+        )
 
 
 def class_names_in(folder: Path, *, section: str) -> tuple[str, ...]:

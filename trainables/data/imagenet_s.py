@@ -22,13 +22,14 @@ from trainables.data.folders import Folders, check_same_classes, class_folders, 
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList, check_once, read_lines
 from trainables.data.mask_format import IGNORED, ObjectMask
+from trainables.data.validation_cut import split_files
 
 IGNORE_ID = 1000
 _VALIDATION, _SEMI = "validation", "train-semi"
 
 
 def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Read the chosen training folders as the training set and `validation` as the validation set."""
+    """Read the chosen folders as the images to train and validate on, and `validation` as the test set."""
     folder = Path(config.root, config.folder)
     files = file_index.files(config, find_files)
     if config.on_error == "raise":
@@ -36,13 +37,13 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
 
     image_files = partial(FileList, folder, mask_name=mask_name)
     num_classes = len(files.class_names)
+    train, val = split_files(files.train, config.validation)
     return image_bundle(
         config,
-        train=ImageList(
-            image_files(files.train, oversample_masked=config.oversample_masked), folder, files.train.digest
-        ),
-        val=ImageList(image_files(files.val), folder, files.val.digest),
-        train_once=ImageList(image_files(files.train), folder),
+        train=ImageList(image_files(train, oversample_masked=config.oversample_masked), folder, train.digest),
+        val=None if val is None else ImageList(image_files(val), folder, val.digest),
+        test=ImageList(image_files(files.val), folder, files.val.digest),
+        train_once=ImageList(image_files(train), folder),
         class_names=files.class_names,
         mask_format=ObjectMask(mask_ids, partial(background_of_class, num_classes=num_classes)),
     )

@@ -73,20 +73,20 @@ class _Listed(NamedTuple):
 
 
 def build_oxford_pet(config: OxfordPet) -> DataBundle:
-    """Read trainval as the training set and test as the validation set."""
+    """Read trainval as the images to train and validate on, and test as the test set."""
     folder = Path(config.root, "oxford-iiit-pet")
     if config.download:
         _download(Path(config.root))
-    train_path, val_path = (folder / "annotations" / name for name in ("trainval.txt", "test.txt"))
-    train_lines, val_lines = _read_list(folder, train_path), _read_list(folder, val_path)
-    check_apart(train_path, [line.stem for line in train_lines], val_path, [line.stem for line in val_lines])
-    class_names, label_of = _labels(config, train_lines + val_lines)
+    train_path, test_path = (folder / "annotations" / name for name in ("trainval.txt", "test.txt"))
+    train_lines, test_lines = _read_list(folder, train_path), _read_list(folder, test_path)
+    check_apart(train_path, [line.stem for line in train_lines], test_path, [line.stem for line in test_lines])
+    class_names, label_of = _labels(config, train_lines + test_lines)
 
-    train, val = (
-        ImageList([_image(folder, line, label_of) for line in lines], folder) for lines in (train_lines, val_lines)
+    train, test = (
+        ImageList([_image(folder, line, label_of) for line in lines], folder) for lines in (train_lines, test_lines)
     )
     mask_format = ObjectMask(background=trimap_background)
-    return image_bundle(config, train=train, val=val, class_names=class_names, mask_format=mask_format)
+    return image_bundle(config, train=train, test=test, class_names=class_names, mask_format=mask_format)
 
 
 def trimap_background(trimap_HW: Tensor, _: int | None) -> Tensor:

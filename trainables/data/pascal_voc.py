@@ -44,7 +44,7 @@ CLASSES = (
 
 
 def build_pascal_voc(config: PascalVoc) -> DataBundle:
-    """Read train as the training set and val as the validation set."""
+    """Read train as the images to train and validate on, and val, whose masks are public, as the test set."""
     if config.download:
         _download(config)
     train, val = (_listed(config, name) for name in ("train", "val"))
@@ -60,7 +60,7 @@ def build_pascal_voc(config: PascalVoc) -> DataBundle:
     return image_bundle(
         config,
         train=ImageList(train, _folder(config)),
-        val=ImageList(val, _folder(config)),
+        test=ImageList(val, _folder(config)),
         class_names=CLASSES,
         mask_format=ClassMask(len(CLASSES)),
     )

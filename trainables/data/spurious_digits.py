@@ -22,11 +22,12 @@ from torch.nn import functional
 from trainables.config import SpuriousDigits
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw
+from trainables.data.handwriting import read_glyphs, split_digits
 from trainables.data.textures import NUM_FAMILIES, SEEN, UNSEEN, Array, Ints, Rng, draw_textures
+from trainables.data.validation_cut import cut
 
 CLASS_NAMES = tuple(map(str, range(10)))
 GROUP_NAMES = tuple(f"{name} on {texture} texture" for name in CLASS_NAMES for texture in ("its own", "another"))
-_NUM_TRAIN_DIGITS = 1200
 _GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the image's side.
 _INK_THRESHOLD = 0.5
 _STROKE_COLOUR = (0.9, 1.0)  # Range of each channel.
@@ -42,9 +43,12 @@ class _Stream(IntEnum):
     TRAIN_DIGITS = 1
     TEST_DIGITS = 2
     TRAIN = 3
-    VAL = 4
+    TEST = 4
     RANDOM_BACKGROUND = 5
     UNSEEN_TEXTURES = 6
+    CUT = 7
+    VALIDATION_DIGITS = 8
+    VALIDATION = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,27 +136,33 @@ class _Digits:
 
 @functools.lru_cache(maxsize=2)
 def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
-    """Draw the four sets of `config`; a config seen before in this process is not drawn again.
+    """Draw the sets of `config`; a config seen before in this process is not drawn again.
 
     The three test sets show the same digits at the same places, and differ only in texture and stroke colour.
     """
-    train_digits, test_digits = _place_all(config)
-    agreeing = functools.partial(_agreeing_families, correlation=config.correlation)
+    train_digits, val_digits, test_digits = _place_all(config)
 
-    def render(digits: _Digits, stream: _Stream, palette_KC: Array, *, at_random: bool) -> DigitSet:
+    def render(
+        digits: _Digits, stream: _Stream, name: str, *, random_share: float, palette_KC: Array = SEEN
+    ) -> DigitSet:
         rng = _rng(config, stream)
-        num = len(digits.labels_N)
-        families_N = rng.integers(NUM_FAMILIES, size=num) if at_random else agreeing(digits.labels_N, rng=rng)
-        return _render(digits, palette_KC, families_N, rng, name=stream.name.lower())
+        families_N = _families(digits.labels_N, config.correlation, random_share, rng)
+        return _render(digits, palette_KC, families_N, rng, name=name)
 
-    train = render(train_digits, _Stream.TRAIN, SEEN, at_random=False)
+    shifted = functools.partial(render, test_digits, random_share=1)
+    train = render(train_digits, _Stream.TRAIN, "train", random_share=0)
+    test = render(test_digits, _Stream.TEST, "val" if val_digits is None else "test", random_share=0)
+    val = test
+    if val_digits is not None:
+        val = render(val_digits, _Stream.VALIDATION, "val", random_share=config.validation.random_share)
     return DataBundle(
         train=train,
         train_unaugmented=train,
-        val=render(test_digits, _Stream.VAL, SEEN, at_random=False),
+        val=val,
+        test=test,
         shift={
-            "random_background": render(test_digits, _Stream.RANDOM_BACKGROUND, SEEN, at_random=True),
-            "unseen_textures": render(test_digits, _Stream.UNSEEN_TEXTURES, UNSEEN, at_random=True),
+            "random_background": shifted(_Stream.RANDOM_BACKGROUND, "random_background"),
+            "unseen_textures": shifted(_Stream.UNSEEN_TEXTURES, "unseen_textures", palette_KC=UNSEEN),
         },
         class_names=CLASS_NAMES,
         config=config,
@@ -160,8 +170,8 @@ def build_spurious_digits(config: SpuriousDigits) -> DataBundle:
 
 
 def held_out_glyphs(config: SpuriousDigits) -> tuple[Array, Ints]:
-    """Return the handwritten digits that no training image of `config` shows, N88 in [0, 1], and their labels."""
-    glyphs_N88, labels_N = _read_glyphs()
+    """Return the handwritten digits of the test sets, N88 in [0, 1], and their labels."""
+    glyphs_N88, labels_N = read_glyphs()
     _, indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
     return glyphs_N88[indices], labels_N[indices]
 
@@ -177,16 +187,35 @@ def _rng(config: SpuriousDigits, stream: _Stream) -> Rng:
     return np.random.default_rng([config.seed, int(stream)])
 
 
+def _families(labels_N: Ints, correlation: float, random_share: float, rng: Rng) -> Ints:
+    """Return the texture family of each digit, of which the first `random_share` lie on any with equal probability."""
+    num_random = round(random_share * len(labels_N))
+    return np.concatenate(
+        [
+            rng.integers(NUM_FAMILIES, size=num_random),
+            _agreeing_families(labels_N[num_random:], correlation=correlation, rng=rng),
+        ]
+    )
+
+
 def _agreeing_families(labels_N: Ints, *, correlation: float, rng: Rng) -> Ints:
     """Return each class's own family with probability `correlation`, else one of the other nine."""
     others_N = (labels_N + rng.integers(1, NUM_FAMILIES, size=len(labels_N))) % NUM_FAMILIES
     return np.where(rng.random(len(labels_N)) < correlation, labels_N, others_N)
 
 
-def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
-    """Return the training and the test digits at their places; no handwritten digit is in both."""
-    glyphs_N88, labels_N = _read_glyphs()
+def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits | None, _Digits]:
+    """Return training, validation and test digits at their places; no handwritten digit is in two of them.
+
+    There are no validation digits where the test set validates too.
+    """
+    glyphs_N88, labels_N = read_glyphs()
     train_indices, test_indices = split_digits(labels_N, _rng(config, _Stream.SPLIT))
+    val_indices = None
+    if config.validation.source == "cut":
+        seed = int(_rng(config, _Stream.CUT).integers(2**32))
+        is_cut_N = cut(labels_N[train_indices], share=config.validation.share, seed=seed)
+        train_indices, val_indices = train_indices[~is_cut_N], train_indices[is_cut_N]
 
     def place(pool: Ints, num: int, stream: _Stream) -> _Digits:
         rng = _rng(config, stream)
@@ -196,28 +225,9 @@ def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits]:
 
     return (
         place(train_indices, config.num_train, _Stream.TRAIN_DIGITS),
+        None if val_indices is None else place(val_indices, config.num_test, _Stream.VALIDATION_DIGITS),
         place(test_indices, config.num_test, _Stream.TEST_DIGITS),
     )
-
-
-def _read_glyphs() -> tuple[Array, Ints]:
-    from sklearn.datasets import load_digits  # Takes a second, which runs on other data need not wait.
-
-    bunch = load_digits()
-    return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int64)
-
-
-def split_digits(labels_N: Ints, rng: Rng) -> tuple[Ints, Ints]:
-    """Return the indices of the training and of the test digits, with the classes in equal shares."""
-    from sklearn.model_selection import train_test_split
-
-    train_indices, test_indices = train_test_split(
-        np.arange(len(labels_N)),
-        train_size=_NUM_TRAIN_DIGITS,
-        stratify=labels_N,
-        random_state=int(rng.integers(2**32)),
-    )
-    return train_indices, test_indices
 
 
 def _place_glyphs(glyphs_N88: Array, labels_N: Ints, image_size: int, rng: Rng) -> _Digits:

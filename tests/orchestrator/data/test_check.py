@@ -20,9 +20,9 @@ Cli = Callable[..., Any]
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> tuple[Any, ...]:
-    """The command that checks a tiny ImageNet-S of three classes."""
+    """The command that checks a tiny ImageNet-S of three classes without a cut."""
     write_imagenet_s(tmp_path)
-    fields = (f"data.root={tmp_path}", "data.folder=ImageNetS3")
+    fields = (f"data.root={tmp_path}", "data.folder=ImageNetS3", "data.validation.source=held_out")
     return ("data", "check", "imagenet-s", *(word for field in fields for word in ("--set", field)))
 
 
@@ -95,18 +95,19 @@ def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> Non
     write_imagenet_s(tmp_path, folder="ImageNetS3").rename(tmp_path / "ImageNetS50")
     (tmp_path / "categories").mkdir()
     (tmp_path / "categories" / "ImageNetS_categories_im3.txt").write_text("n01\nn02\nn03\n")
-    config = ImageNetS(root=str(tmp_path))
-    assert [(problem.set, problem.message.partition(";")[0]) for problem in check_data_set(config).findings] == [
+    checked = check_data_set(ImageNetS(root=str(tmp_path)))
+    assert {name: count.images for name, count in checked.sets.items()} == {"train": 11, "val": 1, "test": 6}
+    findings = [problem for problem in checked.findings if "published" in problem.message]
+    assert [(problem.set, problem.message.partition(";")[0]) for problem in findings] == [
         ("train", "12 images, 64419 fewer than the 64431 published"),
         ("train", "3 images with masks, 497 fewer than the 500 published"),
-        ("val", "6 images, 746 fewer than the 752 published"),
+        ("test", "6 images, 746 fewer than the 752 published"),
     ]
-    assert "data prepare imagenet-s adds what is missing" in check_data_set(config).findings[0].message
-    assert check_data_set(config, published=False).findings == []
+    assert "data prepare imagenet-s adds what is missing" in findings[0].message
 
 
 @pytest.mark.parametrize(
-    ("config", "train", "val"),
+    ("config", "train", "test"),
     [
         (ImageNetS(root="/d", folder="ImageNetS919"), (1183322, 9190), (12419, 12419)),
         (ImageNetS(root="/d", folder="ImageNetS300", train="train"), (384862, 0), (4097, 4097)),
@@ -115,8 +116,8 @@ def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> Non
         (PascalVoc(root="/d"), (1464, 1464), (1449, 1449)),
     ],
 )
-def test_published_counts(config: Any, train: tuple[int, int], val: tuple[int, int]) -> None:
-    assert published_counts(config) == {"train": Count(*train), "val": Count(*val)}
+def test_published_counts(config: Any, train: tuple[int, int], test: tuple[int, int]) -> None:
+    assert published_counts(config) == {"train": Count(*train), "test": Count(*test)}
 
 
 def test_sets_of_ones_own_have_no_published_counts() -> None:
@@ -133,6 +134,7 @@ def test_drawn_images_are_counted() -> None:
     assert {name: (count.images, count.with_mask) for name, count in checked.sets.items()} == {
         "train": (50, 50),
         "val": (20, 20),
+        "test": (20, 20),
         "shift.random_background": (20, 20),
         "shift.unseen_textures": (20, 20),
     }
@@ -154,7 +156,10 @@ def test_hard_imagenet_and_shifted_sets_are_checked_too(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(folder / "a.png")
     (folder / "b.png").write_bytes(b"")
     shift = {"mine": {"kind": "image_folder", "root": str(tmp_path / "elsewhere")}}
-    checked = check_data_set(HardImageNet.model_validate({"root": str(tmp_path), "shift": shift}), processes=0)
+    checked = check_data_set(
+        HardImageNet.model_validate({"root": str(tmp_path), "shift": shift, "validation": {"source": "held_out"}}),
+        processes=0,
+    )
     assert (checked.sets["train"].images, checked.sets["shift.mine"].images) == (6, 2)
     assert [(problem.set, "b.png" in problem.message) for problem in checked.findings] == [("shift.mine", True)]
 

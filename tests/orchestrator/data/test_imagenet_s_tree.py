@@ -245,6 +245,7 @@ def test_what_is_made_is_what_is_read(cli: Cli, tmp_path: Path, kind: str) -> No
     places = ("--imagenet", imagenet, "--annotations", masks, "--root", out, "--link", kind)
     assert cli("data", "prepare", "imagenet-s", *places).code == 0
     fields = ("--set", f"data.root={out}", "--set", "data.folder=ImageNetS3")
+    fields += ("--set", "data.validation.source=held_out")
     ran = cli("data", "check", "imagenet-s", *fields, "--decode", "--processes", "0")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "no problems")
     first, second = (build_data(ImageNetS(root=str(root), folder="ImageNetS3")) for root in (tmp_path / "whole", out))

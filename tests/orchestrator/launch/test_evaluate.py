@@ -87,7 +87,8 @@ def test_finished_evaluations_are_kept_with_the_same_metrics(make_request: Calla
 
 def test_several_labels_are_in_the_quick_suite(tmp_path: Path, make_request: Callable[..., EvaluationRequest]) -> None:
     write_voc(tmp_path / "voc")
-    voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32}
+    held_out = {"source": "held_out"}
+    voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32, "validation": held_out}
     tree = {
         **TINY,
         "data": voc,
@@ -176,7 +177,8 @@ def test_data_of_other_classes_are_refused(make_request: Callable[..., Evaluatio
             image = tmp_path / "images" / part / name / "one.png"
             image.parent.mkdir(parents=True)
             Image.new("RGB", (40, 40)).save(image)
-    tree = {"kind": "image_folder", "root": str(tmp_path / "images"), "image_size": 32}
+    held_out = {"source": "held_out"}
+    tree = {"kind": "image_folder", "root": str(tmp_path / "images"), "image_size": 32, "validation": held_out}
     with pytest.raises(ConfigError, match=r"a network of 10 classes, and the data have 2: cat, dog"):
         evaluate_run(make_request({"data": tree}))
 

@@ -13,9 +13,11 @@ from PIL import Image
 
 from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s
 from tests.trainables.voc_tree import write_voc
-from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
+from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits, Validation
 from trainables.data import DataBundle, build_data
 
+HELD_OUT = Validation(source="held_out")
+"""The lists of the files as they are."""
 PETS = {"trainval": ["Abyssinian_1 1 1 1", "Abyssinian_2 1 1 1", "beagle_1 5 2 4", "pug_10 26 2 18"]}
 PETS["test"] = ["Abyssinian_3 1 1 1", "beagle_2 5 2 4", "samoyed_7 30 2 21"]
 
@@ -93,13 +95,13 @@ def imagenet_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path) -> Callable[[str], DataBundle]:
-    """Builds a tiny bundle of each kind."""
+    """Builds a tiny bundle of each kind; those of files have no cut."""
     configs = {
         "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
-        "oxford_pet": OxfordPet(root=str(pet_root), image_size=32),
-        "pascal_voc": PascalVoc(root=str(voc_root), image_size=32),
-        "imagenet_s": ImageNetS(root=str(imagenet_root), folder="ImageNetS3", image_size=32),
-        "hard_imagenet": HardImageNet(root=str(imagenet_root), image_size=32),
-        "image_folder": ImageFolder(root=str(folder_root), image_size=32),
+        "oxford_pet": OxfordPet(root=str(pet_root), image_size=32, validation=HELD_OUT),
+        "pascal_voc": PascalVoc(root=str(voc_root), image_size=32, validation=HELD_OUT),
+        "imagenet_s": ImageNetS(root=str(imagenet_root), folder="ImageNetS3", image_size=32, validation=HELD_OUT),
+        "hard_imagenet": HardImageNet(root=str(imagenet_root), image_size=32, validation=HELD_OUT),
+        "image_folder": ImageFolder(root=str(folder_root), image_size=32, validation=HELD_OUT),
     }
     return lambda kind: build_data(configs[kind])

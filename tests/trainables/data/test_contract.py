@@ -6,9 +6,9 @@ from typing import get_args
 import pytest
 import torch
 
-from trainables.config import DataConfig
+from trainables.config import DataConfig, Validation
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
-from trainables.data import Batch, DataBundle, Draw, ImageSet
+from trainables.data import Batch, DataBundle, Draw, ImageSet, build_data
 from trainables.data.build import BUILDERS
 
 KINDS = sorted(BUILDERS)
@@ -16,7 +16,8 @@ Build = Callable[[str], DataBundle]
 
 
 def sets(bundle: DataBundle) -> list[ImageSet]:
-    return [bundle.train, bundle.val, *bundle.shift.values()]
+    test = [] if bundle.test is bundle.val else [bundle.test]
+    return [bundle.train, bundle.val, *test, *bundle.shift.values()]
 
 
 def fetch(dataset: ImageSet, seed: int = 0) -> Batch:
@@ -147,3 +148,19 @@ def test_each_kind_builds_its_own_set(bundle_of: Build) -> None:
         "pascal_voc": "aeroplane",
         "spurious_digits": "0",
     }
+
+
+@pytest.mark.parametrize("kind", ["oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet", "image_folder"])
+def test_the_cut_divides_the_training_images_and_leaves_the_test_images(bundle_of: Build, kind: str) -> None:
+    whole = bundle_of(kind)
+    assert whole.config is not None
+    assert whole.val is whole.test
+    cut, again = (build_data(whole.config.model_copy(update={"validation": Validation(share=0.3)})) for _ in range(2))
+    train, val = fetch(cut.train_unaugmented).ids, fetch(cut.val).ids
+    assert sorted((*train, *val)) == sorted(fetch(whole.train_unaugmented).ids)
+    assert fetch(cut.train).ids == train
+    assert val == fetch(again.val).ids
+    assert fetch(cut.test).ids == fetch(whole.test).ids
+    digests = [images.digest() for images in (cut.train, cut.val, cut.test)]
+    assert digests == [images.digest() for images in (again.train, again.val, again.test)]
+    assert len({*digests, whole.train.digest()}) == 4

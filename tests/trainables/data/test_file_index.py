@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.trainables.imagenet_tree import write_hard_imagenet, write_image, write_imagenet_s
-from trainables.config import ConfigError, DataConfig, HardImageNet, ImageNetS
+from trainables.config import ConfigError, DataConfig, HardImageNet, ImageNetS, Validation
 from trainables.data import DataBundle, FileIndex, build_data
 from trainables.data.folders import Listing, list_folders
+
+HELD_OUT = Validation(source="held_out")
+"""The lists of the files as they are."""
 
 
 class Counting:
@@ -43,7 +46,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def imagenet_s(root: Path, **fields: object) -> ImageNetS:
-    return ImageNetS.model_validate({"root": str(root), "folder": "ImageNetS3", "image_size": 32, **fields})
+    return ImageNetS.model_validate(
+        {"root": str(root), "folder": "ImageNetS3", "image_size": 32, "validation": HELD_OUT, **fields}
+    )
 
 
 def described(bundle: DataBundle) -> list[object]:
@@ -57,7 +62,7 @@ def configs(root: Path) -> list[DataConfig]:
         imagenet_s(root),
         imagenet_s(root, train="train"),
         imagenet_s(root, oversample_masked=3),
-        HardImageNet(root=str(root), image_size=32),
+        HardImageNet(root=str(root), image_size=32, validation=HELD_OUT),
     ]
 
 
@@ -90,6 +95,7 @@ def test_an_index_depends_only_on_settings_that_choose_files(root: Path, tmp_pat
         {"on_error": "skip"},
         {"loader_processes": 2},
         {"augmentation": {"flip": False}},
+        {"validation": {"source": "cut"}},
     ):
         build_data(imagenet_s(root, **fields), stored)
     assert len(list((tmp_path / "manifests").iterdir())) == 1

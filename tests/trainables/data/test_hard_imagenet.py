@@ -9,9 +9,14 @@ from tests.trainables.imagenet_tree import CLASSES, OWN, SIZE, write_hard_imagen
 from trainables.config import ConfigError, HardImageNet
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 
+HELD_OUT = {"source": "held_out"}
+"""The lists of the publisher as they are."""
+
 
 def bundle(root: Path, **fields: object) -> DataBundle:
-    return build_data(HardImageNet.model_validate({"root": str(root), "image_size": 48, **fields}))
+    return build_data(
+        HardImageNet.model_validate({"root": str(root), "image_size": 48, "validation": HELD_OUT, **fields})
+    )
 
 
 def fetch(dataset: ImageSet) -> Batch:

@@ -29,7 +29,7 @@ def build(tmp_path: Path) -> Build:
 
     def of(**fields: object) -> DataBundle:
         settings = {"root": str(tmp_path / "data"), "folder": "ImageNetS3", "image_size": 32, "cache_leaves_gib": 0}
-        settings |= {"cache": str(tmp_path / "cache"), **fields}
+        settings |= {"validation": {"source": "held_out"}, "cache": str(tmp_path / "cache"), **fields}
         return build_data(ImageNetS.model_validate(settings))
 
     return of

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from trainables.config import ConfigError, DogsVsCats, ImageFolder, LabelledFolder, OxfordPet, ShiftSet
+from trainables.config import ConfigError, DogsVsCats, ImageFolder, LabelledFolder, OxfordPet, ShiftSet, Validation
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
+
+HELD_OUT = Validation(source="held_out")
+"""The folders as they are."""
 
 
 def fetch(dataset: ImageSet) -> Batch:
@@ -20,7 +23,7 @@ def paint(path: Path) -> None:
 
 
 def folders(root: Path, shift: Mapping[str, ShiftSet] | None = None) -> DataBundle:
-    return build_data(ImageFolder(root=str(root), image_size=32, shift=dict(shift or {})))
+    return build_data(ImageFolder(root=str(root), image_size=32, shift=dict(shift or {}), validation=HELD_OUT))
 
 
 @pytest.fixture

@@ -11,9 +11,12 @@ from trainables.config import ConfigError, ImageNetS
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, training_batches
 from trainables.data.imagenet_s import background_of_class, mask_ids
 
+HELD_OUT = {"source": "held_out"}
+"""The lists of the publisher as they are."""
+
 
 def bundle(root: Path, **fields: object) -> DataBundle:
-    settings = {"root": str(root), "folder": "ImageNetS3", "image_size": 48, **fields}
+    settings = {"root": str(root), "folder": "ImageNetS3", "image_size": 48, "validation": HELD_OUT, **fields}
     return build_data(ImageNetS.model_validate(settings))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.config import OxfordPet, SpuriousDigits
+from trainables.config import OxfordPet, SpuriousDigits, Validation
 from trainables.data import (
     Batch,
     DataBundle,
@@ -16,6 +16,9 @@ from trainables.data import (
     training_batches,
 )
 from trainables.data.loader import augmentation_seeds
+
+HELD_OUT = Validation(source="held_out")
+"""The lists of the publisher as they are."""
 
 
 @pytest.fixture
@@ -187,7 +190,7 @@ def test_seeds_of_neighbouring_indices_and_keys_differ() -> None:
 
 @pytest.mark.parametrize("processes", [0, 2])
 def test_skipped_images_shorten_batches_and_are_counted_across_processes(pet_root: Path, processes: int) -> None:
-    config = OxfordPet(root=str(pet_root), image_size=32, on_error="skip")
+    config = OxfordPet(root=str(pet_root), image_size=32, validation=HELD_OUT, on_error="skip")
     bundle = build_data(config)
     for name in ("Abyssinian_3.jpg", "pug_10.jpg"):
         (pet_root / "oxford-iiit-pet" / "images" / name).write_bytes(b"no image")
@@ -201,7 +204,7 @@ def test_skipped_images_shorten_batches_and_are_counted_across_processes(pet_roo
 
 
 def test_a_training_batch_of_which_nothing_can_be_read_is_an_error(pet_root: Path) -> None:
-    config = OxfordPet(root=str(pet_root), image_size=32, on_error="skip")
+    config = OxfordPet(root=str(pet_root), image_size=32, validation=HELD_OUT, on_error="skip")
     bundle = build_data(config)
     (pet_root / "oxford-iiit-pet" / "images" / "pug_10.jpg").write_bytes(b"no image")
     with pytest.raises(ImageError, match="no image of a training batch could be read"):
@@ -209,7 +212,7 @@ def test_a_training_batch_of_which_nothing_can_be_read_is_an_error(pet_root: Pat
 
 
 def test_an_error_in_a_loader_process_reaches_the_caller(pet_root: Path) -> None:
-    bundle = build_data(OxfordPet(root=str(pet_root), image_size=32))
+    bundle = build_data(OxfordPet(root=str(pet_root), image_size=32, validation=HELD_OUT))
     (pet_root / "oxford-iiit-pet" / "images" / "beagle_2.jpg").unlink()
     with pytest.raises(ImageError, match=r"beagle_2\.jpg cannot be read"):
         ids(evaluation_batches(bundle.val, batch_size=1, processes=1))

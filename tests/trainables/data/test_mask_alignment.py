@@ -106,7 +106,7 @@ def test_objects_of_a_batch_are_where_its_images_show_them(kind: str, tmp_path: 
         write(tmp_path, "train", number, ellipse(number))
         write(tmp_path, "val", number, ellipse(NUM + number))
     for size in SIZES:
-        tree = {"kind": kind, "root": str(tmp_path), "image_size": size, **fields}
+        tree = {"kind": kind, "root": str(tmp_path), "image_size": size, "validation": {"source": "held_out"}, **fields}
         data = build_data(TypeAdapter(DataConfig).validate_python(tree))
         for images in (data.train, data.train_unaugmented, data.val):
             batch = images.__getitems__([Draw(index, seed=index) for index in range(NUM)])

@@ -22,9 +22,12 @@ from trainables.data import (
 )
 from trainables.data.oxford_pet import BREEDS, trimap_background
 
+HELD_OUT = {"source": "held_out"}
+"""The lists of the publisher as they are."""
+
 
 def bundle(root: Path, **fields: object) -> DataBundle:
-    return build_data(OxfordPet.model_validate({"root": str(root), "image_size": 48, **fields}))
+    return build_data(OxfordPet.model_validate({"root": str(root), "image_size": 48, "validation": HELD_OUT, **fields}))
 
 
 def fetch(dataset: ImageSet) -> Batch:

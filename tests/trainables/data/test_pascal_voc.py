@@ -18,9 +18,12 @@ from trainables.data.pascal_voc import CLASSES
 
 EVERYTHING = slice(None)
 
+HELD_OUT = {"source": "held_out"}
+"""The lists of the publisher as they are."""
+
 
 def bundle(root: Path, **fields: object) -> DataBundle:
-    return build_data(PascalVoc.model_validate({"root": str(root), "image_size": 48, **fields}))
+    return build_data(PascalVoc.model_validate({"root": str(root), "image_size": 48, "validation": HELD_OUT, **fields}))
 
 
 def fetch(dataset: ImageSet, *indices: int, seed: int = 0) -> Batch:

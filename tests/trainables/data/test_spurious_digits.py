@@ -6,16 +6,17 @@ from torch import Tensor
 
 from trainables.config import SpuriousDigits
 from trainables.data import DataBundle, Draw, Grouped, build_data
-from trainables.data.spurious_digits import DigitSet, build_spurious_digits, split_digits
+from trainables.data.handwriting import split_digits
+from trainables.data.spurious_digits import DigitSet, build_spurious_digits
 from trainables.data.textures import SEEN, UNSEEN, Array
 
 SHIFTS = ["random_background", "unseen_textures"]
-SEEN_SETS = ["train", "val", "random_background"]
+SEEN_SETS = ["train", "val", "test", "random_background"]
 
 
 def digit_sets(**fields: object) -> dict[str, DigitSet]:
     bundle = build_data(SpuriousDigits.model_validate(fields))
-    sets = {"train": bundle.train, "val": bundle.val, **bundle.shift}
+    sets = {"train": bundle.train, "val": bundle.val, "test": bundle.test, **bundle.shift}
     return {name: dataset for name, dataset in sets.items() if isinstance(dataset, DigitSet)}
 
 
@@ -32,6 +33,7 @@ def test_names_and_sizes(sets: dict[str, DigitSet]) -> None:
     assert {name: len(dataset) for name, dataset in sets.items()} == {
         "train": 3000,
         "val": 1000,
+        "test": 1000,
         "random_background": 1000,
         "unseen_textures": 1000,
     }
@@ -42,12 +44,33 @@ def test_names_and_sizes(sets: dict[str, DigitSet]) -> None:
 def test_correlation_is_what_the_config_says(sets: dict[str, DigitSet]) -> None:
     # Three standard errors of a share of 0.95 are 0.012 of 3000 and 0.021 of 1000 images.
     assert agreement(sets["train"]) == pytest.approx(0.95, abs=0.012)
-    assert agreement(sets["val"]) == pytest.approx(0.95, abs=0.021)
+    assert agreement(sets["test"]) == pytest.approx(0.95, abs=0.021)
+
+
+def test_half_of_the_validation_images_lie_on_a_random_texture(sets: dict[str, DigitSet]) -> None:
+    # Of the random half a tenth agrees; three standard errors of 500 images are 0.040 and 0.029.
+    val = sets["val"]
+    agrees_N = val.families_N == val.labels_N
+    assert agrees_N[:500].float().mean().item() == pytest.approx(0.1, abs=0.040)
+    assert agrees_N[500:].float().mean().item() == pytest.approx(0.95, abs=0.029)
+    groups_N = val.groups()
+    assert groups_N is not None
+    assert torch.bincount(groups_N, minlength=20).min() >= 30
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_the_share_of_random_textures_is_exact(share: float, expected: float) -> None:
+    validation = {"random_share": share}
+    val = digit_sets(correlation=1.0, num_train=20, num_test=200, image_size=32, validation=validation)["val"]
+    agrees_N = val.families_N == val.labels_N
+    num_random = round(200 * share)
+    assert agrees_N[num_random:].all()
+    assert len(agrees_N[num_random:]) == 200 * expected
 
 
 @pytest.mark.parametrize("correlation", [0.0, 1.0])
 def test_correlation_at_its_ends_is_exact(correlation: float) -> None:
-    for name in ("train", "val"):
+    for name in ("train", "test"):
         dataset = digit_sets(correlation=correlation, num_train=200, num_test=200, image_size=32)[name]
         assert agreement(dataset) == correlation
 
@@ -71,7 +94,7 @@ def test_shifted_textures_are_independent_of_the_class(sets: dict[str, DigitSet]
 
 
 def test_the_independence_test_would_see_the_shortcut(sets: dict[str, DigitSet]) -> None:
-    assert agreement(sets["val"]) > 0.9
+    assert agreement(sets["test"]) > 0.9
     assert agreement(sets["random_background"]) < 0.15
 
 
@@ -140,13 +163,13 @@ def test_the_same_statistics_do_not_tell_the_digit(sets: dict[str, DigitSet]) ->
 
 def test_test_sets_share_digits_and_places_and_differ_in_texture(sets: dict[str, DigitSet]) -> None:
     for name in SHIFTS:
-        assert torch.equal(sets[name].ink_NHW, sets["val"].ink_NHW)
-        assert torch.equal(sets[name].labels_N, sets["val"].labels_N)
-        assert not torch.equal(sets[name].images_NCHW, sets["val"].images_NCHW)
+        assert torch.equal(sets[name].ink_NHW, sets["test"].ink_NHW)
+        assert torch.equal(sets[name].labels_N, sets["test"].labels_N)
+        assert not torch.equal(sets[name].images_NCHW, sets["test"].images_NCHW)
 
 
 def test_groups_are_the_class_and_whether_the_texture_is_its_own(sets: dict[str, DigitSet]) -> None:
-    for name in ("train", "val", "random_background"):
+    for name in SEEN_SETS:
         dataset = sets[name]
         groups_N = dataset.groups()
         assert isinstance(dataset, Grouped)
@@ -179,6 +202,43 @@ def test_train_and_test_share_no_handwritten_digit() -> None:
     assert sorted(other) != sorted(train)
 
 
+def handwriting(dataset: DigitSet) -> set[bytes]:
+    return {glyph_88.tobytes() for glyph_88 in dataset.glyphs_N88}
+
+
+def test_training_validation_and_test_share_no_handwritten_digit(sets: dict[str, DigitSet]) -> None:
+    train, val, test = (handwriting(sets[name]) for name in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (960, 240, 597)
+    assert not train & val
+    assert not (train | val) & test
+    counts = torch.bincount(torch.tensor([int(label) for label in labels_of_glyphs(sets["val"])]), minlength=10)
+    assert counts.min() >= 23  # A fifth of the 117 to 122 digits of each class, rounded up or down.
+    assert counts.max() <= 25
+
+
+def labels_of_glyphs(dataset: DigitSet) -> list[int]:
+    """Return the class of each handwritten digit of a set once."""
+    labels = {glyph.tobytes(): int(label) for glyph, label in zip(dataset.glyphs_N88, dataset.labels_N, strict=True)}
+    return list(labels.values())
+
+
+def test_one_held_out_set_serves_both_as_in_earlier_versions() -> None:
+    """Digests of the last version without a test set."""
+    config = SpuriousDigits.model_validate(
+        {"num_train": 30, "num_test": 20, "image_size": 32, "validation": {"source": "held_out"}}
+    )
+    bundle = build_data(config)
+    assert bundle.val is bundle.test
+    assert bundle.val.__getitems__([Draw(5, 0)]).ids == ("val-00005",)
+    sets = (bundle.train, bundle.val, *bundle.shift.values())
+    assert [images.digest() for images in sets] == [
+        "a70e458589469e42",
+        "ec0e6a4409aeb1cb",
+        "e534685eadbb8b4b",
+        "56a72323e2af2def",
+    ]
+
+
 def test_background_is_what_the_mask_leaves_and_every_image_has_a_mask(sets: dict[str, DigitSet]) -> None:
     for dataset in sets.values():
         batch = dataset.__getitems__([Draw(index, 0) for index in range(200)])
@@ -205,7 +265,7 @@ def test_mask_is_where_less_than_half_of_the_texture_shows(image_size: int) -> N
     for name, dataset in digit_sets(num_train=60, num_test=30, image_size=image_size).items():
         ink, shown = dataset.ink_NHW, saturation(dataset)
         assert shown[ink].max() < 0.51  # Bytes are whole numbers.
-        assert (shown[~ink] < 0.5).float().mean() < 0.001  # Tint of half-covered ink.
+        assert (shown[~ink] < 0.5).float().mean() < 0.002  # Tint of half-covered ink.
         bare = hues(dataset, UNSEEN if name == "unseen_textures" else SEEN) >= 0
         assert not bare[ink].any()
         assert (~bare[~ink]).float().mean() < 0.15  # The outline's soft edge.
@@ -237,7 +297,8 @@ def test_same_config_is_drawn_once_and_the_same_again() -> None:
 
 def test_seed_changes_every_set_and_the_training_length_changes_no_test_set() -> None:
     def digests(bundle: DataBundle) -> list[str]:
-        return [bundle.train.digest(), bundle.val.digest(), *(s.digest() for s in bundle.shift.values())]
+        sets = (bundle.train, bundle.val, bundle.test, *bundle.shift.values())
+        return [images.digest() for images in sets]
 
     base = digests(build_data(SpuriousDigits(num_train=30, num_test=20, image_size=32)))
     seeded = digests(build_data(SpuriousDigits(num_train=30, num_test=20, image_size=32, seed=1)))
@@ -249,7 +310,8 @@ def test_seed_changes_every_set_and_the_training_length_changes_no_test_set() ->
 
 @pytest.mark.parametrize("image_size", [32, 50, 128])
 def test_every_image_size_draws_digits_of_the_same_share(image_size: int) -> None:
-    ink = digit_sets(num_train=100, num_test=10, image_size=image_size)["train"].ink_NHW
+    whole = {"source": "held_out"}
+    ink = digit_sets(num_train=100, num_test=10, image_size=image_size, validation=whole)["train"].ink_NHW
     assert ink.shape == (100, image_size, image_size)
     assert ink.float().mean() == pytest.approx(0.19, abs=0.016)
     margin = image_size // 10

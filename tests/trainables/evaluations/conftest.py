@@ -139,6 +139,7 @@ def context_of(
     data = DataBundle(
         train=images,
         val=images,
+        test=images,
         train_unaugmented=images,
         class_names=images.class_names,
         shift=shift or {},

@@ -99,10 +99,12 @@ def extreme_data(num: int = 180) -> DataBundle:
     mostly = [(label + (index // 3 % 10 == 0)) % 3 for index, label in enumerate(labels)]
     turned = [(label + index // 3) % 3 for index, label in enumerate(labels)]
     train = ExtremeSet(labels, mostly)
+    held_out = ExtremeSet(labels, labels)
     return DataBundle(
         train=train,
         train_unaugmented=train,
-        val=ExtremeSet(labels, labels),
+        val=held_out,
+        test=held_out,
         shift={"random_background": ExtremeSet(labels, turned)},
         class_names=CLASS_NAMES,
     )

@@ -1,0 +1,97 @@
+"""The validation set of data that have none: a part of the training images, of each class alike.
+
+Shape letter: N images.
+"""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.config import ConfigError, Validation
+from trainables.data.file_index import NO_MASK, FileSet
+from trainables.data.image_file import ImageFile, short_hash
+from trainables.data.image_list import ImageList
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_NO_LABEL = -1
+
+
+def cut(strata_N: Ints, *, share: float, seed: int) -> Mask:
+    """Return which images are cut off: of each stratum the share, rounded up or down, chosen at random.
+
+    A stratum keeps at least one image, so that one of a single image is never cut.
+
+    Args:
+        strata_N: A number for each image's class, or class and group.
+        share: At most 0.5.
+        seed: Seed of the choice.
+
+    Raises:
+        ValueError: Every stratum has one image alone.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled_N = rng.permutation(len(strata_N))
+    by_stratum_N = shuffled_N[np.argsort(strata_N[shuffled_N], kind="stable")]
+    _, inverse_N, counts = np.unique(strata_N, return_inverse=True, return_counts=True)
+    order = by_stratum_N[counts[inverse_N[by_stratum_N]] > 1]
+    if not len(order):
+        raise ValueError("every stratum has one image alone")
+    num = max(1, int(share * len(order)))
+    steps = ((np.arange(num) + rng.random()) * (len(order) / num)).astype(np.int64)  # 2 or more apart
+    is_cut_N = np.zeros(len(strata_N), dtype=np.bool_)
+    is_cut_N[order[steps]] = True
+    return is_cut_N
+
+
+def cut_images(
+    images: ImageList, validation: Validation, *, strata_N: Ints | None = None
+) -> tuple[ImageList, ImageList]:
+    """Return the images that are left to train on, and those to validate on; both keep the order.
+
+    Args:
+        images: The training images.
+        validation: Share and seed.
+        strata_N: Numbers of which each has its share; left out, the classes, with and without masks.
+    """
+    if strata_N is None:
+        strata_N = np.array([_stratum(image_file) for image_file in images.files], dtype=np.int64)
+    is_cut_N = _cut(strata_N, validation)
+    train, val = (
+        [image_file for image_file, chosen in zip(images.files, is_cut_N, strict=True) if chosen == is_val]
+        for is_val in (False, True)
+    )
+    return ImageList(train, images.root), ImageList(val, images.root)
+
+
+def split_files(files: FileSet, validation: Validation) -> tuple[FileSet, FileSet | None]:
+    """Return the files to train on and those to validate on, of each class with and without masks its share.
+
+    The second are None where none are cut.
+    """
+    if validation.source != "cut":
+        return files, None
+    is_cut_N = _cut(2 * files.labels_N.astype(np.int64) + (files.mask_sizes_N != NO_MASK), validation)
+    return _part(files, ~is_cut_N, f"train {validation}"), _part(files, is_cut_N, f"val {validation}")
+
+
+def _cut(strata_N: Ints, validation: Validation) -> Mask:
+    try:
+        return cut(strata_N, share=validation.share, seed=validation.seed)
+    except ValueError as error:
+        raise ConfigError(
+            f"data.validation.source = cut takes {validation.share:g} of each class's training images, and none has "
+            "two; add images, or give a validation set"
+        ) from error
+
+
+def _stratum(image_file: ImageFile) -> int:
+    label = _NO_LABEL if image_file.label is None else image_file.label
+    return 2 * label + (image_file.mask_path is not None)
+
+
+def _part(files: FileSet, is_in_N: Mask, name: str) -> FileSet:
+    """Return some of the files; the digest follows from that of all, which takes long to compute."""
+    arrays = {field.name: getattr(files, field.name)[is_in_N] for field in fields(files) if field.name.endswith("_N")}
+    return replace(files, **arrays, digest=short_hash([files.digest, name]))
