@@ -1,7 +1,8 @@
 """Inject every fault for real and write the table of docs/reliability.md: `make chaos`.
 
 A test marked `fault("what is injected")` injects one. Its properties `epochs_lost`, `duplicates` and `message` are what
-it counted and read; a test without one of them does not measure it.
+it counted and read. A test that trains no epoch is marked `trains=False`, one that shows no message `says=False`. Where
+another one leaves a cell empty, the command says so and fails.
 """
 
 import argparse
@@ -19,7 +20,9 @@ BEGIN, END = "<!-- begin: make chaos -->\n", "<!-- end -->\n"
 OPTIONS = ("-n", "2", "--no-loadscope-reorder", "-o", "junit_family=xunit1")
 FOLDER = re.compile(r"(file://)?/\S*?/pytest-of-[^/\s]+/pytest-\d+/(popen-gw\d+/)?[^/\s:;,')]+")
 ADDRESS = re.compile(r"\b127\.0\.0\.1:\d+")
+JOB = re.compile(r"\braysubmit_\w+")
 MAX_LETTERS = 200
+NONE = "-"
 HEAD = ("fault", "survived", "epochs lost", "duplicates", "message", "test")
 
 
@@ -36,7 +39,7 @@ class Injected:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        message = f"`{self.message}`" if self.message else ""
+        message = f"`{self.message}`" if self.message not in ("", NONE) else self.message
         return (
             self.fault,
             "yes" if self.survived else "**no**",
@@ -46,14 +49,20 @@ class Injected:
             f"`{self.test}`",
         )
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether no cell is empty."""
+        return all(self.cells)
+
 
 def shown(message: str) -> str:
-    """Return the message without what differs from run to run, folders of tests and ports, and without backticks.
+    """Return the message without what differs from run to run, such as folders of tests, and without backticks.
 
     >>> shown("no /tmp/pytest-of-me/pytest-7/test_it0/a at 127.0.0.1:4711")
     'no …/a at 127.0.0.1:…'
     """
-    return ADDRESS.sub("127.0.0.1:…", FOLDER.sub("…", message)).replace("`", "'")[:MAX_LETTERS]
+    message = JOB.sub("…", ADDRESS.sub("127.0.0.1:…", FOLDER.sub("…", message)))
+    return message.replace("`", "'")[:MAX_LETTERS]
 
 
 def joined(first: Injected, other: Injected) -> Injected:
@@ -61,10 +70,14 @@ def joined(first: Injected, other: Injected) -> Injected:
     return replace(
         first,
         survived=first.survived and other.survived,
-        epochs_lost=max(first.epochs_lost, other.epochs_lost, key=lambda number: int(number or -1)),
-        duplicates=max(first.duplicates, other.duplicates, key=lambda number: int(number or -1)),
+        epochs_lost=_worse(first.epochs_lost, other.epochs_lost),
+        duplicates=_worse(first.duplicates, other.duplicates),
         message=first.message or other.message,
     )
+
+
+def _worse(first: str, other: str) -> str:
+    return max(first, other, key=lambda number: int(number) if number.isdecimal() else -1)
 
 
 def read_report(report: Path) -> list[Injected]:
@@ -107,7 +120,10 @@ def main() -> None:
         sys.stdout.write(table(injected))
     else:
         write_table(injected, PAGE)
-    sys.exit(code)
+    unmeasured = [each.test for each in injected if each.survived and not each.is_measured]
+    for test in unmeasured:
+        sys.stderr.write(f"error: {test} leaves a cell empty: count it, or mark it trains=False or says=False\n")
+    sys.exit(code or bool(unmeasured))
 
 
 if __name__ == "__main__":

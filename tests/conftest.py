@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.harness.fault_message import note_message, warnings_in
+from tests.harness.counted_epochs import CountEpochs, count_epochs
+from tests.harness.fault_message import NoteMessage, note_message, warnings_in
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
@@ -46,8 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     order = {"tests/integration/test_nodes.py": 0}
     for item in items:
-        item.user_properties += [("fault", marker.args[0]) for marker in item.iter_markers("fault")]
+        for marker in item.iter_markers("fault"):
+            item.user_properties += fault_properties(*marker.args, **marker.kwargs)
     items.sort(key=lambda item: order.get(file := item.nodeid.partition("::")[0], 1 + ("integration" not in file)))
+
+
+def fault_properties(what: str, *, trains: bool = True, says: bool = True) -> list[tuple[str, object]]:
+    """Return the properties that a test marked `fault` has before it runs; "-" is what it does not measure."""
+    numbers = [] if trains else [("epochs_lost", "-"), ("duplicates", "-")]
+    return [("fault", what), *numbers, *([] if says else [("message", "-")])]
 
 
 def cpu_seconds() -> float:
@@ -102,6 +111,18 @@ def real_images_root() -> str:
     if not (root / "oxford-iiit-pet").is_dir():
         pytest.skip(f"no images in {root}; set CAMPAIGN_DATA")
     return str(root.resolve())
+
+
+@pytest.fixture(name="count_epochs")
+def bound_count_epochs(request: pytest.FixtureRequest) -> CountEpochs:
+    """Return `count_epochs` for the test that asks for it."""
+    return partial(count_epochs, request.node)
+
+
+@pytest.fixture(name="note_message")
+def bound_note_message(request: pytest.FixtureRequest) -> NoteMessage:
+    """Return `note_message` for the test that asks for it."""
+    return partial(note_message, request.node)
 
 
 @pytest.fixture

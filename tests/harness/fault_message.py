@@ -1,9 +1,11 @@
 """What a test that injects a fault has read, for the table of `make chaos`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+NoteMessage = Callable[[Iterable[str]], None]
+"""`note_message` for one test."""
 WARNING = re.compile(r"^WARNING +\S+ (.+)$", re.MULTILINE)
 
 

@@ -3,16 +3,18 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import psutil
 import pytest
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.tracking import connect, resolve_store
+from orchestrator.launch.sweep import sync_sweep
+from orchestrator.tracking import Store, connect, resolve_store
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.faulty_proxy import Fault, FaultyProxy
 from tests.harness.mlflow_server import Server
 from tests.integration.conftest import EPOCHS, PATIENCE_S, TINY, Shell, wait
@@ -52,29 +54,22 @@ def rows(sweep: SweepFolder) -> dict[str, list[dict[str, float]]]:
     }
 
 
-def epochs_in_mlflow(storage: Path, uri: str, sweep: SweepFolder) -> dict[str, dict[str, list[int]]]:
-    """Return trial id -> metric -> steps; fail where a trial or the sweep has two runs, or one is not FINISHED."""
-    client, config = connect(resolve_store(storage, uri)), sweep.config()
+def assert_one_finished_run_each(store: Store, sweep: SweepFolder) -> None:
+    """Check that each trial and the sweep itself have one run, which is FINISHED."""
+    client, config = connect(store), sweep.config()
     experiment = client.get_experiment_by_name(config.campaign)
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], f"tags.`campaign.sweep` = '{config.name}'")
     assert {run.info.status for run in found} == {"FINISHED"}
     names = [run.data.tags.get("campaign.trial_id", "the sweep") for run in found]
     assert sorted(names) == sorted([*sweep.trial_ids(), "the sweep"])
-    return {name: _steps(client, run) for name, run in zip(names, found, strict=True) if name != "the sweep"}
 
 
-def _steps(client: Any, run: Any) -> dict[str, list[int]]:
-    keys = [key for key in run.data.metrics if key.startswith("train/") or key == "epoch"]
-    return {key: [metric.step for metric in client.get_metric_history(run.info.run_id, key)] for key in keys}
-
-
-@pytest.mark.fault("A quarter of all requests to MLflow is delayed, lost, unanswered or repeated, for a whole sweep.")
+@pytest.mark.fault(
+    "A quarter of all requests to MLflow is delayed, lost, unanswered or repeated, for a whole sweep.", says=False
+)
 def test_mlflow_behind_a_proxy_that_delays_drops_and_repeats_has_every_epoch_once(
-    shell: Shell,
-    proxy: FaultyProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    record_property: Callable[[str, object], None],
+    shell: Shell, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch, count_epochs: CountEpochs
 ) -> None:
     generator = random.Random(0)
 
@@ -97,17 +92,16 @@ def test_mlflow_behind_a_proxy_that_delays_drops_and_repeats_has_every_epoch_onc
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     synced = shell.run("sync", "faulty", f"--tracking-uri={proxy.uri}")
     assert synced.code == 0, synced.err
-    found = epochs_in_mlflow(shell.storage, proxy.uri, sweep)
-    assert all("train/loss" in keys and "epoch" in keys for keys in found.values())
-    steps = {tuple(sorted(steps)) for keys in found.values() for steps in keys.values()}
-    record_property("epochs_lost", EPOCHS - min(len(set(each)) for each in steps))
-    record_property("duplicates", max(len(each) - len(set(each)) for each in steps))
-    assert steps == {tuple(range(1, EPOCHS + 1))}
+    store = resolve_store(shell.storage, proxy.uri)
+    assert_one_finished_run_each(store, sweep)
+    count_epochs(epochs_in_files(map(sweep.trial, sweep.trial_ids())), EPOCHS)
+    for metric in ("epoch", "train/loss", "train/accuracy"):
+        count_epochs(epochs_in_mlflow(store, "faulty", metric), EPOCHS)
 
 
-@pytest.mark.fault("SIGKILL of a sweep's driver at fifty random moments.")
+@pytest.mark.fault("SIGKILL of a sweep's driver at fifty random moments.", says=False)
 def test_sweep_killed_at_random_moments_has_the_rows_of_one_that_never_stopped(
-    shell: Shell, record_property: Callable[[str, object], None]
+    shell: Shell, count_epochs: CountEpochs
 ) -> None:
     life_s = seconds_of_life(PATIENCE_S, shell, "straight")
     assert life_s is not None
@@ -120,9 +114,11 @@ def test_sweep_killed_at_random_moments_has_the_rows_of_one_that_never_stopped(
             limit_s = generator.uniform(0, life_s) if num_killed < NUM_KILLS else PATIENCE_S
         if num_killed == before:
             life_s = min(life_s, lived_s)  # The first may have shared the machine.
-        assert rows(shell.sweep(name)) == rows(shell.sweep("straight"))
-    record_property("epochs_lost", 0)
-    record_property("duplicates", 0)
+        sweep = shell.sweep(name)
+        count_epochs(epochs_in_files(map(sweep.trial, sweep.trial_ids())), EPOCHS)
+        assert sync_sweep(sweep, shell.store) == []
+        count_epochs(epochs_in_mlflow(shell.store, name), EPOCHS)
+        assert rows(sweep) == rows(shell.sweep("straight"))
 
 
 def seconds_of_life(limit_s: float, shell: Shell, name: str) -> float | None:

@@ -18,7 +18,9 @@ from ray.util.placement_group import PlacementGroup
 
 from orchestrator.cluster.leftovers import remove_leftovers
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.tracking import connect, resolve_store
+from orchestrator.tracking import Store, connect, resolve_store
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
 from tests.integration.conftest import Ran, Shell, epochs, wait, wait_until
 from tests.integration.many_nodes import ManyNodes, free_port
 from tests.integration.postgres import postgres, what_is_missing
@@ -85,21 +87,12 @@ class Laboratory:
             assert time.monotonic() < deadline, self.follow(job_id)
             time.sleep(0.05)
 
-    def steps(self, sweep: SweepFolder) -> dict[str, list[int]]:
-        """Return the steps that each trial's run in MLflow has; fail where a trial has two."""
-        client = connect(resolve_store(self.shell.storage, self.tracking_uri))
-        experiment = client.get_experiment_by_name(sweep.config().campaign)
-        assert experiment is not None
-        found: dict[str, list[int]] = {}
-        for run in client.search_runs([experiment.experiment_id], f"tags.`campaign.sweep` = '{sweep.config().name}'"):
-            if trial_id := run.data.tags.get("campaign.trial_id"):
-                assert trial_id not in found
-                history = client.get_metric_history(run.info.run_id, "train/loss")
-                found[trial_id] = sorted(metric.step for metric in history)
-        return found
+    @property
+    def store(self) -> Store:
+        return resolve_store(self.shell.storage, self.tracking_uri)
 
     def states(self, sweep: SweepFolder) -> set[str]:
-        client = connect(resolve_store(self.shell.storage, self.tracking_uri))
+        client = connect(self.store)
         experiment = client.get_experiment_by_name(sweep.config().campaign)
         assert experiment is not None
         query = f"tags.`campaign.sweep` = '{sweep.config().name}'"
@@ -153,11 +146,17 @@ def rows_of(sweep: SweepFolder) -> dict[str, list[dict[str, float]]]:
     return {trial_id: sweep.trial(trial_id).rows() for trial_id in sweep.trial_ids()}
 
 
-def assert_every_epoch_once(laboratory: Laboratory, sweep: SweepFolder, num_epochs: int) -> None:
-    """Check files and MLflow alike: no epoch is missing, and none is there twice."""
-    expected = {trial_id: list(range(1, num_epochs + 1)) for trial_id in sweep.trial_ids()}
-    assert {trial_id: [int(row["epoch"]) for row in rows] for trial_id, rows in rows_of(sweep).items()} == expected
-    assert laboratory.steps(sweep) == expected
+@pytest.fixture
+def assert_every_epoch_once(laboratory: Laboratory, count_epochs: CountEpochs) -> Callable[[SweepFolder, int], None]:
+    """Return a check of files and MLflow alike: no epoch is missing, and none is there twice."""
+
+    def check(sweep: SweepFolder, num_epochs: int) -> None:
+        in_mlflow = epochs_in_mlflow(laboratory.store, sweep.config().name)
+        assert sorted(in_mlflow) == sweep.trial_ids()
+        count_epochs(epochs_in_files(map(sweep.trial, sweep.trial_ids())), num_epochs)
+        count_epochs(in_mlflow, num_epochs)
+
+    return check
 
 
 def nodes_of_workers(cluster: ManyNodes) -> set[str]:
@@ -193,7 +192,7 @@ NOTICE_S = 20.0
 def moved(laboratory: Laboratory) -> Moved:
     sweep, cluster = laboratory.shell.sweep("moved"), laboratory.cluster
     settings = (*PAIR, "--set=data.num_train=1024", f"--set=training.epochs={MOVED_EPOCHS}")
-    job_id = laboratory.detach("sweep", SPACE, "--name=moved", "--trials=1", *settings)
+    job_id = left_by(signal.SIGTERM, laboratory, sweep, "sweep", SPACE, "--name=moved", "--trials=1", *settings)
     laboratory.wait_until(lambda: epochs(sweep).get("0000", 0) >= 1, job_id)
     at_first, nodes = nodes_of_workers(cluster), cluster.nodes()
     trial = sweep.trial("0000")
@@ -245,28 +244,35 @@ def test_store_is_postgresql_where_it_is_installed(laboratory: Laboratory, moved
     assert num_runs == 2  # the trial's and the sweep's
 
 
-@pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.")
-def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(moved: Moved) -> None:
+@pytest.mark.fault("A node is taken away with 20 s notice in the middle of an epoch.", says=False)
+def test_notice_is_time_for_a_checkpoint_and_the_trial_goes_on_elsewhere(
+    moved: Moved, assert_every_epoch_once: Callable[[SweepFolder, int], None]
+) -> None:
     assert "partial_epoch.pt" in moved.written  # the epoch that was under way, kept before its end
     assert len(moved.at_notice) < MOVED_EPOCHS
     assert moved.ended.code == 0, moved.ended.out
     assert moved.sweep.trial("0000").rows()[: len(moved.at_notice)] == moved.at_notice
+    assert_every_epoch_once(moved.sweep, MOVED_EPOCHS)
 
 
-@pytest.mark.fault("A node is killed while it trains.")
-def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(laboratory: Laboratory, moved: Moved) -> None:
+@pytest.mark.fault("A node is killed while it trains.", says=False)
+def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(
+    moved: Moved, assert_every_epoch_once: Callable[[SweepFolder, int], None]
+) -> None:
     trial, kept = moved.sweep.trial("0000"), moved.at_kill
     assert len(kept) < MOVED_EPOCHS
     assert trial.outcome() == Outcome("completed", MOVED_EPOCHS)
     assert trial.rows()[: len(kept)] == kept  # none of them, with its times, was trained again
-    assert_every_epoch_once(laboratory, moved.sweep, MOVED_EPOCHS)
+    assert_every_epoch_once(moved.sweep, MOVED_EPOCHS)
 
 
 @pytest.mark.fault("The driver of a job is killed, then stopped.")
-def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trial(laboratory: Laboratory) -> None:
+def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trial(
+    laboratory: Laboratory, assert_every_epoch_once: Callable[[SweepFolder, int], None], note_message: NoteMessage
+) -> None:
     sweep = laboratory.shell.sweep("cut")
     command = ("sweep", SPACE, "--name=cut", "--trials=1", f"--set=training.epochs={MANY_EPOCHS}", *PAIR)
-    job_id = left_by_ctrl_c(laboratory, sweep, *command)
+    job_id = left_by(signal.SIGINT, laboratory, sweep, *command)
     reached = sum(epochs(sweep).values())
     laboratory.wait_until(lambda: sum(epochs(sweep).values()) > reached, job_id)
     driver_of(*command).send_signal(signal.SIGKILL)
@@ -281,7 +287,10 @@ def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_tri
     laboratory.wait_until(lambda: sum(epochs(sweep).values()) > started, job_id)
     stopped = laboratory.stop(job_id)
     assert (stopped.code, stopped.document["status"]) == (0, "STOPPED")
-    assert laboratory.follow(job_id).code == 130
+    ended = laboratory.follow(job_id)
+    assert ended.code == 130
+    assert "interrupted; continue with: campaign resume cut\n" in ended.out
+    note_message(line for line in ended.out.splitlines() if line.startswith("interrupted; "))
     assert laboratory.states(sweep) <= {"KILLED", "FINISHED"}
     at_stop = rows_of(sweep)
 
@@ -291,7 +300,7 @@ def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_tri
     assert sweep.trial_ids() == ["0000"]
     for kept in (at_kill, at_stop):
         assert all(sweep.trial(trial_id).rows()[: len(rows)] == rows for trial_id, rows in kept.items())
-    assert_every_epoch_once(laboratory, sweep, MANY_EPOCHS)
+    assert_every_epoch_once(sweep, MANY_EPOCHS)
 
 
 def driver_of(*command: str) -> psutil.Process:
@@ -305,13 +314,14 @@ def driver_of(*command: str) -> psutil.Process:
     return driver
 
 
-def left_by_ctrl_c(laboratory: Laboratory, sweep: SweepFolder, *command: str) -> str:
-    """Submit the command, press Ctrl-C once the sweep has an epoch, and return the job's id as the message has it."""
+def left_by(number: signal.Signals, laboratory: Laboratory, sweep: SweepFolder, *command: str) -> str:
+    """Submit the command, stop `submit` once the sweep has an epoch, and return the job's id as the message has it."""
     following = laboratory.start(*command)
     wait_until(lambda: any(epochs(sweep).values()), following)
-    os.killpg(following.pid, signal.SIGINT)
+    os.killpg(following.pid, number)
     ran = wait(following)
-    assert ran.code == 130
+    assert ran.code == 128 + number
+    assert "Traceback" not in ran.err
     job_id = ran.err.partition("--stop ")[2].split()[0]
     assert f"job {job_id} keeps running" in ran.err
     return job_id

@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import connect
-from tests.harness.fault_message import note_message
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
 from trainables.json_file import read_json
 
 Shell = Any  # the fixtures' classes live in conftest.py, which tests cannot import
@@ -101,8 +102,13 @@ def client(story: Story) -> MlflowClient:
 
 
 @pytest.mark.fault("SIGTERM to a study.")
-def test_sigterm_leaves_trials_and_says_how_to_go_on(story: Story, request: pytest.FixtureRequest) -> None:
-    note_message(request.node, story.interrupted.err.splitlines())
+def test_sigterm_leaves_trials_and_says_how_to_go_on(
+    story: Story, note_message: NoteMessage, count_epochs: CountEpochs
+) -> None:
+    note_message(story.interrupted.err.splitlines())
+    count_epochs(epochs_in_files(map(story.folder.trial, TRIALS)), EPOCHS)
+    in_mlflow = epochs_in_mlflow(story.shell.store, "pair")
+    count_epochs({trial_id: in_mlflow[trial_id] for trial_id in TRIALS}, EPOCHS)
     assert story.interrupted.code == 143
     assert "SIGTERM" not in story.interrupted.err  # The head of Ray's dump of its stack.
     assert "Traceback" not in story.interrupted.err

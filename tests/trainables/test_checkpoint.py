@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files
+from tests.harness.fault_message import NoteMessage
 from tests.harness.scarce import file_size_limit, memory_limit
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.checkpoint import CheckpointFolder, LastGood
@@ -75,8 +77,12 @@ def flip(path: Path, place: int, bit: int) -> None:
 
 
 @pytest.mark.fault("One bit of a checkpoint flips, at a hundred places.")
-def test_each_of_100_flipped_bits_is_refused_or_changes_nothing(make_config: MakeConfig, train: Train) -> None:
-    checkpoints = train(make_config({"training.epochs": 2})).checkpoints
+def test_each_of_100_flipped_bits_is_refused_or_changes_nothing(
+    make_config: MakeConfig, train: Train, count_epochs: CountEpochs
+) -> None:
+    config = make_config({"training.epochs": 2})
+    folder = train(config)
+    checkpoints = folder.checkpoints
     whole, chance = checkpoints.state_path.read_bytes(), random.Random(0)
     last, previous = (
         torch.load(path, weights_only=True) for path in (checkpoints.state_path, checkpoints.previous_path)
@@ -93,6 +99,9 @@ def test_each_of_100_flipped_bits_is_refused_or_changes_nothing(make_config: Mak
             checkpoints.state_path.write_bytes(whole)
     assert refused["records"] == SHARES["records"]
     assert all(0 < refused[name] < SHARES[name] for name in ("names and paddings", "directory"))
+    flip(checkpoints.state_path, places["records"][0], 0)
+    count_epochs(epochs_in_files([train(config)]), 2)
+    assert checkpoints.bad_path.exists()
 
 
 def test_record_marked_as_a_folder_is_refused(checkpoints: CheckpointFolder) -> None:
@@ -137,15 +146,16 @@ def test_crash_between_the_two_renames_costs_no_checkpoint(checkpoints: Checkpoi
     assert str(good.bad) == f"{checkpoints.state_path} is missing"
 
 
-@pytest.mark.fault("The last two checkpoints are bad.")
-def test_two_that_cannot_be_read_are_both_named(checkpoints: CheckpointFolder) -> None:
+@pytest.mark.fault("The last two checkpoints are bad.", trains=False)
+def test_two_that_cannot_be_read_are_both_named(checkpoints: CheckpointFolder, note_message: NoteMessage) -> None:
     commit(checkpoints, 1, 2)
     checkpoints.state_path.write_bytes(b"")
     checkpoints.previous_path.write_bytes(b"")
     with pytest.raises(
         BrokenFileError, match=r"state\.pt: no .*; .*previous\.pt: no .*; bring it back, or remove it to"
-    ):
+    ) as caught:
         loaded(checkpoints)
+    note_message([str(caught.value)])
     assert names(checkpoints) == ["previous.pt", "state.pt"]
 
 
@@ -206,7 +216,7 @@ def test_new_partial_epoch_goes_before_one_of_an_earlier_version(checkpoints: Ch
     assert checkpoints.load_partial_epoch(CPU) == {"step": 5}
 
 
-@pytest.mark.fault("One bit of a checkpoint in the middle of an epoch flips.")
+@pytest.mark.fault("One bit of a checkpoint in the middle of an epoch flips.", trains=False)
 def test_partial_epoch_with_a_flipped_bit_starts_again(
     checkpoints: CheckpointFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -220,15 +230,18 @@ def test_partial_epoch_with_a_flipped_bit_starts_again(
     assert message.endswith("; its epoch starts again")
 
 
-@pytest.mark.fault("The checkpoint of the run that is evaluated is bad.")
-def test_network_of_another_epoch_is_never_evaluated(make_config: MakeConfig, train: Train) -> None:
+@pytest.mark.fault("The checkpoint of the run that is evaluated is bad.", trains=False)
+def test_network_of_another_epoch_is_never_evaluated(
+    make_config: MakeConfig, train: Train, note_message: NoteMessage
+) -> None:
     folder = train(make_config({"training.epochs": 2}))
     folder.finish()
     flip(folder.state_path, parts(folder.state_path)["records"][900], 0)
     with pytest.raises(
         BrokenFileError, match=r"state\.pt: .* now state\.pt\.bad: .* again, from previous\.pt, with `camp"
-    ):
+    ) as caught:
         load_model(folder, CPU)
+    note_message([str(caught.value)])
     with pytest.raises(
         BrokenFileError, match=r"state\.pt is missing: bring a copy back as state\.pt, or train its epoch"
     ):
@@ -239,8 +252,10 @@ def test_network_of_another_epoch_is_never_evaluated(make_config: MakeConfig, tr
 
 
 @pytest.mark.parametrize("broken", ["model", "evaluated", "optimizer", "schedule"])
-@pytest.mark.fault("A checkpoint has the keys of another network.")
-def test_checkpoint_of_another_network_is_named(broken: str, make_config: MakeConfig, train: Train) -> None:
+@pytest.mark.fault("A checkpoint has the keys of another network.", trains=False)
+def test_checkpoint_of_another_network_is_named(
+    broken: str, make_config: MakeConfig, train: Train, note_message: NoteMessage
+) -> None:
     config = make_config()
     folder = train(config)
     found = torch.load(folder.state_path, weights_only=True)
@@ -256,4 +271,5 @@ def test_checkpoint_of_another_network_is_named(broken: str, make_config: MakeCo
         BrokenFileError, match=r"state\.pt: the checkpoint does not fit[^\n]* Missing key[^\n]*; bring"
     ) as caught:
         load_model(folder, CPU)
+    note_message([str(caught.value)])
     assert len(str(caught.value)) < 500

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files
+from tests.harness.fault_message import NoteMessage
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, to_yaml
 from trainables.json_file import BrokenFileError, read_json, write_json, write_text
 from trainables.trial_folder import Outcome, Row, TrialFolder, as_json_line
@@ -153,13 +155,14 @@ def test_a_line_cut_short_is_no_row(folder: TrialFolder, cut: int) -> None:
 @pytest.mark.parametrize("lines", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.fault("metrics.jsonl is emptied, cut, or not UTF-8.")
 def test_resume_restores_every_row_from_the_checkpoint(
-    folder: TrialFolder, lines: bytes, caplog: pytest.LogCaptureFixture
+    folder: TrialFolder, lines: bytes, caplog: pytest.LogCaptureFixture, count_epochs: CountEpochs
 ) -> None:
     commit(folder, 1, 2, 3)
     whole = folder.metrics_path.read_bytes()
     folder.metrics_path.write_bytes(lines)
     assert resumed(folder) == [row(1), row(2), row(3)]
     assert folder.metrics_path.read_bytes() == whole
+    count_epochs(epochs_in_files([folder]), 3)
     lost = ", ".join(str(epoch) for epoch in (1, 2) if as_json_line(row(epoch)).encode() not in lines)
     warnings = [f"{folder.metrics_path}: the rows of epoch {lost} were missing: restored from {folder.state_path}"]
     assert caplog.messages == (warnings if lost else [])
@@ -186,16 +189,22 @@ def test_rows_that_an_earlier_version_lost_are_named(folder: TrialFolder, caplog
 
 
 @pytest.mark.fault("Rows of an ended trial are missing.")
-def test_rows_of_a_trial_that_has_ended_are_held_against_its_epoch(folder: TrialFolder) -> None:
+def test_rows_of_a_trial_that_has_ended_are_held_against_its_epoch(
+    folder: TrialFolder, count_epochs: CountEpochs, note_message: NoteMessage
+) -> None:
     folder.claim(experiment_from_tree({"training": {"epochs": 4}}))
     commit(folder, 1, 2, 3)
     folder.finish()
     for text, epochs in [("", "1, 2, 3"), (as_json_line(row(2)), "1, 3"), (as_json_line(row(1)), "2, 3")]:
         folder.metrics_path.write_text(text)
-        with pytest.raises(BrokenFileError, match=rf"jsonl: no row of epoch {epochs}; `campaign resume`, `campaign sy"):
+        with pytest.raises(
+            BrokenFileError, match=rf"jsonl: no row of epoch {epochs}; `campaign resume`, `campaign"
+        ) as error:
             folder.rows()
+        note_message([str(error.value)])
     folder.restore_rows()
     assert folder.rows() == [row(1), row(2), row(3)]
+    count_epochs(epochs_in_files([folder]), 3)
     assert folder.outcome() == Outcome("stopped", 3)
 
 
@@ -283,12 +292,17 @@ def test_a_trial_finishes_completed_only_if_it_was_evaluated_after_its_last_epoc
     ],
     ids=["status", "epoch", "cut", "deep", "long number", "not in UTF-8"],
 )
-@pytest.mark.fault("outcome.json is cut short, or not UTF-8.")
-def test_an_outcome_that_cannot_be_read_is_named(folder: TrialFolder, content: bytes, message: str) -> None:
+@pytest.mark.fault("outcome.json is cut short, or not UTF-8.", trains=False)
+def test_an_outcome_that_cannot_be_read_is_named(
+    folder: TrialFolder, content: bytes, message: str, note_message: NoteMessage
+) -> None:
     folder.path.mkdir()
     folder.outcome_path.write_bytes(content)
-    with pytest.raises(BrokenFileError, match=rf"outcome\.json: {message}.*; remove it, and `campaign resume`"):
+    with pytest.raises(
+        BrokenFileError, match=rf"outcome\.json: {message}.*; remove it, and `campaign resume`"
+    ) as error:
         folder.outcome()
+    note_message([str(error.value)])
 
 
 def test_a_trial_whose_files_cannot_be_read_has_failed(folder: TrialFolder) -> None:

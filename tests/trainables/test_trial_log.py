@@ -50,7 +50,7 @@ def test_quiet_trial_has_no_log(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.fault("The log of a trial cannot be written.")
+@pytest.mark.fault("The log of a trial cannot be written.", trains=False, says=False)
 def test_log_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), trial_log(tmp_path / "gone" / "trial.log"):
         raise ZeroDivisionError

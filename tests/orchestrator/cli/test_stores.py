@@ -42,7 +42,7 @@ def only_line(ran: Any) -> str:
 @pytest.mark.parametrize(
     "command", [("train", "digits"), ("sweep", SPACE, "--trials", "1"), ("study", "digits-shortcut"), ("ui",)]
 )
-@pytest.mark.fault("The database of MLflow is down.")
+@pytest.mark.fault("The database of MLflow is down.", trains=False)
 def test_database_that_is_down_ends_a_command(command: tuple[str, ...], uri: str, cli: Cli, tmp_path: Path) -> None:
     ran = cli(*command, "--storage", tmp_path, "--tracking-uri", uri)
     assert ran.code == 2
@@ -96,7 +96,7 @@ def test_database_that_is_locked_for_a_moment_is_served(
 
 @pytest.mark.parametrize("name", ["what?", "1#2", "100%", "a%20b"])
 @pytest.mark.parametrize("command", [("train", "digits"), ("sweep", SPACE, "--trials", "1"), ("tracking", "serve")])
-@pytest.mark.fault("The storage path has a `?`, `#` or `%`.")
+@pytest.mark.fault("The storage path has a `?`, `#` or `%`.", trains=False)
 def test_storage_with_a_character_of_addresses_is_refused(
     command: tuple[str, ...], name: str, cli: Cli, tmp_path: Path
 ) -> None:

@@ -18,7 +18,9 @@ while True:
 """
 
 
-@pytest.mark.fault("Another process asks without pause whether a sweep runs, while drivers start.")
+@pytest.mark.fault(
+    "Another process asks without pause whether a sweep runs, while drivers start.", trains=False, says=False
+)
 def test_those_who_ask_whether_it_is_held_refuse_nobody(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with locked(path, "it"):

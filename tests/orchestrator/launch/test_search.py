@@ -13,6 +13,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.launch.search import TRIAL_ID, TrialSampler, build_search, check_optuna_study, open_optuna_study
 from search_spaces import Goal, Space
+from tests.harness.fault_message import NoteMessage
 from trainables.config import ConfigError
 from trainables.json_file import write_json
 from trainables.trial_folder import FolderGoneError
@@ -248,7 +249,7 @@ def test_study_that_does_not_know_the_trials_is_refused(sweep: Any) -> None:
         check_optuna_study(sweep.folder, sweep.config)
 
 
-@pytest.mark.fault("The last line of study.journal is cut short, and its lock is left.")
+@pytest.mark.fault("The last line of study.journal is cut short, and its lock is left.", trains=False)
 def test_journal_that_a_killed_driver_left_is_repaired(sweep: Any, caplog: pytest.LogCaptureFixture) -> None:
     first = Driver(sweep)
     first.finish(*first.ask(), 0.5)
@@ -270,12 +271,13 @@ def test_study_of_a_sweep_that_runs_is_left_alone(sweep: Any) -> None:
     assert sweep.folder.study_path.read_bytes() == before
 
 
-@pytest.mark.fault("A sweep's folder is removed while it runs.")
-def test_no_trial_starts_in_a_sweep_that_was_removed(sweep: Any) -> None:
+@pytest.mark.fault("A sweep's folder is removed while it runs.", trains=False)
+def test_no_trial_starts_in_a_sweep_that_was_removed(sweep: Any, note_message: NoteMessage) -> None:
     sampler = TrialSampler(sweep.folder, sweep.config, SPACE)
     shutil.rmtree(sweep.folder.path)
-    with pytest.raises(FolderGoneError, match="first was removed or moved while its sweep ran"):
+    with pytest.raises(FolderGoneError, match="first was removed or moved while its sweep ran") as caught:
         sampler(optuna.trial.FixedTrial({RATE: 0.5}))
+    note_message([str(caught.value)])
     assert not sweep.folder.path.exists()
 
 

@@ -77,7 +77,7 @@ def test_epoch_without_a_time_counts_no_hours(make_sweep: Callable[..., Any]) ->
     assert sweep_status(sweep.folder)["cpu_hours"] == 0
 
 
-@pytest.mark.fault("One trial of a running sweep has a broken file.")
+@pytest.mark.fault("One trial of a running sweep has a broken file.", trains=False)
 def test_broken_trial_counts_as_broken(sweep: Any, caplog: pytest.LogCaptureFixture) -> None:
     sweep.folder.trial("0000").metrics_path.write_bytes(b"\xff\n")
     with sweep.folder.locked():

@@ -16,7 +16,7 @@ def warn(folder: TrialFolder, text: str) -> None:
         logging.getLogger("trainables.made_up").warning(text)
 
 
-@pytest.mark.fault("A trial warns in another process.")
+@pytest.mark.fault("A trial warns in another process.", trains=False)
 def test_each_text_is_shown_once_and_an_earlier_commands_never(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.tracking import StoreError, database, ensure_experiment, resolve_store
 from orchestrator.tracking.database import check_driver
 from orchestrator.tracking.server import prepare_database
+from tests.harness.fault_message import NoteMessage
 from trainables.config import ConfigError
 
 
@@ -37,14 +38,15 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_wait")
 @pytest.mark.parametrize("use", [lambda store: ensure_experiment(store, "any"), prepare_database])
-@pytest.mark.fault("A database accepts connections and never answers.")
+@pytest.mark.fault("A database accepts connections and never answers.", trains=False)
 def test_silent_database_is_named_after_one_try(
-    use: object, silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    use: object, silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture, note_message: NoteMessage
 ) -> None:
     pytest.importorskip("psycopg", reason="the driver of PostgreSQL, psycopg, is not installed")
     assert callable(use)
     with pytest.raises(StoreError) as caught:
         use(resolve_store(tmp_path, f"postgresql://me:secret@127.0.0.1:{silent_port}/mlflow"))
+    note_message([str(caught.value)])
     assert str(caught.value) == (
         f"MLflow store postgresql://me:***@127.0.0.1:{silent_port}/mlflow: TimeoutError: no answer within 0.5 s; is "
         "the database up, and the address right?"
@@ -65,12 +67,13 @@ def test_database_that_is_down_is_named_after_one_try(
 
 
 @pytest.mark.usefixtures("short_wait")
-@pytest.mark.fault("A server accepts connections and never answers.")
+@pytest.mark.fault("A server accepts connections and never answers.", trains=False)
 def test_silent_server_is_named_after_one_try(
-    silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    silent_port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture, note_message: NoteMessage
 ) -> None:
-    with pytest.raises(StoreError, match=f"MLflow store http://127.0.0.1:{silent_port}: .*ReadTimeoutError"):
+    with pytest.raises(StoreError, match=f"MLflow store http://127.0.0.1:{silent_port}: .*ReadTimeoutError") as caught:
         ensure_experiment(resolve_store(tmp_path, f"http://127.0.0.1:{silent_port}"), "any")
+    note_message([str(caught.value)])
     assert caplog.records == []
 
 
@@ -83,13 +86,14 @@ def test_silent_server_is_named_after_one_try(
         ("sqlite+pysqlite:///{folder}/here.db", "it names no file"),
     ],
 )
-@pytest.mark.fault("The sqlite address is a folder.")
-def test_sqlite_address_names_a_file(uri: str, message: str, tmp_path: Path) -> None:
+@pytest.mark.fault("The sqlite address is a folder.", trains=False)
+def test_sqlite_address_names_a_file(uri: str, message: str, tmp_path: Path, note_message: NoteMessage) -> None:
     uri = uri.format(folder=tmp_path)
     with pytest.raises(
         ConfigError, match=rf"tracking URI {uri.replace('+', '.')}: {message}; give sqlite:////ABSOLUTE"
-    ):
+    ) as caught:
         resolve_store(tmp_path, uri)
+    note_message([str(caught.value)])
     assert list(tmp_path.iterdir()) == []
 
 

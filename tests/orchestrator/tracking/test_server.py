@@ -6,6 +6,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from orchestrator.tracking import (
     set_champion_alias,
     sync,
 )
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
 from tests.harness.faulty_proxy import Fault, FaultyProxy
 from tests.harness.mlflow_server import START_TIMEOUT_S, Server
 from tests.integration.conftest import TINY, Shell, wait, wait_until
@@ -53,35 +57,54 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.kill()
 
 
-def count(record_property: Callable[[str, object], None], epochs: list[int], expected: int) -> None:
-    """Check that epochs 1 to `expected` are there once, and report how many are missing or twice."""
-    record_property("epochs_lost", expected - len(set(epochs)))
-    record_property("duplicates", len(epochs) - len(set(epochs)))
-    assert epochs == list(range(1, expected + 1))
+@dataclass(frozen=True)
+class Sender:
+    """Sends the test's trial to an experiment of its own on a server, and looks what has arrived."""
+
+    store: Store
+    experiment_id: str
+    make_trial_run: Callable[..., TrialRun]
+
+    def trial_run(self, **options: Any) -> TrialRun:
+        return self.make_trial_run(store=self.store, experiment_id=self.experiment_id, **options)
+
+    def runs(self) -> list[Any]:
+        return list(connect(self.store).search_runs([self.experiment_id]))
+
+    def steps(self, metric: str = "epoch") -> dict[str, list[int]]:
+        """Return the steps that the only run has."""
+        (run,) = self.runs()
+        return {metric: [each.step for each in connect(self.store).get_metric_history(run.info.run_id, metric)]}
 
 
-def steps(store: Store, run_id: str | None, key: str) -> list[int]:
-    return [metric.step for metric in connect(store).get_metric_history(run_id, key)]
+@pytest.fixture
+def sender_to(
+    tmp_path: Path, trial: Any, make_trial_run: Callable[..., TrialRun], request: pytest.FixtureRequest
+) -> Callable[[str], Sender]:
+    """Return a maker of senders to the server at an address."""
+
+    def make(address: str) -> Sender:
+        store = resolve_store(tmp_path, address)
+        return Sender(store, ensure_experiment(store, request.node.name), partial(make_trial_run, trial))
+
+    return make
 
 
 @pytest.mark.fault("The MLflow server is killed while a trial trains, and comes back.")
 def test_killed_server_loses_nothing_and_stalls_nobody(
-    record_property: Callable[[str, object], None],
-    tmp_path: Path,
+    count_epochs: CountEpochs,
     server: Server,
     trial: Any,
-    make_trial_run: Callable[..., TrialRun],
+    sender_to: Callable[[str], Sender],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = resolve_store(tmp_path, server.url)
-    experiment_id = ensure_experiment(store, "killed")
-    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.5)
+    sender = sender_to(server.url)
+    trial_run = sender.trial_run(first_wait_s=0.5)
     trial.write_rows(2)
     trial.draw_panels(1)
     trial_run.push()
-    run_id = trial_run.run_id
-    assert run_id is not None
+    assert trial_run.run_id is not None
     before = dict(os.environ)
 
     server.kill()
@@ -100,31 +123,29 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     trial.write_json("outcome.json", status="completed", epoch=7, error=None)
     server.start()
     for _ in range(2):
-        make_trial_run(trial, store=store, experiment_id=experiment_id).push()
-    count(record_property, steps(store, run_id, "epoch"), 7)
-    assert steps(store, run_id, "train/loss") == list(range(1, 8))
-    assert steps(store, run_id, "background/gap") == [7]
-    run = connect(store).get_run(run_id)
-    assert run.info.status == "FINISHED"
-    assert len(connect(store).search_runs([experiment_id])) == 1
-    assert len(connect(store).list_artifacts(run_id, "images")) == 8  # 4 images and their compressed copies
+        sender.trial_run().push()
+    count_epochs(sender.steps(), 7)
+    count_epochs(sender.steps("train/loss"), 7)
+    assert sender.steps("background/gap") == {"background/gap": [7]}
+    (run,) = sender.runs()
+    assert (run.info.run_id, run.info.status) == (trial_run.run_id, "FINISHED")
+    images = connect(sender.store).list_artifacts(run.info.run_id, "images")
+    assert len(images) == 8  # 4 images and their compressed copies
     assert capsys.readouterr().out == ""  # it belongs to the commands' JSON
 
 
 @pytest.mark.fault("The MLflow server stops answering.")
 def test_server_that_hangs_costs_seconds(
-    record_property: Callable[[str, object], None],
-    tmp_path: Path,
+    count_epochs: CountEpochs,
     server: Server,
     trial: Any,
-    make_trial_run: Callable[..., TrialRun],
+    sender_to: Callable[[str], Sender],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store = resolve_store(tmp_path, server.url)
-    trial_run = make_trial_run(trial, store=store, experiment_id=ensure_experiment(store, "hanging"), first_wait_s=0.0)
+    sender = sender_to(server.url)
+    trial_run = sender.trial_run(first_wait_s=0.0)
     trial.write_rows(1)
     trial_run.push()
-    run_id = trial_run.run_id
 
     server.send(signal.SIGSTOP)
     trial.write_rows(2)
@@ -141,7 +162,7 @@ def test_server_that_hangs_costs_seconds(
         time.sleep(0.2)
     trial_run.push()
     assert not trial_run.in_outage
-    count(record_property, steps(store, run_id, "epoch"), 2)
+    count_epochs(sender.steps(), 2)
 
 
 @pytest.fixture(scope="session")
@@ -156,68 +177,57 @@ LOG_BATCH = "/api/2.0/mlflow/runs/log-batch"
 
 @pytest.mark.fault("MLflow creates a run after its client has given up.")
 def test_run_that_is_created_after_its_client_gave_up_is_the_only_one(
-    record_property: Callable[[str, object], None],
-    tmp_path: Path,
+    count_epochs: CountEpochs,
     proxy: FaultyProxy,
     trial: Any,
-    make_trial_run: Callable[..., TrialRun],
+    sender_to: Callable[[str], Sender],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store = resolve_store(tmp_path, proxy.uri)
-    experiment_id = ensure_experiment(store, "created-late")
+    sender = sender_to(proxy.uri)
     trial.write_rows(2)
     proxy.choose = {CREATE: "late"}.get
     monkeypatch.setenv(TIMEOUT, "1")
-    of_trial, of_driver = (make_trial_run(trial, store=store, experiment_id=experiment_id) for _ in range(2))
+    of_trial, of_driver = (sender.trial_run() for _ in range(2))
     of_trial.push()
     of_driver.push()
     assert of_trial.in_outage
     assert of_driver.is_being_created
     monkeypatch.setenv(TIMEOUT, str(START_TIMEOUT_S))
-    assert sync([make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.0)]) == []
+    assert sync([sender.trial_run(first_wait_s=0.0)]) == []
 
-    (run,) = connect(store).search_runs([experiment_id])
-    count(record_property, steps(store, run.info.run_id, "train/loss"), 2)
+    count_epochs(sender.steps("train/loss"), 2)
     assert proxy.num_forwarded[CREATE] == 1
     assert not of_trial.is_being_created
 
 
-@pytest.mark.fault("MLflow has two runs of one trial.")
+@pytest.mark.fault("MLflow has two runs of one trial.", says=False)
 def test_of_two_runs_of_a_trial_the_one_with_rows_stays(
-    record_property: Callable[[str, object], None],
-    tmp_path: Path,
-    proxy: FaultyProxy,
-    trial: Any,
-    make_trial_run: Callable[..., TrialRun],
+    count_epochs: CountEpochs, proxy: FaultyProxy, trial: Any, sender_to: Callable[[str], Sender]
 ) -> None:
-    store, created = resolve_store(tmp_path, proxy.uri), {"created": "2030-01-01"}
-    experiment_id = ensure_experiment(store, "created-twice")
+    sender, created = sender_to(proxy.uri), {"created": "2030-01-01"}
     trial.write_rows(2)
     proxy.choose = {CREATE: "repeated"}.get
-    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, identity=created)
+    trial_run = sender.trial_run(identity=created)
     trial_run.push()
     proxy.choose = {}.get
-    assert len(connect(store).search_runs([experiment_id])) == 2
-    make_trial_run(trial, store=store, experiment_id=experiment_id, identity=created).push()
-    (run,) = connect(store).search_runs([experiment_id])
-    assert run.info.run_id == trial_run.run_id
-    count(record_property, steps(store, run.info.run_id, "train/loss"), 2)
+    assert len(sender.runs()) == 2
+    sender.trial_run(identity=created).push()
+    assert [run.info.run_id for run in sender.runs()] == [trial_run.run_id]
+    count_epochs(sender.steps("train/loss"), 2)
 
 
 @pytest.mark.fault("MLflow answers `log-batch` late or never, or gets it twice.")
 @pytest.mark.parametrize("fault", ["answered late", "unanswered", "repeated"])
 def test_rows_that_arrive_without_an_answer_are_there_once(
     fault: Fault,
-    record_property: Callable[[str, object], None],
-    tmp_path: Path,
+    count_epochs: CountEpochs,
     proxy: FaultyProxy,
     trial: Any,
-    make_trial_run: Callable[..., TrialRun],
+    sender_to: Callable[[str], Sender],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store = resolve_store(tmp_path, proxy.uri)
-    experiment_id = ensure_experiment(store, f"rows-{fault}")
-    trial_run = make_trial_run(trial, store=store, experiment_id=experiment_id, first_wait_s=0.0)
+    sender = sender_to(proxy.uri)
+    trial_run = sender.trial_run(first_wait_s=0.0)
     trial.write_rows(1)
     trial_run.push()
     proxy.choose = {LOG_BATCH: fault}.get
@@ -230,19 +240,15 @@ def test_rows_that_arrive_without_an_answer_are_there_once(
     proxy.choose = {}.get
     monkeypatch.setenv(TIMEOUT, str(START_TIMEOUT_S))
     trial_run.push()
-    count(record_property, steps(store, trial_run.run_id, "epoch"), 3)
-    count(record_property, steps(store, trial_run.run_id, "train/loss"), 3)
+    count_epochs(sender.steps(), 3)
+    count_epochs(sender.steps("train/loss"), 3)
 
 
 def test_model_goes_through_the_server_and_back(
-    tmp_path: Path,
-    server: Server,
-    trial: Any,
-    make_trial_run: Callable[..., TrialRun],
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, trial: Any, sender_to: Callable[[str], Sender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = resolve_store(tmp_path, server.url)
-    trial_run = make_trial_run(trial, store=store, experiment_id=ensure_experiment(store, "model"))
+    sender = sender_to(server.url)
+    store, trial_run = sender.store, sender.trial_run()
     trial.write_rows(1)
     trial_run.push()
     assert trial_run.run_id is not None
@@ -267,7 +273,9 @@ def test_sweep_does_not_start_without_its_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("Ctrl-C twice during a push to MLflow.")
-def test_ctrl_c_twice_during_a_push_loses_no_epoch(tmp_path: Path, server: Server) -> None:
+def test_ctrl_c_twice_during_a_push_loses_no_epoch(
+    tmp_path: Path, server: Server, count_epochs: CountEpochs, note_message: NoteMessage
+) -> None:
     folder = TrialFolder(tmp_path / "runs" / "slow")
     with FaultyProxy(server.url, pause_s=2.0).running() as proxy:
         command = ("train", "digits", "--name=slow", f"--tracking-uri={proxy.uri}", *TINY)
@@ -283,10 +291,12 @@ def test_ctrl_c_twice_during_a_push_loses_no_epoch(tmp_path: Path, server: Serve
     assert ran.code == 130
     assert "Traceback" not in ran.err
     assert ran.err.count("stopping ...") == 1
-    client = connect(resolve_store(tmp_path, server.url))
+    note_message(ran.err.splitlines())
+    store = resolve_store(tmp_path, server.url)
+    client = connect(store)
     experiment = client.get_experiment_by_name("digits")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id], "tags.`campaign.sweep` = 'slow'")
     assert run.info.status == "KILLED"
-    history = client.get_metric_history(run.info.run_id, "train/loss")
-    assert sorted(metric.step for metric in history) == [int(row["epoch"]) for row in folder.rows()]
+    count_epochs(epochs_in_files([folder]), len(folder.rows()))
+    count_epochs(epochs_in_mlflow(store, "slow"), len(folder.rows()))
