@@ -14,7 +14,7 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import check_optuna_study
 from orchestrator.launch.sweep_request import SweepRequest
-from orchestrator.tracking import Store, ensure_experiment
+from orchestrator.tracking import Store, check_store, ensure_experiment
 from search_spaces import draw_points, find_space
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
@@ -26,7 +26,7 @@ NUM_CHECKED = 8
 
 
 def check_request(request: SweepRequest) -> None:
-    """Check all that can be checked before Ray starts; the sweep's folder stays as it is.
+    """Check all that can be checked before Ray starts; the sweep's folder and its store stay as they are.
 
     Raises:
         ConfigError: Something cannot work; the message says what.
@@ -48,9 +48,9 @@ def check_request(request: SweepRequest) -> None:
 
 @contextmanager
 def started(request: SweepRequest) -> Iterator[None]:
-    """Start Ray where trials are left to run, and only then change the folder.
+    """Start Ray where trials are left to run, and only then change the folder and the store.
 
-    So a start that fails adds no trials, forgets no failures and takes no name.
+    So a start that fails adds no trials, forgets no failures, takes no name and makes no experiment.
 
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
@@ -105,7 +105,7 @@ def check_sweep(
         check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, file_index=file_index)
     if not sweep.trial_ids():  # A trial that has started does not read the file of weights again.
         check_models(experiments)
-    ensure_experiment(store, config.campaign)
+    check_store(store)
 
 
 def check_fit(

@@ -2,7 +2,7 @@
 
 from orchestrator.tracking.registry import log_model, set_champion_alias
 from orchestrator.tracking.runs import find_experiment, find_sweep, folder_of_run, ids_in_mlflow
-from orchestrator.tracking.store import Store, StoreError, connect, ensure_experiment, resolve_store
+from orchestrator.tracking.store import Store, StoreError, check_store, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sweep_run import (
     Objectives,
     Row,
@@ -25,6 +25,7 @@ __all__ = [
     "StoreError",
     "SweepIdentity",
     "TrialRun",
+    "check_store",
     "close_sweep_run",
     "connect",
     "ensure_experiment",

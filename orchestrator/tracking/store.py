@@ -116,6 +116,30 @@ def _next_to(sqlite_file: Path) -> str:
     return (sqlite_file.parent / "artifacts").as_uri()
 
 
+def check_store(store: Store) -> None:
+    """Check that the store can be used, and make nothing.
+
+    Raises:
+        StoreError: It does not answer, or its database can be neither opened nor made.
+    """
+    with as_store_error(store), client_settings():
+        if store.sqlite_file is None or store.sqlite_file.exists():
+            check_answers(store, create=True)
+        else:
+            _check_writable(store.sqlite_file.parent)
+        if not store.is_database:
+            connect(store).search_experiments(max_results=1)
+
+
+def _check_writable(folder: Path) -> None:
+    """Check that a file can be made in a folder that may be missing itself."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place} is a file; expected a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"no permission to write in {place}")
+
+
 def ensure_experiment(store: Store, name: str) -> str:
     """Create the database and the experiment `name` where they are missing, and return the experiment's id.
 
