@@ -80,12 +80,13 @@ def report(
     """
     from orchestrator.files.provenance import read_provenance
     from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.reports.report import write_report
     from orchestrator.results.trial_rows import sweep_document
     from orchestrator.tracking import ids_in_mlflow, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
     document = sweep_document(folder, ids_in_mlflow(resolve_store(storage, tracking_uri), folder))
+    from orchestrator.reports.report import write_report  # Heavy: only for a sweep that can be read.
+
     command = read_provenance(folder.path).tags.get("campaign.command", "")
     path = write_report(folder, document["trials"], command=command, path=output)
     if json:
@@ -110,8 +111,6 @@ def compare(
     Example: campaign compare first/0000 first/0003 --output comparison.html
     """
     from orchestrator.launch.find_run import find_run, run_name
-    from orchestrator.reports.run_comparison import comparison_document, evaluation_section, write_comparison
-    from orchestrator.results.evaluated import read_run
     from orchestrator.tracking import resolve_store
     from trainables.config import ConfigError
 
@@ -121,6 +120,9 @@ def compare(
     }
     if len(found) <= len(others):
         raise ConfigError(f"a run is given twice: {', '.join([run, *others])} mean only {', '.join(found)}")
+    from orchestrator.reports.run_comparison import comparison_document, evaluation_section, write_comparison
+    from orchestrator.results.evaluated import read_run  # Both are heavy: only for runs that there are.
+
     section = evaluation_section([read_run(folder, name) for name, folder in found.items()])
     write_comparison(section, command=command_line(), path=output)
     for line in (*section.warnings, *section.hints):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.fault_message import NoteMessage
 from tests.harness.sweep_on_disk import SweepOnDisk
 
 HEAVY = {
@@ -72,13 +73,29 @@ def test_status_is_light(storage: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("train",), ("data", "check"), ("study",)])
-@pytest.mark.fault("A config has an error.")
-def test_error_in_a_yaml_file_is_light(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.fault("A config has an error.", trains=False)
+def test_error_in_a_yaml_file_is_light(tmp_path: Path, command: tuple[str, ...], note_message: NoteMessage) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("optim: {learning_rat: 0.1}\n")
     code, _, err, heavy = start(*command, str(file))
+    note_message([err])
     assert err.startswith(f"error: {file}")
     assert (code, heavy) == (2, set())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("report", "absent"), "no sweep 'absent' in "),
+        (("compare", "first/0000", "absent"), "no run 'absent': give "),
+        (("compare", "first/0000", "first/0000"), "a run is given twice: "),
+    ],
+    ids=["report", "compare", "compare twice"],
+)
+def test_name_of_nothing_is_light(storage: Path, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err, heavy = start(*arguments, "--storage", str(storage))
+    assert err.startswith(f"error: {message}")
+    assert (code, out, heavy) == (2, "", set())
 
 
 def test_error_in_an_assignment_is_light(tmp_path: Path) -> None:
