@@ -102,7 +102,7 @@ def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") 
 
 @dataclass(frozen=True)
 class Story:
-    """A sweep of three trials: interrupted, resumed, started again, extended by two, killed, resumed."""
+    """A sweep of three trials: interrupted, damaged, resumed, started again, extended by two, killed, resumed."""
 
     shell: Shell
     interrupted: Ran
@@ -110,6 +110,8 @@ class Story:
     epochs_at_interrupt: dict[str, int]
     states_at_interrupt: list[str]
     """States of the sweep's MLflow runs."""
+    damaged: str
+    """The trial whose last checkpoint was cut short after the interruption."""
     resumed: Ran
     again: Ran
     """The first command once more, when there was nothing left to do."""
@@ -135,12 +137,15 @@ def story(shell: Shell) -> Story:
     command = ("sweep", "digits-background-weight", "--name=story", "--trials=3", "--json", *TINY)
 
     driver = shell.start(*command)
-    wait_until(lambda: any(epochs(folder).values()), driver)
+    wait_until(lambda: max(epochs(folder).values(), default=0) >= 2, driver)
+    family = psutil.Process(driver.pid).children(recursive=True)
     os.killpg(driver.pid, signal.SIGINT)
     interrupted = wait(driver)
+    psutil.wait_procs(family, timeout=60)
     ids_at_interrupt, epochs_at_interrupt = folder.trial_ids(), epochs(folder)
     states_at_interrupt = states(shell.store, interrupted.document["experiment_id"])
 
+    damaged = cut_a_checkpoint(folder)
     resumed = shell.run("resume", "story", "--json")
     again = shell.run(*command)
 
@@ -159,6 +164,7 @@ def story(shell: Shell) -> Story:
         ids_at_interrupt,
         epochs_at_interrupt,
         states_at_interrupt,
+        damaged,
         resumed,
         again,
         ids_at_kill,
@@ -166,6 +172,14 @@ def story(shell: Shell) -> Story:
         outlived,
         finished,
     )
+
+
+def cut_a_checkpoint(sweep: SweepFolder) -> str:
+    """Cut short the last checkpoint of a trial that has an earlier one too, and return the trial's id."""
+    trial_id = next(trial_id for trial_id in sweep.unfinished() if epochs(sweep)[trial_id] >= 2)
+    path = sweep.trial(trial_id).state_path
+    path.write_bytes(path.read_bytes()[:-100])
+    return trial_id
 
 
 HALVING = """

@@ -1,11 +1,11 @@
 """Ctrl-C and a killed driver: no trial is lost, none is doubled."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.harness.fault_message import note_message
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
 from trainables.config import config_hash
 
 Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
@@ -16,9 +16,10 @@ EPOCHS = 4
 
 @pytest.mark.fault("Ctrl-C to a sweep.")
 def test_ctrl_c_ends_the_sweep_with_its_exit_code_and_says_how_to_go_on(
-    story: Story, request: pytest.FixtureRequest
+    story: Story, note_message: NoteMessage, count_epochs: CountEpochs
 ) -> None:
-    note_message(request.node, story.interrupted.err.splitlines())
+    note_message(story.interrupted.err.splitlines())
+    count_epochs(epochs_in_files(map(story.folder.trial, story.ids_at_interrupt)), EPOCHS)
     assert story.interrupted.code == 130
     assert 0 < sum(story.epochs_at_interrupt.values()) < 3 * EPOCHS
     assert story.interrupted.err.endswith("interrupted; continue with: campaign resume story\n")
@@ -37,6 +38,18 @@ def test_resume_ends_the_trials_that_had_started(story: Story) -> None:
     assert set(story.ids_at_interrupt) <= set(ids)
     assert len(ids) == 3
     assert {(trial["status"], trial["epoch"]) for trial in trials} == {("completed", EPOCHS)}
+
+
+@pytest.mark.fault("The last checkpoint of a trial is cut short between Ctrl-C and `campaign resume`.")
+def test_trial_with_a_bad_checkpoint_goes_on_from_the_one_before(
+    story: Story, note_message: NoteMessage, count_epochs: CountEpochs
+) -> None:
+    trial, num_epochs = story.folder.trial(story.damaged), story.epochs_at_interrupt[story.damaged]
+    (line,) = [line for line in story.resumed.err.splitlines() if "state.pt.bad" in line]
+    note_message([line])
+    assert line.endswith(f"it is now state.pt.bad: training continues from epoch {num_epochs - 1}, in previous.pt")
+    assert trial.checkpoints.bad_path.exists()
+    count_epochs(epochs_in_files([trial]), EPOCHS)
 
 
 def test_same_command_again_launches_nothing(story: Story) -> None:
@@ -65,14 +78,13 @@ def test_finished_trials_are_left_alone(story: Story) -> None:
     assert {trial_id: after[trial_id] for trial_id in before} == before
 
 
-@pytest.mark.fault("Ctrl-C to a sweep, then SIGKILL to its driver.")
-def test_every_epoch_stands_once_in_the_files(story: Story, record_property: Callable[[str, object], None]) -> None:
-    found = [
-        [int(row["epoch"]) for row in story.folder.trial(trial_id).rows()] for trial_id in story.folder.trial_ids()
-    ]
-    record_property("epochs_lost", sum(EPOCHS - len(set(epochs)) for epochs in found))
-    record_property("duplicates", sum(len(epochs) - len(set(epochs)) for epochs in found))
-    assert found == [list(range(1, EPOCHS + 1))] * 5
+@pytest.mark.fault("Ctrl-C to a sweep, then SIGKILL to its driver.", says=False)
+def test_every_epoch_stands_once_in_the_files_and_in_mlflow(story: Story, count_epochs: CountEpochs) -> None:
+    assert len(story.folder.trial_ids()) == 5
+    count_epochs(epochs_in_files(map(story.folder.trial, story.folder.trial_ids())), EPOCHS)
+    in_mlflow = epochs_in_mlflow(story.shell.store, "story")
+    assert sorted(in_mlflow) == story.folder.trial_ids()
+    count_epochs(in_mlflow, EPOCHS)
 
 
 def test_no_point_is_tried_twice(story: Story) -> None:
