@@ -24,24 +24,24 @@ def run_and_print(request: "SweepRequest", *, json: bool, trial_timeout: float |
     """
     from orchestrator.launch.preflight import check_request, started
     from orchestrator.launch.study import run_study
-    from orchestrator.launch.sweep import run_sweep
+    from orchestrator.launch.sweep import SweepRun, run_sweep
 
     folder, store = request.folder, request.store
     check_request(request)
     noun = "sweep" if request.config.study is None else "study"
     note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
     resume = f"campaign resume {folder.path.name}"
-    with continued_with(lambda: command_line() if folder.is_new else resume), started(request):
-        if trial_timeout is not None:
-            folder.set_trial_timeout(trial_timeout)
-        if request.config.study is None:
-            run = run_sweep(folder, store, address=request.address)
+    with continued_with(lambda: command_line() if folder.is_new else resume):
+        with started(request):
+            if trial_timeout is not None:
+                folder.set_trial_timeout(trial_timeout)
+            run = (run_sweep if request.config.study is None else run_study)(folder, store, address=request.address)
+        if isinstance(run, SweepRun):
             _print_sweep(folder, run, json=json)
             _end(folder, store, run, {})
         else:
-            study = run_study(folder, store, address=request.address)
-            _print_study(folder, study, json=json)
-            _end(folder, store, study.sweep, study.not_evaluated)
+            _print_study(folder, run, json=json)
+            _end(folder, store, run.sweep, run.not_evaluated)
 
 
 def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:

@@ -3,8 +3,9 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from orchestrator.cluster.autoscaling import with_autoscaling
@@ -59,7 +60,7 @@ def nodes_to_use(address: str | None = None) -> Iterator[list[Node]]:
 def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     """Connect to Ray, yield the resources of each node that runs or that its autoscaler may add, and disconnect.
 
-    Within another session it yields the nodes of that one, which goes on.
+    Within another session it yields the nodes of that one, which goes on. What Ray prints goes to standard error.
 
     Args:
         address: A cluster's address; left out, that of `RAY_ADDRESS`, or else a new Ray on this machine.
@@ -75,14 +76,15 @@ def ray_session(address: str | None = None) -> Iterator[list[Node]]:
     if ray.is_initialized():
         yield _nodes(address)
         return
-    try:
-        with signal_handlers_kept():
-            _connect(address)
-        if address:
-            remove_leftovers()
-        yield _nodes(address)
-    finally:
-        ray.shutdown()
+    with redirect_stdout(sys.stderr):  # On standard output, Ray's news of a dead process would stand among results.
+        try:
+            with signal_handlers_kept():
+                _connect(address)
+            if address:
+                remove_leftovers()
+            yield _nodes(address)
+        finally:
+            ray.shutdown()
 
 
 def _nodes(address: str | None) -> list[Node]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from orchestrator.cluster.nodes import check_nodes
@@ -10,12 +11,13 @@ from orchestrator.data.index import file_index_in
 from orchestrator.files.lock import locked
 from orchestrator.files.provenance import read_provenance, record_provenance
 from orchestrator.files.sweep_config import check_name
+from orchestrator.launch.failed_workers import WorkersFailedError
 from orchestrator.launch.preflight import check_fit, check_models
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.trial_warnings import TrialWarnings
 from orchestrator.launch.trials import draw_curves, train_on_workers
-from orchestrator.tracking import RunIdentity, Store, TrialRun, ensure_experiment, find_experiment
+from orchestrator.tracking import RunIdentity, Store, TrialRun, check_store, ensure_experiment, find_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
 from trainables.trial_folder import Row, TrialFolder
 from trainables.trial_log import trial_log
@@ -49,21 +51,25 @@ def train_one(
         ConfigError: The config does not fit, its data or weights cannot be used, the folder holds another config,
             another process trains it, or a cluster is named for a config without workers.
         StoreError: The MLflow store cannot be used.
+        ConnectionError: Ray does not start or does not answer.
         FloatingPointError: The training diverged.
+        MemoryError: The training lacks memory.
+        WorkersFailedError: Workers died, or failed otherwise.
     """
     _check(config, storage, store, address)
     folder = TrialFolder((storage / "runs" / name).absolute())
     if not folder.checkpoints.has_epoch:
         check_models([config])
-    _check_experiment(folder, campaign)
-    ensure_experiment(store, campaign)
-    with locked(folder.path / ".lock", f"run {name}"):
+    _check_folder(folder, config, campaign)
+    check_store(store)
+    with _ray(config, address), locked(folder.path / ".lock", f"run {name}"):
+        ensure_experiment(store, campaign)
         folder.claim(config)
         folder.restore_rows()
         record_provenance(folder.path, campaign)
         trial_run = trial_run_of_run(folder, store, campaign)
         on_start(folder)
-        _train(config, folder, trial_run, storage.absolute(), address)
+        _train(config, folder, trial_run, storage.absolute())
     return trial_run, folder
 
 
@@ -92,8 +98,10 @@ def trial_run_of_run(folder: TrialFolder, store: Store, experiment: str | None =
     return TrialRun(store, identity, folder, draw_curves=draw_curves)
 
 
-def _check_experiment(folder: TrialFolder, experiment: str) -> None:
-    """Check that the run is not in another experiment already; it would be in two."""
+def _check_folder(folder: TrialFolder, config: ExperimentConfig, experiment: str) -> None:
+    """Check that a folder that exists is this config's run, and not in another experiment; it would be in two."""
+    if folder.config_path.exists():
+        folder.claim(config)
     own = read_provenance(folder.path).experiment
     if own not in (None, experiment):
         raise ConfigError(
@@ -115,13 +123,16 @@ def _check(config: ExperimentConfig, storage: Path, store: Store, address: str |
         check_fit([config], nodes, file_index=file_index_in(storage.absolute(), on_ray=address is not None))
 
 
-def _train(
-    config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path, address: str | None
-) -> None:
+def _ray(config: ExperimentConfig, address: str | None) -> AbstractContextManager[object]:
+    """Start Ray where the config has workers: before the run takes its name, since the start may fail."""
+    return start_ray(address) if config.resources.workers else nullcontext()
+
+
+def _train(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path) -> None:
     try:
         try:
             if config.resources.workers:
-                _train_on_ray(config, folder, trial_run, storage, address)
+                _train_on_ray(config, folder, trial_run, storage)
             else:
                 _train_here(config, folder, trial_run, storage)
         except Exception as error:
@@ -133,15 +144,17 @@ def _train(
         raise
 
 
-def _train_on_ray(
-    config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path, address: str | None
-) -> None:
+def _train_on_ray(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialRun, storage: Path) -> None:
+    import ray
+
     warnings = TrialWarnings()
     warnings.skip_old(folder)
     try:
-        with start_ray(address):
-            train_on_workers(config, folder, trial_run, storage=storage, max_failures=1, callbacks=[])
+        train_on_workers(config, folder, trial_run, storage=storage, max_failures=1, callbacks=[])
+    except WorkersFailedError as error:
+        raise WorkersFailedError(f"{error}; the same command continues after epoch {len(folder.rows())}") from None
     finally:
+        ray.shutdown()  # Ends the workers: none may push once its run is closed.
         warnings.show(folder)
 
 

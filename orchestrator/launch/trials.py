@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.files.evaluation_files import EvaluationRecord
 from orchestrator.files.provenance import Provenance, read_provenance
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.failed_workers import training_error
 from orchestrator.tracking import Store, SweepIdentity, TrialRun, ensure_experiment, find_sweep, open_sweep_run
 from trainables.config import ConfigError, ExperimentConfig, Resources, config_hash
 from trainables.json_file import BrokenFileError
@@ -182,17 +183,18 @@ def train_on_workers(
         FloatingPointError: The training diverged.
         ConfigError: The config does not fit the data.
         BrokenFileError: A file of the folder is malformed.
+        MemoryError: The workers lack memory.
         TimeoutError: The workers reported nothing for too long.
-        ray.train.v2.api.exceptions.TrainingFailedError: The workers failed otherwise, more often than `max_failures`.
+        WorkersFailedError: The workers failed otherwise, more often than `max_failures`.
     """
-    from ray.train.v2.api.exceptions import ControllerError
+    from ray.exceptions import RayActorError
+    from ray.train.v2.api.exceptions import TrainingFailedError
 
     try:
         _trainer(config, folder, trial_run, storage, max_failures, callbacks).fit()
-    except ControllerError as error:
-        if isinstance(error.controller_failure, (*FINAL_ERRORS, TimeoutError)):
-            raise error.controller_failure from None  # The trial's log has the worker's traceback.
-        raise
+    except (TrainingFailedError, RayActorError) as error:
+        kept = (*FINAL_ERRORS, MemoryError, TimeoutError)
+        raise training_error(error, kept, folder.log_path) from None  # That log has the worker's traceback.
 
 
 def _trainer(

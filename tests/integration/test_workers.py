@@ -1,29 +1,60 @@
 """Two Ray Train workers: one config, and a promoted trial."""
 
+import re
+import subprocess
 from typing import Any
 
+import psutil
 import pytest
 
 from orchestrator.tracking import connect
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
+from tests.integration.conftest import Shell, wait, wait_until
+from trainables.trial_folder import TrialFolder
 
 Promoted = Any  # the fixtures' classes live in conftest.py, which tests cannot import
-Shell = Any
 Story = Any
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
-PAIR = ("--set=data.num_train=128", "--set=data.num_test=32", "--set=model.width=4", "--set=training.epochs=2")
+EPOCHS = 20
+PAIR = ("--set=data.num_train=128", "--set=data.num_test=32", "--set=model.width=4", f"--set=training.epochs={EPOCHS}")
 
 
-def test_one_config_trains_on_two_workers(shell: Shell) -> None:
-    ran = shell.run("train", "digits", "--name=pair", "--json", "--set=resources.workers=2", *PAIR)
+def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
+    """Wait for the next epoch of the run, kill one of its workers, and wait until all of them have gone."""
+    num_epochs = len(folder.rows())
+    wait_until(lambda: len(folder.rows()) > num_epochs, driver)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    workers = [process for process in family if "RayTrainWorker" in process.name()]
+    workers[0].kill()
+    psutil.wait_procs(workers, timeout=60)
+
+
+@pytest.mark.fault("A worker of `campaign train` is killed, and one of those that follow.")
+def test_killed_worker_is_tried_again_once_and_the_same_command_continues(
+    shell: Shell, note_message: NoteMessage, count_epochs: CountEpochs
+) -> None:
+    command = ("train", "digits", "--name=pair", "--json", "--set=resources.workers=2", *PAIR)
+    folder = TrialFolder(shell.storage / "runs" / "pair")
+    driver = shell.start(*command)
+    for _ in range(2):
+        kill_a_worker(driver, folder)
+    killed = wait(driver)
+    note_message(killed.err.splitlines())
+    assert (killed.code, killed.out) == (1, "")
+    assert "Traceback" not in killed.err
+    last, num_epochs = killed.err.splitlines()[-1], len(folder.rows())
+    assert re.fullmatch(f"error: worker . died: .*; the same command continues after epoch {num_epochs}", last), last
+
+    ran = shell.run(*command)
     assert ran.code == 0, ran.err
     document = ran.document
-    assert document["folder"] == str(shell.storage / "runs" / "pair")
-    assert document["metrics"]["epoch"] == 2
-    client = connect(shell.store)
-    history = client.get_metric_history(document["run_id"], "val/accuracy")
-    assert sorted(metric.step for metric in history) == [1, 2]
-    assert client.get_run(document["run_id"]).info.status == "FINISHED"
+    assert document["folder"] == str(folder.path)
+    assert document["metrics"]["epoch"] == EPOCHS
+    assert connect(shell.store).get_run(document["run_id"]).info.status == "FINISHED"
+    count_epochs(epochs_in_files([folder]), EPOCHS)
+    count_epochs(epochs_in_mlflow(shell.store, "pair", "val/accuracy"), EPOCHS)
 
 
 def test_promoted_trial_keeps_its_id_and_says_where_it_comes_from(story: Story, promoted: Promoted) -> None:
