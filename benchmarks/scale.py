@@ -34,7 +34,7 @@ from benchmarks.harness.rows import Benchmark, Figure, benchmark
 from benchmarks.harness.timing import Stopwatch
 from orchestrator.cluster.capacity import Node
 from orchestrator.cluster.session import ENVIRONMENT
-from orchestrator.files.sweep_config import sweep_of_space
+from orchestrator.files.space_sweep import sweep_of_space
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch import sweep as launcher
 from orchestrator.launch.trials import SweepContext, TrialFunction

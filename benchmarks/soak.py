@@ -14,7 +14,7 @@ from unittest.mock import patch
 from benchmarks.harness import tiny_space
 from benchmarks.harness.memory import resident_mb
 from benchmarks.harness.rows import Benchmark, Figure, benchmark
-from orchestrator.files.sweep_config import sweep_of_space
+from orchestrator.files.space_sweep import sweep_of_space
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch import sweep as launcher
 from orchestrator.launch.trials import SweepContext, TrialFunction, trial_function

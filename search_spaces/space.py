@@ -1,4 +1,4 @@
-"""What a sweep searches: a base config, a define-by-run space over it, and its goals."""
+"""What a sweep searches: a base config, a define-by-run space over it, its goals, and what samples it."""
 
 import traceback
 from collections.abc import Callable, Collection, Mapping
@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from search_spaces.constraint import Constraint
 from trainables.config import ConfigError, with_current_names
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 
 Point = Mapping[str, Any]
 """Config field -> value, `{"objective.background_weight": 0.1}`: an override of the base."""
+SamplerName = Literal["tpe", "gp", "cmaes", "nsga3", "random", "qmc", "grid"]
+"""Which of Optuna's samplers draws the points."""
 
 
 def overrides_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,6 +54,9 @@ class Space:
     suggest: "Callable[[optuna.Trial], None]"
     goals: tuple[Goal, ...]
     num_trials: int
+    constraints: tuple[Constraint, ...] = ()
+    """What a trial must keep to be feasible; any feasible trial is better than any other."""
+    sampler: SamplerName = "tpe"
     asha: bool = False
     """Stop the worse trials early; needs a single goal that every epoch reports."""
     first_points: tuple[Point, ...] = field(default=())
@@ -63,6 +70,14 @@ class Space:
                 f"space {self.name}: asha compares trials by one metric, but there are {len(self.goals)} goals: "
                 f"{', '.join(map(str, self.goals))}; set asha=False or keep one goal"
             )
+        if self.constraints and (self.asha or self.sampler == "cmaes"):
+            what, instead = (
+                ("asha", "leave asha out") if self.asha else ("sampler cmaes", "take sampler tpe, gp or nsga3")
+            )
+            raise ConfigError(
+                f"space {self.name}: {what} compares trials by the goal alone, but there are constraints: "
+                f"{', '.join(map(str, self.constraints))}; {instead}"
+            )
 
 
 def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
@@ -71,24 +86,38 @@ def draw_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, A
     Raises:
         ConfigError: The space's function fails or sets no field, or a first point has a field that it does not ask for.
     """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    optuna_study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    for first in space.first_points:
-        optuna_study.enqueue_trial(dict(first))
-    points = []
-    for number in range(num_points):
-        trial = optuna_study.ask()
-        points.append(suggest_point(space, trial))
-        if number < len(space.first_points):
-            _check_first_point(space, number, trial.params)
+    points = [overrides_of(trial.params) for trial in _draw(space, num_points, seed=seed)]
     if points and not any(points):
         raise ConfigError(
             f"space {space.name}{_place(space)}: suggest sets no field, so that all trials would be equal; name a "
             "parameter after a field, such as trial.suggest_float('optim.learning_rate', 1e-4, 1e-2)"
         )
     return points
+
+
+def draw_distributions(space: Space, num_points: int) -> "list[dict[str, BaseDistribution]]":
+    """Return the parameters that the space asks for at each of its first points and of points drawn at random.
+
+    Raises:
+        ConfigError: As for `draw_points`.
+    """
+    return [trial.distributions for trial in _draw(space, len(space.first_points) + num_points, seed=0)]
+
+
+def _draw(space: Space, num_points: int, *, seed: int) -> "list[optuna.Trial]":
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna_study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for first in space.first_points:
+        optuna_study.enqueue_trial(dict(first))
+    trials = []
+    for number in range(num_points):
+        trials.append(optuna_study.ask())
+        suggest_point(space, trials[-1])
+        if number < len(space.first_points):
+            _check_first_point(space, number, trials[-1].params)
+    return trials
 
 
 def suggest_point(space: Space, trial: "optuna.Trial") -> dict[str, Any]:

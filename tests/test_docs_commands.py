@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.files.space_sweep import sweep_of_space
 from orchestrator.files.study import read_study
 from orchestrator.files.study_sweep import sweep_of_study
-from orchestrator.files.sweep_config import sweep_of_space
 from orchestrator.launch.preflight import check_points
 from search_spaces import find_base
 from trainables.config import experiment_from_tree, override, parse_assignments

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.harness import tiny_space
-from orchestrator.files.sweep_config import sweep_of_space
+from orchestrator.files.space_sweep import sweep_of_space
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.trials import draw_curves
 from orchestrator.tracking import SweepIdentity, TrialRun, ensure_experiment, open_sweep_run, resolve_store

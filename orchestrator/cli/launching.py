@@ -1,7 +1,7 @@
 """Run a sweep or a study, and print what came out."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -51,6 +51,15 @@ def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:
         print_json(run.document)
     else:
         print_table(leaderboard_table(run.document["trials"], folder.config().goals))
+    note_search(run.document)
+
+
+def note_search(document: Mapping[str, Any]) -> None:
+    """Say that no trial of a sweep is feasible, and that its search ended early, where that is so."""
+    if document["infeasible"]:
+        note(document["infeasible"])
+    if document["ended"]:
+        note(f"ended early by {document['ended']}; add trials with: campaign extend {document['sweep']} --trials N")
 
 
 def _print_study(folder: "SweepFolder", run: "StudyRun", *, json: bool) -> None:

@@ -89,6 +89,16 @@ TrialTimeout = Annotated[
         show_default=False,
     ),
 ]
+TimeBudget = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_duration,
+        metavar="DURATION",
+        help="Start no trial after so long, such as 2h, over all drivers of the sweep; those that run go on to their "
+        "end.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Sweep = Annotated[
     str, typer.Argument(metavar="SWEEP", help="Name of a sweep in the storage folder.", show_default=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.exit_codes import FAILED
+from orchestrator.cli.launching import note_search
 from orchestrator.cli.options import DEFAULT_STORAGE, Json, Run, Runs, Storage, Sweep, TrackingUri
 from orchestrator.cli.output import command_line, note, print_json, print_table, say
 
@@ -47,6 +48,7 @@ def leaderboard(
         say(leaderboard_markdown(document["trials"], folder.config().goals))
     else:
         print_table(leaderboard_table(document["trials"], folder.config().goals))
+    note_search(document)
 
 
 def status(sweep: Sweep, storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,22 +19,51 @@ from orchestrator.cli.options import (
     Set,
     Storage,
     Sweep,
+    TimeBudget,
     TrackingUri,
     Trials,
     TrialTimeout,
 )
 from orchestrator.cli.output import note, print_json, say
 
+if TYPE_CHECKING:
+    from orchestrator.files.sweep_config import SweepConfig
+    from orchestrator.launch.sweep_request import SweepRequest
+
 Space = Annotated[
     str,
     typer.Argument(
         metavar="SPACE",
-        help="A .py file that defines SPACE, or a shipped space's name, such as digits-background-weight. An unknown "
-        "name lists the valid ones.",
+        help="A YAML file, a .py file that defines SPACE, or a shipped space's name, such as digits-background-weight. "
+        "An unknown name lists the valid ones.",
         show_default=False,
     ),
 ]
 Asha = Annotated[bool | None, typer.Option("--asha/--no-asha", help="Stop the worse trials early.", show_default=False)]
+Sampler = Annotated[
+    Literal["tpe", "gp", "cmaes", "nsga3", "random", "qmc", "grid"] | None,
+    typer.Option(
+        help="Optuna's sampler; by default the space's own, which is tpe unless it says otherwise.",
+        show_default=False,
+    ),
+]
+Constraints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint",
+        metavar="'METRIC >= NUMBER'",
+        help="What a trial must keep to be feasible; feasible trials rank first. May be repeated.",
+        show_default=False,
+    ),
+]
+StopWhen = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RULE",
+        help="End the search early: 'val/accuracy >= 0.95', or 'no improvement for 10' trials. May be repeated.",
+        show_default=False,
+    ),
+]
 
 MaxFailures = Annotated[int, typer.Option(min=0, help="Retries of a failed trial, or of one whose node was lost.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")]
@@ -65,6 +95,8 @@ def plan(
     trials: Trials = None,
     seed: Seed = 0,
     set_: Set = None,
+    sampler: Sampler = None,
+    constraint: Constraints = None,
     concurrent: Concurrent = None,
     address: Address = None,
     measure: Measure = True,
@@ -74,10 +106,16 @@ def plan(
 
     Example: campaign plan digits-background-weight --trials 20 --set training.epochs=30
     """
-    from orchestrator.files.sweep_config import sweep_of_space
+    from orchestrator.files.space_sweep import SearchOptions, sweep_of_space
 
     config = sweep_of_space(
-        space, name="plan", num_trials=trials, seed=seed, assignments=set_ or [], max_concurrent=concurrent
+        space,
+        name="plan",
+        num_trials=trials,
+        seed=seed,
+        assignments=set_ or [],
+        search=SearchOptions(sampler=sampler, constraints=constraint or []),
+        max_concurrent=concurrent,
     )
     from orchestrator.launch.plan import make_plan, plan_lines  # Heavy: only for a config that is right.
 
@@ -97,6 +135,10 @@ def sweep(
     seed: Seed = 0,
     set_: Set = None,
     asha: Asha = None,
+    sampler: Sampler = None,
+    constraint: Constraints = None,
+    time_budget: TimeBudget = None,
+    stop_when: StopWhen = None,
     concurrent: Concurrent = None,
     max_failures: MaxFailures = 1,
     trial_timeout: TrialTimeout = None,
@@ -109,10 +151,7 @@ def sweep(
 
     Example: campaign sweep digits-background-weight --trials 8 --name first
     """
-    from orchestrator.files.sweep_config import sweep_of_space
-    from orchestrator.files.sweep_folder import SweepFolder
-    from orchestrator.launch.sweep_request import SweepRequest
-    from orchestrator.tracking import resolve_store
+    from orchestrator.files.space_sweep import SearchOptions, sweep_of_space
 
     config = sweep_of_space(
         space,
@@ -120,15 +159,24 @@ def sweep(
         campaign=campaign,
         num_trials=trials,
         seed=seed,
-        assignments=set_ or [],
+        assignments=set_ or (),
         asha=asha,
+        search=SearchOptions(sampler, constraint or (), time_budget, stop_when or ()),
         max_concurrent=concurrent,
         max_failures=max_failures,
     )
+    request = _request(config, storage, tracking_uri, address)
+    run_and_print(request, json=json, trial_timeout=trial_timeout)
+
+
+def _request(config: "SweepConfig", storage: Path, tracking_uri: str | None, address: str | None) -> "SweepRequest":
+    from orchestrator.files.sweep_folder import SweepFolder
+    from orchestrator.launch.sweep_request import SweepRequest
+    from orchestrator.tracking import resolve_store
+
     folder, store = SweepFolder.of(storage, config.name), resolve_store(storage, tracking_uri)
     check, claim = partial(folder.check_claim, config), partial(folder.claim, config)
-    request = SweepRequest(folder=folder, config=config, store=store, address=address, check=check, change=claim)
-    run_and_print(request, json=json, trial_timeout=trial_timeout)
+    return SweepRequest(folder=folder, config=config, store=store, address=address, check=check, change=claim)
 
 
 def resume(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.files.lock import is_locked, locked
+from orchestrator.files.search_state import SearchState
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
+from search_spaces import check_grid
 from trainables.config import ConfigError
 from trainables.json_file import BrokenFileError, time_ms, write_text
 from trainables.trial_folder import FolderGoneError, TrialFolder
@@ -48,6 +50,11 @@ class SweepFolder:
         return self.path / "study.journal"
 
     @property
+    def search_path(self) -> Path:
+        """How long the sweep has been searching, and why it ended early."""
+        return self.path / "search.json"
+
+    @property
     def result_path(self) -> Path:
         """The result of the study that the sweep runs; `study.md` next to it is its table."""
         return self.path / "study.json"
@@ -85,7 +92,8 @@ class SweepFolder:
             return
         if self.config() != config and not self.trial_ids():
             with self.locked():
-                for path in (self.study_path, self.path / "provenance.json", self.path / "provenance.diff"):
+                provenance = (self.path / "provenance.json", self.path / "provenance.diff")
+                for path in (self.study_path, self.search_path, *provenance):
                     path.unlink(missing_ok=True)
                 self.write(config)
             return
@@ -108,11 +116,20 @@ class SweepFolder:
             )
 
     def extended(self, num_trials: int) -> SweepConfig:
-        """Return the config with `num_trials` more; ConfigError if the sweep searches no space."""
+        """Return the config with `num_trials` more, without the limits if they ended the search.
+
+        Raises:
+            ConfigError: The sweep searches no space, or its grid has no more points.
+        """
         config = self.config()
         if config.space is None:
             raise ConfigError(f"sweep {config.name} is a fixed list of trials, not a search; it cannot be extended")
-        return config.model_copy(update={"num_trials": config.num_trials + num_trials})
+        started = len(self.trial_ids()) if self.search_end(config) else config.num_trials
+        limits = {"time_budget_s": None, "stop_when": ()} if self.search_end(config) else {}
+        config = config.model_copy(update={"num_trials": started + num_trials, **limits})
+        if config.sampler == "grid":
+            check_grid(config.searched_space, config.num_trials, seed=config.seed)
+        return config
 
     def extend(self, num_trials: int) -> None:
         """Add `num_trials` to a sweep that searches a space; ConfigError if a driver runs it."""
@@ -175,6 +192,19 @@ class SweepFolder:
 
     def num_finished(self) -> int:
         return len(self.trial_ids()) - len(self.unfinished())
+
+    def num_left(self, config: SweepConfig) -> int:
+        """Return how many trials are still to run; once the search has ended early, those that were started."""
+        if self.search_end(config):
+            return len(self.unfinished())
+        return max(config.num_trials - self.num_finished(), 0)
+
+    def search_state(self) -> SearchState:
+        return SearchState.read(self.search_path)
+
+    def search_end(self, config: SweepConfig) -> str | None:
+        """Return which limit ended the search early, and how; None where none did."""
+        return self.search_state().end_under(config)
 
     def result_time_ms(self) -> int:
         """Return when a trial last ended or was evaluated, in milliseconds since 1970; 0 before any has."""

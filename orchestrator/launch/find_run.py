@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.results.trial_rows import ranked, trial_rows
+from orchestrator.results.trial_rows import best, trial_rows, why_none_is_feasible
 from orchestrator.tracking import Store, folder_of_run
 from trainables.config import ConfigError
 from trainables.trial_folder import TrialFolder
@@ -44,10 +44,13 @@ def run_name(folder: TrialFolder, storage: Path) -> str:
 
 
 def _best_trial(sweep: SweepFolder) -> TrialFolder:
-    ranking = ranked(trial_rows(sweep, {}), sweep.config().goals)
-    if not ranking:
-        raise ConfigError(f"no trial of sweep {sweep.path.name} has completed; see campaign status {sweep.path.name}")
-    return sweep.trial(ranking[0]["trial_id"])
+    rows, config = trial_rows(sweep, {}), sweep.config()
+    winners = best(rows, config.goals)
+    if not winners:
+        why = why_none_is_feasible(rows, config.goals, config.constraints)
+        what = f"sweep {config.name}: {why}" if why else f"no trial of sweep {config.name} has completed"
+        raise ConfigError(f"{what}; see campaign status {config.name}")
+    return sweep.trial(winners[0]["trial_id"])
 
 
 def _looks_like_run_id(name: str) -> bool:

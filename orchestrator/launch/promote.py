@@ -12,7 +12,7 @@ from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.text import plural
 from orchestrator.launch.sweep_request import SweepRequest
 from orchestrator.launch.transfer import Scales, transfer
-from orchestrator.results.trial_rows import best, ranked, trial_rows
+from orchestrator.results.trial_rows import TrialRow, best, is_feasible, ranked, trial_rows, why_none_is_feasible
 from orchestrator.tracking import Store, find_sweep
 from search_spaces import find_scale
 from trainables.config import (
@@ -123,6 +123,7 @@ def sweep_of_promotion(promotion: Promotion, store: Store) -> SweepConfig:
             "campaign": source.campaign,
             "base": next(iter(promotion.after.values())).model_dump(mode="json"),
             "goals": _goals(source.goals, promotion.after.values()),
+            "constraints": source.constraints,
             "num_trials": len(promotion.after),
             "scale": promotion.scale,
             "promoted_from": {trial_id: runs[trial_id] for trial_id in promotion.after if trial_id in runs},
@@ -208,19 +209,28 @@ def _scale(scale: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _front(source: SweepFolder) -> list[str]:
-    config = source.config()
-    front = [row["trial_id"] for row in best(trial_rows(source, {}), config.goals)]
+    config, rows = source.config(), _rows(source)
+    front = [row["trial_id"] for row in best(rows, config.goals)]
     if not front:
         raise ConfigError(f"sweep {config.name} has no completed trial; finish it with: campaign resume {config.name}")
     return front
 
 
 def _best_trials(source: SweepFolder, top: int) -> list[str]:
-    config = source.config()
-    ranking = ranked(trial_rows(source, {}), config.goals)
+    config, rows = source.config(), _rows(source)
+    ranking = list(filter(is_feasible, ranked(rows, config.goals)))
     if len(ranking) < top:
+        kind = "feasible trial" if config.constraints else "completed trial"
         raise ConfigError(
-            f"sweep {config.name} has {plural(len(ranking), 'completed trial')}, and --top is {top}; "
+            f"sweep {config.name} has {plural(len(ranking), kind)}, and --top is {top}; "
             f"finish it first with: campaign resume {config.name}"
         )
     return [row["trial_id"] for row in ranking[:top]]
+
+
+def _rows(source: SweepFolder) -> list[TrialRow]:
+    """Return the trials of a sweep; ConfigError where all of them break its constraints."""
+    config, rows = source.config(), trial_rows(source, {})
+    if why := why_none_is_feasible(rows, config.goals, config.constraints):
+        raise ConfigError(f"sweep {config.name}: {why}; choose it with --trial, or add trials: campaign extend")
+    return rows

@@ -1,25 +1,25 @@
 """A sweep's search: Optuna's study lies in the sweep's folder, and each of its trials gets a trial folder."""
 
 import math
-import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState, create_trial
+from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.files.journal import repair_journal
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
-from search_spaces import Space, suggest_point
+from orchestrator.launch.samplers import TRIAL_ID, next_id, sampler_of
+from orchestrator.launch.search_end import SearchEnd
+from orchestrator.results.trial_rows import excess_of
+from search_spaces import Constraint, Space, suggest_point
 from trainables.config import ConfigError, current_name
-from trainables.training.seeding import derive_seed
 
-TRIAL_ID = "campaign.trial_id"
 MIN_TRIALS_FOR_IMPORTANCE = 10
 
 
@@ -43,35 +43,65 @@ class TrialSampler:
         return {"trial_id": trial_id}
 
 
-class TrialSeededSampler(BaseSampler):
-    """TPE whose random numbers come from the seed and the trial's id.
+class SweepSearch(OptunaSearch):
+    """Optuna's study as Tune's searcher, with constraints, and with an end before the last trial."""
 
-    A sweep that was interrupted therefore draws the points of one that was not, given the same history.
-    """
+    def __init__(self, sweep: SweepFolder, config: SweepConfig, space: Space, **options: Any) -> None:
+        super().__init__(
+            TrialSampler(sweep, config, space),
+            metric=[goal.metric for goal in config.goals],
+            mode=[goal.direction for goal in config.goals],
+            study_name=config.name,
+            **options,
+        )
+        self._sweep = sweep
+        self._constraints = config.constraints
+        self._end = SearchEnd(sweep, config)
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._tpe = _tpe(seed)
+    def suggest(self, trial_id: str) -> Any:
+        """Return the next point; where the search has ended, only of a trial that had started."""
+        if self._end.is_reached() and not next_is_started(self._ot_study, self._sweep):
+            return Searcher.FINISHED
+        return super().suggest(trial_id)
 
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        trial_id = trial.user_attrs.get(TRIAL_ID) or next_id(study)
-        self._tpe = _tpe(derive_seed(self._seed, int(trial_id)) % 2**32)
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._end.note_time()
+        super().on_trial_result(trial_id, result)
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._tpe.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return self._tpe.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Inform Optuna; a trial that lacks what a constraint bounds counts as failed."""
+        self._end.note_time()
+        is_whole = set_constraints(self._ot_trials[trial_id], self._constraints, result or {})
+        super().on_trial_complete(trial_id, result if is_whole else None, error or not is_whole)
 
 
-def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> OptunaSearch:
+def next_is_started(optuna_study: optuna.Study, sweep: SweepFolder) -> bool:
+    """Move queued trials that have not started behind those that have; return whether there is one of these."""
+    waiting = optuna_study.get_trials(states=(TrialState.WAITING,))
+    started = set(sweep.unfinished()) & {_id(trial) for trial in waiting}
+    for trial in waiting:
+        if not started or _id(trial) in started:
+            break
+        asked = optuna_study.ask()
+        optuna_study.add_trial(
+            create_trial(state=TrialState.WAITING, user_attrs=trial.user_attrs, system_attrs=trial.system_attrs)
+        )
+        optuna_study.tell(asked, state=TrialState.FAIL)
+    return bool(started)
+
+
+def set_constraints(trial: optuna.Trial, constraints: Sequence[Constraint], metrics: Mapping[str, Any]) -> bool:
+    """Give Optuna how far the trial lies beyond its constraints; False where one of the metrics is not known."""
+    excess = {str(constraint): excess_of(constraint, metrics) for constraint in constraints}
+    known = {key: value for key, value in excess.items() if value is not None}
+    if len(known) < len(excess):
+        return False
+    for key, value in known.items():
+        trial.set_constraint(key, value)
+    return True
+
+
+def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> SweepSearch:
     """Return the searcher; trials that an interrupted driver left unfinished are queued again under their old ids."""
     storage = optuna_storage(sweep)
     optuna_study = open_optuna_study(sweep, config, storage)
@@ -79,14 +109,7 @@ def build_search(sweep: SweepFolder, config: SweepConfig, space: Space) -> Optun
     for point in space.first_points[: config.num_trials]:
         optuna_study.enqueue_trial(dict(point), {TRIAL_ID: next_id(optuna_study)}, skip_if_exists=True)
     _close_interrupted_trials(optuna_study, sweep, config)
-    return OptunaSearch(
-        TrialSampler(sweep, config, space),
-        metric=[goal.metric for goal in config.goals],
-        mode=[goal.direction for goal in config.goals],
-        sampler=TrialSeededSampler(config.seed),
-        study_name=config.name,
-        storage=storage,
-    )
+    return SweepSearch(sweep, config, space, sampler=sampler_of(config, space), storage=storage)
 
 
 def optuna_storage(sweep: SweepFolder) -> BaseStorage:
@@ -153,20 +176,22 @@ def _requeue(optuna_study: optuna.Study, sweep: SweepFolder) -> None:
         # Under the old name and today's of a renamed setting: the space may suggest it by either.
         point |= {current_name(name): value for name, value in point.items()}
         if trial_id not in waiting and (point or TRIAL_ID in trial.user_attrs):
-            optuna_study.enqueue_trial(point, user_attrs={TRIAL_ID: trial_id})
+            # What a sampler noted of the trial, such as its generation, holds for it under its new number too.
+            noted = trial.system_attrs if trial.state == TrialState.RUNNING else {}
+            attrs = {**noted, "fixed_params": point}
+            optuna_study.add_trial(
+                create_trial(state=TrialState.WAITING, user_attrs={TRIAL_ID: trial_id}, system_attrs=attrs)
+            )
 
 
 def _close_interrupted_trials(optuna_study: optuna.Study, sweep: SweepFolder, config: SweepConfig) -> None:
     """Report trials that the last driver left running to Optuna: values of those that ended, failure of the rest."""
-    for trial in optuna_study.get_trials(states=(TrialState.RUNNING,)):
-        values = _values(sweep, config, _id(trial))
-        optuna_study.tell(trial.number, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
-
-
-def next_id(optuna_study: optuna.Study) -> str:
-    """Return the id after the last one in use."""
-    ids = (trial.user_attrs.get(TRIAL_ID) for trial in optuna_study.get_trials(deepcopy=False))
-    return f"{max((int(trial_id) for trial_id in ids if trial_id), default=-1) + 1:04d}"
+    for frozen in optuna_study.get_trials(states=(TrialState.RUNNING,)):
+        trial, metrics = optuna.trial.Trial(optuna_study, frozen._trial_id), _metrics(sweep, _id(frozen))
+        values = [float(metrics.get(goal.metric, math.nan)) for goal in config.goals]
+        is_whole = all(map(math.isfinite, values)) and set_constraints(trial, config.constraints, metrics)
+        state = TrialState.COMPLETE if is_whole else TrialState.FAIL
+        optuna_study.tell(trial, values if is_whole else None, state=state)
 
 
 def _id(trial: Any) -> str:
@@ -174,17 +199,10 @@ def _id(trial: Any) -> str:
     return str(trial.user_attrs.get(TRIAL_ID) or f"{trial.number:04d}")
 
 
-def _values(sweep: SweepFolder, config: SweepConfig, trial_id: str) -> list[float] | None:
+def _metrics(sweep: SweepFolder, trial_id: str) -> Mapping[str, Any]:
+    """Return the last metrics of a trial; none where it failed or has not ended."""
     folder = sweep.trial(trial_id)
     outcome = folder.outcome()
     if outcome is None or outcome.status == "failed":
-        return None
-    metrics = {**(folder.rows() or [{}])[-1], **(folder.evaluation() or {})}
-    values = [float(metrics.get(goal.metric, math.nan)) for goal in config.goals]
-    return values if all(map(math.isfinite, values)) else None
-
-
-def _tpe(seed: int) -> optuna.samplers.TPESampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=True, group=True)
+        return {}
+    return {**(folder.rows() or [{}])[-1], **(folder.evaluation() or {})}

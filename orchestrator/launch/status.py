@@ -36,7 +36,8 @@ def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
     resources = config.experiment().resources
     trials = {trial_id: _trial_status(sweep, trial_id) for trial_id in sweep.trial_ids()}
     seconds = sum(trial.seconds for trial in trials.values())
-    num_waiting = max(0, config.num_trials - len(trials))
+    ended = sweep.search_end(config)
+    num_waiting = 0 if ended else max(0, config.num_trials - len(trials))
     epochs = sum(trial.epochs for trial in trials.values()) + num_waiting * config.experiment().training.epochs
     done = sum(trial.epochs_done for trial in trials.values())
     per_trial = max(1, resources.workers)
@@ -45,6 +46,7 @@ def sweep_status(sweep: SweepFolder) -> dict[str, Any]:
     return {
         "sweep": config.name,
         "is_running": sweep.is_locked(),
+        "ended": ended,
         "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
         "broken": {trial_id: trial.error for trial_id, trial in trials.items() if trial.error is not None},
         "epochs_done": done,
@@ -77,6 +79,8 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         f"epochs {status['epochs_done']} of {status['epochs']}, "
         f"{status['cpu_hours']:.2f} CPU hours, {status['gpu_hours']:.2f} GPU hours",
     ]
+    if status["ended"]:
+        lines.append(f"ended early by {status['ended']}")
     if status["eta_s"] is not None:
         lines.append(f"about {format_seconds(status['eta_s'])} left")
     return lines

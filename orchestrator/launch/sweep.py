@@ -30,7 +30,6 @@ from orchestrator.tracking import (
     write_study,
     write_summary,
 )
-from search_spaces import find_space
 from trainables.json_file import BrokenFileError
 from trainables.trial import load_model
 
@@ -68,7 +67,7 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         sweep.restore_rows()
         record_provenance(sweep.path)
         context = _open_or_close(sweep, store, collect_provenance())
-        is_left, interrupted = config.num_trials > sweep.num_finished(), False
+        is_left, interrupted = sweep.num_left(config) > 0, False
         try:
             if is_left:
                 with start_ray(address) as nodes:
@@ -146,7 +145,7 @@ def _tune_config(sweep: SweepFolder, config: SweepConfig, room: Capacity) -> ray
     search = {}
     if config.space is not None:
         search = {
-            "search_alg": build_search(sweep, config, find_space(config.space)),
+            "search_alg": build_search(sweep, config, config.searched_space),
             "num_samples": config.num_trials - sweep.num_finished(),
         }
     return ray.tune.TuneConfig(
@@ -214,7 +213,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     ranking = ranked(rows, config.goals)
     objectives = {goal.metric: goal.direction for goal in config.goals}
     drawn = [row["trial_id"] for row in ranking[:TRIALS_ON_SHEET]]
-    unfinished = max(config.num_trials - sweep.num_finished(), 0)
+    unfinished = sweep.num_left(config)
     write_summary(
         context.store,
         parent_run_id,
@@ -230,7 +229,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     if winners and not unfinished:
         _set_champion_alias(sweep, config, context, winners[0], again=move_champion)
     close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
-    document = summary(config, rows, experiment_id=context.identity.experiment_id, parent_run_id=parent_run_id)
+    document = summary(sweep, rows, experiment_id=context.identity.experiment_id, parent_run_id=parent_run_id)
     return SweepRun(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
 
 

@@ -34,4 +34,4 @@ class SweepRequest:
     def is_left(self) -> bool:
         """Whether trials are to be run."""
         folder = self.folder
-        return folder.num_finished() < self.config.num_trials or (self.retry and bool(folder.failed()))
+        return folder.num_left(self.config) > 0 or (self.retry and bool(folder.failed()))

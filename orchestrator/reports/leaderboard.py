@@ -10,7 +10,7 @@ from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
 from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
 from orchestrator.results.metric_catalogue import key_metrics
-from orchestrator.results.trial_rows import TrialRow, ranked, varied
+from orchestrator.results.trial_rows import TrialRow, is_feasible, ranked, varied
 
 COMPLETED = "completed"
 
@@ -20,9 +20,9 @@ class Column:
     """A column of the leaderboard."""
 
     key: str
-    """The dotted config field, the metric's name, or rank, trial or status."""
+    """The dotted config field, the metric's name, or rank, trial, violation or status."""
     label: str
-    holds: Literal["rank", "trial", "setting", "metric", "status"]
+    holds: Literal["rank", "trial", "setting", "metric", "violation", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class Line:
     rank: int | None
     cells: tuple[Cell, ...]
 
+    @property
+    def is_best(self) -> bool:
+        return self.rank == 1 and is_feasible(self.row)
+
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
@@ -58,7 +62,7 @@ class Leaderboard:
 def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Leaderboard:
     """Rank the trials; those without a rank come last, by their id.
 
-    There is a status column where some trial has not completed.
+    There is a status column where some trial has not completed, and one of violations where there are constraints.
     """
     ranking = ranked(rows, goals)
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
@@ -77,7 +81,9 @@ def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Colu
     metrics = [Column(name, name, "metric") for name in key_metrics(rows, goals)]
     has_status = any(row["status"] != COMPLETED for row in rows)
     status = [Column("status", "status", "status")] if has_status else []
-    return (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"), *status, *settings, *metrics)
+    has_constraints = any("violation" in row for row in rows)
+    violation = [Column("violation", "violation", "violation")] if has_constraints else []
+    return (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"), *status, *violation, *settings, *metrics)
 
 
 def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
@@ -89,6 +95,8 @@ def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
             return Cell(row["trial_id"], row["trial_id"])
         case "status":
             return Cell(row["status"], row["status"])
+        case "violation":
+            return Cell(format_metric(row.get("violation")), row.get("violation"))
         case "metric":
             metric = row["metrics"].get(column.key)
             return Cell(format_metric(metric), metric)
@@ -123,7 +131,9 @@ def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> T
             for index, column in enumerate(board.columns)
         ),
         lines=tuple(
-            tuple(Text(cell.text, style="bold" if line.rank == 1 else "") for cell in line.cells)
+            tuple(
+                Text(cell.text, style="bold" if line.rank == 1 and is_feasible(line.row) else "") for cell in line.cells
+            )
             for line in board.lines
         ),
         num_named=2,

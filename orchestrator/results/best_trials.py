@@ -19,7 +19,7 @@ from orchestrator.results.formatting import (
 )
 from orchestrator.results.metric_catalogue import LOGIT_ERROR, better_direction, key_metrics, meaning
 from orchestrator.results.run_differences import verdict
-from orchestrator.results.trial_rows import TrialRow, ranked, varied
+from orchestrator.results.trial_rows import TrialRow, is_feasible, ranked, varied
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Difference:
 
 
 def compare(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Comparison:
-    """Choose the trials to compare, by the sweep's own ranking."""
-    ranking = ranked(rows, goals)
+    """Choose the trials to compare, by the sweep's own ranking of the feasible ones."""
+    ranking = list(filter(is_feasible, ranked(rows, goals)))
     plain = [row for row in ranking if is_cross_entropy(row)]
     others = [row for row in ranking if is_cross_entropy(row) != is_cross_entropy(ranking[0])]
     return Comparison(

@@ -5,9 +5,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
-from orchestrator.files.sweep_config import SweepConfig, SweepGoal
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.sweep_ids import SweepIds
+from search_spaces import Constraint
 from trainables.config import ConfigError, flatten
 from trainables.json_file import BrokenFileError, finite
 from trainables.trial_folder import Outcome, TrialFolder
@@ -34,11 +35,36 @@ class TrialRow(TypedDict):
     """Metric name -> value; None where it is not finite."""
     error: NotRequired[str]
     """Why a broken trial cannot be read."""
+    violation: NotRequired[float | None]
+    """By how much the trial breaks the sweep's constraints, summed; None where a metric of theirs is not known."""
 
 
 def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
     """Return a row for each trial that has started, in the order of their ids; a warning names what is broken."""
-    return [read_row(sweep.trial(trial_id), trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
+    rows = [read_row(sweep.trial(trial_id), trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
+    return with_violations(rows, sweep.config().constraints)
+
+
+def with_violations(rows: list[TrialRow], constraints: Sequence[Constraint]) -> list[TrialRow]:
+    """Return the rows with by how much each breaks the constraints; as they are where there are none."""
+    return [{**row, "violation": _violation(row, constraints)} for row in rows] if constraints else rows
+
+
+def _violation(row: TrialRow, constraints: Sequence[Constraint]) -> float | None:
+    found = [excess_of(constraint, row["metrics"]) for constraint in constraints]
+    known = [max(0.0, excess) for excess in found if excess is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def excess_of(constraint: Constraint, metrics: Mapping[str, float | None]) -> float | None:
+    """Return how far a trial lies beyond a constraint, 0 or less where it keeps it; None where it is not known."""
+    value = metrics.get(constraint.metric)
+    return None if value is None or not math.isfinite(value) else constraint.excess(value)
+
+
+def is_feasible(row: TrialRow) -> bool:
+    """Return whether the trial keeps all constraints of its sweep."""
+    return row.get("violation", 0.0) == 0
 
 
 def read_row(folder: TrialFolder, trial_id: str, run_id: str | None = None) -> TrialRow:
@@ -79,21 +105,27 @@ def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outco
 def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
     """Return the completed trials, best first.
 
-    With several goals the Pareto front comes first, then the rest; within each, the first goal decides.
+    Feasible trials come first, then the others by how much they break the constraints. With several goals the Pareto
+    front comes before the rest; within each, the first goal decides.
     """
     complete = [row for row in rows if row["status"] == "completed" and has_goals(row, goals)]
     front = {row["trial_id"] for row in pareto_front(complete, goals)}
-    return sorted(complete, key=lambda row: (row["trial_id"] not in front, [-score for score in scores(row, goals)]))
+
+    def place(row: TrialRow) -> tuple[float, bool, list[float]]:
+        return row.get("violation") or 0.0, row["trial_id"] not in front, [-score for score in scores(row, goals)]
+
+    return sorted(complete, key=place)
 
 
 def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
-    """Return the best completed trial, or with several goals the Pareto front, best by the first goal first."""
-    ranking = ranked(rows, goals)
+    """Return the best feasible trial, or with several goals the Pareto front, best by the first goal first."""
+    ranking = list(filter(is_feasible, ranked(rows, goals)))
     return ranking[:1] if len(goals) == 1 else pareto_front(ranking, goals)
 
 
 def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
-    """Return the rows than which no other is at least as good in every goal and better in one."""
+    """Return the feasible rows than which no other is at least as good in every goal and better in one."""
+    rows = list(filter(is_feasible, rows))
     points = [tuple(scores(row, goals)) for row in rows]
     front: set[tuple[float, ...]] = set()
     for point in sorted(set(points), reverse=True):  # After every point that may dominate it.
@@ -113,13 +145,28 @@ def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
 
 
 def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:
-    """Return whether every goal has a finite value."""
+    """Return whether every goal has a finite value, and whether it is known if the trial is feasible."""
     values = [row["metrics"].get(goal.metric) for goal in goals]
-    return all(value is not None and math.isfinite(value) for value in values)
+    is_known = row.get("violation", 0.0) is not None
+    return is_known and all(value is not None and math.isfinite(value) for value in values)
 
 
 def _dominates(other: Sequence[float], point: Sequence[float]) -> bool:
     return other != point and all(a >= b for a, b in zip(other, point, strict=True))
+
+
+def why_none_is_feasible(
+    rows: Sequence[TrialRow], goals: Sequence[SweepGoal], constraints: Sequence[Constraint]
+) -> str | None:
+    """Say that no trial keeps the constraints, and which is the nearest; None where one does or none has completed."""
+    ranking = ranked(rows, goals)
+    if not ranking or is_feasible(ranking[0]):
+        return None
+    nearest = ranking[0]
+    return (
+        f"no trial keeps {', '.join(map(str, constraints))}; the nearest is {nearest['trial_id']}, with a violation of "
+        f"{nearest['violation']:.3g}"
+    )
 
 
 def varied(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -148,22 +195,25 @@ def _section(field: str) -> str:
 
 
 def summary(
-    config: SweepConfig, rows: list[TrialRow], *, experiment_id: str | None, parent_run_id: str | None
+    sweep: SweepFolder, rows: list[TrialRow], *, experiment_id: str | None, parent_run_id: str | None
 ) -> dict[str, Any]:
     """Return the JSON document of sweep, leaderboard and promote."""
+    config = sweep.config()
     return {
         "sweep": config.name,
         "experiment_id": experiment_id,
         "parent_run_id": parent_run_id,
         "goals": [goal.model_dump() for goal in config.goals],
+        "constraints": list(map(str, config.constraints)),
+        "ended": sweep.search_end(config),
         "trials": rows,
         "best": best(rows, config.goals),
+        "infeasible": why_none_is_feasible(rows, config.goals, config.constraints),
     }
 
 
 def sweep_document(sweep: SweepFolder, ids: SweepIds) -> dict[str, Any]:
     """Return the JSON document of a sweep on disk, with its ids in MLflow."""
-    config = sweep.config()
     return summary(
-        config, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
+        sweep, trial_rows(sweep, ids.trials), experiment_id=ids.experiment_id, parent_run_id=ids.parent_run_id
     )

@@ -195,6 +195,7 @@ def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objecti
     table: dict[str, list[Any]] = {
         "rank": [ranks.get(row["trial_id"]) for row in order],
         **{name: [row.get(name) for row in order] for name in ("trial_id", "status", "epoch")},
+        **({"violation": [row.get("violation") for row in order]} if any("violation" in row for row in rows) else {}),
         **{name: [row["metrics"].get(name) for row in order] for name in metrics},
         **{name: [row["config"].get(name) for row in order] for name in settings},
     }
@@ -214,8 +215,9 @@ def _guarded(store: Store, what: str, send: Callable[[Any], None]) -> bool:
 def _summary_metrics(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objectives) -> dict[str, float]:
     counts = Counter(row["status"] for row in rows)
     metrics = {f"trials/{status}": float(counts[status]) for status in ("completed", "stopped", "failed")}
-    for metric, direction in objectives.items() if ranking else ():
-        values = [float(row["metrics"][metric]) for row in ranking]
+    feasible = [row for row in ranking if not row.get("violation")]
+    for metric, direction in objectives.items() if feasible else ():
+        values = [float(row["metrics"][metric]) for row in feasible]
         metrics[f"best/{metric}"] = max(values) if direction == "max" else min(values)
     return metrics
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.files.sweep_config import read_sweep_config, sweep_of_space, sweep_yaml
+from orchestrator.files.space_sweep import sweep_of_space
+from orchestrator.files.sweep_config import read_sweep_config, sweep_yaml
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.preflight import check_points
 from search_spaces import SPACES, overrides_of

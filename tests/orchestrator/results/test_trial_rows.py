@@ -7,8 +7,19 @@ from typing import Any
 import pytest
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, sweep_document, trial_rows, varied
+from orchestrator.results.trial_rows import (
+    TrialRow,
+    best,
+    pareto_front,
+    ranked,
+    sweep_document,
+    trial_rows,
+    varied,
+    why_none_is_feasible,
+    with_violations,
+)
 from orchestrator.tracking import Store, ids_in_mlflow, resolve_store
+from search_spaces import Constraint
 
 MAX = SweepGoal(metric="accuracy", direction="max")
 MIN = SweepGoal(metric="share", direction="min")
@@ -193,3 +204,65 @@ def test_broken_trial_is_listed_with_its_reason(
     assert caplog.messages == [f"trial 0000 is broken: {broken['error']}"]
     assert ids(ranked([broken, *others], sweep.config.goals)) == "00010002"
     assert varied([broken, *others]) == {"objective.background_weight": []}
+
+
+AT_LEAST, AT_MOST = Constraint("accuracy", ">=", 0.75), Constraint("share", "<=", 0.5)
+
+
+def test_violation_is_summed_over_the_constraints() -> None:
+    rows = [make("a", 0.75, 0.5), make("b", 0.5, 0.75), make("c", 1.0, 1.0), make("d", None)]
+    found = [row["violation"] for row in with_violations(rows, [AT_LEAST, AT_MOST])]
+    assert found == [0.0, 0.5, 0.5, None]
+    assert with_violations(rows, []) == rows
+
+
+def test_feasible_trials_rank_first_and_then_the_least_violation() -> None:
+    rows = with_violations(
+        [make("a", 0.5, 0.1), make("b", 0.8, 0.4), make("c", 0.9, 0.6), make("d", 0.7, 0.2)], [AT_LEAST]
+    )
+    assert ids(ranked(rows, [MIN])) == "bcda"
+    assert ids(best(rows, [MIN])) == "b"
+    assert ids(pareto_front(rows, [MAX, MIN])) == "bc"
+    assert ids(ranked(rows, [MAX, MIN])) == "cbda"
+
+
+def test_trial_that_lacks_what_a_constraint_bounds_is_not_ranked() -> None:
+    rows = with_violations([make("a", 0.8, None), make("b", 0.5, 0.1)], [AT_MOST])
+    assert ids(ranked(rows, [MAX])) == "b"
+
+
+def test_where_none_is_feasible_none_is_best_and_the_nearest_is_named() -> None:
+    rows = with_violations([make("a", 0.25, 0.1), make("b", 0.625, 0.9)], [AT_LEAST])
+    assert best(rows, [MIN]) == best(rows, [MAX, MIN]) == []
+    message = "no trial keeps accuracy >= 0.75; the nearest is b, with a violation of 0.125"
+    assert why_none_is_feasible(rows, [MIN], [AT_LEAST]) == message
+    assert why_none_is_feasible([], [MIN], [AT_LEAST]) is None
+    assert why_none_is_feasible([make("c", 0.9), *rows], [MIN], [AT_LEAST]) is None
+
+
+def test_constrained_best_is_that_of_brute_force() -> None:
+    """Over a table of every pair of values, with one goal and with two."""
+    values = [number / 7 for number in range(8)]
+    table = [(accuracy, share) for accuracy in values for share in reversed(values) if share <= accuracy**2 + 0.3]
+    rows = [make(f"{number:02d}", *pair) for number, pair in enumerate(table)]
+    for bound in values:
+        feasible = [pair for pair in table if pair[0] >= bound]
+        judged = with_violations(rows, [Constraint("accuracy", ">=", bound)])
+        (least,) = best(judged, [MIN])
+        assert least["metrics"]["share"] == min(share for _, share in feasible)
+        front = {(row["metrics"]["accuracy"], row["metrics"]["share"]) for row in best(judged, [MAX, MIN])}
+        assert front == {
+            pair for pair in feasible if not any(a >= pair[0] and s <= pair[1] and (a, s) != pair for a, s in feasible)
+        }
+
+
+def test_sweep_document_has_violations_and_says_that_none_is_feasible(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep(constraints=[{"metric": "val/loss", "relation": "<=", "bound": 0.5}])
+    sweep.complete("0000", {"val/accuracy": 0.5, "val/loss": 0.75})
+    ids = ids_in_mlflow(resolve_store(sweep.folder.storage, None), sweep.folder)
+    document = sweep_document(sweep.folder, ids)
+    assert (document["constraints"], document["best"], document["ended"]) == (["val/loss <= 0.5"], [], None)
+    assert document["infeasible"] == "no trial keeps val/loss <= 0.5; the nearest is 0000, with a violation of 0.25"
+    sweep.complete("0001", {"val/accuracy": 0.25, "val/loss": 0.5})
+    document = sweep_document(sweep.folder, ids)
+    assert ([row["trial_id"] for row in document["best"]], document["infeasible"]) == (["0001"], None)
