@@ -66,7 +66,7 @@ def _stat(images: ImageFiles, start: int) -> Files:
         image_file = images.entries[index]
         paths = [image_file.path] if image_file.mask_path is None else [image_file.path, image_file.mask_path]
         sizes = [_size(path) for path in paths]
-        files.num_masks += len(paths) - 1
+        files.num_masks += len(paths) > 1 or image_file.boxes is not None
         files.missing += [str(path) for path, size in zip(paths, sizes, strict=True) if size is None]
         files.empty += [str(path) for path, size in zip(paths, sizes, strict=True) if size == 0]
         if all(sizes):

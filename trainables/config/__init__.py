@@ -3,17 +3,13 @@
 from trainables.config.data import (
     Augmentation,
     DataConfig,
-    DigitsValidation,
-    DogsVsCats,
     HardImageNet,
     ImageFolder,
     ImageNetS,
-    LabelledFolder,
     OxfordPet,
     PascalVoc,
-    ShiftSet,
     SpuriousDigits,
-    Validation,
+    Table,
 )
 from trainables.config.embedding_rules import why_nothing_was_learnt
 from trainables.config.error import ConfigError
@@ -25,6 +21,14 @@ from trainables.config.loading import (
     override,
     parse_assignments,
     read_tree,
+)
+from trainables.config.masks import (
+    BoxMasks,
+    EqualMasks,
+    FileMasks,
+    NonzeroMasks,
+    SoftMasks,
+    ThresholdMasks,
 )
 from trainables.config.model import ModelConfig, SmallCnn, Torchvision
 from trainables.config.objective import (
@@ -50,8 +54,11 @@ from trainables.config.objective import (
 from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names, with_first_names
+from trainables.config.shift import DogsVsCats, LabelledFolder, ShiftSet
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
+from trainables.config.table import Columns
 from trainables.config.training import Evaluation, Resources, Training
+from trainables.config.validation import DigitsValidation, Validation
 
 __all__ = [
     "Adam",
@@ -59,8 +66,10 @@ __all__ = [
     "Augmentation",
     "BinaryContrastive",
     "BinaryCrossEntropy",
+    "BoxMasks",
     "ChimeraSet",
     "ClassificationConfig",
+    "Columns",
     "ConfigError",
     "Contrastive",
     "CrossEntropy",
@@ -70,8 +79,10 @@ __all__ = [
     "Divergence",
     "DogsVsCats",
     "EmbeddingClassifier",
+    "EqualMasks",
     "Evaluation",
     "ExperimentConfig",
+    "FileMasks",
     "FolderSet",
     "HardImageNet",
     "ImageFolder",
@@ -83,6 +94,7 @@ __all__ = [
     "NearestCentroid",
     "NearestNeighbours",
     "NoiseSet",
+    "NonzeroMasks",
     "ObjectiveConfig",
     "OodSet",
     "OptimConfig",
@@ -94,10 +106,13 @@ __all__ = [
     "ShiftSet",
     "SlicedWasserstein",
     "SmallCnn",
+    "SoftMasks",
     "SpuriousDigits",
     "Suite",
     "SupCon",
+    "Table",
     "TextureSet",
+    "ThresholdMasks",
     "Torchvision",
     "Training",
     "Triplet",

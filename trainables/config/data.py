@@ -1,42 +1,22 @@
 """Which images a trial learns from and is validated on."""
 
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic.config import JsonDict
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
+from trainables.config.masks import EqualMasks, FolderMasks, TableMasks
+from trainables.config.places import Root, SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
+from trainables.config.shift import ShiftName, ShiftSet
+from trainables.config.table import Columns, SplitValues, TablePath
+from trainables.config.validation import HELD_OUT, DigitsValidation, Validation
 
 PREFETCH_BATCHES = 2
 """PyTorch's own default."""
 
 
-def _absolute(folder: str) -> str:
-    if "\0" in folder:
-        raise PydanticCustomError("folder", "A folder's name should hold no NUL character")
-    try:
-        return str(Path(folder).expanduser().absolute())
-    except RuntimeError as error:
-        raise PydanticCustomError("home", "Input should start with ~ or with the ~name of a user here") from error
-
-
-def _check_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise PydanticCustomError(
-            "name", "A name should be letters, digits, _ and - alone, and start with a letter or digit"
-        )
-    return name
-
-
 def _unquoted(year: Any) -> Any:
     return int(year) if isinstance(year, str) and year.isdecimal() else year
-
-
-Root = Annotated[str, Field(min_length=1, json_schema_extra={"location": True}), AfterValidator(_absolute)]
-"""A folder, made absolute. It says where data lie, not what they are, so it is no part of a config's identity."""
 
 
 class Augmentation(Section):
@@ -46,67 +26,6 @@ class Augmentation(Section):
     """Smallest share of the image's area that a random crop keeps; 1 turns the random crop off."""
     flip: bool = True
     """Mirror half of the images left to right."""
-
-
-HELD_OUT: JsonDict = {"source": "held_out"}
-"""What the validation set was in earlier versions: the set that is reported."""
-
-
-class Validation(Section):
-    """The images by which trials and epochs are chosen; what is reported of them comes from the test set."""
-
-    source: Literal["cut", "held_out", "own"] = "cut"
-    """`cut` from the training images, `held_out` where one set serves to choose and to report, as in earlier versions,
-    or the validation set that the data have as their `own`."""
-    share: float = Field(default=0.2, gt=0, le=0.5)
-    """Share of the training images that is cut off, of each class alike."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the cut; apart from the training seed, so that seeds share their validation set."""
-
-
-class DigitsValidation(Section):
-    """The images of digits by which trials and epochs are chosen."""
-
-    source: Literal["cut", "held_out"] = "cut"
-    """Handwriting `cut` from the training digits, or `held_out`: the test set, as in earlier versions."""
-    share: float = Field(default=0.2, gt=0, le=0.5)
-    """Share of the training digits that is cut off, of each class alike."""
-    random_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of the validation images that lie on a random texture, so that every group has some."""
-
-
-class DogsVsCats(Section):
-    """The Asirra images `<root>/dogs-vs-cats/train/{cat,dog}.N.jpg`, without masks: a shifted test set."""
-
-    kind: Literal["dogs_vs_cats"] = "dogs_vs_cats"
-    root: Root | None = Field(default=None, json_schema_extra={"location": True})
-    """The folder that holds `dogs-vs-cats`; left out, the training set's own root."""
-    on_error: Literal["raise", "skip"] = "raise"
-    """What a missing or corrupt image does: stop with its name, or be skipped and counted."""
-
-
-class LabelledFolder(Section):
-    """A shifted test set with one folder a class, without masks."""
-
-    kind: Literal["image_folder"] = "image_folder"
-    root: Root
-    """The folder whose sub-folders are the classes, named as the training set names them."""
-    on_error: Literal["raise", "skip"] = "raise"
-    """What a missing or corrupt image does: stop with its name, or be skipped and counted."""
-
-
-def _below(folder: str) -> str:
-    path = Path(folder)
-    if "\0" in folder or path.is_absolute() or ".." in path.parts or path == Path():
-        raise PydanticCustomError("below", "Input should name a folder below data.root, which may be a link")
-    return path.as_posix()
-
-
-SubFolder = Annotated[str, AfterValidator(_below)]
-"""A folder below the root of the data."""
-ShiftName = Annotated[str, AfterValidator(_check_name)]
-"""A shifted test set's name, which is part of a metric's."""
-ShiftSet = Annotated[DogsVsCats | LabelledFolder, Field(discriminator="kind")]
 
 
 class SpuriousDigits(Section):
@@ -208,7 +127,7 @@ class OxfordPet(_Images):
 
 
 class ImageFolder(_Images):
-    """Folders `<root>/<train>/<class>`, `<root>/<val>/<class>` and `<root>/<test>/<class>`, without masks."""
+    """Folders `<root>/<train>/<class>`, `<root>/<val>/<class>` and `<root>/<test>/<class>`, with or without masks."""
 
     kind: Literal["image_folder"] = "image_folder"
     train: str = "train"
@@ -217,6 +136,8 @@ class ImageFolder(_Images):
     """Sub-folder of the validation images; of the test images where `test` is null, and they are cut then."""
     test: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """Sub-folder of the test images."""
+    masks: FolderMasks | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Where masks lie and what their pixels mean; null for images without masks."""
 
     @model_validator(mode="after")
     def _some_images_are_held_out(self) -> Self:
@@ -230,6 +151,22 @@ class ImageFolder(_Images):
             raise ValueError(
                 f"data.validation.source = {self.validation.source} does not fit data.val = {self.val or 'null'} and "
                 f"data.test = {self.test or 'null'}; with both folders it is own, and may be left out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _masks_are_found_by_name(self) -> Self:
+        if self.masks is None:
+            return self
+        if not self.masks.by_name:
+            raise ValueError(
+                "data.masks needs data.masks.folder, a folder with masks of the images' names, or data.masks.suffix, "
+                "as in _mask where 1_mask.png lies next to 1.jpg"
+            )
+        if isinstance(self.masks, EqualMasks) and not isinstance(self.masks.value, int):
+            raise ValueError(
+                f"data.masks.value = {self.masks.value or 'null'} needs a table (data.kind = table), for folders have "
+                "no column of numbers; set data.masks.value to the object's value"
             )
         return self
 
@@ -275,11 +212,36 @@ class HardImageNet(_Images):
     """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<image>`."""
 
 
+class Table(_Images):
+    """A table, CSV or Parquet, with a row for each image: path, label, split, and what else is known of it."""
+
+    kind: Literal["table"] = "table"
+    table: TablePath
+    """The table's file, below `root`."""
+    images: SubFolder | None = None
+    """Sub-folder of `root` to which the paths of images are relative; null is `root` itself."""
+    columns: Columns = Columns()
+    """What the table calls its columns."""
+    splits: SplitValues = SplitValues()
+    """What the column of splits holds."""
+    groups: tuple[str, ...] = ()
+    """Columns whose values together make an image's group, such as the label and the place."""
+    masks: TableMasks | None = None
+    """Where masks lie and what their pixels mean; null for images without masks."""
+
+    @model_validator(mode="after")
+    def _groups_are_named_once(self) -> Self:
+        if len(set(self.groups)) < len(self.groups):
+            raise ValueError(f"data.groups = {list(self.groups)} names a column twice")
+        return self
+
+
 DataConfig = Annotated[
-    SpuriousDigits | OxfordPet | PascalVoc | ImageNetS | HardImageNet | ImageFolder, Field(discriminator="kind")
+    SpuriousDigits | OxfordPet | PascalVoc | ImageNetS | Table | HardImageNet | ImageFolder, Field(discriminator="kind")
 ]
 KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
-KINDS_WITH_OWN_VALIDATION = frozenset({"image_folder"})
+"""Those that have masks whatever the config says; of the others, those have some that set `data.masks`."""
+KINDS_WITH_OWN_VALIDATION = frozenset({"image_folder", "table"})
 KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
 """Those whose images may show several classes, each with a mask of its own."""
 
@@ -288,4 +250,8 @@ def without_masks(config: DataConfig) -> str | None:
     """Return the setting by which training images have no masks; None where at least some of them have."""
     if isinstance(config, ImageNetS) and config.train == "train":
         return "data.train = train"
-    return None if config.kind in KINDS_WITH_MASKS else f"data.kind = {config.kind}"
+    if config.kind in KINDS_WITH_MASKS:
+        return None
+    if isinstance(config, ImageFolder | Table):
+        return None if config.masks else "data.masks = null"
+    return f"data.kind = {config.kind}"

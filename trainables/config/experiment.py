@@ -153,7 +153,8 @@ class ExperimentConfig(Section):
         if needs and without:
             raise ValueError(
                 f"{' and '.join(needs)} {'needs' if len(needs) == 1 else 'need'} masks, and "
-                f"{without} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}"
+                f"{without} has none; data sets with masks: {', '.join(sorted(KINDS_WITH_MASKS))}, and with data.masks "
+                "image_folder and table"
             )
         return self
 

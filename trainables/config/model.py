@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainables.config.data import Root
+from trainables.config.places import Root
 from trainables.config.section import Section
 
 NormKind = Literal["batch", "running", "group", "dynamic_tanh", "frozen"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trainables.config.data import Root
+from trainables.config.places import Root
 from trainables.config.section import Section
 
 

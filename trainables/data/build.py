@@ -28,6 +28,7 @@ from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.spurious_digits import build_spurious_digits
+from trainables.data.table import build_table
 from trainables.data.transforms import evaluation_transform
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
@@ -39,6 +40,7 @@ BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "oxford_pet": build_oxford_pet,
     "pascal_voc": build_pascal_voc,
     "spurious_digits": build_spurious_digits,
+    "table": build_table,
 }
 """By `data.kind`."""
 _FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.jpg")

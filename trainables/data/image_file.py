@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -30,6 +30,15 @@ class ImageError(ValueError):
     """An image or mask that cannot be used; the message names the file and says what to do."""
 
 
+class Boxes(NamedTuple):
+    """Boxes around the object of an image."""
+
+    corners: tuple[tuple[float, float, float, float], ...]
+    """Left, top, right and bottom of each, in pixels from the image's corner; right and bottom are outside."""
+    where: str
+    """Where they were read, for messages."""
+
+
 class ImageFile(NamedTuple):
     """One image on disk."""
 
@@ -38,6 +47,10 @@ class ImageFile(NamedTuple):
     label: int | None
     """None where the mask says which classes the image shows."""
     id: str
+    mask_value: int | None = None
+    """The value of the object's pixels in the mask; None where it is the label, or needs none."""
+    boxes: Boxes | None = None
+    """In place of a mask."""
 
 
 def image_ids(relative_paths: Iterable[Path]) -> list[str]:
@@ -46,15 +59,22 @@ def image_ids(relative_paths: Iterable[Path]) -> list[str]:
     An id that is too long for a file name, or that two files share, is cut to fit and ends with a hash of the path.
     """
     paths = list(relative_paths)
-    joined = ["__".join(path.with_suffix("").parts) for path in paths]
-    count = Counter(joined)
-    return [
-        name if count[name] == 1 and len(os.fsencode(name)) <= _MAX_ID_BYTES else _with_hash(name, path)
-        for name, path in zip(joined, paths, strict=True)
-    ]
+    count = Counter(map(joined_stem, paths))
+    return [image_id(path, is_unique=count[joined_stem(path)] == 1) for path in paths]
 
 
-def _with_hash(name: str, path: Path) -> str:
+def joined_stem(path: PurePath) -> str:
+    """Return folders and stem joined by `__`, which is an image's id where no other image has it."""
+    return "__".join(path.with_suffix("").parts)
+
+
+def image_id(path: PurePath, *, is_unique: bool) -> str:
+    """Return the id of one file, of whose joined stem it is known whether another file has the same."""
+    name = joined_stem(path)
+    return name if is_unique and len(os.fsencode(name)) <= _MAX_ID_BYTES else _with_hash(name, path)
+
+
+def _with_hash(name: str, path: PurePath) -> str:
     end = f"-{short_hash([path.as_posix()])}"
     head = os.fsencode(name)[: _MAX_ID_BYTES - len(end)].decode(errors="ignore")
     return head + end

@@ -33,7 +33,7 @@ _ANY_OBJECT = ObjectMask()
 
 
 class ImageFiles:
-    """An `ImageSet` of files.
+    """An `ImageSet` of files, which is `Grouped` where its list of images has groups.
 
     Args:
         images: The images in order; ids are unique.
@@ -76,6 +76,15 @@ class ImageFiles:
     def entries(self) -> ImageFileList:
         """The files, in order."""
         return self._images.files
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Names by group number."""
+        return self._images.group_names
+
+    def groups(self) -> Tensor | None:
+        """Return each index's group, int64; None where images have none."""
+        return self._images.groups_N
 
     def check(self, index: int) -> int:
         """Decode an image and its mask, whatever `on_error` says, and return the label of the whole image.

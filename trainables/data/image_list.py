@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from trainables.config import ConfigError, check_regular
 from trainables.data.file_index import NO_MASK, FileSet, MaskName
@@ -37,6 +38,10 @@ class ImageList:
     """The folder to which the digest takes file names relative."""
     digest: str | None = None
     """The digest, where it is known; None computes it from the files."""
+    groups_N: Tensor | None = None
+    """Each image's group, int64; None where images have none."""
+    group_names: tuple[str, ...] = ()
+    """Names by group."""
 
 
 class FileList:

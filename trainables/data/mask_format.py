@@ -20,13 +20,15 @@ from torch import Tensor
 from trainables.data.batch import Batch
 from trainables.data.image_cache import ImageCache
 from trainables.data.image_file import ImageError, ImageFile, Pixels, read_file
+from trainables.data.mask_frame import MaskFrame, out_of_frame, size_in_frame
 
 OBJECT, BACKGROUND, IGNORED = 0, 1, 255
 
 MaskValues = Callable[[Image.Image], npt.NDArray[np.uint8] | npt.NDArray[np.int32]]
 """From a mask file to its values, HW; ValueError where it has none."""
 Background = Callable[[Tensor, int | None], Tensor]
-"""From a mask's values, HW, and the image's label to its map; ValueError says what is wrong with the values."""
+"""From a mask's values, HW, and the value of its object, which is the image's label where none is listed, to its map;
+ValueError says what is wrong with the values."""
 
 
 class MaskFormat(Protocol):
@@ -77,21 +79,29 @@ class ObjectMask:
 
     values: MaskValues = grey_values
     background: Background = zero_is_background
+    frame: MaskFrame = "original"
 
     def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
         """Return BACKGROUND, OBJECT and IGNORED, HW."""
-        return _read_map(image_file, size, cache, self.values, lambda values: self.background(values, image_file.label))
+        wanted = image_file.label if image_file.mask_value is None else image_file.mask_value
+        map_HW = read_map(
+            image_file,
+            size_in_frame(size, self.frame),
+            cache,
+            self.values,
+            lambda values_HW: self.background(values_HW, wanted),
+        )
+        return None if map_HW is None else out_of_frame(map_HW, size, self.frame, unknown=IGNORED)
 
     def label(self, image_file: ImageFile, _: Tensor | None, /) -> int:
         """Return the listed label."""
-        assert image_file.label is not None, "a label is listed, or read from a class map"
-        return image_file.label
+        return listed_label(image_file)
 
     def batch(
         self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
     ) -> Batch:
         """Return the batch; a crop without an object counts as one without a mask."""
-        maps_BHW = _stacked(maps, images_BCHW)
+        maps_BHW = stacked(maps, images_BCHW, unknown=IGNORED, dtype=torch.uint8)
         has_mask_B = torch.from_numpy((maps_BHW.numpy() == OBJECT).any((1, 2)))
         background_BHW = torch.from_numpy(maps_BHW.numpy() == BACKGROUND).float()
         background_BHW[~has_mask_B] = 0
@@ -112,7 +122,7 @@ class ClassMask:
 
     def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
         """Return the class map, HW."""
-        return _read_map(image_file, size, cache, grey_values, partial(check_class_map, num_classes=self.num_classes))
+        return read_map(image_file, size, cache, grey_values, partial(check_class_map, num_classes=self.num_classes))
 
     def label(self, _: ImageFile, map_HW: Tensor | None, /) -> int:
         """Return the class with the most pixels."""
@@ -123,7 +133,8 @@ class ClassMask:
         self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
     ) -> Batch:
         """Return the batch with the targets that the crops show."""
-        return batch_of_classes(images_BCHW, _stacked(maps, images_BCHW), labels_B, ids, num_classes=self.num_classes)
+        classes_BHW = stacked(maps, images_BCHW, unknown=IGNORED, dtype=torch.uint8)
+        return batch_of_classes(images_BCHW, classes_BHW, labels_B, ids, num_classes=self.num_classes)
 
 
 def check_class_map(values_HW: Tensor, *, num_classes: int) -> Tensor:
@@ -180,13 +191,31 @@ def batch_of_classes(
     )
 
 
-def _read_map(
+def listed_label(image_file: ImageFile) -> int:
+    """Return the label of an image that a list or a folder gives."""
+    assert image_file.label is not None, "a label is listed, or read from a class map"
+    return image_file.label
+
+
+def read_map(
     image_file: ImageFile,
     size: Sequence[int],
     cache: ImageCache | None,
     values: MaskValues,
     to_map: Callable[[Tensor], Tensor],
 ) -> Tensor | None:
+    """Return the map that `to_map` makes of a mask's values, HW; None where an image has no mask.
+
+    Args:
+        image_file: The image.
+        size: Height and width that its mask should have.
+        cache: Holds copies of the files.
+        values: Reads the file.
+        to_map: Raises ValueError for values that a mask may not have.
+
+    Raises:
+        ImageError: The mask is missing or corrupt, has another size, or holds other values than it may.
+    """
     path = image_file.mask_path
     if path is None:
         return None
@@ -202,9 +231,9 @@ def _read_map(
         raise ImageError(f"{path} {error}") from error
 
 
-def _stacked(maps: Sequence[Tensor | None], images_BCHW: Tensor) -> Tensor:
-    """Return the maps as one tensor, IGNORED where there is none."""
-    maps_BHW = torch.full((len(maps), *images_BCHW.shape[-2:]), IGNORED, dtype=torch.uint8)
+def stacked(maps: Sequence[Tensor | None], images_BCHW: Tensor, *, unknown: float, dtype: torch.dtype) -> Tensor:
+    """Return the maps as one tensor, `unknown` where there is none."""
+    maps_BHW = torch.full((len(maps), *images_BCHW.shape[-2:]), unknown, dtype=dtype)
     for place_HW, map_HW in zip(maps_BHW, maps, strict=True):
         if map_HW is not None:
             place_HW.copy_(map_HW)

@@ -57,7 +57,7 @@ def cut_images(
     """
     if strata_N is None:
         strata_N = np.array([_stratum(image_file) for image_file in images.files], dtype=np.int64)
-    is_cut_N = _cut(strata_N, validation)
+    is_cut_N = cut_off(strata_N, validation)
     train, val = (
         [image_file for image_file, chosen in zip(images.files, is_cut_N, strict=True) if chosen == is_val]
         for is_val in (False, True)
@@ -72,11 +72,12 @@ def split_files(files: FileSet, validation: Validation) -> tuple[FileSet, FileSe
     """
     if validation.source != "cut":
         return files, None
-    is_cut_N = _cut(2 * files.labels_N.astype(np.int64) + (files.mask_sizes_N != NO_MASK), validation)
+    is_cut_N = cut_off(2 * files.labels_N.astype(np.int64) + (files.mask_sizes_N != NO_MASK), validation)
     return _part(files, ~is_cut_N, f"train {validation}"), _part(files, is_cut_N, f"val {validation}")
 
 
-def _cut(strata_N: Ints, validation: Validation) -> Mask:
+def cut_off(strata_N: Ints, validation: Validation) -> Mask:
+    """Return which images are cut off; ConfigError where every stratum has one image alone."""
     try:
         return cut(strata_N, share=validation.share, seed=validation.seed)
     except ValueError as error:

@@ -22,6 +22,15 @@ TREES: dict[str, dict[str, Any]] = {
     "imagenet_s": {"data": {"kind": "imagenet_s", "folder": "ImageNetS919", **IMAGES}},
     "hard_imagenet": {"data": {"kind": "hard_imagenet", **IMAGES}},
     "image_folder": {"data": {"kind": "image_folder", "augmentation": {"flip": False}, **IMAGES}},
+    "table": {
+        "data": {
+            "kind": "table",
+            "table": "mine.csv",
+            "images": "images",
+            "masks": {"kind": "equal", "folder": "masks"},
+            **IMAGES,
+        }
+    },
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{
         kind: {"model": {"kind": kind, "cam_stride": 16, "weights": "DEFAULT", "weights_file": "/w.pth"}}

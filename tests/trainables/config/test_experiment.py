@@ -8,8 +8,11 @@ from trainables.config import ConfigError, experiment_from_tree
 
 IMAGES = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
-WITH_MASKS = "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits"
-NO_MASKS = f"masks, and data.kind = image_folder has none; {WITH_MASKS}"
+WITH_MASKS = (
+    "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits, and with data.masks "
+    "image_folder and table"
+)
+NO_MASKS = f"masks, and data.masks = null has none; {WITH_MASKS}"
 VOC = {"kind": "pascal_voc", "root": "/p"}
 SEVERAL = "one label an image, and data.kind = pascal_voc has several; set"
 
@@ -45,7 +48,7 @@ CASES = [
     pytest.param(
         {"objective": {"kind": "contrastive"}, "data": {"kind": "image_folder", "root": "/p"}},
         {"objective": {"kind": "contrastive"}, "data": {"kind": "oxford_pet", "root": "/p"}},
-        f"objective.kind = contrastive needs masks, and data.kind = image_folder has none; {WITH_MASKS}",
+        f"objective.kind = contrastive needs {NO_MASKS}",
         id="masks",
     ),
     pytest.param(

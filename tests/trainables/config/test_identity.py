@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from trainables.config import ExperimentConfig, as_first_written, config_hash, experiment_from_tree, flatten, leaves
-from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
+from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, without_masks
+from trainables.config.masks import FolderMasks
 
 PLACES = {
     "data.cache",
@@ -25,6 +26,7 @@ PLACES = {
     "resources.gpus",
 }
 """Fields that say where and on what a trial runs, and not what it computes."""
+A_MASK_RULE = {"kind": "soft", "folder": "masks"}
 NEED_MASKS = {"objective.divergence", "objective.sliced_wasserstein", "objective.background_noise"}
 NEED_ONE_LABEL = {"objective.divergence", "objective.sliced_wasserstein", "objective.cutmix"}
 
@@ -47,7 +49,11 @@ def another_value(annotation: Any, value: Any) -> Any:
     if get_origin(annotation) is Literal:
         return choices[0] if choices else None
     if value is None:
-        return {int: 2, float: 0.5}[annotation]
+        return A_MASK_RULE if annotation == FolderMasks else {int: 2, float: 0.5, str: "x"}[annotation]
+    return another_of_its_type(value)
+
+
+def another_of_its_type(value: Any) -> Any:
     match value:
         case bool():
             return not value
@@ -56,7 +62,9 @@ def another_value(annotation: Any, value: Any) -> Any:
         case float():
             return value / 2 or 0.5
         case str():
-            return f"{value}-2"
+            return f"2-{value}"
+        case tuple():
+            return (*value, "place")
         case dict():
             return {"new": {"kind": "image_folder", "root": "/new"}}
     raise AssertionError(f"no other value known for {value!r}")
@@ -74,7 +82,7 @@ def refused(config: ExperimentConfig) -> set[str]:
     alone.add("data.test")  # Changes data.validation.source too.
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
         return NEED_ONE_LABEL | alone
-    return alone if config.data.kind in KINDS_WITH_MASKS else NEED_MASKS | alone
+    return NEED_MASKS | alone if without_masks(config.data) else alone
 
 
 def variants(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
@@ -109,6 +117,7 @@ def test_kinds_have_different_hashes() -> None:
         {"data": {"kind": "imagenet_s", "root": "/p"}},
         {"data": {"kind": "hard_imagenet", "root": "/p"}},
         {"data": {"kind": "image_folder", "root": "/p"}},
+        {"data": {"kind": "table", "root": "/p", "table": "mine.csv"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_contrastive"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_cross_entropy"}},
         {"model": {"kind": "resnet18", "cam_stride": 8}},

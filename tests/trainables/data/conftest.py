@@ -13,7 +13,17 @@ from PIL import Image
 
 from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s
 from tests.trainables.voc_tree import write_voc
-from trainables.config import HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits, Validation
+from trainables.config import (
+    BoxMasks,
+    HardImageNet,
+    ImageFolder,
+    ImageNetS,
+    OxfordPet,
+    PascalVoc,
+    SpuriousDigits,
+    Table,
+    Validation,
+)
 from trainables.data import DataBundle, build_data
 
 HELD_OUT = Validation(source="held_out")
@@ -62,6 +72,18 @@ def folder_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def table_root(tmp_path: Path) -> Path:
+    """A table of nine images, each with a box around its middle."""
+    root, rows = tmp_path / "table", ["path,label,split,boxes,place"]
+    for index in range(9):
+        paint(root / f"{index}.png", seed=index)
+        split = ("train", "val", "test")[index // 3]
+        rows.append(f"{index}.png,{index % 3},{split},14 10 46 38,{index % 2}")
+    (root / "images.csv").write_text("\n".join(rows))
+    return root
+
+
+@pytest.fixture
 def voc_root(tmp_path: Path) -> Path:
     root = tmp_path / "voc"
     write_voc(root)
@@ -94,7 +116,9 @@ def imagenet_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path) -> Callable[[str], DataBundle]:
+def bundle_of(
+    pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path, table_root: Path
+) -> Callable[[str], DataBundle]:
     """Builds a tiny bundle of each kind; those of files have no cut."""
     configs = {
         "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
@@ -103,5 +127,8 @@ def bundle_of(pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: 
         "imagenet_s": ImageNetS(root=str(imagenet_root), folder="ImageNetS3", image_size=32, validation=HELD_OUT),
         "hard_imagenet": HardImageNet(root=str(imagenet_root), image_size=32, validation=HELD_OUT),
         "image_folder": ImageFolder(root=str(folder_root), image_size=32, validation=HELD_OUT),
+        "table": Table(
+            root=str(table_root), table="images.csv", image_size=32, masks=BoxMasks(), groups=("label", "place")
+        ),
     }
     return lambda kind: build_data(configs[kind])

@@ -147,6 +147,7 @@ def test_each_kind_builds_its_own_set(bundle_of: Build) -> None:
         "oxford_pet": "Abyssinian",
         "pascal_voc": "aeroplane",
         "spurious_digits": "0",
+        "table": "0",
     }
 
 

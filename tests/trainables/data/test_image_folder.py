@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from trainables.config import ConfigError, DogsVsCats, ImageFolder, LabelledFolder, OxfordPet, ShiftSet, Validation
+from trainables.config import (
+    ConfigError,
+    DogsVsCats,
+    ImageFolder,
+    LabelledFolder,
+    OxfordPet,
+    ShiftSet,
+    Validation,
+    experiment_from_tree,
+)
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 
 HELD_OUT = Validation(source="held_out")
@@ -164,3 +173,59 @@ def test_real_folders(real_images_root: str) -> None:
     assert (len(bundle.train), len(bundle.val)) == (10000, 2000)
     assert bundle.class_names[3] == "cat"
     assert set(fetch(bundle.shift["asirra"]).labels_B.tolist()) == {3, 5}
+
+
+class TestMasks:
+    """Masks that have the names of their images: the left half of each is object."""
+
+    def masked(self, root: Path, **masks: object) -> DataBundle:
+        config = ImageFolder.model_validate(
+            {"root": str(root), "image_size": 32, "validation": HELD_OUT, "masks": masks}
+        )
+        return build_data(config)
+
+    def mask(self, path: Path, value: int = 255) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("L", (60, 48))
+        image.paste(value, (0, 0, 30, 48))
+        image.save(path)
+
+    def test_a_parallel_folder_has_some_of_the_masks(self, folder_root: Path) -> None:
+        for name in ("train/cat/1.png", "train/dog/0.bmp", "val/fox/1.tif"):
+            self.mask(folder_root / "masks" / name)
+        bundle = self.masked(folder_root, kind="nonzero", folder="masks")
+        train, val = fetch(bundle.train_unaugmented), fetch(bundle.val)
+        assert [id_ for id_, has in zip(train.ids, train.has_mask_B, strict=True) if has] == ["cat__1", "dog__0"]
+        assert [id_ for id_, has in zip(val.ids, val.has_mask_B, strict=True) if has] == ["fox__1"]
+        assert train.background_BHW[1, 0].tolist() == [0] * 16 + [1] * 16
+
+    def test_a_mask_next_to_its_image_is_no_image(self, folder_root: Path) -> None:
+        self.mask(folder_root / "train" / "dog" / "2_mask.png", value=3)
+        bundle = self.masked(folder_root, kind="equal", suffix="_mask", value=3)
+        batch = fetch(bundle.train_unaugmented)
+        assert len(batch) == 12
+        assert [id_ for id_, has in zip(batch.ids, batch.has_mask_B, strict=True) if has] == ["dog__2"]
+
+    def test_masks_that_are_nowhere_are_named(self, folder_root: Path) -> None:
+        message = rf"none of the 12 images in .*train has a mask; looked for {folder_root}/m/train/cat/0\.\* and the"
+        with pytest.raises(ConfigError, match=message):
+            self.masked(folder_root, kind="nonzero", folder="m")
+
+    def test_masks_change_the_digest(self, folder_root: Path) -> None:
+        self.mask(folder_root / "masks" / "train" / "cat" / "1.png")
+        assert (
+            self.masked(folder_root, kind="soft", folder="masks").train.digest() != folders(folder_root).train.digest()
+        )
+
+    @pytest.mark.parametrize(
+        ("masks", "message"),
+        [
+            ({"kind": "nonzero"}, "data.masks needs data.masks.folder, a folder with masks of the images' names, or"),
+            ({"kind": "equal", "folder": "m"}, "data.masks.value = null needs a table"),
+            ({"kind": "equal", "folder": "m", "value": "label"}, "data.masks.value = label needs a table"),
+        ],
+    )
+    def test_what_only_a_table_has_is_refused(self, masks: dict[str, str], message: str) -> None:
+        with pytest.raises(ConfigError) as raised:
+            experiment_from_tree({"data": {"kind": "image_folder", "root": "/p", "masks": masks}})
+        assert str(raised.value).startswith(f"config: {message}")

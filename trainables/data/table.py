@@ -1,0 +1,132 @@
+"""A table of images as data set: a row for each image, in CSV or Parquet.
+
+Shape letter: N rows.
+"""
+
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainables.config import BoxMasks, ConfigError, EqualMasks, FileMasks, Table, Validation
+from trainables.data.box_column import box_column
+from trainables.data.dataset import DataBundle
+from trainables.data.folders import MISSING, Folders, first_few
+from trainables.data.image_file import joined_stem
+from trainables.data.image_files import image_bundle
+from trainables.data.image_table import FileSizes, ImageTable, Ints
+from trainables.data.mask_names import MaskNames
+from trainables.data.mask_rules import mask_format
+from trainables.data.table_columns import Values, column_values, group_values, read_table, split_rows
+from trainables.data.table_file import TableFile
+from trainables.data.validation_cut import cut_off
+
+_WHOLE_NUMBER = r"^-?\d{1,9}$"
+
+
+def build_table(config: Table) -> DataBundle:
+    """Read the table; classes are the values of its column of labels."""
+    table, folders = read_table(config), Folders()
+    rows, labels = split_rows(table, config), column_values(table.columns[config.columns.label])
+    _check_classes(table, config, labels, rows["train"])
+    images, sizes = _image_table(table, config, labels, folders), FileSizes(Path(config.root), folders)
+    if config.on_error == "raise":
+        _check_files(table, config, images, sizes)
+    if not len(rows["val"]) and config.validation.source == "cut":
+        rows |= _cut(rows["train"], images, config.validation)
+    sets = {split: images.images(rows_N, sizes) for split, rows_N in rows.items() if len(rows_N)}
+    return image_bundle(config, **sets, class_names=labels.names, mask_format=mask_format(config.masks))
+
+
+def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str, Ints]:
+    """Cut the validation images from the training images, of each class, group and presence of a mask its share."""
+    groups_N = np.zeros_like(images.labels_N) if images.groups_N is None else images.groups_N
+    strata_NC = np.stack([images.labels_N, groups_N, images.have_masks()], axis=1)[train_N]
+    is_cut_N = cut_off(np.unique(strata_NC, axis=0, return_inverse=True)[1].reshape(-1), validation)
+    return {"train": train_N[~is_cut_N], "val": train_N[is_cut_N]}
+
+
+def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Ints) -> None:
+    untrained = sorted(set(range(len(labels.names))) - set(labels.codes_N[train_N].tolist()))
+    if untrained:
+        names = first_few([labels.names[code] for code in untrained])
+        raise ConfigError(
+            f"{table.path}, column {config.columns.label}: {names} has no row of the split {config.splits.train}; add "
+            "training images, or leave its rows out"
+        )
+
+
+def _image_table(table: TableFile, config: Table, labels: Values, folders: Folders) -> ImageTable:
+    paths, groups = table.columns[config.columns.path], group_values(table, config.groups)
+    stems = Counter(joined_stem(PurePosixPath(path)) for path in paths.to_pylist())
+    return ImageTable(
+        root=Path(config.root),
+        folder=PurePosixPath(config.images or ""),
+        paths=paths,
+        labels_N=labels.codes_N,
+        groups_N=groups.codes_N if groups else None,
+        group_names=groups.names if groups else (),
+        masks=_masks(table, config, paths, folders),
+        mask_values_N=_mask_values(table, config),
+        boxes=box_column(table, config.columns.boxes) if isinstance(config.masks, BoxMasks) else None,
+        shared_stems=frozenset(stem for stem, num in stems.items() if num > 1),
+    )
+
+
+def _masks(table: TableFile, config: Table, paths: Any, folders: Folders) -> Any | None:
+    """Return each row's mask below the root, null where it has none; None where masks are no files."""
+    if config.masks is None or isinstance(config.masks, BoxMasks):
+        return None
+    if config.masks.by_name:
+        return _named_masks(table, config, config.masks, paths, folders)
+    return table.columns[config.columns.mask]
+
+
+def _named_masks(table: TableFile, config: Table, masks: FileMasks, paths: Any, folders: Folders) -> Any:
+    """Return the masks that have the names of their images.
+
+    In a parallel folder they may lack the first folder of the images' paths, as `images` in `images/1.jpg`.
+    """
+    root = Path(config.root)
+    names = MaskNames(root, root / (config.images or ""), masks, folders)
+    images = [PurePosixPath(path) for path in paths.to_pylist()]
+    for start in (0, 1) if masks.folder else (0,):
+        shorter = [PurePosixPath(*image.parts[min(start, len(image.parts) - 1) :]) for image in images]
+        found = [names.path(image) for image in shorter]
+        if any(found):
+            return pa.array([mask and mask.relative_to(root).as_posix() for mask in found], pa.string())
+    raise ConfigError(
+        f"data.masks: none of the {len(images)} images of {table.path} has a mask; looked for "
+        f"{names.wanted(images[0])}{f' and {names.wanted(shorter[0])}' if masks.folder else ''} and the like"
+    )
+
+
+def _mask_values(table: TableFile, config: Table) -> Ints | None:
+    """Return the value of each mask's object; None where the rule needs none."""
+    if not isinstance(config.masks, EqualMasks):
+        return None
+    if isinstance(config.masks.value, int):
+        return np.full(len(table), config.masks.value, dtype=np.int64)
+    name = config.columns.label if config.masks.value == "label" else config.columns.mask_value
+    is_number_N = pc.match_substring_regex(table.columns[name], _WHOLE_NUMBER)
+    table.refuse(name, pc.invert(is_number_N), lambda cell: f"found {cell}; expected the value of the object's pixels")
+    numbers: Ints = table.columns[name].cast(pa.int64()).to_numpy()
+    return numbers
+
+
+def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes) -> None:
+    """Raise ConfigError where the table names an image or a mask that is not there."""
+    names = [images.image_name(row) for row in range(len(images))]
+    masks = [images.mask_name(row) for row in range(len(images))]
+    sizes.read({name.rpartition("/")[0] for name in (*names, *masks) if name})
+    for column, files in ((config.columns.path, names), (config.columns.mask, masks)):
+        missing = [row for row, name in enumerate(files) if name and sizes.of(name) == MISSING]
+        if missing:
+            raise ConfigError(
+                f"{table.where(missing[0], column)}: {Path(config.root, files[missing[0]] or '')} is not there "
+                f"({len(missing)} of {len(files)} rows); set data.root and data.images so that paths lead to files, "
+                "or data.on_error=skip to go on without them"
+            )

@@ -1,0 +1,157 @@
+"""What the columns of a table of images say: which rows are of which split, and the values of labels and groups.
+
+Shape letters: N rows, G groups, C columns.
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainables.config import BoxMasks, ConfigError, EqualMasks, Table, Validation
+from trainables.data.image_table import Ints
+from trainables.data.table_file import TableFile, read_table_file
+
+SPLITS = ("train", "val", "test")
+_NUMBER = r"-?\d+"
+
+
+class Values(NamedTuple):
+    """A column as numbers."""
+
+    names: tuple[str, ...]
+    """The values that occur, in order: by number where all are whole numbers, else by name."""
+    codes_N: Ints
+    """Each row's place among them."""
+
+
+def read_table(config: Table) -> TableFile:
+    """Read the columns that `config` needs; ConfigError where one is missing or a cell is wrong."""
+    columns = config.columns
+    path = Path(config.root, config.table)
+    table = read_table_file(path, required=_required(config), refused=_refused(config))
+    filled = [columns.path, columns.label, columns.split, *config.groups]
+    filled += [columns.mask_value] if columns.mask_value in table.columns else []
+    for name in filled:
+        table.refuse(name, pc.is_null(table.columns[name]), lambda _: "is empty; every row needs a value")
+    _check_paths(table, columns.path, Path(config.root, config.images or ""))
+    if columns.mask in table.columns:
+        _check_form(table, columns.mask, Path(config.root))
+    return table
+
+
+def _required(config: Table) -> dict[str, str]:
+    """Return the columns to read, each with the setting that names it."""
+    columns, masks = config.columns, config.masks
+    fields = ["path", "label", "split"]
+    if isinstance(masks, BoxMasks):
+        fields.append("boxes")
+    elif masks is not None and not masks.by_name:
+        fields.append("mask")
+    if isinstance(masks, EqualMasks) and masks.value is None:
+        fields.append("mask_value")
+    named = {getattr(columns, field): f"data.columns.{field}" for field in fields}
+    return {**dict.fromkeys(config.groups, "data.groups"), **named}
+
+
+def _refused(config: Table) -> dict[str, str]:
+    """Return the columns that would be left out unnoticed, each with what to do."""
+    refused = {"weight": "images cannot be weighted; rename it, or leave it out"}
+    if config.masks is None:
+        for name in (config.columns.mask, config.columns.boxes):
+            kind = "boxes" if name == config.columns.boxes else "nonzero, or another rule"
+            refused[name] = f"data.masks = null leaves it out: set data.masks.kind={kind}, or rename it"
+    return {name: why for name, why in refused.items() if name not in _required(config)}
+
+
+def _check_paths(table: TableFile, name: str, folder: Path) -> None:
+    _check_form(table, name, folder)
+    paths_N = table.columns[name]
+    first: Any = np.unique(pc.dictionary_encode(paths_N).indices.to_numpy(), return_index=True)[1]
+    is_again_N = np.ones(len(table), dtype=np.bool_)
+    is_again_N[first] = False
+
+    def what(cell: str | None) -> str:
+        earlier = pc.index(paths_N, cell).as_py() + table.first_row
+        return f"{cell} is already in row {earlier}; an image has one row"
+
+    table.refuse(name, pa.array(is_again_N), what)
+
+
+def _check_form(table: TableFile, name: str, folder: Path) -> None:
+    """Raise ConfigError where a path does not lead from the folder to something in it."""
+    paths_N = table.columns[name]
+    below = f"expected a path below {folder}"
+    windows_N = pc.match_substring(paths_N, "\\")
+    table.refuse(name, pc.fill_null(windows_N, False), lambda cell: f"found {cell}; write / in place of \\")
+    outside_N = pc.match_substring_regex(paths_N, r"^(/|~)|(^|/)\.\.(/|$)")
+    table.refuse(name, pc.fill_null(outside_N, False), lambda cell: f"found {cell}; {below}")
+    unusual_N = pc.match_substring_regex(paths_N, r"(^|/)\.?/|/$")
+    table.refuse(
+        name, pc.fill_null(unusual_N, False), lambda cell: f"found {cell}; {below} without ./, // or a / at its end"
+    )
+
+
+def split_rows(table: TableFile, config: Table) -> dict[str, Ints]:
+    """Return the rows of each split; ConfigError for a value that names none, and without rows to train or test on."""
+    name, splits = config.columns.split, config.splits
+    by_value = {splits.train: "train", splits.val: "val", splits.test: "test"}
+    if splits.val == "val":
+        by_value.setdefault("validation", "val")
+    expected = f"expected {', '.join(by_value)}, which data.splits sets"
+    places_N = pc.index_in(table.columns[name], value_set=pa.array(by_value))
+    table.refuse(name, pc.is_null(places_N), lambda cell: f"found {cell}; {expected}")
+    split_of = np.array([SPLITS.index(split) for split in by_value.values()])[places_N.to_numpy()]
+    rows = {split: np.flatnonzero(split_of == place) for place, split in enumerate(SPLITS)}
+    _check_splits(table, config, rows)
+    return rows
+
+
+def _check_splits(table: TableFile, config: Table, rows: dict[str, Ints]) -> None:
+    """Raise ConfigError where a split that is needed has no rows, or one that has rows is not wanted."""
+    needed = {"train": "to train on", "test": "to report; a part of the training images is cut for validation"}
+    if config.validation.source == "own":
+        needed["val"] = "to choose by, as data.validation.source = own says"
+    for split, why in needed.items():
+        if not len(rows[split]):
+            value = getattr(config.splits, split)
+            raise ConfigError(f"{table.path}, column {config.columns.split}: no row has {value}; expected some {why}")
+    cut = config.validation.model_copy(update={"source": "cut"})
+    if len(rows["val"]) and (config.validation.source == "held_out" or cut != Validation()):
+        raise ConfigError(
+            f"data.validation has no effect, since {table.path} has rows of the split {config.splits.val}; leave "
+            "data.validation out, or the rows"
+        )
+
+
+def column_values(column_N: Any) -> Values:
+    """Return the values of a column in NFC, one of the two forms in which Unicode can write the same letter."""
+    encoded = pc.dictionary_encode(column_N)
+    # Not by pyarrow's utf8_normalize, which decomposes for NFC too.
+    found = [unicodedata.normalize("NFC", value) for value in encoded.dictionary.to_pylist()]
+    are_numbers = all(re.fullmatch(_NUMBER, value) for value in found)
+    names = sorted(set(found), key=lambda value: (int(value), value) if are_numbers else (0, value))
+    place = {name: code for code, name in enumerate(names)}
+    codes = np.array([place[name] for name in found], dtype=np.int64)
+    return Values(tuple(names), codes[encoded.indices.to_numpy()])
+
+
+def group_values(table: TableFile, names: tuple[str, ...]) -> Values | None:
+    """Return the combinations of columns that occur, ordered by the first column, then the second; None without any.
+
+    A combination is called `place=water, size=small`.
+    """
+    if not names:
+        return None
+    columns = [column_values(table.columns[name]) for name in names]
+    codes_NC = np.stack([values.codes_N for values in columns], axis=1)
+    found_GC, groups_N = np.unique(codes_NC, axis=0, return_inverse=True)
+    group_names = tuple(
+        ", ".join(f"{name}={values.names[code]}" for name, values, code in zip(names, columns, codes, strict=True))
+        for codes in found_GC
+    )
+    return Values(group_names, groups_N.reshape(-1).astype(np.int64))
