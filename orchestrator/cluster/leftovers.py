@@ -1,4 +1,4 @@
-"""Placement groups that CAMpaign's own jobs have left on a cluster when they were killed."""
+"""Placement groups that CAMpaign's own jobs, or drivers of trials, have left on a cluster when they were killed."""
 
 import logging
 import shlex
@@ -30,6 +30,35 @@ def remove_leftovers() -> int:
         remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(group_id))))
         logger.info("removed placement group %s, which an ended job had left", group_id)
     return len(leftovers)
+
+
+def remove_groups_of_dead_actors() -> int:
+    """Remove the placement groups of this job that were made by actors which have died; return how many there were.
+
+    A driver of workers that is killed while they start leaves their group, which Ray keeps until the job ends. Ray's
+    table of groups says which actor made one; its state API does not.
+    """
+    import ray
+    from ray._private.state import state
+    from ray._raylet import PlacementGroupID
+    from ray.core.generated.gcs_pb2 import PlacementGroupTableData
+    from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+    own = ray.get_runtime_context().get_job_id()
+    groups = map(PlacementGroupTableData.FromString, state._connect_and_get_accessor().get_placement_group_table())
+    left = [
+        group.placement_group_id
+        for group in groups
+        if group.creator_job_id.hex() == own
+        and group.creator_actor_dead
+        and not ray.ActorID(group.creator_actor_id).is_nil()
+        and not group.is_detached
+        and group.state != PlacementGroupTableData.REMOVED
+    ]
+    for group_id in left:
+        remove_placement_group(PlacementGroup(PlacementGroupID(group_id)))
+        logger.info("removed placement group %s, whose driver had died", group_id.hex())
+    return len(left)
 
 
 def _leftovers() -> list[str]:

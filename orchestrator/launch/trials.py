@@ -145,6 +145,7 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
     def trial(point: dict[str, Any]) -> None:
         from ray.tune.integration.ray_train import TuneReportCallback
 
+        from orchestrator.cluster.leftovers import remove_groups_of_dead_actors
         from orchestrator.launch.train_callback import EndHungWorkers
 
         timeout_s = context.trial_timeout_s
@@ -152,6 +153,7 @@ def distributed_trial(context: SweepContext) -> TrialFunction:
         folder = TrialFolder(context.trials_path / point["trial_id"])
         with _reporting_to_tune():
             config = folder.config()
+            remove_groups_of_dead_actors()  # Such as of an earlier attempt of this trial.
             train_on_workers(
                 config,
                 folder,

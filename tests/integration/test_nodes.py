@@ -16,7 +16,7 @@ import pytest
 from ray._raylet import PlacementGroupID
 from ray.util.placement_group import PlacementGroup
 
-from orchestrator.cluster.leftovers import remove_leftovers
+from orchestrator.cluster.leftovers import remove_groups_of_dead_actors, remove_leftovers
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, connect, resolve_store
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
@@ -371,6 +371,40 @@ def test_what_an_ended_campaign_has_left_is_removed_and_nothing_else(cluster: Ma
             ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(group))))
         for name in ("campaign-left", "campaign-detached", "other-left", "other-detached"):
             ray.kill(ray.get_actor(name))
+    finally:
+        ray.shutdown()
+
+
+def test_what_a_killed_driver_of_workers_has_left_is_removed_within_its_job(cluster: ManyNodes) -> None:
+    """As Ray Train's controller does, an actor reserves for an actor that starts it."""
+    import ray
+    from ray.util.state import list_placement_groups
+
+    @ray.remote(num_cpus=0)
+    class Controller:
+        def reserve(self) -> str:
+            group = ray.util.placement_group([{"driver": 0.1}])
+            ray.get(group.ready())
+            return str(group.id.hex())
+
+    @ray.remote(num_cpus=0)
+    class Driver:
+        def start(self) -> str:
+            self.controller = Controller.remote()
+            return str(ray.get(self.controller.reserve.remote()))
+
+    ray.init(cluster.address, log_to_driver=False)
+    try:
+        killed, alive, own = Driver.remote(), Driver.remote(), ray.util.placement_group([{"driver": 0.1}])
+        left, used = ray.get([killed.start.remote(), alive.start.remote()])
+        assert remove_groups_of_dead_actors() == 0
+        ray.kill(killed)
+        deadline = time.monotonic() + 60
+        while not remove_groups_of_dead_actors():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        states = {group.placement_group_id: group.state for group in list_placement_groups(cluster.address)}
+        assert [states[group] for group in (left, used, own.id.hex())] == ["REMOVED", "CREATED", "CREATED"]
     finally:
         ray.shutdown()
 
