@@ -2,7 +2,15 @@
 
 from search_spaces.catalogue import SPACES, find_base, find_experiment, find_scale, find_space, find_study
 from search_spaces.constraint import Constraint, parse_constraint
-from search_spaces.sampler import check_grid, check_sampler, grid_points, grid_size, num_first_points, qmc_points
+from search_spaces.sampler import (
+    check_grid,
+    check_sampler,
+    grid_points,
+    grid_size,
+    num_first_points,
+    planned_points,
+    qmc_points,
+)
 from search_spaces.space import Goal, Point, SamplerName, Space, draw_points, overrides_of, suggest_point
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "num_first_points",
     "overrides_of",
     "parse_constraint",
+    "planned_points",
     "qmc_points",
     "suggest_point",
 ]

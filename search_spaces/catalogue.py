@@ -10,6 +10,7 @@ from search_spaces.cifar import EMBEDDING
 from search_spaces.digits import BACKGROUND_WEIGHT
 from search_spaces.pets import ARCHITECTURE, OBJECTIVE, SPECIES
 from search_spaces.space import Space, line_of, what_failed
+from search_spaces.yaml_space import read_space
 from trainables.config import (
     ConfigError,
     ExperimentConfig,
@@ -27,13 +28,16 @@ _HERE = Path(__file__).parent
 
 
 def find_space(name: str) -> Space:
-    """Return a space by its name, or the `SPACE` that the Python file of that path defines."""
+    """Return a space by its name, that of a YAML file, or the `SPACE` that the Python file of that path defines."""
     if name in SPACES:
         return SPACES[name]
     path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        return read_space(path)
     if path.suffix != ".py":
         raise ConfigError(
-            f"no space {name!r}; valid names: {', '.join(sorted(SPACES))}, or the path of a .py file that defines SPACE"
+            f"no space {name!r}; valid names: {', '.join(sorted(SPACES))}, or the path of a YAML file or of a .py file "
+            "that defines SPACE"
         )
     try:
         check_regular(path)

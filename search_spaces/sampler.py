@@ -1,9 +1,9 @@
 """Which sampler fits a space, and the points of those samplers that need no results: the grid and quasi-Monte Carlo."""
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from search_spaces.space import Space, draw_distributions, suggest_point
+from search_spaces.space import Space, draw_distributions, draw_points, overrides_of, suggest_point
 from trainables.config import ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +57,18 @@ def grid_points(space: Space, *, seed: int) -> "list[FrozenTrial]":
 def grid_size(space: Space, *, seed: int) -> int:
     """Return how many trials a grid has, with the first points; ConfigError if it is not finite."""
     return num_first_points(space) + len(grid_points(space, seed=seed))
+
+
+def planned_points(space: Space, num_points: int, *, seed: int) -> list[dict[str, Any]]:
+    """Return points as a sweep may draw them, first points first: those of a grid, or else random ones.
+
+    Raises:
+        ConfigError: As for `draw_points`.
+    """
+    if space.sampler != "grid":
+        return draw_points(space, num_points, seed=seed)
+    first = draw_points(space, len(space.first_points), seed=seed)
+    return [*first, *(overrides_of(trial.params) for trial in grid_points(space, seed=seed))][:num_points]
 
 
 def check_grid(space: Space, num_trials: int, *, seed: int) -> None:

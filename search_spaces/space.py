@@ -155,8 +155,9 @@ def _check_first_point(space: Space, number: int, asked: Collection[str]) -> Non
 
 
 def _place(space: Space, error: BaseException | None = None) -> str:
-    """Return ` (file, line)` of the space's function, as far as they are known."""
+    """Return ` (file, line)` of the space's function, or the YAML file, as far as they are known."""
     code = getattr(space.suggest, "__code__", None)
     if code is None:
-        return ""
+        path = getattr(space.suggest, "path", "")
+        return f" ({path})" if path else ""
     return f" ({code.co_filename}{line_of(error, code.co_filename) if error else ''})"

@@ -32,6 +32,8 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
     return {
         "space": config.space,
         "goals": [goal.model_dump() for goal in config.goals],
+        "constraints": list(map(str, config.constraints)),
+        "sampler": config.sampler,
         "num_trials": config.num_trials,
         "epochs": experiment.training.epochs,
         "base": flatten(experiment),
@@ -49,7 +51,9 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
     lines = [
         f"space      {plan['space']}: {plural(plan['num_trials'], 'trial')} of {plural(plan['epochs'], 'epoch')}",
         f"goals      {goals}",
+        *(f"constraint {constraint}" for constraint in plan["constraints"]),
         f"resources  {plan['resources']}",
+        *([f"sampler    {plan['sampler']}"] if plan["sampler"] != "tpe" else []),
     ]
     if plan["estimated_s"] is not None:
         lines.append(

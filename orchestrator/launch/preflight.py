@@ -15,7 +15,7 @@ from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import check_optuna_study
 from orchestrator.launch.sweep_request import SweepRequest
 from orchestrator.tracking import Store, check_store, ensure_experiment
-from search_spaces import draw_points, find_space
+from search_spaces import find_space, planned_points
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
 from trainables.models import check_weights
@@ -147,13 +147,16 @@ def check_points(config: SweepConfig) -> None:
 
 
 def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
-    """Sample the space at random, its first points first, and validate each config.
+    """Sample the space, its first points first, and validate each config.
 
     Raises:
         ConfigError: A point is no valid config, or the space's function fails.
     """
     assert config.space is not None
-    points = draw_points(find_space(config.space), num_points, seed=config.seed)
-    for point in points:
-        config.experiment(point)
+    points = planned_points(config.searched_space, num_points, seed=config.seed)
+    try:
+        for point in points:
+            config.experiment(point)
+    except ConfigError as error:
+        raise ConfigError(f"space {config.space}: {error}") from error
     return points
