@@ -101,14 +101,17 @@ class ObjectMask:
         self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
     ) -> Batch:
         """Return the batch; a crop without an object counts as one without a mask."""
-        maps_BHW = stacked(maps, images_BCHW, unknown=IGNORED, dtype=torch.uint8)
-        has_mask_B = torch.from_numpy((maps_BHW.numpy() == OBJECT).any((1, 2)))
-        background_BHW = torch.from_numpy(maps_BHW.numpy() == BACKGROUND).float()
-        background_BHW[~has_mask_B] = 0
+        # Only what is written takes memory and time; one mask after the other stays in the processor's cache.
+        background_BHW = np.zeros((len(maps), *images_BCHW.shape[2:]), dtype=np.float32)
+        has_mask_B = torch.zeros(len(maps), dtype=torch.bool)
+        for index, map_HW in enumerate(maps):
+            if map_HW is not None and (values_HW := map_HW.as_subclass(Tensor).numpy()).min(initial=IGNORED) == OBJECT:
+                has_mask_B[index] = True
+                background_BHW[index] = values_HW == BACKGROUND
         return Batch(
             images_BCHW=images_BCHW,
             labels_B=labels_B,
-            background_BHW=background_BHW,
+            background_BHW=torch.from_numpy(background_BHW),
             has_mask_B=has_mask_B,
             ids=ids,
         )
