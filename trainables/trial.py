@@ -13,7 +13,7 @@ from trainables.config import (
     flatten,
     images_to_fit,
 )
-from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data
+from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data, left_out_of
 from trainables.evaluations import (
     EPOCH_SUITE,
     FINAL_SUITE,
@@ -202,3 +202,6 @@ def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -
         "class_names": data.class_names,
     }
     write_json(folder.data_path, description)
+    left_out = left_out_of(data)
+    if left_out:
+        logger.warning("%s", left_out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.data.files import Track, decode_files, stat_files
 from orchestrator.data.published import Count, published_counts
 from trainables.config import DataConfig, ImageNetS, OxfordPet, SpuriousDigits
-from trainables.data import DataBundle, Draw, ImageSet, build_data
+from trainables.data import Draw, ImageSet, build_data
 from trainables.data.folders import first_few
 from trainables.data.image_files import ImageFiles
 
@@ -56,7 +56,7 @@ def check_data_set(
     sets: dict[str, SetCount] = {}
     findings: list[Problem] = []
     expected = published_counts(config) if published else {}
-    for name, images in _sets(build_data(_tolerant(config))).items():
+    for name, images in build_data(_tolerant(config)).named().items():
         sets[name], wrong = _check_set(images, processes, _named(track or _untracked, name))
         wrong += _empty_classes(config, name, sets[name])
         findings += [Problem(name, message) for message in wrong]
@@ -98,14 +98,6 @@ def _tolerant(config: DataConfig) -> DataConfig:
         for field, sections in (("shift", config.shift), ("val_shift", config.val_shift))
     }
     return config.model_copy(update={"on_error": "skip", **shifted, "cache": None})
-
-
-def _sets(bundle: DataBundle) -> dict[str, ImageSet]:
-    """Return the sets by name, each once, and in the training set each image once."""
-    test = {} if bundle.test is bundle.val else {"test": bundle.test}
-    shift = {f"shift.{name}": images for name, images in bundle.shift.items()}
-    val_shift = {f"val_shift.{name}": images for name, images in bundle.val_shift.items()}
-    return {"train": bundle.train_unaugmented, "val": bundle.val, **test, **shift, **val_shift}
 
 
 def _check_set(images: ImageSet, processes: int | None, track: Track) -> tuple[SetCount, list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.data.links import LinkJob
 from trainables.config import ConfigError
 from trainables.data.folders import check_same_classes, class_folders, first_few, image_names
+from trainables.data.image_names import is_hidden
 
 MERGED = {
     "n04356056": "n04355933",
@@ -157,7 +158,7 @@ def _in_train(train: Path, stems: Sequence[str]) -> dict[str, Path]:
 def _in_val(val: Path) -> _Find:
     """Return a function that finds validation images by their names, in one folder or in class folders."""
     try:
-        folders = sorted(Path(entry.path) for entry in os.scandir(val) if entry.is_dir())
+        folders = sorted(Path(entry.path) for entry in os.scandir(val) if entry.is_dir() and not is_hidden(entry.name))
     except OSError as error:
         raise ConfigError(f"{_IMAGENET}: {val} cannot be read ({error.strerror}); {_REMEDY}") from error
     by_stem = {path.stem: path for path in _images(folders or [val])}

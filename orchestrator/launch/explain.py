@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainables.config import ConfigError
+from trainables.config import ConfigError, DataConfig
 from trainables.data import Batch, ImageError, read_image
 from trainables.evaluations import panels_of
 from trainables.json_file import BrokenFileError, read_object
@@ -44,7 +44,7 @@ def explain_images(
     output.mkdir(parents=True, exist_ok=True)
     explanations: list[Explanation] = []
     for path in images:
-        batch = _as_batch(path, config.data.image_size).to(context.device)
+        batch = _as_batch(path, config.data).to(context.device)
         with torch.inference_mode():
             probabilities_K = model(batch.images_BCHW).logits[0].float().softmax(0).cpu()
         own = names.index(label) if label else int(probabilities_K.argmax())
@@ -72,9 +72,9 @@ def _unused(folder: Path, stem: str, taken: Sequence[str]) -> Path:
     return next(folder / name for name in names if str(folder / name) not in taken)
 
 
-def _as_batch(path: Path, image_size: int) -> Batch:
+def _as_batch(path: Path, config: DataConfig) -> Batch:
     try:
-        return read_image(path, image_size=image_size)
+        return read_image(path, config)
     except ImageError as error:
         raise ConfigError(str(error)) from error
 

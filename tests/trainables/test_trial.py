@@ -261,10 +261,17 @@ def image_files(tmp_path: Path) -> Path:
     return root
 
 
-def test_skipped_images_are_counted(make_config: MakeConfig, train: Train, image_files: Path) -> None:
+def test_skipped_images_are_counted_and_left_out_files_named(
+    make_config: MakeConfig, train: Train, image_files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (image_files / "train" / "dog" / "notes.txt").write_text("no image")
     shift = {name: {"kind": "image_folder", "root": str(image_files / name), "on_error": "skip"} for name in ("val",)}
     overrides = {**IMAGES, "data.root": str(image_files), "data.on_error": "skip", "data.shift": shift}
-    folder = train(make_config(overrides))
+    with caplog.at_level(logging.WARNING):
+        folder = train(make_config(overrides))
+    assert [record.message.partition(";")[0] for record in caplog.records if "left out" in record.message] == [
+        "train: left out (1): dog/notes.txt"
+    ]
     assert [(row["train/skipped_samples"], row["val/skipped_samples"]) for row in folder.rows()] == [(1, 1)] * 2
     evaluation = folder.evaluation()
     assert evaluation is not None

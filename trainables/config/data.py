@@ -13,6 +13,8 @@ from trainables.config.validation import HELD_OUT, DigitsValidation, Validation
 
 PREFETCH_BATCHES = 2
 """PyTorch's own default."""
+MAX_IMAGE_PIXELS = 178_956_970
+"""Pillow's own limit: a larger image is probably a decompression bomb."""
 
 
 def _unquoted(year: Any) -> Any:
@@ -64,6 +66,11 @@ class SpuriousDigits(Section):
         """Without processes it means nothing."""
         return PREFETCH_BATCHES
 
+    @property
+    def max_image_pixels(self) -> int:
+        """Of the images that `campaign explain` reads."""
+        return MAX_IMAGE_PIXELS
+
 
 _CACHE_LEAVES_GIB = 20.0
 
@@ -75,6 +82,8 @@ class _Images(Section):
     augmentation: Augmentation = Augmentation()
     on_error: Literal["raise", "skip"] = "raise"
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
+    max_image_pixels: int = Field(default=MAX_IMAGE_PIXELS, ge=1, json_schema_extra=ADDED_LATER)
+    """Width times height of the largest image or mask that is decoded."""
     loader_processes: int | None = Field(default=None, ge=0, json_schema_extra={"location": True})
     """Processes a worker starts to decode images; 0 decodes in the training process. Null is one for each of
     resources.cpus with a GPU, which would wait for images otherwise, and 0 without a GPU."""

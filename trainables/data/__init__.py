@@ -5,7 +5,7 @@ from trainables.data.build import build_data
 from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.image_file import ImageError
-from trainables.data.image_files import read_image
+from trainables.data.image_files import left_out_of, read_image
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets
 
@@ -24,6 +24,7 @@ __all__ = [
     "build_ood_set",
     "default_ood_sets",
     "evaluation_batches",
+    "left_out_of",
     "read_image",
     "training_batches",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.batch import Batch
-from trainables.data.image_cache import ImageCache
+from trainables.data.file_reader import FileReader
 from trainables.data.image_file import Boxes, ImageError, ImageFile
 from trainables.data.mask_format import BACKGROUND, OBJECT, ObjectMask, listed_label
 
@@ -21,7 +21,7 @@ _OBJECT_MASK = ObjectMask()
 class BoxMask:
     """A `MaskFormat` without files: the boxes are listed with the image."""
 
-    def read(self, image_file: ImageFile, size: Sequence[int], _: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], _: FileReader, /) -> Tensor | None:
         """Return BACKGROUND and OBJECT, HW; a pixel is object where its centre lies in a box."""
         if image_file.boxes is None:
             return None

@@ -18,12 +18,14 @@ from trainables.config import (
 )
 from trainables.data.dataset import DataBundle, ImageSet
 from trainables.data.file_index import NO_INDEX, FileIndex
+from trainables.data.file_reader import reader_of
+from trainables.data.folders import list_folder
 from trainables.data.hard_imagenet import build_hard_imagenet
-from trainables.data.image_cache import cache_of
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import ImageFiles
 from trainables.data.image_folder import build_image_folder, class_names_in, find_images
-from trainables.data.image_list import ImageList
+from trainables.data.image_list import ImageList, check_once
+from trainables.data.image_names import composed, is_hidden
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
@@ -43,7 +45,7 @@ BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "table": build_table,
 }
 """By `data.kind`."""
-_FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.jpg")
+_FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.(?i:jpe?g)")
 
 
 def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
@@ -62,7 +64,7 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         class_names=bundle.class_names,
         image_size=config.image_size,
         transform=evaluation_transform(config.image_size),
-        cache=cache_of(config),
+        reader=reader_of(config),
     )
 
     def shifted(field: str, sections: Mapping[str, ShiftSet]) -> dict[str, ImageSet]:
@@ -87,25 +89,29 @@ def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...],
 def _labelled_folder(shift: LabelledFolder, class_names: tuple[str, ...], *, section: str) -> ImageList:
     folder = Path(shift.root)
     labels = _training_labels(class_names_in(folder, section=section), class_names, section=section)
-    return ImageList(find_images(folder, labels, section=section), folder)
+    return find_images(folder, labels, section=section)
 
 
 def _dogs_vs_cats(folder: Path, labels: Mapping[str, int], *, section: str) -> ImageList:
     """Return the Asirra images `{cat,dog}.N.jpg` in `folder`, by class and number."""
-    matches = [match for path in folder.glob("*.jpg") if (match := _FILE_NAME.fullmatch(path.name))]
+    names = [name for name in list_folder(str(folder)).names if not is_hidden(name)]
+    matches = [match for name in names if (match := _FILE_NAME.fullmatch(name))]
     if not matches:
         raise ConfigError(f"{section}: there is no cat.N.jpg or dog.N.jpg in {folder}; set {section}.root")
     matches.sort(key=lambda match: (match[1], int(match[2])))
+    check_once(folder, [f"{match[1]}.{match[2]}" for match in matches])
     files = [ImageFile(folder / match[0], None, labels[match[1]], f"{match[1]}.{match[2]}") for match in matches]
-    return ImageList(files, folder)
+    left_out = tuple(name for name in names if not _FILE_NAME.fullmatch(name))
+    return ImageList(files, folder, left_out=left_out)
 
 
 def _training_labels(own: Sequence[str], training: Sequence[str], *, section: str) -> dict[str, int]:
     """Return the training set's label of each class name; raise ConfigError where it has no such class."""
-    unknown = sorted(set(own) - set(training))
+    labels = {composed(name): label for label, name in enumerate(training)}
+    unknown = sorted(set(own) - set(labels))
     if unknown:
         raise ConfigError(
             f"{section}: its classes {', '.join(unknown)} are not classes of the training set; "
             f"it has {', '.join(own)}, and the training set has {', '.join(training)}"
         )
-    return {name: training.index(name) for name in own}
+    return {name: labels[name] for name in own}

@@ -75,3 +75,10 @@ class DataBundle:
     """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None
     """The config of the sets; None where they were made without one."""
+
+    def named(self) -> dict[str, ImageSet]:
+        """Return the sets by name, each once; the training images each once, as validation sees them."""
+        test = {} if self.test is self.val else {"test": self.test}
+        shift = {f"shift.{name}": images for name, images in self.shift.items()}
+        val_shift = {f"val_shift.{name}": images for name, images in self.val_shift.items()}
+        return {"train": self.train_unaugmented, "val": self.val, **test, **shift, **val_shift}

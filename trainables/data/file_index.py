@@ -10,7 +10,7 @@ import secrets
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ from trainables.data.image_file import short_hash
 logger = logging.getLogger(__name__)
 
 Listed = TypeVar("Listed", bound=ImageNetS | HardImageNet)
-_FORMAT = 1
+_FORMAT = 2
 _NOT_IN_THE_KEY = frozenset(
     {
         "augmentation",
@@ -34,6 +34,7 @@ _NOT_IN_THE_KEY = frozenset(
         "cache_leaves_gib",
         "image_size",
         "loader_processes",
+        "max_image_pixels",
         "on_error",
         "prefetch_batches",
         "shift",
@@ -64,9 +65,16 @@ class FileSet:
     mask_sizes_N: npt.NDArray[np.int64]
     """The same; NO_MASK where the image has no mask."""
     digest: str
+    left_out_names: npt.NDArray[np.bytes_]
+    """Files next to the images that are none, of any number."""
 
     def __len__(self) -> int:
         return len(self.names_N)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Files next to the images that are none."""
+        return tuple(_decoded(self.left_out_names))
 
     def missing_masks(self, mask_name: MaskName) -> list[str]:
         """Return the masks that are missing."""
@@ -98,12 +106,14 @@ def file_set(
     *,
     mask_name: MaskName,
     oversample_masked: int = 1,
+    left_out: Sequence[str] = (),
 ) -> FileSet:
     """Return the images `names` below `root`, with their sizes and those of their masks.
 
     Args:
         folders: Lists their folders.
         oversample_masked: How often an image with a mask counts in the digest.
+        left_out: Files next to the images that are none.
     """
     masks = [mask_name(name) for name in names]
     parents = {parent for name in (*names, *masks) if name for parent in [name.rpartition("/")[0]]}
@@ -121,11 +131,12 @@ def file_set(
         line = f"{digest_part(name, num_bytes)}\t{label}\t{digest_part(mask, mask_bytes)}\n"
         lines += [line] * (oversample_masked if mask else 1)
     return FileSet(
-        names_N=np.array([os.fsencode(name) for name in names]),
+        names_N=_encoded(names),
         labels_N=np.array(labels, dtype=np.int32),
         sizes_N=np.array(sizes_N, dtype=np.int64),
         mask_sizes_N=np.array(mask_sizes_N, dtype=np.int64),
         digest=digest_of(lines),
+        left_out_names=_encoded(left_out),
     )
 
 
@@ -224,8 +235,8 @@ def _file_set(arrays: "np.lib.npyio.NpzFile", split: str) -> FileSet:
     return FileSet(**{**stored, "digest": str(stored["digest"])})
 
 
-def _encoded(names: "tuple[str, ...] | dict[str, int]") -> npt.NDArray[np.bytes_]:
-    return np.array([os.fsencode(name) for name in names])
+def _encoded(names: Iterable[str]) -> npt.NDArray[np.bytes_]:
+    return np.array([os.fsencode(name) for name in names], dtype=np.bytes_)
 
 
 def _decoded(names: npt.NDArray[np.bytes_]) -> list[str]:

@@ -4,7 +4,6 @@ Shape letter: N files.
 """
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from trainables.config import ConfigError
+from trainables.data.image_names import IMAGE_ENDINGS, composed, is_hidden, is_image
 
 MISSING = -1
 """The size of a file that is not there, and the time of a folder that is not there."""
@@ -110,7 +109,7 @@ def class_folders(folder: Path, *, remedy: str, setting: str = _SETTING) -> tupl
         ConfigError: It cannot be read or holds no folder.
     """
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_hidden(entry.name))
     except OSError as error:
         raise ConfigError(f"{setting}: {folder} cannot be read ({error.strerror}); {remedy}") from error
     if not names:
@@ -123,7 +122,7 @@ def check_forms(where: Path | str, names: Iterable[str], *, setting: str) -> Non
     """Raise ConfigError where two classes look alike, since one is composed (NFC) and one decomposed (NFD) Unicode."""
     first: dict[str, str] = {}
     for name in sorted(names):
-        other = first.setdefault(unicodedata.normalize("NFC", name), name)
+        other = first.setdefault(composed(name), name)
         if other != name:
             raise ConfigError(
                 f"{setting}: {where} has the class {name} in two Unicode forms, {other!a} and {name!a}; rename one "
@@ -146,9 +145,9 @@ def image_names(folder: Path, *, setting: str = _SETTING) -> list[str]:
 
 def only_images(folder: Path, names: Sequence[str], *, setting: str = _SETTING) -> list[str]:
     """Return the images among the sorted names; ConfigError where none are, or two differ only in their ending."""
-    images = [name for name in names if name.lower().endswith(IMG_EXTENSIONS)]
+    images = [name for name in names if is_image(name)]
     if not images:
-        raise ConfigError(f"{setting}: {folder} holds no image ({', '.join(IMG_EXTENSIONS)})")
+        raise ConfigError(f"{setting}: {folder} holds no image ({', '.join(IMAGE_ENDINGS)})")
     stems = [name.rpartition(".")[0] for name in images]
     twice = sorted({stem for stem, after in pairwise(stems) if stem == after})
     if twice:
@@ -169,9 +168,25 @@ def check_same_classes(
         )
 
 
+def as_on_disk(path: Path) -> Path:
+    """Return the path as its folder has it, where the name may be in another Unicode form."""
+    if path.name.isascii() or path.exists():
+        return path
+    try:
+        names = [entry.name for entry in os.scandir(path.parent) if composed(entry.name) == composed(path.name)]
+    except OSError:
+        return path
+    return path.with_name(names[0]) if names else path
+
+
 def first_few(names: Sequence[str]) -> str:
     """Return the first names, and dots where there are more."""
     return f"{', '.join(names[:_NUM_NAMED])}{' ...' if len(names) > _NUM_NAMED else ''}"
+
+
+def left_out_text(files: Sequence[str]) -> str:
+    """Return how many files are left out, which, and why."""
+    return f"left out ({len(files)}): {first_few(files)}; the names of images end in {', '.join(IMAGE_ENDINGS)}"
 
 
 def _size(entry: "os.DirEntry[str]") -> int:

@@ -4,6 +4,7 @@ Layout below the root: `<images>/{train,val}/<wnid>/<image>` as ImageNet has it,
 <wnid>_<image>`, in which the object is every pixel that is not black.
 """
 
+from collections.abc import Container
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from PIL import Image, ImageChops
 from trainables.config import ConfigError, HardImageNet
 from trainables.data.dataset import DataBundle
 from trainables.data.file_index import NO_INDEX, DataFiles, FileIndex, FileSet, file_set
+from trainables.data.file_reader import Pixels
 from trainables.data.folders import Folders, check_same_classes, first_few
-from trainables.data.image_file import Pixels
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList
+from trainables.data.image_names import is_hidden
 from trainables.data.mask_format import ObjectMask
 from trainables.data.validation_cut import split_files
 
@@ -64,6 +66,8 @@ def brightest_colour(image: Image.Image) -> Pixels:
     """Return the largest of red, green and blue, without the transparency that some masks have."""
     if image.mode == "L":
         return np.array(image)
+    if image.mode.startswith("I"):  # Of 16 or 32 bits, which RGB would round to 0.
+        return np.asarray(np.array(image) != 0, dtype=np.uint8)
     red, green, blue = image.convert("RGB").split()
     values_HW: Pixels = np.array(ImageChops.lighter(ImageChops.lighter(red, green), blue), dtype=np.uint8)
     return values_HW
@@ -74,18 +78,38 @@ def _names(config: HardImageNet, split: str, folders: Folders) -> list[str]:
     folder = Path(config.root, config.masks, split)
     expected = "expected masks <wnid>_<image>, as in n02091244_n02091244_123.JPEG"
     try:
-        files = [name for name in folders.names(folder) if not name.startswith(".")]
+        files = [name for name in folders.names(folder) if not is_hidden(name)]
     except ConfigError as error:
         raise ConfigError(
             f"{error}; looked for {config.masks}/{{train,val}}/"
             f"<wnid>_<image> and {config.images}/{{train,val}}/<wnid>/<image> in {config.root}; set data.root to "
             "the folder that holds both, and data.masks and data.images to their names there"
         ) from error
-    split_names = [name.partition("_") for name in files]
-    wrong = ["".join(name) for name in split_names if not all(name)]
+    below = Path(config.root, config.images, split)
+    classes = frozenset(folders.sizes(below))
+    images = [_image_of(name, below, classes, folders) for name in files]
+    wrong = [name for name, image in zip(files, images, strict=True) if image is None]
     if wrong or not files:
         raise ConfigError(f"data.root: {folder} has {first_few(wrong) or 'no files'}; {expected}")
-    return [f"{config.images}/{split}/{wnid}/{file}" for wnid, _, file in split_names]
+    return [f"{config.images}/{split}/{image}" for image in images]
+
+
+def _image_of(mask: str, images: Path, classes: Container[str], folders: Folders) -> str | None:
+    """Return the image `<class>/<image>` of a mask `<class>_<image>`; None where its name has another form.
+
+    Where names of classes have a `_` too, the class is the one whose folder is there and has the image.
+    """
+    parts = mask.split("_")
+    splits = [("_".join(parts[:number]), "_".join(parts[number:])) for number in range(1, len(parts))]
+    splits = [(name, file) for name, file in splits if name and file]
+    there = [(name, file) for name, file in splits if name in classes]
+    if len(there) > 1:
+        having = [(name, file) for name, file in there if file in folders.sizes(images / name)]
+        if len(having) > 1:
+            both = " and ".join("/".join(split) for split in having)
+            raise ConfigError(f"data.root: the mask {mask} fits {both} in {images}; rename one of the classes")
+        there = having or there[-1:]
+    return "/".join((there or splits)[0]) if splits else None
 
 
 def _mask_name(config: HardImageNet, name: str) -> str:

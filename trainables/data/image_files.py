@@ -18,9 +18,9 @@ from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw
 from trainables.data.file_index import NO_MASK, digest_of, digest_part
-from trainables.data.folders import MISSING
-from trainables.data.image_cache import ImageCache, cache_of
-from trainables.data.image_file import ImageError, ImageFile, decode_image
+from trainables.data.file_reader import FileReader, decode_image, reader_of
+from trainables.data.folders import MISSING, left_out_text
+from trainables.data.image_file import ImageError, ImageFile
 from trainables.data.image_list import ImageFileList, ImageList
 from trainables.data.mask_format import MaskFormat, ObjectMask
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
 _ANY_OBJECT = ObjectMask()
+_READER = FileReader()
 
 
 class ImageFiles:
@@ -43,7 +44,7 @@ class ImageFiles:
         mask_format: Reads the masks.
         on_error: What a missing or corrupt file does.
         section: Config section that holds `on_error`, for messages.
-        cache: Holds copies of the files.
+        reader: Reads the files.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ImageFiles:
         mask_format: MaskFormat = _ANY_OBJECT,
         on_error: OnError = "raise",
         section: str = "data",
-        cache: ImageCache | None = None,
+        reader: FileReader = _READER,
     ) -> None:
         files = images.files
         assert not isinstance(files, list) or len({file.id for file in files}) == len(files), "ids are unique"
@@ -67,7 +68,7 @@ class ImageFiles:
         self._mask_format = mask_format
         self._on_error = on_error
         self._section = section
-        self._cache = cache
+        self._reader = reader
         self._skipped_N = torch.zeros(len(files), dtype=torch.bool)
         if on_error == "skip":
             self._skipped_N.share_memory_()  # type: ignore[no-untyped-call]  # Loader processes mark what they skip.
@@ -85,6 +86,11 @@ class ImageFiles:
     def groups(self) -> Tensor | None:
         """Return each index's group, int64; None where images have none."""
         return self._images.groups_N
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Files that are not read, since their endings are not those of images."""
+        return self._images.left_out
 
     def check(self, index: int) -> int:
         """Decode an image and its mask, whatever `on_error` says, and return the label of the whole image.
@@ -162,8 +168,8 @@ class ImageFiles:
         return image_file, *self._transform(image_CHW, map_HW)
 
     def _decode(self, image_file: ImageFile) -> tuple[tv_tensors.Image, tv_tensors.Mask | None]:
-        image_CHW = decode_image(image_file.path, self._cache)
-        map_HW = self._mask_format.read(image_file, image_CHW.shape[1:], self._cache)
+        image_CHW = decode_image(image_file.path, self._reader)
+        map_HW = self._mask_format.read(image_file, image_CHW.shape[1:], self._reader)
         return image_CHW, None if map_HW is None else tv_tensors.Mask(map_HW)
 
 
@@ -194,7 +200,7 @@ def image_bundle(
         image_size=config.image_size,
         mask_format=mask_format,
         on_error=config.on_error,
-        cache=cache_of(config),
+        reader=reader_of(config),
     )
     evaluation = evaluation_transform(config.image_size)
     test_set = image_files(test, transform=evaluation)
@@ -209,12 +215,19 @@ def image_bundle(
     )
 
 
-def read_image(path: Path, *, image_size: int) -> Batch:
-    """Return any image file as a batch of one, cropped as validation images are; its label is 0.
+def left_out_of(bundle: DataBundle) -> str | None:
+    """Return which files the sets leave out, as one line; None where there are none."""
+    files = {name: images.left_out for name, images in bundle.named().items() if isinstance(images, ImageFiles)}
+    return "; ".join(f"{name}: {left_out_text(names)}" for name, names in files.items() if names) or None
+
+
+def read_image(path: Path, config: DataConfig) -> Batch:
+    """Return any image file as a batch of one, cropped as validation images of `config` are; its label is 0.
 
     Raises:
         ImageError: It is missing or cannot be decoded; the message names it.
     """
-    image_CHW, _ = evaluation_transform(image_size)(decode_image(path), None)
+    decoded_CHW = decode_image(path, FileReader(max_pixels=config.max_image_pixels))
+    image_CHW, _ = evaluation_transform(config.image_size)(decoded_CHW, None)
     images_BCHW, labels_B = image_CHW[None].float().div_(255), torch.zeros(1, dtype=torch.int64)
     return _ANY_OBJECT.batch(images_BCHW, [None], labels_B, (path.stem,))

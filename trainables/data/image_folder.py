@@ -1,15 +1,18 @@
 """Images in one folder a class, with or without masks."""
 
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-
-from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 
 from trainables.config import ConfigError, ImageFolder
 from trainables.data.dataset import DataBundle
-from trainables.data.folders import Folders, check_forms
+from trainables.data.folder_walk import FolderWalk
+from trainables.data.folders import Folders
 from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList
+from trainables.data.image_names import IMAGE_ENDINGS, composed, is_hidden, is_image
 from trainables.data.mask_names import MaskNames
 from trainables.data.mask_rules import mask_format
 
@@ -40,8 +43,7 @@ def build_image_folder(config: ImageFolder) -> DataBundle:
 
 
 def _check_same(first: Path, names: tuple[str, ...], second: Path, others: tuple[str, ...]) -> None:
-    check_forms(f"{first} and {second}", {*names, *others}, setting="data")
-    if names != others:
+    if set(names) != set(others):
         raise ConfigError(
             f"data: {first} and {second} must hold the same classes; "
             f"only the first has {_listing(names, others)}, only the second has {_listing(others, names)}"
@@ -51,12 +53,12 @@ def _check_same(first: Path, names: tuple[str, ...], second: Path, others: tuple
 def _image_list(config: ImageFolder, folder: Path, labels: dict[str, int]) -> ImageList:
     images = find_images(folder, labels, section="data")
     if config.masks is None:
-        return ImageList(images, folder)
-    names, value = _mask_names(config), getattr(config.masks, "value", None)
+        return images
+    names, value, files = _mask_names(config), getattr(config.masks, "value", None), list(images.files)
     if config.masks.folder is None:
-        images = [image for image in images if not names.is_mask(_relative(image, config))]
-    masked = [image._replace(mask_path=names.path(_relative(image, config)), mask_value=value) for image in images]
-    return ImageList(masked, Path(config.root))
+        files = [image for image in files if not names.is_mask(_relative(image, config))]
+    masked = [image._replace(mask_path=names.path(_relative(image, config)), mask_value=value) for image in files]
+    return replace(images, files=masked, root=Path(config.root))
 
 
 def _mask_names(config: ImageFolder) -> MaskNames:
@@ -69,31 +71,63 @@ def _relative(image: ImageFile, config: ImageFolder) -> PurePosixPath:
 
 
 def class_names_in(folder: Path, *, section: str) -> tuple[str, ...]:
-    """Return the sorted names of the folders in `folder`; ConfigError where there are none."""
-    try:
-        names = tuple(find_classes(folder)[0])
-    except OSError as error:
-        raise ConfigError(f"{section}: {folder} should be a folder that holds one folder for each class") from error
+    """Return the classes of the folders in `folder`; ConfigError where there are none.
+
+    They are in the order of the folders' names on disk. A name in two Unicode forms is one class, in the composed form.
+    """
+    names = _class_folders(folder, section=section)
     unreadable = [name for name in names if not _is_unicode(name)]
     if unreadable:
         raise ConfigError(f"{section}: {folder} has classes whose names are not UTF-8: {unreadable!a}; rename them")
-    check_forms(folder, names, setting=section)
+    return tuple(dict.fromkeys(map(composed, names)))
+
+
+def find_images(folder: Path, labels: Mapping[str, int], *, section: str) -> ImageList:
+    """Return the images below `folder/<class>` with the labels of their classes.
+
+    Links to folders are followed, each real folder once. Hidden files and folders do not count; other files that are
+    no images by their endings are left out.
+
+    Raises:
+        ConfigError: A class has no image, or a link leads to a folder that holds it.
+    """
+    walk = FolderWalk(section)
+    found: list[tuple[Path, str]] = []
+    for name in _class_folders(folder, section=section):
+        found += [(path, composed(name)) for path in walk.files(folder / name, owner=composed(name))]
+    images = [(path, name) for path, name in found if is_image(path.name) and name in labels]
+    empty = sorted(set(labels) - {name for _, name in images})
+    if empty:
+        raise ConfigError(
+            f"{section}: {folder} has no image of the classes {', '.join(empty)} ({', '.join(IMAGE_ENDINGS)})"
+        )
+    ids = image_ids(path.relative_to(folder) for path, _ in images)
+    left_out = [*_loose_files(folder), *(path for path, _ in found if not is_image(path.name))]
+    return ImageList(
+        [ImageFile(path, None, labels[name], id_) for (path, name), id_ in zip(images, ids, strict=True)],
+        folder,
+        left_out=tuple(path.relative_to(folder).as_posix() for path in left_out),
+    )
+
+
+def _class_folders(folder: Path, *, section: str) -> list[str]:
+    """Return the sorted names of the folders in `folder`, links to folders included."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_hidden(entry.name))
+    except OSError:
+        names = []
+    if not names:
+        raise ConfigError(f"{section}: {folder} should be a folder that holds one folder for each class")
     return names
+
+
+def _loose_files(folder: Path) -> list[Path]:
+    """Return the files next to the folders of the classes."""
+    return sorted(Path(entry) for entry in os.scandir(folder) if not entry.is_dir() and not is_hidden(entry.name))
 
 
 def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def find_images(folder: Path, labels: dict[str, int], *, section: str) -> list[ImageFile]:
-    """Return the images below `folder/<class>` with the labels of their classes; ConfigError where a class has none."""
-    try:
-        listed = make_dataset(folder, labels, extensions=IMG_EXTENSIONS)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{section}: {folder}: {error}") from error
-    paths = [Path(path) for path, _ in listed]
-    ids = image_ids(path.relative_to(folder) for path in paths)
-    return [ImageFile(path, None, label, id_) for path, (_, label), id_ in zip(paths, listed, ids, strict=True)]
 
 
 def _listing(names: tuple[str, ...], other: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from trainables.config import ConfigError, check_regular
 from trainables.data.file_index import NO_MASK, FileSet, MaskName
 from trainables.data.folders import first_few
 from trainables.data.image_file import ImageFile, image_ids
+from trainables.data.image_names import composed
 
 
 class ImageFileList(Protocol):
@@ -42,6 +43,8 @@ class ImageList:
     """Each image's group, int64; None where images have none."""
     group_names: tuple[str, ...] = ()
     """Names by group."""
+    left_out: tuple[str, ...] = ()
+    """Files that are not read, since their endings are not those of images; relative to the root."""
 
 
 class FileList:
@@ -109,15 +112,15 @@ def read_lines(path: Path, *, remedy: str) -> dict[str, str]:
 
 
 def check_once(path: Path, names: Iterable[str]) -> None:
-    """Raise ConfigError where a list names an image more than once."""
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    """Raise ConfigError where a list names an image more than once, perhaps in two Unicode forms."""
+    twice = sorted(name for name, count in Counter(map(composed, names)).items() if count > 1)
     if twice:
         raise ConfigError(f"data.root: {path} lists more than once: {', '.join(twice)}")
 
 
 def check_apart(train: Path, train_names: Iterable[str], val: Path, val_names: Iterable[str]) -> None:
     """Raise ConfigError where an image is in both lists."""
-    both = sorted(set(train_names) & set(val_names))
+    both = sorted(set(map(composed, train_names)) & set(map(composed, val_names)))
     if both:
         raise ConfigError(
             f"data.root: {train} and {val} both list {len(both)} of the images: {first_few(both)}; "

@@ -6,6 +6,7 @@ in the order of their sorted names, 1000 ignored.
 """
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from trainables.data.file_index import NO_INDEX, NO_MASK, DataFiles, FileIndex, 
 from trainables.data.folders import Folders, check_same_classes, class_folders, first_few, only_images
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList, check_once, read_lines
+from trainables.data.image_names import not_images
 from trainables.data.mask_format import IGNORED, ObjectMask
 from trainables.data.validation_cut import split_files
 
@@ -42,8 +44,8 @@ def build_imagenet_s(config: ImageNetS, file_index: FileIndex = NO_INDEX) -> Dat
         config,
         train=ImageList(image_files(train, oversample_masked=config.oversample_masked), folder, train.digest),
         val=None if val is None else ImageList(image_files(val), folder, val.digest),
-        test=ImageList(image_files(files.val), folder, files.val.digest),
-        train_once=ImageList(image_files(train), folder),
+        test=ImageList(image_files(files.val), folder, files.val.digest, left_out=files.val.left_out),
+        train_once=ImageList(image_files(train), folder, left_out=train.left_out),
         class_names=files.class_names,
         mask_format=ObjectMask(mask_ids, partial(background_of_class, num_classes=num_classes)),
     )
@@ -61,14 +63,23 @@ def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
     folders.read(folder / split / name for split in (*splits, _VALIDATION) for name in class_names)
     labels = {name: label for label, name in enumerate(class_names)}
 
-    def files(names: list[str], oversample_masked: int = 1) -> FileSet:
+    def files(names: list[str], of_splits: Sequence[str], oversample_masked: int = 1) -> FileSet:
         own = [labels[name.split("/")[1]] for name in names]
-        return file_set(folder, names, own, folders, mask_name=mask_name, oversample_masked=oversample_masked)
+        places = [f"{split}/{name}" for split in of_splits for name in class_names]
+        return file_set(
+            folder,
+            names,
+            own,
+            folders,
+            mask_name=mask_name,
+            oversample_masked=oversample_masked,
+            left_out=[f"{place}/{file}" for place in places for file in not_images(folders.names(folder / place))],
+        )
 
     return DataFiles(
         class_names,
-        train=files(_training_names(folder, splits, class_names, folders), config.oversample_masked),
-        val=files(_names(folder, _VALIDATION, class_names, folders)),
+        train=files(_training_names(folder, splits, class_names, folders), splits, config.oversample_masked),
+        val=files(_names(folder, _VALIDATION, class_names, folders), [_VALIDATION]),
     )
 
 
@@ -80,6 +91,8 @@ def mask_name(name: str) -> str | None:
 
 def mask_ids(image: Image.Image) -> npt.NDArray[np.int32]:
     """Return the id of each pixel, R + 256 * G; raise ValueError for a file without these two."""
+    if image.mode == "P":  # As lossless optimisers save it: the colours are the same.
+        image = image.convert("RGB")
     if image.mode not in ("RGB", "RGBA"):
         raise ValueError(
             f"it is an image of mode {image.mode}; a mask of ImageNet-S is an RGB image whose colours are the ids "

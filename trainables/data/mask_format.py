@@ -9,6 +9,7 @@ B batch, K classes, C channels, H W image height and width.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.data.batch import Batch
-from trainables.data.image_cache import ImageCache
-from trainables.data.image_file import ImageError, ImageFile, Pixels, read_file
+from trainables.data.file_reader import SIDEWAYS, FileReader, orientation_of
+from trainables.data.image_file import ImageError, ImageFile, MaskSizeError
 from trainables.data.mask_frame import MaskFrame, out_of_frame, size_in_frame
+from trainables.data.mask_levels import class_values, note_on_values
+from trainables.data.mask_values import is_lit
 
 OBJECT, BACKGROUND, IGNORED = 0, 1, 255
 
@@ -34,13 +37,13 @@ ValueError says what is wrong with the values."""
 class MaskFormat(Protocol):
     """Reads the masks of a data set; nothing else knows what they look like."""
 
-    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return the map of an image, HW; None where it has no mask.
 
         Args:
             image_file: The image.
             size: Its height and width.
-            cache: Holds copies of the files.
+            reader: Reads the mask's file.
 
         Raises:
             ImageError: The mask is missing or corrupt, has another size, or holds other values than it may.
@@ -55,19 +58,6 @@ class MaskFormat(Protocol):
         """Return the batch of cropped images in [0, 1] with their cropped maps and the labels of the whole images."""
 
 
-def grey_values(image: Image.Image) -> Pixels:
-    """Return the values of a mask file as they are, HW."""
-    values = np.array(image)
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype.kind == "f" or (values.size and (values.min() < 0 or values.max() > 255)):
-        raise ValueError(
-            f"its values go from {values.min()} to {values.max()} (mode {image.mode}); "
-            "a mask has whole numbers from 0 to 255"
-        )
-    return values.astype(np.uint8)
-
-
 def zero_is_background(values_HW: Tensor, _: int | None) -> Tensor:
     """Return the map on which every other value is object."""
     return torch.from_numpy(np.equal(values_HW.numpy(), 0).view(np.uint8))  # numpy takes a tenth of torch's time.
@@ -77,17 +67,17 @@ def zero_is_background(values_HW: Tensor, _: int | None) -> Tensor:
 class ObjectMask:
     """A `MaskFormat` that shows one object an image, whose label is listed."""
 
-    values: MaskValues = grey_values
+    values: MaskValues = is_lit
     background: Background = zero_is_background
     frame: MaskFrame = "original"
 
-    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return BACKGROUND, OBJECT and IGNORED, HW."""
         wanted = image_file.label if image_file.mask_value is None else image_file.mask_value
         map_HW = read_map(
             image_file,
             size_in_frame(size, self.frame),
-            cache,
+            reader,
             self.values,
             lambda values_HW: self.background(values_HW, wanted),
         )
@@ -123,9 +113,10 @@ class ClassMask:
 
     num_classes: int
 
-    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return the class map, HW."""
-        return read_map(image_file, size, cache, grey_values, partial(check_class_map, num_classes=self.num_classes))
+        check = partial(check_class_map, num_classes=self.num_classes)
+        return read_map(image_file, size, reader, class_values, check)
 
     def label(self, _: ImageFile, map_HW: Tensor | None, /) -> int:
         """Return the class with the most pixels."""
@@ -203,7 +194,7 @@ def listed_label(image_file: ImageFile) -> int:
 def read_map(
     image_file: ImageFile,
     size: Sequence[int],
-    cache: ImageCache | None,
+    reader: FileReader,
     values: MaskValues,
     to_map: Callable[[Tensor], Tensor],
 ) -> Tensor | None:
@@ -212,7 +203,7 @@ def read_map(
     Args:
         image_file: The image.
         size: Height and width that its mask should have.
-        cache: Holds copies of the files.
+        reader: Reads the mask's file.
         values: Reads the file.
         to_map: Raises ValueError for values that a mask may not have.
 
@@ -222,16 +213,25 @@ def read_map(
     path = image_file.mask_path
     if path is None:
         return None
-    values_HW = torch.from_numpy(read_file(path, values, cache))
+    values_HW = torch.from_numpy(reader.read(path, values))
     if values_HW.shape != tuple(size):
-        raise ImageError(
+        raise MaskSizeError(
             f"{path} has shape {tuple(values_HW.shape)}, but its image {image_file.path} has height and width "
-            f"{tuple(size)}"
+            f"{tuple(size)}{_turned_apart(image_file.path, path)}"
         )
     try:
         return to_map(values_HW)
     except ValueError as error:
-        raise ImageError(f"{path} {error}") from error
+        raise ImageError(f"{path} {error}{note_on_values(path)}") from error
+
+
+def _turned_apart(image: Path, mask: Path) -> str:
+    """Return what to do where EXIF turns only one of an image and its mask on its side."""
+    sideways = [path for path in (image, mask) if orientation_of(path) in SIDEWAYS]
+    if len(sideways) != 1:
+        return ""
+    other = "mask" if sideways == [image] else "image"
+    return f"; the EXIF orientation of {sideways[0]} turns it and not its {other}: turn both, or remove the orientation"
 
 
 def stacked(maps: Sequence[Tensor | None], images_BCHW: Tensor, *, unknown: float, dtype: torch.dtype) -> Tensor:

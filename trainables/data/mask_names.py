@@ -2,10 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
 from trainables.config import ConfigError, FileMasks
-from trainables.data.folders import Folders
+from trainables.data.folders import Folders, as_on_disk
+from trainables.data.image_names import composed, is_image
 
 
 class MaskNames:
@@ -31,14 +30,14 @@ class MaskNames:
         Raises:
             ConfigError: Several files have its name, with different endings.
         """
-        stem = f"{image.stem}{self._suffix}"
+        stem = composed(f"{image.stem}{self._suffix}")
         files = self._by_stem(image.parent).get(stem, [])
         if len(files) > 1:
             raise ConfigError(
                 f"data.masks: {self.folder / image.parent} has several masks of {image.name}: {', '.join(files)}; "
                 "keep one of them"
             )
-        return self.folder / image.parent / files[0] if files else None
+        return as_on_disk(self.folder / image.parent) / files[0] if files else None
 
     def is_mask(self, image: PurePosixPath) -> bool:
         """Return whether the name of a file next to images has the suffix of a mask."""
@@ -51,8 +50,8 @@ class MaskNames:
     def _by_stem(self, parent: PurePosixPath) -> dict[str, list[str]]:
         if parent not in self._files:
             found: dict[str, list[str]] = {}
-            for name in self._folders.sizes(self.folder / parent):
-                if name.lower().endswith(IMG_EXTENSIONS) and not name.startswith("."):
-                    found.setdefault(PurePosixPath(name).stem, []).append(name)
+            for name in self._folders.sizes(as_on_disk(self.folder / parent)):
+                if is_image(name):
+                    found.setdefault(composed(PurePosixPath(name).stem), []).append(name)
             self._files[parent] = found
         return self._files[parent]

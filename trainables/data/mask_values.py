@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from trainables.data.image_file import Pixels
+from trainables.data.file_reader import Pixels
+from trainables.data.mask_levels import TRANSPARENT, palette_colours, places_in_voc, whole_numbers
 
 Numbers: TypeAlias = npt.NDArray[np.int32]
 WHITE = 65535
@@ -19,17 +20,37 @@ _WITHOUT_LOSS = "save it as PNG, or set data.masks.kind=threshold"
 
 
 def is_lit(image: Image.Image) -> Pixels:
-    """Return 1 where a pixel is not black and 0 elsewhere, HW; transparency does not count."""
+    """Return 1 where a pixel is not black and 0 elsewhere, HW.
+
+    Raises:
+        ValueError: Its palette or its transparency leaves open what is background, or it is a JPEG.
+    """
     _refuse_compressed(image)
-    is_grey = image.mode in _GREY
-    values_HWC = np.atleast_3d(np.array(image if is_grey else image.convert("RGB")))
+    if image.mode == "P":
+        return _lit_of_palette(image)
+    values_HWC = np.atleast_3d(whole_numbers(image))
     lit_HW: Pixels = (values_HWC != 0).any(2).astype(np.uint8)
+    alpha_HW = np.array(image.getchannel("A")) if "A" in image.getbands() else np.zeros(1)
+    if alpha_HW.min() != alpha_HW.max() and ((alpha_HW > 0) != lit_HW).any():
+        raise ValueError(TRANSPARENT)
     return lit_HW
 
 
 def numbers(image: Image.Image) -> Numbers:
-    """Return the whole number of each pixel, HW: its grey value, its bit, or its place in a palette of colours."""
+    """Return the whole number of each pixel, HW: its grey value, its bit, or its place in a palette of colours.
+
+    Where all colours are PASCAL VOC's, it is the place in PASCAL VOC's palette, which an optimiser may have reordered.
+    """
     _refuse_compressed(image)
+    if image.mode == "P" and not _has_grey_palette(image):
+        indices_HW = np.array(image)
+        used = np.unique(indices_HW)
+        places = places_in_voc(palette_colours(image)[used])
+        if None not in places:
+            place_of = np.zeros(256, dtype=np.int32)
+            place_of[used] = np.array(places, dtype=np.int32)
+            placed_HW: Numbers = place_of[indices_HW]
+            return placed_HW
     if image.mode == "1" or (image.mode == "P" and not _has_grey_palette(image)):
         return np.array(image).astype(np.int32)
     return grey_numbers(image)
@@ -56,6 +77,19 @@ def brightness(image: Image.Image) -> Numbers:
             raise ValueError(f"its values go from {values_HW.min()} to {values_HW.max()}; expected 0 to {WHITE}")
         return values_HW
     return values_HW * (WHITE // 255)
+
+
+def _lit_of_palette(image: Image.Image) -> Pixels:
+    """Return 1 on all colours of a palette but black."""
+    indices_HW = np.array(image)
+    used = np.unique(indices_HW)
+    is_black = (palette_colours(image) == 0).all(1)
+    num_black = int(is_black[used].sum())
+    if num_black > 1 or (num_black == 0 and 0 in used):
+        found = "no colour" if num_black == 0 else f"{num_black} colours"
+        raise ValueError(f"{found} of its palette is black, so that its background is unknown; save it in mode L")
+    lit_HW: Pixels = (~is_black[indices_HW]).astype(np.uint8)
+    return lit_HW
 
 
 def _has_grey_palette(image: Image.Image) -> bool:

@@ -4,7 +4,7 @@ Shape letters: B batch, N digits, C channels, H W image height and width.
 """
 
 import hashlib
-import os
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import assert_never
 
 import numpy as np
 import torch
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from trainables.config import (
     ChimeraSet,
@@ -26,12 +25,18 @@ from trainables.config import (
 )
 from trainables.data.batch import Batch
 from trainables.data.dataset import NO_CLASS, Draw, ImageSet
+from trainables.data.file_reader import FileReader
+from trainables.data.folder_walk import FolderWalk
+from trainables.data.folders import as_on_disk, left_out_text
 from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_files import ImageFiles
 from trainables.data.image_list import ImageList
+from trainables.data.image_names import is_image
 from trainables.data.spurious_digits import DigitSet, draw_digits, held_out_glyphs
 from trainables.data.textures import NUM_FAMILIES, SEEN, Array, Ints, Rng, draw_textures
 from trainables.data.transforms import evaluation_transform
+
+logger = logging.getLogger(__name__)
 
 
 def default_ood_sets(config: DataConfig) -> dict[str, OodSet]:
@@ -166,22 +171,28 @@ def join_halves(upper_N88: Array, lower_N88: Array) -> Array:
 
 def _folder(config: DataConfig, section: FolderSet, where: str) -> ImageFiles:
     folder = Path(_root(config, section, where), section.folder)
-    folders = [folder] if section.classes is None else [folder / name for name in section.classes]
+    folders = [folder] if section.classes is None else [as_on_disk(folder / name) for name in section.classes]
     missing = [str(path) for path in folders if not path.is_dir()]
     if missing:
         raise ConfigError(f"{where}: there is no folder {', '.join(missing)}; set {where}.root and {where}.folder")
-    paths = sorted({path for each in folders for path in _images_below(each)})
+    walk = FolderWalk(where)
+    found = sorted(path for each in folders for path in walk.files(each, owner=""))
+    paths = [path for path in found if is_image(path.name)]
     if not paths:
         raise ConfigError(f"{where}: there are no images below {', '.join(map(str, folders))}")
     ids = image_ids(path.relative_to(folder) for path in paths)
     files = [ImageFile(path, None, NO_CLASS, id_) for path, id_ in zip(paths, ids, strict=True)]
+    left_out = tuple(path.relative_to(folder).as_posix() for path in found if not is_image(path.name))
+    if left_out:
+        logger.warning("%s: %s", where, left_out_text(left_out))
     return ImageFiles(
-        ImageList(files, folder),
+        ImageList(files, folder, left_out=left_out),
         class_names=(),
         image_size=config.image_size,
         transform=evaluation_transform(config.image_size),
         on_error=section.on_error,
         section=where,
+        reader=FileReader(max_pixels=config.max_image_pixels),
     )
 
 
@@ -191,10 +202,3 @@ def _root(config: DataConfig, section: FolderSet, where: str) -> str:
     if isinstance(config, SpuriousDigits):
         raise ConfigError(f"{where}.root: missing, and data.kind={config.kind} has no root to use instead; set it")
     return config.root
-
-
-def _images_below(folder: Path) -> list[Path]:
-    walked = os.walk(folder, followlinks=True)
-    return [
-        Path(parent, name) for parent, _, names in walked for name in names if name.lower().endswith(IMG_EXTENSIONS)
-    ]

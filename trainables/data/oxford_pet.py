@@ -18,6 +18,7 @@ from trainables.data.image_file import ImageFile
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
 from trainables.data.mask_format import ObjectMask
+from trainables.data.mask_levels import grey_values
 
 SPECIES = ("cat", "dog")
 BREEDS = (
@@ -85,7 +86,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     train, test = (
         ImageList([_image(folder, line, label_of) for line in lines], folder) for lines in (train_lines, test_lines)
     )
-    mask_format = ObjectMask(background=trimap_background)
+    mask_format = ObjectMask(grey_values, trimap_background)
     return image_bundle(config, train=train, test=test, class_names=class_names, mask_format=mask_format)
 
 

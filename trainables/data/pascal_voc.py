@@ -12,7 +12,7 @@ from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from trainables.config import ConfigError, PascalVoc
 from trainables.data.dataset import DataBundle
-from trainables.data.folders import first_few
+from trainables.data.folders import as_on_disk, first_few
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
@@ -84,7 +84,12 @@ def _listed(config: PascalVoc, name: str) -> list[ImageFile]:
     stems = [_stem(line, where=where) for where, line in read_lines(path, remedy=remedy).items()]
     check_once(path, stems)
     return [
-        ImageFile(folder / "JPEGImages" / f"{stem}.jpg", folder / "SegmentationClass" / f"{stem}.png", None, stem)
+        ImageFile(
+            as_on_disk(folder / "JPEGImages" / f"{stem}.jpg"),
+            as_on_disk(folder / "SegmentationClass" / f"{stem}.png"),
+            None,
+            stem,
+        )
         for stem in stems
     ]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.batch import Batch
-from trainables.data.image_cache import ImageCache
+from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageFile
 from trainables.data.mask_format import listed_label, read_map, stacked
 from trainables.data.mask_frame import MaskFrame, out_of_frame, size_in_frame
@@ -27,10 +27,10 @@ class SoftMask:
 
     frame: MaskFrame = "original"
 
-    def read(self, image_file: ImageFile, size: Sequence[int], cache: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return `1 - brightness`, HW."""
         expected = size_in_frame(size, self.frame)
-        map_HW = read_map(image_file, expected, cache, brightness, lambda values_HW: (WHITE - values_HW) / WHITE)
+        map_HW = read_map(image_file, expected, reader, brightness, lambda values_HW: (WHITE - values_HW) / WHITE)
         return None if map_HW is None else out_of_frame(map_HW, size, self.frame, unknown=np.nan)
 
     def label(self, image_file: ImageFile, _: Tensor | None, /) -> int:

@@ -62,7 +62,7 @@ def cut_images(
         [image_file for image_file, chosen in zip(images.files, is_cut_N, strict=True) if chosen == is_val]
         for is_val in (False, True)
     )
-    return ImageList(train, images.root), ImageList(val, images.root)
+    return replace(images, files=train, digest=None), ImageList(val, images.root)
 
 
 def split_files(files: FileSet, validation: Validation) -> tuple[FileSet, FileSet | None]:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ def write_mask(root: Path, mode: str) -> None:
     """Write the mask of the first validation image in another mode, where it has one at full transparency."""
     mask_HW = np.zeros(SIZE, dtype=np.uint8)
     mask_HW[OWN] = 1
-    mask = Image.fromarray(mask_HW).convert("RGB").convert(mode)
+    grey = Image.fromarray(mask_HW * 255 if mode in {"1", "P"} else mask_HW)
+    mask = grey.convert(mode) if mode in {"1", "I;16"} else grey.convert("RGB").convert(mode)
     mask.save(root / "hardImageNet" / "val" / "n01_ILSVRC2012_val_n01.JPEG", format="PNG")
 
 
@@ -49,7 +51,7 @@ def test_images_with_a_mask_and_their_objects(root: Path) -> None:
     assert torch.equal(val.background_BHW, expected_HW[:, 6:54].expand(3, 48, 48))
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "I;16"])
 def test_object_is_what_is_not_black(root: Path, mode: str) -> None:
     expected = fetch(bundle(root).val).background_BHW
     write_mask(root, mode)
@@ -97,3 +99,29 @@ def test_a_missing_image_is_named(root: Path) -> None:
         bundle(root)
     data = bundle(root, on_error="skip")
     assert (len(fetch(data.train)), data.train.num_skipped) == (5, 1)
+
+
+def test_classes_may_have_an_underscore(root: Path) -> None:
+    """Every file is renamed; golden is a class too, and golden_retriever_1 could be its image retriever_1."""
+    for place in ("imagenet/train", "imagenet/val"):
+        (root / place / "n01").rename(root / place / "golden")
+        (root / place / "n02").rename(root / place / "golden_retriever")
+    for split in ("train", "val"):
+        for old, new in (("n01", "golden"), ("n02", "golden_retriever")):
+            for path in (root / "hardImageNet" / split).glob(f"{old}_*"):
+                path.rename(path.with_name(path.name.replace(old, new, 1)))
+    data = bundle(root)
+    assert data.class_names == ("golden", "golden_retriever", "n03")
+    assert fetch(data.train).labels_B.tolist() == [0, 0, 1, 1, 2, 2]
+    assert fetch(data.train).ids[:3] == ("golden__n01_0", "golden__n01_1", "golden_retriever__n02_0")
+    taken = root / "imagenet" / "train" / "golden" / "retriever_n02_0.JPEG"
+    shutil.copy(root / "imagenet" / "train" / "golden_retriever" / "n02_0.JPEG", taken)
+    message = r"golden_retriever_n02_0\.JPEG fits golden/retriever_n02_0\.JPEG and golden_retriever/n02_0\.JPEG in "
+    with pytest.raises(ConfigError, match=message):
+        bundle(root)
+
+
+def test_hidden_files_are_no_masks(root: Path) -> None:
+    for name in ("._n01_n01_0.JPEG", "Thumbs.db", "desktop.ini"):
+        (root / "hardImageNet" / "train" / name).write_bytes(b"no mask")
+    assert len(bundle(root).train) == 6

@@ -63,7 +63,7 @@ def broken(folder: Path, how: str) -> ImageFile:
 
 BREAKS = {
     "truncated": r"truncated\.jpg cannot be read \(.*truncated",
-    "empty": r"empty\.jpg cannot be read \(cannot identify image file",
+    "empty": r"empty\.jpg cannot be read \(it is empty\)",
     "text": r"text\.jpg cannot be read \(cannot identify image file",
     "missing": r"missing\.jpg cannot be read \(.*No such file",
     "pipe": r"pipe\.jpg cannot be read \(it is a named pipe, not a file\)",
@@ -149,7 +149,7 @@ def test_thirty_two_bits_are_refused(tmp_path: Path, kind: type) -> None:
         fetch(image_files(tmp_path, ImageFile(path, None, 0, "p")))
 
 
-@pytest.mark.parametrize(("kind", "value"), [(np.uint16, 257), (np.float32, 0.5), (np.int32, -1)])
+@pytest.mark.parametrize(("kind", "value"), [(np.float32, 0.5), (np.int32, -1)])
 def test_a_mask_of_other_values_is_refused(tmp_path: Path, good: ImageFile, kind: type, value: float) -> None:
     path = tmp_path / "mask.tif"
     mask_HW = np.zeros((32, 32), dtype=kind)

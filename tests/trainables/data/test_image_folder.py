@@ -16,7 +16,7 @@ from trainables.config import (
     Validation,
     experiment_from_tree,
 )
-from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, left_out_of
 
 HELD_OUT = Validation(source="held_out")
 """The folders as they are."""
@@ -65,23 +65,97 @@ def test_train_and_val_must_agree(folder_root: Path) -> None:
         folders(folder_root)
 
 
-@pytest.mark.parametrize("other", ["train", "val"])
-def test_a_class_in_two_unicode_forms_is_refused(folder_root: Path, other: str) -> None:
+def test_unicode_forms_are_one_class_in_the_order_of_the_folders(folder_root: Path, tmp_path: Path) -> None:
+    """The training set has é composed, the validation set decomposed, and the shifted set both."""
+    composed, decomposed = "\u00e9pagneul", "e\u0301pagneul"
+    (folder_root / "train" / "fox").rename(folder_root / "train" / composed)
+    (folder_root / "val" / "fox").rename(folder_root / "val" / decomposed)
+    for seed, name in enumerate((composed, decomposed)):
+        paint(tmp_path / "shifted" / name / f"{seed}.png")
+    bundle = folders(folder_root, {"sketch": LabelledFolder(root=str(tmp_path / "shifted"))})
+    assert bundle.class_names == ("cat", "dog", composed)
+    assert fetch(bundle.train).labels_B.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert fetch(bundle.val).labels_B.tolist() == [0, 0, 1, 1, 2, 2]
+    assert fetch(bundle.shift["sketch"]).labels_B.tolist() == [2, 2]
+
+
+def test_the_order_of_classes_is_that_of_their_names_on_disk(folder_root: Path) -> None:
+    """A decomposed \u00e9 sorts as e, before f; so it did when its name was not composed."""
     for split in ("train", "val"):
-        (folder_root / split / "fox").rename(folder_root / split / "caf\u00e9")
-    if other == "train":
-        shutil.copytree(folder_root / other / "caf\u00e9", folder_root / other / "cafe\u0301")
-    else:
-        (folder_root / other / "caf\u00e9").rename(folder_root / other / "cafe\u0301")
-    message = r"has the class caf\u00e9 in two Unicode forms, 'cafe\\u0301' and 'caf\\xe9'; rename one"
-    with pytest.raises(ConfigError, match=message):
-        folders(folder_root)
+        (folder_root / split / "cat").rename(folder_root / split / "e\u0301")
+    assert folders(folder_root).class_names == ("dog", "\u00e9", "fox")
+
+
+def test_hidden_files_and_folders_do_not_count(folder_root: Path) -> None:
+    expected = fetch(folders(folder_root).train)
+    for split in ("train", "val"):
+        for name in (".ipynb_checkpoints", "__MACOSX", ".cache"):
+            paint(folder_root / split / name / "cat-checkpoint.png")
+    for name in (".ipynb_checkpoints/0.png", "__MACOSX/0.png", "._0.png", ".0.jpg"):
+        paint(folder_root / "train" / "cat" / name)
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        (folder_root / "train" / "dog" / name).write_bytes(b"no image")
+    bundle = folders(folder_root)
+    assert bundle.class_names == ("cat", "dog", "fox")
+    assert fetch(bundle.train).ids == expected.ids
+    assert left_out_of(bundle) is None
+
+
+def test_endings_are_read_or_left_out_by_name(folder_root: Path) -> None:
+    cats = folder_root / "train" / "cat"
+    for number, ending in enumerate((".jfif", ".gif", ".jpe", ".JPG")):
+        paint(cats / "new.jpg")
+        with Image.open(cats / "new.jpg") as image:
+            image.save(cats / f"new{number}{ending}", format="GIF" if ending == ".gif" else "JPEG")
+    (cats / "new.jpg").rename(cats / "new")
+    (folder_root / "train" / "readme.txt").write_text("no image")
+    paint(folder_root / "val" / "dog" / "deep" / "image.png")
+    (folder_root / "val" / "dog" / "deep" / "image.png").rename(folder_root / "val" / "dog" / "deep" / "image")
+    bundle = folders(folder_root)
+    assert fetch(bundle.train).ids[4:8] == ("cat__new0", "cat__new1", "cat__new2", "cat__new3")
+    endings = ".jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp, .jpe, .jfif, .gif"
+    assert left_out_of(bundle) == (
+        f"train: left out (2): readme.txt, cat/new; the names of images end in {endings}; "
+        f"val: left out (1): dog/deep/image; the names of images end in {endings}"
+    )
+
+
+class TestLinks:
+    def test_a_link_is_followed_and_each_real_folder_read_once(self, folder_root: Path, tmp_path: Path) -> None:
+        cats = folder_root / "val" / "cat"
+        paint(tmp_path / "elsewhere" / "2.png")
+        (cats / "more").symlink_to(tmp_path / "elsewhere")
+        (cats / "same").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / "up").symlink_to(cats)
+        assert fetch(folders(folder_root).val).ids[:3] == ("cat__0", "cat__1", "cat__more__2")
+
+    @pytest.mark.parametrize("target", ["..", "../..", "../../.."])
+    def test_a_link_to_a_folder_that_holds_it_is_refused(self, folder_root: Path, target: str) -> None:
+        (folder_root / "train" / "cat" / "all").symlink_to(target)
+        real = (folder_root / "train" / "cat" / target).resolve()
+        message = rf"^data: .*train/cat/all is a link to {real}, which holds it; remove the link$"
+        with pytest.raises(ConfigError, match=message):
+            folders(folder_root)
+
+    def test_a_folder_of_two_classes_is_refused(self, folder_root: Path) -> None:
+        (folder_root / "train" / "cat" / "more").symlink_to("../dog")
+        message = r"^data: .*train/dog and a folder of the class cat are the same, .*train/dog; remove the link$"
+        with pytest.raises(ConfigError, match=message):
+            folders(folder_root)
+
+    def test_a_link_to_nothing_is_named(self, folder_root: Path) -> None:
+        (folder_root / "train" / "cat" / "more").symlink_to("nowhere")
+        (folder_root / "train" / "cat" / "9.png").symlink_to("9.png")
+        bundle = folders(folder_root)
+        assert (left_out_of(bundle) or "").startswith("train: left out (1): cat/more; ")
+        with pytest.raises(ImageError, match=r"cat/9\.png cannot be read \(Too many levels of symbolic links\)"):
+            fetch(bundle.train)
 
 
 def test_a_class_without_images_is_named(folder_root: Path) -> None:
     shutil.rmtree(folder_root / "train" / "fox")
     (folder_root / "train" / "fox").mkdir()
-    with pytest.raises(ConfigError, match=r"data: .*train: Found no valid file for the classes fox"):
+    with pytest.raises(ConfigError, match=r"data: .*train has no image of the classes fox \(\.jpg, "):
         folders(folder_root)
 
 
@@ -142,6 +216,18 @@ def test_dogs_vs_cats_does_not_fit_breeds(pet_root: Path, asirra: Path) -> None:
     )
     with pytest.raises(ConfigError, match=message):
         build_data(config)
+
+
+def test_dogs_vs_cats_reads_other_endings_and_names_what_it_leaves_out(folder_root: Path, asirra: Path) -> None:
+    images = asirra / "dogs-vs-cats" / "train"
+    (images / "cat.3.jpg").rename(images / "cat.3.JPG")
+    (images / "._cat.20.jpg").write_bytes(b"no image")
+    bundle = folders(folder_root, {"asirra": DogsVsCats(root=str(asirra))})
+    assert fetch(bundle.shift["asirra"]).ids == ("cat.3", "cat.20", "dog.2", "dog.10")
+    assert (left_out_of(bundle) or "").startswith("shift.asirra: left out (1): cat.copy.jpg; ")
+    paint(images / "cat.3.jpeg")
+    with pytest.raises(ConfigError, match=r"dogs-vs-cats/train lists more than once: cat\.3$"):
+        folders(folder_root, {"asirra": DogsVsCats(root=str(asirra))})
 
 
 def test_dogs_vs_cats_missing(folder_root: Path) -> None:

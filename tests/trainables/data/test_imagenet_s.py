@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.trainables.imagenet_tree import CLASSES, IGNORED, OWN, id_map, write_ids, write_image, write_imagenet_s
 from trainables.config import ConfigError, ImageNetS
-from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, training_batches
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, left_out_of, training_batches
 from trainables.data.imagenet_s import background_of_class, mask_ids
 
 HELD_OUT = {"source": "held_out"}
@@ -141,6 +141,27 @@ def test_a_mask_without_colours_is_named(folder: Path) -> None:
     Image.new("L", (60, 48)).save(path)
     with pytest.raises(ImageError, match=r"val_10\.png cannot be read \(it is an image of mode L; a mask of"):
         fetch(bundle(folder.parent).val)
+
+
+def test_a_mask_of_the_same_colours_in_a_palette_is_the_same(folder: Path) -> None:
+    expected = fetch(bundle(folder.parent).val)
+    path = folder / "validation-segmentation" / "n02" / "ILSVRC2012_val_10.png"
+    with Image.open(path) as mask:
+        mask.quantize(8).save(path)
+    with Image.open(path) as mask:
+        assert mask.mode == "P"
+    assert torch.equal(fetch(bundle(folder.parent).val).background_BHW, expected.background_BHW)
+
+
+def test_hidden_files_do_not_count_and_others_are_left_out_by_name(folder: Path) -> None:
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (folder / "train" / name).mkdir()
+    for name in ("._n01_1.JPEG", "Thumbs.db", "notes.txt"):
+        (folder / "train" / "n01" / name).write_bytes(b"no image")
+    data = bundle(folder.parent)
+    assert data.class_names == ("n01", "n02", "n03")
+    assert len(data.train) == 12
+    assert (left_out_of(data) or "").startswith("train: left out (1): train/n01/notes.txt; ")
 
 
 def test_a_mask_without_the_own_class_is_counted_as_none(folder: Path) -> None:

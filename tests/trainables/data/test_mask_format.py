@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.data import Batch, Draw
-from trainables.data.image_cache import ImageCache
+from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import ImageFiles
 from trainables.data.image_list import ImageList
@@ -113,7 +113,7 @@ def test_a_batch_of_object_masks_by_hand() -> None:
 class Boxes:
     """A format without mask files: the object fills the left columns of the image, as many as its label says."""
 
-    def read(self, image_file: ImageFile, size: Sequence[int], _: ImageCache | None, /) -> Tensor | None:
+    def read(self, image_file: ImageFile, size: Sequence[int], _: FileReader, /) -> Tensor | None:
         map_HW = torch.full(tuple(size), BACKGROUND, dtype=torch.uint8)
         map_HW[:, : image_file.label] = OBJECT
         return map_HW

@@ -11,7 +11,18 @@ from PIL import Image
 from torch import Tensor
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from tests.trainables.voc_tree import CAT, DOG, PERSON, SIZE, VAL, VOID, class_map, write_list, write_mask, write_voc
+from tests.trainables.voc_tree import (
+    CAT,
+    DOG,
+    PERSON,
+    VAL,
+    VOID,
+    class_map,
+    palette,
+    write_list,
+    write_mask,
+    write_voc,
+)
 from trainables.config import ConfigError, DogsVsCats, PascalVoc
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
 from trainables.data.pascal_voc import CLASSES
@@ -224,12 +235,32 @@ def test_a_mask_of_other_values_is_named(voc_root: Path) -> None:
         fetch(bundle(voc_root).val)
 
 
-def test_a_mask_in_colours_is_named(voc_root: Path) -> None:
-    path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
+@pytest.mark.parametrize("how", ["RGB", "optimised", "L"])
+def test_a_mask_is_read_by_its_colours(voc_root: Path, how: str) -> None:
+    """An optimiser keeps the colours that are there, in another order, so that the indices mean nothing."""
+    path = folder_of(voc_root) / "SegmentationClass" / "2007_000005.png"
+    expected = fetch(bundle(voc_root).val)
     with Image.open(path) as mask:
-        coloured = mask.convert("RGB")
-    coloured.save(path)
-    with pytest.raises(ImageError, match=rf"2010_000006\.png has shape \({SIZE[0]}, {SIZE[1]}, 3\)"):
+        values_HW, coloured = np.array(mask), mask.convert("RGB")
+    if how == "optimised":
+        used = [DOG, 0, CAT]
+        indices_HW = sum(index * (values_HW == value) for index, value in enumerate(used)).astype(np.uint8)
+        optimised = Image.fromarray(indices_HW, "P")
+        optimised.putpalette([level for value in used for level in palette()[3 * value : 3 * value + 3]])
+        optimised.save(path)
+    else:
+        (coloured if how == "RGB" else Image.fromarray(values_HW)).save(path)
+    found = fetch(bundle(voc_root).val)
+    assert torch.equal(tensors_of(found)[1], tensors_of(expected)[1])
+    assert torch.equal(found.background_BHW, expected.background_BHW)
+
+
+def test_other_colours_are_refused_with_the_reason(voc_root: Path) -> None:
+    path = folder_of(voc_root) / "SegmentationClass" / "2010_000006.png"
+    mask = Image.fromarray(class_map({DOG: (EVERYTHING, slice(0, 9))}), "P")
+    mask.putpalette([9, 8, 7] * 256)
+    mask.save(path)
+    with pytest.raises(ImageError, match=r"2010_000006\.png cannot be read \(it is in colour, such as \(9, 8, 7\), so"):
         fetch(bundle(voc_root).val)
 
 

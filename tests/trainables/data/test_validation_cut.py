@@ -99,6 +99,7 @@ def file_set(num: int) -> FileSet:
         sizes_N=np.arange(num),
         mask_sizes_N=np.array([NO_MASK, 7] * (num // 2)),
         digest="0" * 16,
+        left_out_names=np.array([], dtype=np.bytes_),
     )
 
 
