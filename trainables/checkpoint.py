@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trainables.atomic_file import atomic_file
 from trainables.json_file import BrokenFileError
 from trainables.out_of_memory import is_out_of_memory
+from trainables.outcome import kept_epoch
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,11 @@ class CheckpointFolder:
         return self.path / "state.pt.bad"
 
     @property
+    def best_path(self) -> Path:
+        """The network of the epoch that is kept, where that is the best one; without the optimiser's state."""
+        return self.path / "best.pt"
+
+    @property
     def partial_epoch_path(self) -> Path:
         """The checkpoint in the middle of an epoch, saved on a preemption notice; the epoch's commit removes it."""
         return self.path / "partial_epoch.pt"
@@ -109,8 +115,8 @@ class CheckpointFolder:
         except BrokenFileError as error:
             again = "its epoch again, from previous.pt" if self.previous_path.exists() else "from the first epoch"
             raise BrokenFileError(
-                f"{error}{self._set_aside()}: bring a copy back as state.pt, or train {again}, with `campaign resume`, "
-                "or for a run of `campaign train` with the same command"
+                f"{error}{_set_aside(self.state_path)}: bring a copy back as state.pt, or train {again}, with "
+                "`campaign resume`, or for a run of `campaign train` with the same command"
             ) from error
 
     def load_last_good(self, device: "torch.device | str") -> LastGood:
@@ -135,15 +141,43 @@ class CheckpointFolder:
         """Set aside the checkpoint that could not be read, and say from which epoch training continues."""
         if good.bad is not None:
             where = f"training continues from epoch {good.row['epoch']}, in {good.path.name}"
-            logger.warning("%s%s: %s", good.bad, self._set_aside(), where)
+            logger.warning("%s%s: %s", good.bad, _set_aside(self.state_path), where)
 
-    def _set_aside(self) -> str:
-        """Rename the last checkpoint, and return what a message says of it; nothing where there is none to rename."""
+    def save_best(self, row: Mapping[str, float], weights: "Mapping[str, torch.Tensor] | None") -> None:
+        """Save the weights of the network to evaluate after the epoch of `row`, by rename."""
+        _save({"row": row, "evaluated": weights}, self.best_path)
+
+    def load_best(self, epoch: int, device: "torch.device | str") -> State:
+        """Return what `save_best` saved of `epoch`; BrokenFileError where that cannot be read or is not there."""
+        state = _load_epoch(self.best_path, device)
+        found = state["row"]["epoch"]
+        if found != epoch:
+            raise BrokenFileError(f"{self.best_path}: the network of epoch {found} is in it, not that of epoch {epoch}")
+        return state
+
+    def load_kept(self, device: "torch.device | str") -> tuple[Path, State] | None:
+        """Return the checkpoint of the epoch that is kept, and its path; None before the first epoch's end.
+
+        Raises:
+            BrokenFileError: It cannot be read, and is set aside; that of another epoch would be another network.
+        """
+        state = self.load(device)
+        if state is None:
+            return None
+        kept = kept_epoch([state["row"]])
+        if kept == state["row"]["epoch"]:
+            return self.state_path, state
         try:
-            self.state_path.replace(self.bad_path)
-        except OSError:
-            return ""
-        return f"; it is now {self.bad_path.name}"
+            return self.best_path, self.load_best(kept, device)
+        except BrokenFileError as error:
+            raise BrokenFileError(
+                f"{error}{self.set_best_aside()}: bring a copy back as best.pt, or keep the last epoch instead, with "
+                "`campaign resume`, or for a run of `campaign train` with the same command"
+            ) from error
+
+    def set_best_aside(self) -> str:
+        """Rename best.pt, and return what a message says of it; nothing where there is none to rename."""
+        return _set_aside(self.best_path)
 
     def save_partial_epoch(self, state: State) -> None:
         """Save a checkpoint in the middle of an epoch, by rename."""
@@ -174,6 +208,16 @@ def fitting(
             raise
         reason = f"the checkpoint does not fit the trial's config ({_reason(error)})"
         raise BrokenFileError(f"{path}: {reason}; {remedy}") from error
+
+
+def _set_aside(path: Path) -> str:
+    """Rename a checkpoint, and return what a message says of it; nothing where there is none to rename."""
+    bad = path.with_name(f"{path.name}.bad")
+    try:
+        path.replace(bad)
+    except OSError:
+        return ""
+    return f"; it is now {bad.name}"
 
 
 def _save(state: State, path: Path, *, previous: Path | None = None) -> None:

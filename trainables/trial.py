@@ -29,8 +29,10 @@ from trainables.evaluations import (
 from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
 from trainables.out_of_memory import naming_memory
+from trainables.outcome import KEPT_EPOCH
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
+from trainables.training.epoch_choice import check_epoch_choice
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row, TrialFolder
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileIndex = NO_INDEX) -> Row:
-    """Train, evaluate and draw; report and return the last epoch's row joined with the final evaluation.
+    """Train, evaluate and draw; report and return the row of the epoch that is kept, with the final evaluation.
 
     What the folder already holds is not done again, so an interrupted trial continues where it stopped.
 
@@ -47,6 +49,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
         config: That of the context's folder, which was claimed for it.
         file_index: Where lists of the data's files are kept.
     """
+    check_epoch_choice(config)
     folder = context.folder
     data = build_data(config.data, file_index)
     _check_enough(config, data)
@@ -124,36 +127,39 @@ class _SkipsLogged(ProgressListener):
 
 
 def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
-    """Build the network of a trial's last committed epoch, in eval mode.
+    """Build the network that a trial keeps, in eval mode: that of the last committed epoch, or of the best one.
 
     Raises:
         BrokenFileError: Its checkpoint cannot be read, or does not fit the config.
         FileNotFoundError: It has none.
     """
-    config, state = folder.config(), folder.load_state(device)
-    if state is None:
+    config, found = folder.config(), folder.checkpoints.load_kept(device)
+    if found is None:
         raise FileNotFoundError(f"{folder.path} has no checkpoint: the trial has not finished an epoch")
-    task = build_task(config)
-    with fitting(folder.state_path):
+    task, (path, state) = build_task(config), found
+    with fitting(path):
         weights = task.weights_to_evaluate(state)
     if weights is None:
         raise FileNotFoundError(
             f"{folder.path} has no classifier: none was fitted after epoch {state['row']['epoch']}, the last one so "
             f"far, with objective.fit_every_epochs = {flatten(config)['objective.fit_every_epochs'] or 'null'}"
         )
-    with fitting(folder.state_path):
+    with fitting(path):
         model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
         return task.restore(model, weights).eval()
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:
-    row = fitted.row.items()
-    measured = {key: value for key, value in row if is_evaluated(key) or key.endswith("/skipped_samples")}
+    measured = {
+        key: value
+        for key, value in fitted.row.items()
+        if is_evaluated(key) or key.endswith("/skipped_samples") or key == KEPT_EPOCH
+    }
     names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
     metrics = measured | evaluate(config, context, fitted.model, data, names)
     if context.rank == 0:
         context.folder.check_present()
-    _draw(config, context, fitted.model, data, config.training.epochs)
+    _draw(config, context, fitted.model, data, int(fitted.row.get(KEPT_EPOCH, fitted.row["epoch"])))
     if context.rank == 0:
         write_json(context.folder.evaluation_path, metrics)
     return metrics

@@ -6,13 +6,14 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from trainables.checkpoint import CheckpointFolder, LastGood, State
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
 from trainables.json_file import BrokenFileError, finite, parse_object, read_object, read_text, write_json, write_text
+from trainables.outcome import KEPT_EPOCH, Outcome, is_over, outcome_from_json, why_stopped_early
 
 if TYPE_CHECKING:
     import torch
@@ -30,21 +31,9 @@ ENDED = "time/ended_s"
 
 RESTORES = "`campaign resume`, `campaign sync` or the same `campaign train` restores the rows from the checkpoint"
 
-Status = Literal["completed", "stopped", "failed"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-
 
 class FolderGoneError(RuntimeError):
     """A folder that was removed or moved while its trial ran; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a trial ended: after its last epoch, stopped early by the scheduler, or by an error."""
-
-    status: Status
-    epoch: int
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +165,17 @@ class TrialFolder:
                 with suppress(BrokenFileError):
                     yield _row(line, "line")
 
-    def commit(self, state: State, rows: Sequence[Row]) -> None:
+    def commit(self, state: State, rows: Sequence[Row], weights: Mapping[str, "torch.Tensor"] | None = None) -> None:
         """Commit the epoch of the last row: its checkpoint with all rows inside, then `metrics.jsonl`, each by rename.
+
+        Between the two, the `weights` of its network to evaluate become best.pt where it is the best so far.
 
         Raises:
             OSError: One cannot be written; the message names it.
         """
         self.checkpoints.commit({**state, "row": rows[-1], "rows": list(rows)})
+        if rows[-1].get(KEPT_EPOCH) == rows[-1]["epoch"]:
+            self.checkpoints.save_best(rows[-1], weights)
         self._write_rows(rows)
 
     def continue_from(self, good: LastGood) -> list[Row]:
@@ -248,9 +241,17 @@ class TrialFolder:
         if not self.outcome_path.exists():
             return None
         try:
-            return _outcome(read_object(self.outcome_path), str(self.outcome_path))
+            return outcome_from_json(read_object(self.outcome_path), str(self.outcome_path))
         except BrokenFileError as error:
             raise BrokenFileError(f"{error}; remove it, and `campaign resume` writes it again") from error
+
+    def is_unfinished(self) -> bool:
+        """Return whether the trial has no outcome, or has lost a checkpoint that is there after its end."""
+        outcome, checkpoints = self.outcome(), self.checkpoints
+        if outcome is None or checkpoints.has_lost_epoch:
+            return True
+        has_best = outcome.kept_epoch in (None, outcome.epoch) or checkpoints.best_path.exists()
+        return checkpoints.has_epoch and not has_best
 
     def finish(self, error: str | None = None) -> Outcome:
         """Record that the trial ended: failed by `error`, completed if evaluated after its last epoch, else stopped.
@@ -259,29 +260,25 @@ class TrialFolder:
         """
         self.check_present()
         try:
-            rows = self.rows()
-            epoch = len(rows)
-            is_complete = self.evaluation() is not None and epoch == self.config().training.epochs
+            outcome = self._how_it_ended(error)
         except (BrokenFileError, ConfigError) as broken:
-            epoch, is_complete, error = 0, False, error or f"{type(broken).__name__}: {broken}"
-        outcome = Outcome("failed" if error else "completed" if is_complete else "stopped", epoch, error)
-        write_json(self.outcome_path, asdict(outcome))
+            outcome = Outcome("failed", 0, error or f"{type(broken).__name__}: {broken}")
+        write_json(self.outcome_path, outcome.as_json())
         return outcome
+
+    def _how_it_ended(self, error: str | None) -> Outcome:
+        rows = self.rows()
+        kept = int(rows[-1][KEPT_EPOCH]) if rows and KEPT_EPOCH in rows[-1] else None
+        if error:
+            return Outcome("failed", len(rows), error, kept)
+        if self.evaluation() is None or not is_over(training := self.config().training, rows):
+            return Outcome("stopped", len(rows), kept_epoch=kept)
+        return Outcome("completed", len(rows), kept_epoch=kept, reason=why_stopped_early(training, rows))
 
 
 def as_json_line(row: Mapping[str, float]) -> str:
     """Return one line of strict JSON; a number that is not finite becomes null."""
     return json.dumps(finite(row)) + "\n"
-
-
-def _outcome(values: Mapping[str, Any], source: str) -> Outcome:
-    status = next((status for status in STATUSES if status == values.get("status")), None)
-    if status is None:
-        raise BrokenFileError(f"{source}: status is {values.get('status')!r}; expected one of {', '.join(STATUSES)}")
-    epoch = values.get("epoch", 0)
-    if not isinstance(epoch, int):
-        raise BrokenFileError(f"{source}: epoch is {epoch!r}; expected a whole number")
-    return Outcome(status, epoch, values.get("error"))
 
 
 def _row(line: str, source: str) -> Row:

@@ -83,7 +83,9 @@ def train(
 
 def _print_run(trial_run: "TrialRun", folder: "TrialFolder", *, json: bool) -> None:
     """Print the metrics of a run, and say when MLflow lacks some of them."""
-    metrics = {**folder.rows()[-1], **(folder.evaluation() or {})}
+    from trainables.outcome import result_row
+
+    metrics = {**result_row(folder.rows()), **(folder.evaluation() or {})}
     if json:
         print_json({"run_id": trial_run.run_id, "folder": str(folder.path), "metrics": metrics})
     else:

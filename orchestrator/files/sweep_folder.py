@@ -174,13 +174,8 @@ class SweepFolder:
         return self.epochs(trial_id) if trial.outcome() else len(trial.rows())
 
     def unfinished(self) -> list[str]:
-        """Return the trials that were started and have no outcome, or have lost the checkpoint of their last epoch."""
-        trials = {trial_id: self.trial(trial_id) for trial_id in self.trial_ids()}
-        return [
-            trial_id
-            for trial_id, trial in trials.items()
-            if trial.outcome() is None or trial.checkpoints.has_lost_epoch
-        ]
+        """Return the trials that were started and have no outcome, or have lost a checkpoint."""
+        return [trial_id for trial_id in self.trial_ids() if self.trial(trial_id).is_unfinished()]
 
     def restore_rows(self) -> None:
         """Write rows that cannot be read again from the trial's checkpoint; a warning names what stays broken."""

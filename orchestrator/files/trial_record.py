@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.files.evaluation_files import EvaluationRecord, read_evaluations
 from trainables.config import flatten
 from trainables.json_file import read_object, time_ms
-from trainables.trial_folder import Outcome, Row, TrialFolder
+from trainables.outcome import Outcome, kept_epoch
+from trainables.trial_folder import Row, TrialFolder
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class TrialRecord:
     def last_epoch(self) -> int:
         """The last epoch with a row; 0 before the first."""
         return max((int(row["epoch"]) for row in self.rows), default=0)
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose network is kept; 0 before the first."""
+        return kept_epoch(self.rows)
 
 
 def read_record(folder: TrialFolder) -> TrialRecord:

@@ -32,6 +32,7 @@ from trainables.config import (
 from trainables.data import NO_INDEX, DataBundle, build_data
 from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports, select
 from trainables.json_file import read_json, write_json
+from trainables.outcome import KEPT_EPOCH, result_row
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model
 from trainables.trial_folder import TrialFolder
@@ -83,6 +84,7 @@ def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None =
     config, folder = request.config(), request.folder
     context = LocalContext(folder)
     model = load_model(folder, context.device)
+    kept = {key: value for key, value in result_row(folder.rows()).items() if key == KEPT_EPOCH}
     data = build_data(config.data, file_index_in(request.storage) if request.storage else NO_INDEX)
     if len(data.class_names) != model.num_classes:
         raise ConfigError(
@@ -100,7 +102,7 @@ def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None =
     path = request.results_path.with_name(f"{request.results_path.name}.json")
     # Metrics that an evaluation reported under other settings must not stay next to its new ones.
     others = {name: value for name, value in (read_json(path) or {}).items() if not reports(request.evaluations, name)}
-    write_json(path, others | metrics)
+    write_json(path, others | metrics | kept)
     if failed:
         raise failed
     return metrics
@@ -109,7 +111,9 @@ def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None =
 def _source(folder: TrialFolder, data: DataBundle) -> str:
     """Return a digest of the network, the data and the code that evaluates."""
     sets = [data.train, data.val, *data.shift.values()]
-    sha = hashlib.sha256(folder.state_path.read_bytes())
+    sha, best_path = hashlib.sha256(folder.state_path.read_bytes()), folder.checkpoints.best_path
+    if best_path.exists():
+        sha.update(best_path.read_bytes())
     sha.update(",".join([version("campaign"), *data.shift, *(images.digest() for images in sets)]).encode())
     return sha.hexdigest()
 

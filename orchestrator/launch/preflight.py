@@ -19,6 +19,7 @@ from search_spaces import find_space, planned_points
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
 from trainables.models import check_weights
+from trainables.training.epoch_choice import check_epoch_choice
 from trainables.trial import check_data
 
 NUM_CHECKED = 8
@@ -126,10 +127,11 @@ def check_fit(
         file_index: Where lists of the data's files are stored, for the trials to read.
 
     Raises:
-        ConfigError: Some data cannot be used, or an experiment does not fit.
+        ConfigError: Some data cannot be used, an experiment does not fit, or it chooses an epoch by a wrong metric.
     """
     first, *others = {experiment.model_dump_json(exclude={"seed"}): experiment for experiment in experiments}.values()
     for experiment in (first, *others):
+        check_epoch_choice(experiment)
         check_data(experiment, file_index)
     return capacity(first.resources, nodes, limit=limit, grows=grows)
 
@@ -156,7 +158,7 @@ def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:
     points = planned_points(config.searched_space, num_points, seed=config.seed)
     try:
         for point in points:
-            config.experiment(point)
+            check_epoch_choice(config.experiment(point))
     except ConfigError as error:
         raise ConfigError(f"space {config.space}: {error}") from error
     return points

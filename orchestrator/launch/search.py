@@ -19,6 +19,7 @@ from orchestrator.launch.search_end import SearchEnd
 from orchestrator.results.trial_rows import excess_of
 from search_spaces import Constraint, Space, suggest_point
 from trainables.config import ConfigError, current_name
+from trainables.outcome import result_row
 
 MIN_TRIALS_FOR_IMPORTANCE = 10
 
@@ -205,4 +206,7 @@ def _metrics(sweep: SweepFolder, trial_id: str) -> Mapping[str, Any]:
     outcome = folder.outcome()
     if outcome is None or outcome.status == "failed":
         return {}
-    return {**(folder.rows() or [{}])[-1], **(folder.evaluation() or {})}
+    rows = folder.rows()
+    # A trial that the scheduler stopped had reported its last epoch, and not the one that it keeps.
+    row = result_row(rows) if outcome.status == "completed" else (rows or [{}])[-1]
+    return {**row, **(folder.evaluation() or {})}

@@ -19,6 +19,7 @@ from orchestrator.launch.trial_warnings import TrialWarnings
 from orchestrator.launch.trials import draw_curves, train_on_workers
 from orchestrator.tracking import RunIdentity, Store, TrialRun, check_store, ensure_experiment, find_experiment
 from trainables.config import ConfigError, ExperimentConfig, config_hash
+from trainables.outcome import why_stopped_early
 from trainables.trial_folder import Row, TrialFolder
 from trainables.trial_log import trial_log
 
@@ -172,6 +173,9 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
 
         with trial_log(folder.log_path):
             run_trial(config, LocalContext(folder, on_report), file_index_in(storage))
+        reason = why_stopped_early(config.training, folder.rows())
+        if reason is not None:
+            progress.on_end(name, reason)
 
 
 def _finish(folder: TrialFolder, trial_run: TrialRun, error: str | None = None) -> None:

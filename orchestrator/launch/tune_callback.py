@@ -100,7 +100,8 @@ class TrialOutcomeCallback(Callback):
         trial_run = self._context.trial_run(trial_id, folder.config())
         self._pushes.append(self._thread.submit(sync, [trial_run]))
         why = f"failed: {error}" + (f" (see {folder.log_path})" if folder.log_path.exists() else "")
-        self._listener.on_end(trial_id, outcome.status if error is None else why)
+        ended = outcome.status if outcome.reason is None else f"{outcome.status}: {outcome.reason}"
+        self._listener.on_end(trial_id, ended if error is None else why)
 
 
 def _id(trial: Trial) -> str:

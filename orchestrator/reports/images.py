@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 from orchestrator.files.trial_record import find_panels
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.metric_catalogue import category_of_evaluation
+from trainables.json_file import read_object
+from trainables.outcome import KEPT_EPOCH
 
 MAX_IMAGES = 8
 WIDEST_OF_TWO = 800
@@ -91,9 +93,12 @@ def _width(path: Path) -> int:
 
 
 def last_panels(folder: Path) -> dict[str, Path]:
-    """Return image id -> panel of the last epoch of the trial that has panels."""
+    """Return image id -> panel of the network that the trial keeps, or else of the last epoch that has panels."""
     panels = find_panels(folder / "panels")
-    return {panel.image: panel.file for panel in panels if panel.epoch == panels[-1].epoch}
+    kept = read_object(folder / "evaluation.json").get(KEPT_EPOCH)
+    epochs = [panel.epoch for panel in panels]
+    shown = kept if kept in epochs else max(epochs, default=0)
+    return {panel.image: panel.file for panel in panels if panel.epoch == shown}
 
 
 def _data_uri(path: Path | None) -> str | None:
@@ -101,7 +106,7 @@ def _data_uri(path: Path | None) -> str | None:
 
 
 def draw_contact_sheet(folders: Mapping[str, Path]) -> Image.Image | None:
-    """Return an image with a titled row for each trial, its panels of the last epoch; None without panels."""
+    """Return an image with a titled row for each trial, its panels as `last_panels` has them; None without panels."""
     panels = {trial_id: list(last_panels(folder).values())[:PANELS_A_TRIAL] for trial_id, folder in folders.items()}
     strips = {trial_id: _strip(files) for trial_id, files in panels.items() if files}
     if not strips:

@@ -8,7 +8,14 @@ from rich.text import Text
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
-from orchestrator.results.formatting import MISSING, format_metric, format_setting, markdown_cell, short_names
+from orchestrator.results.formatting import (
+    MISSING,
+    format_metric,
+    format_setting,
+    markdown_cell,
+    short_names,
+    shown_epoch,
+)
 from orchestrator.results.metric_catalogue import key_metrics
 from orchestrator.results.trial_rows import TrialRow, is_feasible, ranked, varied
 
@@ -20,9 +27,9 @@ class Column:
     """A column of the leaderboard."""
 
     key: str
-    """The dotted config field, the metric's name, or rank, trial, violation or status."""
+    """The dotted config field, the metric's name, or rank, trial, violation, status or epoch."""
     label: str
-    holds: Literal["rank", "trial", "setting", "metric", "violation", "status"]
+    holds: Literal["rank", "trial", "setting", "metric", "violation", "status", "epoch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Leaderboard:
 def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Leaderboard:
     """Rank the trials; those without a rank come last, by their id.
 
-    There is a status column where some trial has not completed, and one of violations where there are constraints.
+    There is a status column where some trial has not completed, one of violations where there are constraints, and one
+    of the epoch where some trial chooses it.
     """
     ranking = ranked(rows, goals)
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
@@ -83,7 +91,9 @@ def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Colu
     status = [Column("status", "status", "status")] if has_status else []
     has_constraints = any("violation" in row for row in rows)
     violation = [Column("violation", "violation", "violation")] if has_constraints else []
-    return (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"), *status, *violation, *settings, *metrics)
+    epoch = [Column("epoch", "epoch", "epoch")] if any(map(shown_epoch, rows)) else []
+    fixed = (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"))
+    return (*fixed, *status, *violation, *settings, *epoch, *metrics)
 
 
 def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
@@ -97,6 +107,8 @@ def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
             return Cell(row["status"], row["status"])
         case "violation":
             return Cell(format_metric(row.get("violation")), row.get("violation"))
+        case "epoch":
+            return Cell(shown_epoch(row) or str(row["epoch"]), row.get("kept_epoch", row["epoch"]))
         case "metric":
             metric = row["metrics"].get(column.key)
             return Cell(format_metric(metric), metric)

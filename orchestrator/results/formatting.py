@@ -93,6 +93,14 @@ def is_cross_entropy(row: TrialRow) -> bool:
     return objective(row) == CROSS_ENTROPY and not additions(row)
 
 
+def shown_epoch(row: TrialRow) -> str | None:
+    """Return `7 of 30`, the epoch of the trial's metrics, where its config allows another than the last one planned."""
+    config = row["config"]
+    if "kept_epoch" not in row and "training.early_stopping.metric" not in config:
+        return None
+    return f"{row.get('kept_epoch', row['epoch'])} of {config['training.epochs']}"
+
+
 def background_weight(row: TrialRow) -> float | None:
     """Return the objective's background weight, or None where it has none."""
     weight = row["config"].get("objective.background_weight")
@@ -100,8 +108,9 @@ def background_weight(row: TrialRow) -> float | None:
 
 
 def describe(row: TrialRow) -> str:
-    """Return `0003 (contrastive, background weight 0.31)`."""
-    return f"{row['trial_id']} ({describe_objective(row)})"
+    """Return `0003 (contrastive, background weight 0.31)`, with `epoch 7 of 30` where that is known to be chosen."""
+    epoch = shown_epoch(row)
+    return f"{row['trial_id']} ({describe_objective(row)}{f', epoch {epoch}' if epoch else ''})"
 
 
 def describe_objective(row: TrialRow) -> str:

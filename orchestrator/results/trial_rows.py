@@ -11,7 +11,8 @@ from orchestrator.files.sweep_ids import SweepIds
 from search_spaces import Constraint
 from trainables.config import ConfigError, flatten
 from trainables.json_file import BrokenFileError, finite
-from trainables.trial_folder import Outcome, TrialFolder
+from trainables.outcome import KEPT_EPOCH, Outcome, result_row
+from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ class TrialRow(TypedDict):
     config: dict[str, Any]
     """Config field -> value, dotted."""
     metrics: dict[str, float | None]
-    """Metric name -> value; None where it is not finite."""
+    """Metric name -> value after the epoch that is kept; None where it is not finite."""
+    kept_epoch: NotRequired[int]
+    """The epoch whose network is kept, of a trial with `training.keep: best`."""
     error: NotRequired[str]
     """Why a broken trial cannot be read."""
     violation: NotRequired[float | None]
@@ -88,18 +91,20 @@ def _config(folder: TrialFolder) -> dict[str, Any]:
 
 
 def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outcome | None) -> TrialRow:
-    """Return the row of one trial, whose metrics are its last epoch's and its evaluation's."""
-    rows = folder.rows()
-    last = rows[-1] if rows else {"epoch": 0}
-    metrics = {**last, **(folder.evaluation() or {})}
-    return TrialRow(
+    """Return the row of one trial, whose metrics are its evaluation's and those of the epoch that is kept."""
+    result = result_row(folder.rows())
+    metrics = {**result, **(folder.evaluation() or {})}
+    row = TrialRow(
         trial_id=name,
         run_id=run_id,
         status=outcome.status if outcome else "unfinished",
-        epoch=int(last["epoch"]),
+        epoch=int(result["epoch"]),
         config=flatten(folder.config()),
-        metrics=finite({key: value for key, value in metrics.items() if key != "epoch"}),
+        metrics=finite({key: value for key, value in metrics.items() if key not in ("epoch", KEPT_EPOCH)}),
     )
+    if KEPT_EPOCH in result:
+        row["kept_epoch"] = int(result[KEPT_EPOCH])
+    return row
 
 
 def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:

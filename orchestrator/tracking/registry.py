@@ -5,12 +5,13 @@ import importlib.metadata
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.files.trial_record import read_params, read_record
+from orchestrator.files.trial_record import TrialRecord, read_params, read_record
+from orchestrator.tracking.run_writer import safe_name
 from orchestrator.tracking.store import Store, StoreError, connect, store_errors
 from trainables.trial_folder import TrialFolder
 
@@ -33,13 +34,13 @@ def log_model(store: Store, run_id: str, folder: TrialFolder, model: "nn.Module"
 
     While MLflow does not answer, the result is None and a warning says so; the weights stay in the checkpoint.
     """
-    epoch, params = read_record(folder).last_epoch, read_params(folder)
+    record, params = read_record(folder), read_params(folder)
     try:
         with store_errors(store):
             client = connect(store)
             run = client.get_run(run_id)
-            present = _ready_model(client, run, epoch)
-            return present or _log(client, run, model, epoch=epoch, params=params)
+            present = _ready_model(client, run, record.kept_epoch)
+            return present or _log(client, run, model, record, params=params)
     except StoreError as error:
         logger.warning("run %s: model not sent to MLflow; its weights stay in %s: %s", run_id, folder.path, error)
         return None
@@ -71,7 +72,7 @@ def set_champion_alias(store: Store, name: str, run_id: str, *, again: bool = Tr
         return version
 
 
-def _log(client: Any, run: Any, model: "nn.Module", *, epoch: int, params: dict[str, str]) -> str:
+def _log(client: Any, run: Any, model: "nn.Module", record: TrialRecord, *, params: dict[str, str]) -> str:
     from mlflow.entities import LoggedModelOutput
 
     run_id = run.info.run_id
@@ -87,9 +88,9 @@ def _log(client: Any, run: Any, model: "nn.Module", *, epoch: int, params: dict[
     except BaseException:
         client.finalize_logged_model(model_id, "FAILED")
         raise
-    _tie_metrics(client, run, model_id, epoch)
+    _tie_metrics(client, run, model_id, record)
     client.finalize_logged_model(model_id, "READY")
-    client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=epoch)])
+    client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=record.kept_epoch)])
     return model_id
 
 
@@ -108,18 +109,29 @@ def _save(model: "nn.Module", path: Path, logged: Any) -> None:
         )
 
 
-def _tie_metrics(client: Any, run: Any, model_id: str, epoch: int) -> None:
-    """Log the run's metrics of `epoch` once more with the model's id; MLflow keeps a metric of a run once."""
+def _tie_metrics(client: Any, run: Any, model_id: str, record: TrialRecord) -> None:
+    """Log the metrics of the model's epoch once more with its id; MLflow keeps a metric of a run once.
+
+    The evaluations' metrics were sent with the number of the last epoch.
+    """
     from mlflow.entities import Metric
 
+    evaluated = {safe_name(key) for key in record.evaluation.metrics} if record.evaluation else set()
     metrics = [
         Metric(found.key, found.value, found.timestamp, found.step, model_id=model_id, run_id=run.info.run_id)
         for key in run.data.metrics
-        for found in client.get_metric_history(run.info.run_id, key)[-1:]
-        if found.step == epoch
+        for found in _at(
+            client.get_metric_history(run.info.run_id, key),
+            record.last_epoch if key in evaluated else record.kept_epoch,
+        )
     ]
     for start in range(0, len(metrics), 1000):
         client.log_batch(run.info.run_id, metrics=metrics[start : start + 1000], synchronous=True)
+
+
+def _at(history: Sequence[Any], step: int) -> Sequence[Any]:
+    """Return the last entry of a metric's history that has that step, if there is one."""
+    return [entry for entry in history if entry.step == step][-1:]
 
 
 def _ready_model(client: Any, run: Any, epoch: int | None = None) -> str | None:

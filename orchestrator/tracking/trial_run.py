@@ -15,7 +15,8 @@ from orchestrator.tracking.run_writer import DrawCurves, RunWriter
 from orchestrator.tracking.store import Outage, Store, StoreError, connect, store_errors
 from orchestrator.tracking.uninterrupted import uninterrupted
 from trainables.json_file import BrokenFileError
-from trainables.trial_folder import Outcome, Status, TrialFolder
+from trainables.outcome import Outcome, Status
+from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -242,8 +243,10 @@ def _send_model(writer: RunWriter, model: Mapping[str, Any]) -> None:
 
 def _outcome_tags(outcome: Outcome) -> dict[str, str]:
     error = {ERROR_TAG: outcome.error} if outcome.error else {}
+    reason = {"campaign.reason": outcome.reason} if outcome.reason else {}
     return {
         "campaign.outcome": outcome.status,
         "campaign.stopped_early": str(outcome.status == "stopped").lower(),
+        **reason,
         **error,
     }

@@ -24,7 +24,8 @@ from tests.harness.fault_message import NoteMessage
 from tests.integration.conftest import Ran, Shell, epochs, wait, wait_until
 from tests.integration.many_nodes import ManyNodes, free_port
 from tests.integration.postgres import postgres, what_is_missing
-from trainables.trial_folder import Outcome, TrialFolder
+from trainables.outcome import Outcome
+from trainables.trial_folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(2400)]
 

@@ -10,7 +10,8 @@ from tests.harness.counted_epochs import CountEpochs, epochs_in_files
 from tests.harness.fault_message import NoteMessage
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, to_yaml
 from trainables.json_file import BrokenFileError, read_json, write_json, write_text
-from trainables.trial_folder import Outcome, Row, TrialFolder, as_json_line
+from trainables.outcome import Outcome
+from trainables.trial_folder import Row, TrialFolder, as_json_line
 
 CPU = torch.device("cpu")
 

@@ -59,6 +59,13 @@ CASES: dict[str, dict[str, Any]] = {
         "objective.fit_every_epochs": 1,
         "optim.kind": "sgd",
     },
+    "best_and_early": {
+        "training.epochs": 3,
+        "training.keep": "best",
+        "training.keep_metric": "val/accuracy",
+        "training.early_stopping": {"metric": "val/accuracy", "patience": 1, "min_delta": 1.0},
+        "optim.kind": "sgd",
+    },
     "supcon_batch_norm": {"objective.kind": "supcon", "objective.fit_sample": 30, "model.norm": "batch"},
 }
 SAME_AS_ONE_PROCESS = [
@@ -70,6 +77,7 @@ SAME_AS_ONE_PROCESS = [
     "resumed",
     "supcon",
     "triplet",
+    "best_and_early",
 ]
 
 
@@ -169,7 +177,10 @@ def test_all_workers_validate_the_network_that_is_kept(two_workers: Path, case: 
     assert evaluation is not None
     context = LocalContext(folder, device=CPU)
     found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), QUICK)
+    kept = evaluation.pop("kept_epoch", None)
     assert found == pytest.approx(evaluation, rel=1e-5, abs=1e-6)
+    accuracies = [row["val/accuracy"] for row in folder.rows() if "kept_epoch" in row]
+    assert kept == (1 + accuracies.index(max(accuracies)) if accuracies else None)
 
 
 def test_panels_are_drawn_once(two_workers: Path) -> None:

@@ -24,6 +24,7 @@ def check_embedding(
     _head_bias_takes_effect(objective, model)
     _images_are_enough(objective, data)
     _fits_are_in_time(objective, training, evaluation)
+    _epochs_can_be_chosen(objective, training)
 
 
 def _batch_stays_whole(objective: SupCon | Triplet, training: Training) -> None:
@@ -87,6 +88,18 @@ def _fits_are_in_time(objective: SupCon | Triplet, training: Training, evaluatio
         raise ValueError(
             "evaluation.shift_every_epoch = true has no effect with objective.fit_every_epochs = null, which leaves no "
             "classifier before the end; set evaluation.shift_every_epoch to false, or objective.fit_every_epochs to 1"
+        )
+
+
+def _epochs_can_be_chosen(objective: SupCon | Triplet, training: Training) -> None:
+    chosen = [f"training.keep = {training.keep}"] if training.keep == "best" else []
+    if training.early_stopping is not None:
+        chosen.append(f"training.early_stopping.metric = {training.early_stopping.metric}")
+    verb = "chooses" if len(chosen) == 1 else "choose"
+    if chosen and objective.fit_every_epochs is None:
+        raise ValueError(
+            f"{' and '.join(chosen)} {verb} among epochs with a classifier, and objective.fit_every_epochs = null "
+            "leaves none before the last one; set objective.fit_every_epochs to 1"
         )
 
 

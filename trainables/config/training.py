@@ -1,11 +1,22 @@
 """How long, in what batches and at what precision a trial trains."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config.section import ADDED_LATER, Section
 from trainables.config.suite import Suite
+
+
+class EarlyStopping(Section):
+    """Training ends before its last epoch once a metric no longer improves; the schedule keeps its planned length."""
+
+    metric: str
+    """Validation metric of the epochs, such as val/loss."""
+    patience: int = Field(ge=1)
+    """Epochs in a row without an improvement that end the training; those without the metric do not count."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Change of the metric that an improvement exceeds."""
 
 
 class Training(Section):
@@ -28,6 +39,34 @@ class Training(Section):
     """Decay of the weights' moving average, which is then what is validated; null keeps none."""
     sync_batchnorm: bool = Field(default=False, json_schema_extra=ADDED_LATER)
     """Batch norms take mean and variance over the images of all workers, by torch.nn.SyncBatchNorm; GPUs only."""
+    keep: Literal["last", "best"] = Field(default="last", json_schema_extra=ADDED_LATER)
+    """The epoch whose network is evaluated, explained and registered: the last, or the best one by `keep_metric`."""
+    keep_metric: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Validation metric by which `keep: best` chooses, such as val/accuracy; of equal epochs, the first is kept."""
+    early_stopping: EarlyStopping | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """When training ends before `epochs`; null trains them all."""
+
+    @model_validator(mode="after")
+    def _best_has_a_metric(self) -> Self:
+        if self.keep == "best" and self.keep_metric is None:
+            raise ValueError(
+                "training.keep = best needs training.keep_metric, a validation metric such as val/accuracy; found null"
+            )
+        if self.keep == "last" and self.keep_metric is not None:
+            raise ValueError(
+                f"training.keep_metric = {self.keep_metric} has no effect with training.keep = last; set "
+                "training.keep to best, or training.keep_metric to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stopping_can_be_early(self) -> Self:
+        if self.early_stopping is not None and self.early_stopping.patience >= self.epochs:
+            raise ValueError(
+                f"training.early_stopping.patience = {self.early_stopping.patience} must be below training.epochs = "
+                f"{self.epochs}; set training.early_stopping to null to train all epochs"
+            )
+        return self
 
 
 class Evaluation(Section):

@@ -14,8 +14,10 @@ from trainables.data import Batches, DataBundle, training_batches
 from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
 from trainables.out_of_memory import naming_memory
+from trainables.outcome import KEPT_EPOCH, is_over, kept_epoch, result_row
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
+from trainables.training.epoch_choice import choose, restore_best
 from trainables.training.learner import Learner
 from trainables.training.preemption import restore_partial_epoch, save_on_preemption
 from trainables.training.seeding import derive_seed, fastest_convolutions, torch_threads
@@ -29,43 +31,32 @@ validate: one of an embedding to which no classifier is fitted then."""
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What training leaves: the network to evaluate and the last epoch's row."""
+    """What training leaves: the network of the epoch that is kept, and its row with the number of the last epoch."""
 
     model: Classifier
     row: Row
 
 
 def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, validate: Validate) -> Fitted:
-    """Train `config` from the folder's checkpoint, or from scratch, to its last epoch.
+    """Train `config` from the folder's checkpoint, or from scratch, to its last epoch or until it stops early.
 
     Each epoch ends with a committed checkpoint and row, and a report to the context.
 
     Raises:
         BrokenFileError: No checkpoint can be read, or the last one does not fit the config.
         ConfigError: The objective needs masks, and no image of the first epoch had one; or triplets, and none of its
-            batches had one.
-        FloatingPointError: The training or validation loss of an epoch is not finite.
+            batches had one; or no epoch reports the metric by which one is chosen.
+        FloatingPointError: The loss of an epoch is not finite, or in no epoch the metric by which one is kept.
         MemoryError: The network and a batch do not fit in memory; the message says what to lower.
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
     with torch_threads(config.resources.cpus), fastest_convolutions(context.device):
-        with naming_memory(remedy := _memory_remedy(config)):
+        with naming_memory(_memory_remedy(config)):
             learner, rows, model = _start(config, context, data)
-        for epoch in range(len(rows) + 1, config.training.epochs + 1):
-            started = time.perf_counter()
-            with naming_memory(remedy):
-                row = _train_epoch(config, context, data, learner, epoch)
-            model, fit_metrics = learner.task.network_to_evaluate(learner.evaluated, epoch, data, context)
-            row |= fit_metrics | validate(model, epoch)
-            _check_finite("validation", row.get("val/loss", 0.0), epoch, config)
-            row |= {"time/epoch_s": time.perf_counter() - started, ENDED: time.time()}
-            rows.append(row)
-            if context.rank == 0:
-                context.folder.commit(learner.state() | learner.task.state(model), rows)
-            context.report(row)
-        assert model is not None, "the last epoch leaves a network to evaluate"
-        return Fitted(model, rows[-1])
+        while not is_over(config.training, rows):
+            model = _run_epoch(config, context, data, learner, rows, validate)
+        return _fitted(config, context, learner, rows, model)
 
 
 def _start(
@@ -80,14 +71,68 @@ def _start(
             f"the workers see checkpoints of different epochs {epochs} in {context.folder.path}: "
             "put the storage on a file system that all nodes share"
         )
-    # Rank 0 alone writes the rows; the others only count them.
-    rows = context.folder.continue_from(good) if context.rank == 0 else [good.row] * epochs[0]
+    rows = context.folder.continue_from(good) if context.rank == 0 else []
     if good.state is None:
         return learner, rows, None
     with fitting(good.path):
         learner.load(good.state)
         weights = learner.task.weights_to_evaluate(good.state)
-        return learner, rows, None if weights is None else learner.task.restore(learner.evaluated, weights)
+        model = None if weights is None else learner.task.restore(learner.evaluated, weights)
+    if context.rank == 0:
+        # Where the last checkpoint was bad, best.pt may hold the epoch that is trained again.
+        rows = restore_best(context.folder, rows, good.state, weights, verify=good.bad is None)
+    return learner, context.gather(rows)[0], model
+
+
+def _run_epoch(
+    config: ExperimentConfig,
+    context: RunContext,
+    data: DataBundle,
+    learner: Learner,
+    rows: list[Row],
+    validate: Validate,
+) -> Classifier | None:
+    """Train, validate and commit the epoch after `rows`; append its row, and return its network to evaluate."""
+    epoch, started = len(rows) + 1, time.perf_counter()
+    with naming_memory(_memory_remedy(config)):
+        row = _train_epoch(config, context, data, learner, epoch)
+    model, fit_metrics = learner.task.network_to_evaluate(learner.evaluated, epoch, data, context)
+    row |= fit_metrics | validate(model, epoch)
+    _check_finite("validation", row.get("val/loss", 0.0), epoch, config)
+    row |= {"time/epoch_s": time.perf_counter() - started, ENDED: time.time()}
+    # Rank 0 chooses for all workers, whose metrics may differ in the last digit.
+    row |= context.gather(choose(config.training, [*rows, row], is_validated=model is not None))[0]
+    rows.append(row)
+    if context.rank == 0:
+        state = learner.state() | learner.task.state(model)
+        context.folder.commit(state, rows, learner.task.weights_to_evaluate(state))
+    context.report(row)
+    return model
+
+
+def _fitted(
+    config: ExperimentConfig, context: RunContext, learner: Learner, rows: list[Row], model: Classifier | None
+) -> Fitted:
+    """Return the network of the epoch that is kept; all workers call it together."""
+    if config.training.keep == "best":
+        if KEPT_EPOCH not in rows[-1]:
+            raise FloatingPointError(
+                f"training.keep_metric = {config.training.keep_metric} was finite after no epoch, so that none is the "
+                "best; choose another metric, or set training.keep to last"
+            )
+        if context.rank == 0:
+            state = learner.state() | learner.task.state(model)
+            rows = restore_best(context.folder, rows, state, learner.task.weights_to_evaluate(state), verify=True)
+        rows = context.gather(rows)[0]
+    if kept_epoch(rows) != rows[-1]["epoch"]:
+        checkpoints = context.folder.checkpoints
+        best = checkpoints.load_best(kept_epoch(rows), context.device)
+        with fitting(checkpoints.best_path):
+            weights = learner.task.weights_to_evaluate(best)
+            assert weights is not None, "best.pt holds the weights of a network to evaluate"
+            model = learner.task.restore(learner.evaluated, weights)
+    assert model is not None, "the last epoch leaves a network to evaluate"
+    return Fitted(model, result_row(rows))
 
 
 def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, is_new: bool) -> Learner:

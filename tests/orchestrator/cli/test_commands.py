@@ -20,7 +20,8 @@ from orchestrator.tracking import ensure_experiment, resolve_store
 from search_spaces import find_space
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.scarce import file_size_limit
-from trainables.trial_folder import Outcome, TrialFolder
+from trainables.outcome import Outcome
+from trainables.trial_folder import TrialFolder
 
 Cli = Callable[..., Any]
 SPACE = "digits-background-weight"
@@ -241,6 +242,10 @@ def test_verbose_says_more_on_standard_error(cli: Cli, make_sweep: Callable[...,
         (("train", "digits", *SMALL, "--campaign", "a b"), "--campaign: found 'a b'; expected letters, digits, dots"),
         (("train", "digits", *SMALL, "--name", "a" * 300), "of 300 characters; a name has at most 200"),
         (("study", "digits-shortcut", "--name", "a" * 300), "of 300 characters; a name has at most 200"),
+        (
+            ("train", "digits", *SMALL, "--set", "training.keep=best", "--set", "training.keep_metric=test/accuracy"),
+            "training.keep_metric = test/accuracy is of test images, on which the trial is reported",
+        ),
         (("train", "digits", "--name", "../../x"), "--name: found '../../x'; expected letters"),
         (("train", "digits", "--tracking-uri", "http://127.0.0.1:9"), "MLflow store http://127.0.0.1:9"),
     ],

@@ -12,7 +12,8 @@ import pytest
 from orchestrator.files.sweep_folder import SweepFolder
 from trainables.config import ConfigError
 from trainables.json_file import BrokenFileError, write_json
-from trainables.trial_folder import Outcome
+from trainables.outcome import Outcome
+from trainables.trial_folder import Row
 
 
 def test_missing_sweep_is_refused_with_the_names_there_are(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
@@ -188,3 +189,21 @@ def test_trial_that_lost_its_last_checkpoint_is_unfinished(make_sweep: Callable[
         checkpoints.load("cpu")
     assert sweep.folder.unfinished() == ["0001"]
     assert sweep.folder.num_finished() == 1
+
+
+def test_trial_that_lost_its_best_epoch_is_unfinished(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep(num_trials=1)
+    sweep.start("0000")
+    trial = sweep.folder.trial("0000")
+    rows: list[Row] = [{"epoch": 1, "kept_epoch": 1}, {"epoch": 2, "kept_epoch": 1}]
+    for num in (1, 2):
+        trial.commit({}, rows[:num], {})
+    assert trial.finish() == Outcome("stopped", 2, kept_epoch=1)
+    assert sweep.folder.unfinished() == []
+    trial.checkpoints.best_path.write_bytes(b"")
+    message = (
+        r"best\.pt: no checkpoint that can be read .*; it is now best\.pt\.bad: bring a copy back as best\.pt, or keep"
+    )
+    with pytest.raises(BrokenFileError, match=message):
+        trial.checkpoints.load_kept("cpu")
+    assert sweep.folder.unfinished() == ["0000"]

@@ -8,8 +8,9 @@ import pytest
 
 from orchestrator.launch.train import train_one
 from orchestrator.tracking import connect, resolve_store
-from trainables.config import experiment_from_tree
+from trainables.config import experiment_from_tree, override
 from trainables.json_file import write_json
+from trainables.outcome import Outcome
 
 Cli = Callable[..., Any]
 ADDRESS = "127.0.0.1:1"
@@ -46,3 +47,25 @@ def test_run_holds_the_changes_to_the_code_that_made_it(tmp_path: Path) -> None:
     trial_run, _ = train_one(config, name="one", campaign="tests", storage=tmp_path, store=store)
     diff = connect(store).download_artifacts(trial_run.run_id, "provenance/diff.patch")
     assert Path(diff).read_text() == "+ changed\n"
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_run_that_stops_early_has_completed_and_keeps_its_best_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The accuracy cannot rise by more than 1, so the second epoch is the last."""
+    store, early = resolve_store(tmp_path), {"metric": "val/accuracy", "patience": 1, "min_delta": 1.0}
+    training = {"keep": "best", "keep_metric": "val/loss", "early_stopping": early, "epochs": 9}
+    config = experiment_from_tree(override(TINY, {f"training.{key}": value for key, value in training.items()}))
+    trial_run, folder = train_one(config, name="one", campaign="tests", storage=tmp_path, store=store)
+    reason = "early stopping after epoch 2: val/accuracy did not improve by more than 1 for 1 epoch"
+    losses = [row["val/loss"] for row in folder.rows()]
+    kept = 1 + losses.index(min(losses))
+    assert folder.outcome() == Outcome("completed", 2, kept_epoch=kept, reason=reason)
+    assert f"{reason}\n    [100%, 0s left]" in capsys.readouterr().err
+    evaluation = folder.evaluation()
+    assert evaluation is not None
+    assert (evaluation["kept_epoch"], evaluation["val/loss"]) == (kept, min(losses))
+    run = connect(store).get_run(trial_run.run_id)
+    assert (run.info.status, run.data.tags["campaign.reason"]) == ("FINISHED", reason)
+    assert run.data.metrics["val/loss"] == pytest.approx(min(losses))

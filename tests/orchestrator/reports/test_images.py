@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.reports.images import draw_contact_sheet, images
+from orchestrator.reports.images import draw_contact_sheet, images, last_panels
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
@@ -68,3 +69,13 @@ def test_the_most_images_of_an_evaluation(pair: Builder) -> None:
 
 def uri(path: Path) -> str:
     return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def test_panels_are_those_of_the_epoch_that_is_kept(tmp_path: Path) -> None:
+    for epoch in (7, 10, 20):
+        folder = tmp_path / "panels" / f"epoch-{epoch}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (40, 10)).save(folder / "a.png")
+    assert last_panels(tmp_path) == {"a": tmp_path / "panels/epoch-20/a.png"}
+    write_json(tmp_path / "evaluation.json", {"kept_epoch": 7})
+    assert last_panels(tmp_path) == {"a": tmp_path / "panels/epoch-7/a.png"}

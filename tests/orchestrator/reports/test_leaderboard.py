@@ -107,3 +107,12 @@ def test_terminal_table_shows_the_same_cells_and_no_markup() -> None:
     lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
     assert ["1", "b", "0.750", "2.4e-07"] in lines
     assert ["2", "[red]a", "0.500", "2.4e-07"] in lines
+
+
+def test_the_epoch_is_shown_where_a_trial_chooses_it() -> None:
+    best = row("a", 0.5, **{"training.epochs": 30})
+    best["kept_epoch"] = 7
+    stopped = row("b", 0.75, **{"training.epochs": 30, "training.early_stopping.metric": "val/loss"})
+    lines = leaderboard_markdown([best, stopped, row("c", 0.25, **{"training.epochs": 30})], GOAL).splitlines()
+    assert lines[0] == "| rank | trial | metric | epoch | val/accuracy | faithfulness/max_logit_error |"
+    assert [line.split(" | ")[1::2][:2] for line in lines[2:]] == [["b", "2 of 30"], ["a", "7 of 30"], ["c", "2"]]

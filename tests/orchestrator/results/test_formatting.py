@@ -61,3 +61,11 @@ def test_cross_entropy_with_any_part_is_not_plain(part: dict[str, object]) -> No
 def test_plain_cross_entropy() -> None:
     assert is_cross_entropy(row("cross_entropy"))
     assert not is_cross_entropy(row("contrastive", background_weight=0.0))
+
+
+def test_a_trial_is_described_with_the_epoch_that_it_keeps() -> None:
+    config = {"objective.kind": "contrastive", "training.epochs": 30}
+    trial = TrialRow(trial_id="0003", run_id=None, status="completed", epoch=30, config=config, metrics={})
+    assert describe(trial) == "0003 (contrastive)"
+    trial["kept_epoch"] = 7
+    assert describe(trial) == "0003 (contrastive, epoch 7 of 30)"

@@ -20,6 +20,8 @@ from orchestrator.results.trial_rows import (
 )
 from orchestrator.tracking import Store, ids_in_mlflow, resolve_store
 from search_spaces import Constraint
+from trainables.json_file import write_json, write_text
+from trainables.trial_folder import as_json_line
 
 MAX = SweepGoal(metric="accuracy", direction="max")
 MIN = SweepGoal(metric="share", direction="min")
@@ -266,3 +268,16 @@ def test_sweep_document_has_violations_and_says_that_none_is_feasible(make_sweep
     sweep.complete("0001", {"val/accuracy": 0.25, "val/loss": 0.5})
     document = sweep_document(sweep.folder, ids)
     assert ([row["trial_id"] for row in document["best"]], document["infeasible"]) == (["0001"], None)
+
+
+def test_metrics_of_a_trial_are_those_of_the_epoch_that_it_keeps(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    sweep.start("0000")
+    trial = sweep.folder.trial("0000")
+    losses = {1: 3.0, 2: 1.0, 3: 2.0}
+    rows = [{"epoch": epoch, "kept_epoch": min(epoch, 2), "train/loss": loss} for epoch, loss in losses.items()]
+    write_text(trial.metrics_path, "".join(map(as_json_line, rows)))
+    write_json(trial.evaluation_path, {"kept_epoch": 2, "val/accuracy": 0.5})
+    (row,) = trial_rows(sweep.folder, {})
+    assert (row["epoch"], row["kept_epoch"]) == (3, 2)
+    assert row["metrics"] == {"train/loss": 1.0, "val/accuracy": 0.5}

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from orchestrator.tracking import Store, StoreError, TrialRun, connect, log_model, set_champion_alias
+from tests.orchestrator.tracking.conftest import row
 from trainables.config import SmallCnn
+from trainables.json_file import write_text
 from trainables.models import build_model
-from trainables.trial_folder import TrialFolder
+from trainables.trial_folder import TrialFolder, as_json_line
 
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates; importing mlflow.pyfunc infers a schema from
 # type hints of its own and complains about them.
@@ -124,3 +126,27 @@ def test_former_champion_stays_one_unless_asked_for(
     assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 1
     set_champion_alias(store, "former", run_id)
     assert int(connect(store).get_model_version_by_alias("former", "champion").version) == 2
+
+
+def test_model_of_the_best_epoch_has_the_metrics_of_that_epoch(
+    store: Store, trial: Any, make_trial_run: Callable[..., TrialRun], network: torch.nn.Module
+) -> None:
+    rows = [{**row(epoch), "kept_epoch": min(epoch, 2)} for epoch in (1, 2, 3)]
+    write_text(trial.folder / "metrics.jsonl", "".join(map(as_json_line, rows)))
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5, "kept_epoch": 2})
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    assert trial_run.run_id is not None
+    model_id = log_model(store, trial_run.run_id, TrialFolder(trial.folder), network)
+    assert log_model(store, trial_run.run_id, TrialFolder(trial.folder), network) == model_id
+    model = connect(store).get_logged_model(model_id)
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        "epoch": 2,
+        "kept_epoch": 2,
+        "train/loss": 0.5,
+        "val/accuracy": 0.2,
+        "background/gap": 0.5,
+    }
+    run = connect(store).get_run(trial_run.run_id)
+    assert [output.step for output in run.outputs.model_outputs] == [2]
+    assert run.data.metrics["val/accuracy"] == 0.2

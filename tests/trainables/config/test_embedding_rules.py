@@ -10,6 +10,11 @@ IMAGES: dict[str, Any] = {"kind": "image_folder", "root": "/p"}
 SAME_VIEWS: dict[str, Any] = {**IMAGES, "augmentation": {"crop_scale_min": 1, "flip": False}}
 NEIGHBOURS: dict[str, Any] = {"kind": "nearest_neighbours"}
 DIGITS: dict[str, Any] = {"num_train": 64}
+CHOOSES_EPOCHS: dict[str, Any] = {
+    "keep": "best",
+    "keep_metric": "val/accuracy",
+    "early_stopping": {"metric": "val/loss", "patience": 3},
+}
 
 
 def objective(kind: str, **fields: Any) -> dict[str, Any]:
@@ -37,6 +42,13 @@ CASES = [
         "model.head_bias = true has no effect with objective.classifier.kind = nearest_centroid: a linear_probe alone "
         "learns one; set it to false",
         id="bias of a centroid",
+    ),
+    pytest.param(
+        {"objective": objective("supcon"), "training": CHOOSES_EPOCHS},
+        {"objective": objective("supcon", fit_every_epochs=2), "training": CHOOSES_EPOCHS},
+        "training.keep = best and training.early_stopping.metric = val/loss choose among epochs with a classifier, "
+        "and objective.fit_every_epochs = null leaves none before the last one; set objective.fit_every_epochs to 1",
+        id="choice of an epoch",
     ),
     pytest.param(
         {"objective": objective("triplet", fit_sample=65), "data": DIGITS},

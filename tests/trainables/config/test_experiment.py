@@ -34,6 +34,26 @@ CASES = [
         id="batch over workers",
     ),
     pytest.param(
+        {"training": {"keep": "best"}},
+        {"training": {"keep": "best", "keep_metric": "val/accuracy"}},
+        "training.keep = best needs training.keep_metric, a validation metric such as val/accuracy; found null",
+        id="best by nothing",
+    ),
+    pytest.param(
+        {"training": {"keep_metric": "val/accuracy"}},
+        {"training": {"keep": "last"}},
+        "training.keep_metric = val/accuracy has no effect with training.keep = last; set training.keep to best, or "
+        "training.keep_metric to null",
+        id="metric of the last",
+    ),
+    pytest.param(
+        {"training": {"epochs": 3, "early_stopping": {"metric": "val/loss", "patience": 3}}},
+        {"training": {"epochs": 3, "early_stopping": {"metric": "val/loss", "patience": 2}}},
+        "training.early_stopping.patience = 3 must be below training.epochs = 3; set training.early_stopping to null "
+        "to train all epochs",
+        id="patience",
+    ),
+    pytest.param(
         {"resources": {"workers": 1, "gpus": 0.5}},
         {"resources": {"workers": 0, "gpus": 0.5}},
         "resources.gpus = 0.5 is a fraction, which needs resources.workers = 0; found resources.workers = 1",

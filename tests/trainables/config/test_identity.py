@@ -44,7 +44,8 @@ def another_value(annotation: Any, value: Any) -> Any:
     if NoneType in get_args(annotation):
         annotation = next(choice for choice in get_args(annotation) if choice is not NoneType)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return {"weight": 0.5} if "weight" in annotation.model_fields else {}
+        required = {"weight": 0.5, "metric": "val/loss", "patience": 1}
+        return {name: value for name, value in required.items() if name in annotation.model_fields}
     choices = [choice for choice in get_args(annotation) if choice != value]
     if get_origin(annotation) is Literal:
         return choices[0] if choices else None
@@ -77,9 +78,10 @@ def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def refused(config: ExperimentConfig) -> set[str]:
-    """Return the fields that could have another value if data, labels or resources were other ones."""
-    alone = set() if config.resources.workers > 1 and config.resources.gpus else {"training.sync_batchnorm"}
-    alone.add("data.test")  # Changes data.validation.source too.
+    """Return the fields that could have another value if data, labels, resources or a field with them were others."""
+    alone = {"training.keep", "training.keep_metric", "data.test"}
+    if config.resources.workers < 2 or not config.resources.gpus:
+        alone |= {"training.sync_batchnorm"}
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
         return NEED_ONE_LABEL | alone
     return NEED_MASKS | alone if without_masks(config.data) else alone
@@ -108,6 +110,11 @@ def test_variants_leave_out_only_fields_without_a_choice(tree: dict[str, Any]) -
     left_out = flatten(config).keys() - variants(config).keys()
     assert all(key.endswith("kind") for key in left_out - refused(config))
     assert all(other != config for other in variants(config).values())
+
+
+def test_hash_follows_the_choice_of_an_epoch() -> None:
+    chosen = [{}, *({"keep": "best", "keep_metric": metric} for metric in ("val/accuracy", "val/loss"))]
+    assert len({config_hash(experiment_from_tree({"training": training})) for training in chosen}) == 3
 
 
 def test_kinds_have_different_hashes() -> None:

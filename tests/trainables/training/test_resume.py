@@ -1,6 +1,7 @@
 """A trial that was cut off and goes on equals one that never stopped, bit for bit on a CPU."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "objective.fit_every_epochs": 1,
         "objective.fit_sample": 40,
     },
+    "best": {
+        "training.keep": "best",
+        "training.keep_metric": "val/loss",
+        "training.early_stopping": {"metric": "val/accuracy", "patience": 2},
+        "optim.learning_rate": 0.2,
+    },
     "all": {
         "objective.kind": "contrastive",
         "model.norm": "batch",
@@ -63,17 +70,27 @@ def state_of(folder: TrialFolder) -> dict[str, Any]:
     return {**state, "row": without_times(state["row"]), "rows": list(map(without_times, state["rows"]))}
 
 
+def best_of(folder: TrialFolder) -> dict[str, Any]:
+    """Return what best.pt holds; nothing where the last epoch is kept."""
+    rows = folder.rows()
+    if "kept_epoch" not in rows[-1]:
+        return {}
+    state = folder.checkpoints.load_best(int(rows[-1]["kept_epoch"]), CPU)
+    return {**state, "row": without_times(state["row"])}
+
+
 def assert_same_trial(found: TrialFolder, expected: TrialFolder) -> None:
     torch.testing.assert_close(state_of(found), state_of(expected), rtol=0, atol=0)
     assert list(map(without_times, found.rows())) == list(map(without_times, expected.rows()))
     assert found.evaluation() == expected.evaluation()
+    torch.testing.assert_close(best_of(found), best_of(expected), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_stopped_trial_goes_on_as_if_it_had_not(make_config: MakeConfig, train: Train, variant: str) -> None:
     config = make_config(VARIANTS[variant])
     straight = train(config, "straight")
-    for epoch in range(1, config.training.epochs + 1):
+    for epoch in range(1, len(straight.rows()) + 1):
         with pytest.raises(SystemExit):
             train(config, "stopped", on_report=stop_after(epoch))
         torch.rand(3)  # The state of the global generator has no effect.
@@ -106,10 +123,14 @@ def drop_first_row(folder: TrialFolder) -> None:
     folder.metrics_path.write_text(as_json_line(folder.rows()[-1]))
 
 
-def flip_bit_of_checkpoint(folder: TrialFolder) -> None:
-    content = bytearray(folder.state_path.read_bytes())
+def flip_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    folder.state_path.write_bytes(content)
+    path.write_bytes(content)
+
+
+def flip_bit_of_checkpoint(folder: TrialFolder) -> None:
+    flip_bit(folder.state_path)
 
 
 def stop_between_renames(folder: TrialFolder) -> None:
