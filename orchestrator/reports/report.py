@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.files.sweep_config import SweepConfig, SweepGoal
+from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.reports.images import last_panels, side_by_side
 from orchestrator.reports.leaderboard import leaderboard
@@ -28,7 +28,7 @@ from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies
 from orchestrator.results.study_document import StudyDocument
-from orchestrator.results.trial_rows import BROKEN, TrialRow, best, ranked
+from orchestrator.results.trial_rows import BROKEN, TrialRow, best, ranked, why_none_is_feasible
 from search_spaces import SPACES
 from trainables.json_file import read_json, write_text
 
@@ -57,7 +57,7 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
     return render(
         "report.html.j2",
         config=config,
-        **_headline(config, rows, comparison),
+        **_headline(sweep, rows, comparison),
         study=_study(sweep),
         **_front(config.goals, rows),
         **_tradeoff(config.goals, rows, comparison),
@@ -73,17 +73,20 @@ def render_report(sweep: SweepFolder, rows: Sequence[TrialRow], *, command: str)
     )
 
 
-def _headline(config: SweepConfig, rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
+def _headline(sweep: SweepFolder, rows: Sequence[TrialRow], comparison: Comparison) -> dict[str, Any]:
+    config = sweep.config()
+    ended, infeasible = sweep.search_end(config), why_none_is_feasible(rows, config.goals, config.constraints)
     counts = Counter(row["status"] for row in rows)
     shown = {status: counts[status] for status in STATUSES if counts[status]}
-    if config.num_trials > len(rows):
+    if config.num_trials > len(rows) and not ended:
         shown["not started"] = config.num_trials - len(rows)
     front = best(rows, config.goals) if len(config.goals) > 1 else []
     return {
         "summary": SPACES[config.space].summary if config.space in SPACES else "",
         "num_rows": len(rows),
         "counts": shown,
-        "sentence": sentence(comparison, config.goals),
+        "ended": ended,
+        "sentence": f"{infeasible[:1].upper()}{infeasible[1:]}." if infeasible else sentence(comparison, config.goals),
         "caveats": caveats(comparison),
         "differences": differences(comparison, config.goals),
         "pair": [

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
-from orchestrator.results.trial_rows import TrialRow
+from orchestrator.results.trial_rows import TrialRow, with_violations
+from search_spaces import Constraint
 
 GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
 
@@ -36,6 +37,18 @@ def test_trials_without_a_rank_come_last_with_their_status() -> None:
         "| – | a | failed | – | 2.4e-07 |",  # noqa: RUF001
         "| – | c | stopped | 0.900 | 2.4e-07 |",  # noqa: RUF001
     ]
+
+
+def test_feasible_trials_come_first_and_the_violation_is_shown() -> None:
+    rows = [row("a", 0.9, rate=1), row("b", 0.5, rate=2)]
+    judged = with_violations(rows, [Constraint("val/accuracy", "<=", 0.75)])
+    assert leaderboard_markdown(judged, GOAL).splitlines()[0].startswith("| rank | trial | violation | rate |")
+    assert leaderboard_markdown(judged, GOAL).splitlines()[2:] == [
+        "| 1 | b | 0.000 | 2 | 0.500 | 2.4e-07 |",
+        "| 2 | a | 0.150 | 1 | 0.900 | 2.4e-07 |",
+    ]
+    styles = [str(line[0].style) for line in leaderboard_table(judged[:1], GOAL).lines]
+    assert (styles, str(leaderboard_table(judged, GOAL).lines[0][0].style)) == ([""], "bold")
 
 
 def test_a_metric_that_is_not_finite_has_no_rank() -> None:

@@ -132,6 +132,14 @@ def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) 
     }
 
 
+def test_best_values_are_those_of_feasible_trials(store: Store, parent: str) -> None:
+    judged = [{**row, "violation": violation} for row, violation in zip(RANKING, (0.25, 0.0, 0.0), strict=True)]
+    assert write_summary(store, parent, judged, OBJECTIVES, ranking=judged, page=PAGE, ended_ms=1)
+    metrics = connect(store).get_run(parent).data.metrics
+    assert (metrics["best/val/accuracy"], metrics["best/background/gap"]) == (0.8, 0.3)
+    assert leaderboard(judged, judged, OBJECTIVES)["violation"] == [0.25, 0.0, 0.0]
+
+
 def test_summary_is_written_over_and_not_added_to(
     store: Store, parent: str, experiment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
