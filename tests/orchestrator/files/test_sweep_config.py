@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.files.space_sweep import sweep_of_space
+from orchestrator.files.space_sweep import SearchOptions, sweep_of_space
 from orchestrator.files.sweep_config import read_sweep_config, sweep_yaml
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.preflight import check_points
@@ -100,8 +100,80 @@ def test_name_follows_from_what_is_searched() -> None:
     assert len(others | {name}) == 5
 
 
+def test_sampler_and_constraints_make_another_sweep_and_limits_do_not() -> None:
+    plain = sweep_of_space(SPACE)
+    by_options = {
+        sweep_of_space(SPACE, search=SearchOptions(sampler="random")).name,
+        sweep_of_space(SPACE, search=SearchOptions(constraints=["val/accuracy >= 0.5"])).name,
+    }
+    limited = sweep_of_space(SPACE, search=SearchOptions(time_budget_s=60.0, stop_when=["no improvement for 3 trials"]))
+    assert len(by_options | {plain.name}) == 3
+    assert (limited.name, limited.identity) == (plain.name, plain.identity)
+    assert limited.stop_when == ("no improvement for 3",)
+    assert sweep_of_space(SPACE, search=SearchOptions(sampler="tpe")) == plain
+
+
+def test_config_of_an_earlier_version_has_the_same_identity(tmp_path: Path) -> None:
+    config = sweep_of_space(SPACE)
+    new = {"sampler", "constraints", "time_budget_s", "stop_when"}
+    tree = {key: value for key, value in config.model_dump(mode="json").items() if key not in new}
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    assert read_sweep_config(path) == config
+    assert not new & config.identity.keys()
+
+
+def test_grid_has_as_many_trials_as_points(tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "base: digits\ngoals: {val/accuracy: max}\nnum_trials: 2\nparameters:\n"
+        "  training.epochs: {type: int, low: 2, high: 7}\nfirst_points: [{training.epochs: 3}]\n",
+        encoding="utf-8",
+    )
+    grid = SearchOptions(sampler="grid")
+    config = sweep_of_space(str(path), search=grid)
+    assert (config.num_trials, sweep_of_space(str(path), num_trials=4, search=grid).num_trials) == (6, 4)
+    message = "sampler grid has 6 points, first points included, and 7 trials were asked for"
+    with pytest.raises(ConfigError, match=message):
+        sweep_of_space(str(path), num_trials=7, search=grid)
+    folder = SweepFolder.of(tmp_path, config.name)
+    folder.claim(config)
+    with pytest.raises(ConfigError, match=message):
+        folder.extend(1)
+
+
+def test_constraints_add_to_those_of_the_space_and_read_as_written() -> None:
+    config = sweep_of_space(SPACE, search=SearchOptions(constraints=["val/loss <= 2", "val/loss <= 2"]))
+    assert list(map(str, config.constraints)) == ["val/loss <= 2"]
+    assert config.searched_space.constraints == config.constraints
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"constraints": ["val/acuracy >= 1"]},
+            "constraint val/acuracy >= 1: nothing reports the metric val/acuracy",
+        ),
+        (
+            {"stop_when": ["val/acuracy >= 1"]},
+            "--stop-when: nothing reports the metric val/acuracy, or neither",
+        ),
+    ],
+)
+def test_metric_that_nothing_reports_is_refused_in_options_too(options: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        sweep_of_space(SPACE, search=SearchOptions(**options))  # type: ignore[arg-type]
+
+
+def test_asha_with_constraints_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--asha compares trials by the goal alone, but space .* has constr"):
+        sweep_of_space(SPACE, asha=True, search=SearchOptions(constraints=["val/loss <= 2"]))
+
+
 def test_config_round_trips_through_its_file(tmp_path: Path) -> None:
-    config = sweep_of_space(SPACE, name="a", num_trials=3, max_concurrent=2, max_failures=5)
+    search = SearchOptions("gp", ["val/loss <= 2"], 60.0, ["no improvement for 3", "val/accuracy >= 0.5"])
+    config = sweep_of_space(SPACE, name="a", num_trials=3, search=search, max_concurrent=2, max_failures=5)
     assert (config.max_concurrent, config.max_failures) == (2, 5)
     path = tmp_path / "sweep.yaml"
     path.write_text(sweep_yaml(config), encoding="utf-8")
