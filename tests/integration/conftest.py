@@ -204,7 +204,7 @@ SPACE = Space(
 
 @dataclass(frozen=True)
 class Halving:
-    """A sweep over a space of the user's own: a trial hangs once, one fails, and ASHA stops one."""
+    """A sweep over a space of the user's own: one trial hangs once, one fails, one is stopped; the search then ends."""
 
     folder: SweepFolder
     ran: Ran
@@ -214,7 +214,8 @@ class Halving:
 def halving(shell: Shell) -> Halving:
     (shell.storage / "halving.py").write_text(HALVING, encoding="utf-8")
     folder = shell.sweep("halving")
-    options = ("--name=halving", "--concurrent=1", "--trial-timeout=25s", "--json")
+    ends = ("--trials=4", "--stop-when=no improvement for 1")
+    options = ("--name=halving", "--concurrent=1", "--trial-timeout=25s", *ends, "--json")
     driver = shell.start("sweep", "halving.py", *options, *TINY)
     wait_until(lambda: bool(folder.trial("0000").rows()), driver)
     for process in psutil.Process(driver.pid).children(recursive=True):

@@ -90,3 +90,9 @@ def test_stopped_trial_has_a_network_to_explain_and_no_evaluation(halving: Halvi
     folder = halving.folder.trial("0002")
     assert folder.state_path.exists()
     assert folder.evaluation() is None
+
+
+def test_search_ended_early_and_says_so(halving: Halving) -> None:
+    ended = "no improvement for 1: trial 0000 was the last to improve"
+    assert (halving.ran.document["ended"], halving.folder.config().num_trials) == (ended, 4)
+    assert f"ended early by {ended}; add trials with: campaign extend halving --trials N" in halving.ran.err
