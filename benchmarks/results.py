@@ -22,6 +22,7 @@ from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.leaderboard import leaderboard_markdown
 from orchestrator.reports.study_table import study_markdown
+from trainables.metric_names import current_metric, with_current_metrics
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -31,8 +32,8 @@ SHOWN = (
     "val/accuracy",
     "shift/random_background/accuracy",
     "shift/unseen_textures/accuracy",
-    "background/influence_share",
-    "faithfulness/max_logit_error",
+    "val/background/influence_share",
+    "val/faithfulness/max_logit_error",
 )
 
 
@@ -65,6 +66,17 @@ def write(name: str, results: dict[str, Any]) -> None:
     made = {key.removeprefix("campaign."): value for key, value in tags.items() if key != "campaign.command"}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, **results}, indent=1) + "\n")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the results in a file, with the metrics of earlier versions under the names of today."""
+    found: dict[str, Any] = json.loads(path.read_text(), object_pairs_hook=_renamed)
+    return found
+
+
+def _renamed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = with_current_metrics(dict(pairs))
+    return {key: current_metric(value) if key == "metric" else value for key, value in named.items()}
 
 
 def digits() -> None:
@@ -109,16 +121,19 @@ def page() -> None:
     ):
         path = RESULTS / f"{name}.json"
         if path.exists():
-            sections.append(section(json.loads(path.read_text())))
+            sections.append(section(read(path)))
     for pattern, with_remarks in (("study-*.json", study_section), ("sweep-*.json", sweep_section)):
         for path in sorted(RESULTS.glob(pattern)):
             remarks = path.with_suffix(".md")
             text = remarks.read_text() if remarks.exists() else ""
-            sections.append(with_remarks(json.loads(path.read_text()), text))
+            sections.append(with_remarks(read(path), text))
     PAGE.write_text("\n\n".join(sections) + "\n")
 
 
 HEAD = """# Results
+
+These results rest on an earlier protocol: settings were chosen on the images that are reported, since there was no
+separate test set. They are to be run anew.
 
 `python -m benchmarks.results page` writes this page from the files in `benchmarks/results`. The commands below run the
 sweeps again. `../shared/data` in them stands for a folder with the real images, each data set in its own layout. It is
@@ -152,7 +167,7 @@ def digits_section(result: dict[str, Any]) -> str:
         row_of("contrastive, best of the sweep", contrastive),
         "",
         "Ratio of the two mean influence shares: "
-        f"{mean(contrastive, 'background/influence_share') / mean(plain, 'background/influence_share'):.3f}.",
+        f"{mean(contrastive, 'val/background/influence_share') / mean(plain, 'val/background/influence_share'):.3f}.",
         "",
         "A validation image under the cross-entropy baseline (above) and the contrastive one at weight 1 (below), by "
         "`make demo`. Red cells speak for the own class against the rival, blue ones against it. The cells of a map "
@@ -182,7 +197,7 @@ def pets_section(result: dict[str, Any]) -> str:
     """Return the leaderboard of the pets sweep."""
     (sweep,) = result["sweeps"]
     goals = [SweepGoal(**goal) for goal in sweep["goals"]]
-    largest = max(trial["metrics"]["faithfulness/max_logit_error"] for trial in sweep["trials"])
+    largest = max(trial["metrics"]["val/faithfulness/max_logit_error"] for trial in sweep["trials"])
     return "\n".join(
         [
             "## Cat or dog: small images, from scratch",
@@ -199,7 +214,7 @@ def pets_section(result: dict[str, Any]) -> str:
             "",
             shift_sentence(sweep),
             "",
-            f"Largest `faithfulness/max_logit_error` of all trials: {largest:.1e}.",
+            f"Largest `val/faithfulness/max_logit_error` of all trials: {largest:.1e}.",
             "",
             made_line(result),
         ]

@@ -31,7 +31,7 @@ BACKGROUND_WEIGHT = Space(
     summary="Does penalising the background free the digits from their textures?",
     base="digits",
     suggest=suggest_background_weight,
-    goals=(Goal("shift/random_background/accuracy", "max"),),
+    goals=(Goal("val/worst_group_accuracy", "max"),),
     num_trials=12,
     first_points=tuple(_point(weight) for weight in (None, 1.0, 0.1, 0.3, 3.0)),
 )

@@ -8,7 +8,7 @@ import pytest
 from trainables.evaluations import EVALUATIONS
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"`([a-z0-9_]+/[a-z0-9_/*]+)` \| (↑|↓|·) \|", TEXT))
+ROWS = dict(re.findall(r"`([a-z0-9_]+(?:/[a-z0-9_/*]+)?)` \| (↑|↓|·) \|", TEXT))
 ARROWS = {"max": "↑", "min": "↓", None: "·"}
 
 

@@ -54,6 +54,7 @@ from trainables.trial import evaluate
 from trainables.trial_folder import TrialFolder
 
 config = experiment_from_tree(override(find_base("digits"), {"data.num_train": 100}), source="docs/contributing.md")
+TrialFolder(Path("trial")).claim(config)
 data, context = build_data(config.data), LocalContext(TrialFolder(Path("trial")))
 model = build_model(config.model, num_classes=10).model.to(context.device).eval()
 print(json.dumps(evaluate(config, context, model, data, sys.argv[1:])))
@@ -151,7 +152,7 @@ def test_added_network_trains(copy: Path, run: Callable[..., dict[str, float]]) 
     apply(steps, copy)
     row = run(TRAIN, *arguments(steps, "train"), "data.num_train=100")
     assert row["epoch"] == 2
-    assert row["faithfulness/max_logit_error"] < 1e-5
+    assert row["val/faithfulness/max_logit_error"] < 1e-5
 
 
 def test_added_objective_trains(copy: Path, run: Callable[..., dict[str, float]]) -> None:
@@ -169,7 +170,7 @@ def test_added_metric_is_evaluated(copy: Path, run: Callable[..., dict[str, floa
     metrics = run(EVALUATE, name)
     assert list(metrics) == ["val/confidence"]
     assert 0.1 <= metrics["val/confidence"] <= 1
-    assert "\n| confidence | `val/confidence` | · |" in (copy / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert "\n| confidence | `confidence` | · |" in (copy / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 
 def test_added_space_is_planned(copy: Path, run: Callable[..., dict[str, object]]) -> None:

@@ -1,7 +1,7 @@
 """One trial from its config to its evaluation, in whatever context it runs."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 
@@ -15,9 +15,7 @@ from trainables.config import (
 )
 from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data, left_out_of
 from trainables.evaluations import (
-    EPOCH_SUITE,
     FINAL_SUITE,
-    QUICK,
     EvaluationContext,
     EvaluationStore,
     Metrics,
@@ -27,12 +25,14 @@ from trainables.evaluations import (
     run_suite,
 )
 from trainables.json_file import write_json
+from trainables.metric_names import Split, of_split
 from trainables.models import Classifier, build_model
 from trainables.out_of_memory import naming_memory
 from trainables.outcome import KEPT_EPOCH
+from trainables.split_log import log_split
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
-from trainables.training.epoch_choice import check_epoch_choice
+from trainables.training.epoch_choice import check_epoch_choice, epoch_suite
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row, TrialFolder
@@ -69,8 +69,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
         every = config.evaluation.panel_every_epochs
         if every is not None and epoch % every == 0 and epoch < config.training.epochs:
             _draw(config, context, model, data, epoch)
-        names = QUICK if config.evaluation.shift_every_epoch else EPOCH_SUITE
-        metrics = evaluate(config, context, model, data, names)
+        metrics = evaluate(config, context, model, data, epoch_suite(config), by=f"epoch {epoch}")
         if context.rank == 0:
             folder.check_present()  # The epoch is committed next.
         return metrics
@@ -80,6 +79,12 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
     final = {**fitted.row, **(found or _evaluate_at_end(config, context, fitted, data))}
     context.report(final)
     return final
+
+
+def _has_shifted_sets(config: ExperimentConfig) -> bool:
+    """Return whether there are shifted sets that a trial may read: those of the test split where it is validation."""
+    held_out = config.data.validation.source == "held_out"
+    return bool(config.data.val_shift_names or (held_out and config.data.shift_names))
 
 
 def check_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> None:
@@ -93,18 +98,27 @@ def evaluate(
     context: RunContext,
     model: Classifier,
     data: DataBundle,
-    names: Iterable[str],
+    names: Sequence[str],
     *,
+    split: Split = "val",
+    by: str = "evaluate",
     listener: ProgressListener | None = None,
     store: EvaluationStore | None = None,
 ) -> Metrics:
-    """Run the named evaluations, each worker on its share; every worker gets the whole result."""
+    """Run the named evaluations of a split, each worker on its share; every worker gets the whole result.
+
+    Args:
+        by: What asks for it; the trial's folder notes it.
+    """
+    if context.rank == 0 and names:
+        log_split(context.folder.path, split, by)
     listener = listener or _SkipsLogged()
     subject = EvaluationContext(
         model=model,
         data=data,
         device=context.device,
         batch_size=config.evaluation.batch_size,
+        split=split,
         settings=config.evaluation.suite,
         processes=config.loader_processes,
         prefetch=config.data.prefetch_batches,
@@ -116,8 +130,8 @@ def evaluate(
     remedy = f"lower evaluation.batch_size = {config.evaluation.batch_size}"
     with torch_threads(config.resources.cpus), naming_memory(remedy):
         metrics = run_suite(names, subject, listener=listener, store=store)
-        if config.data.on_error == "skip" and "val/loss" in metrics:
-            metrics["val/skipped_samples"] = len(data.val) - len(subject.validation.labels_N)
+        if config.data.on_error == "skip" and of_split("loss", split) in metrics:
+            metrics[of_split("skipped_samples", split)] = len(subject.images) - len(subject.evaluated.labels_N)
     return metrics
 
 
@@ -155,8 +169,9 @@ def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitt
         for key, value in fitted.row.items()
         if is_evaluated(key) or key.endswith("/skipped_samples") or key == KEPT_EPOCH
     }
-    names = () if config.evaluation.shift_every_epoch else FINAL_SUITE
-    metrics = measured | evaluate(config, context, fitted.model, data, names)
+    is_left = not config.evaluation.shift_every_epoch and _has_shifted_sets(config)
+    names = FINAL_SUITE if is_left else ()
+    metrics = measured | evaluate(config, context, fitted.model, data, names, by="end of training")
     if context.rank == 0:
         context.folder.check_present()
     _draw(config, context, fitted.model, data, int(fitted.row.get(KEPT_EPOCH, fitted.row["epoch"])))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trainables.checkpoint import CheckpointFolder, LastGood, State
 from trainables.config import ConfigError, ExperimentConfig, config_hash, load_experiment, to_yaml
 from trainables.json_file import BrokenFileError, finite, parse_object, read_object, read_text, write_json, write_text
+from trainables.metric_names import current_metric, with_current_metrics
 from trainables.outcome import KEPT_EPOCH, Outcome, is_over, outcome_from_json, why_stopped_early
 
 if TYPE_CHECKING:
@@ -181,10 +182,9 @@ class TrialFolder:
     def continue_from(self, good: LastGood) -> list[Row]:
         """Make the folder agree with the checkpoint from which training continues, and return the rows so far."""
         self.checkpoints.continue_from(good)
-        outcome = self.outcome()
-        if outcome and outcome.epoch > good.row["epoch"]:
+        if (outcome := self.outcome()) and outcome.epoch > good.row["epoch"]:
             self.outcome_path.unlink()  # It ended after an epoch that is trained again.
-        rows = self._rows_until(good)
+        rows = [with_current_metrics(row) for row in self._rows_until(good)]
         self._write_rows(rows)
         return rows
 
@@ -289,9 +289,9 @@ def _row(line: str, source: str) -> Row:
 
 
 def _numbers(values: Mapping[str, Any]) -> Row:
-    """Return the numbers among `values`; null, which stands for a number that is not finite, becomes NaN."""
+    """Return the numbers among `values` by today's names; null stands for one that is not finite, NaN here."""
     return {
-        key: math.nan if value is None else value
+        current_metric(key): math.nan if value is None else value
         for key, value in values.items()
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     }

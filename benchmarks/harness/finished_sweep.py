@@ -15,7 +15,7 @@ EPOCHS = 10
 METRICS = (
     *("train/loss", "train/accuracy", "train/learning_rate", "train/samples_without_mask"),
     *("val/loss", "val/accuracy", "val/expected_calibration_error", "val/negative_log_likelihood", "val/brier_score"),
-    *("background/influence_share", "time/train_s", "time/images_per_s"),
+    *("val/background/influence_share", "time/train_s", "time/images_per_s"),
 )
 """About as many as a trial on the digits has."""
 

@@ -37,11 +37,13 @@ def leaderboard(
     """
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
-    from orchestrator.results.trial_rows import sweep_document
+    from orchestrator.results.trial_rows import HELD_OUT, is_held_out, sweep_document
     from orchestrator.tracking import ids_in_mlflow, resolve_store
 
     folder = SweepFolder.find(storage, sweep)
     document = sweep_document(folder, ids_in_mlflow(resolve_store(storage, tracking_uri), folder))
+    if is_held_out(document["trials"]):
+        note(f"sweep {folder.path.name}: {HELD_OUT}")
     if json:
         print_json(document)
     elif markdown:

@@ -1,7 +1,7 @@
 """Commands on one run: train, evaluate, explain."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 Suite = Annotated[
     str, typer.Option(help="quick, full, or categories and evaluations joined by commas, such as ood,pgd.")
+]
+SplitName = Annotated[
+    Literal["val", "test"] | None,
+    typer.Option("--split", help="Images to evaluate; by default the test split.", show_default=False),
 ]
 Again = Annotated[bool, typer.Option(help="Run finished evaluations once more.")]
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any size.", show_default=False)]
@@ -97,6 +101,7 @@ def _print_run(trial_run: "TrialRun", folder: "TrialFolder", *, json: bool) -> N
 def evaluate(
     runs: Runs,
     suite: Suite = "quick",
+    split: SplitName = None,
     again: Again = False,
     set_: Set = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -104,22 +109,25 @@ def evaluate(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Evaluate the checkpoints of runs, several at a time on Ray; finished evaluations are not repeated.
+    """Evaluate the checkpoints of runs on the test images, several at a time on Ray.
 
-    The quick suite holds accuracy, calibration, mean average precision for images of several labels, influence share
-    and the shifted test sets. The full suite adds background reliance, attribution quality, out-of-distribution
-    detection, attacks and images; --set evaluation.suite.sample=50 limits the number of images.
+    Finished evaluations are not repeated. The quick suite holds accuracy, calibration, influence share, the worst group
+    and the shifted sets. The full suite adds background reliance, attribution quality, out-of-distribution detection,
+    attacks and images; --set evaluation.suite.sample=50 limits the number of images.
 
     Example: campaign evaluate first/0003 --suite full --set data.root=/data
     """
     from orchestrator.launch.evaluate import evaluate_runs, request_evaluations
+    from orchestrator.results.trial_rows import HELD_OUT
     from orchestrator.tracking import resolve_store
 
     store = resolve_store(storage, tracking_uri)
-    requests = request_evaluations(runs, suite, storage, store, assignments=set_ or [], again=again)
+    requests = request_evaluations(runs, suite, storage, store, assignments=set_ or [], again=again, split=split)
     with continued_with(lambda: command_line().replace(" --again", "")):
         results = evaluate_runs(requests, store, address=address)
     for result in results:
+        if requests[result.run].config().data.validation.source == "held_out":
+            note(f"{result.run}: {HELD_OUT}")
         if result.error:
             note(f"error: {result.run}: {result.error}")
         if result.metrics is not None and not json:

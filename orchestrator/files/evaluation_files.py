@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.config import Suite
 from trainables.json_file import BrokenFileError, read_object, write_json
+from trainables.metric_names import Split, current_metric, with_current_metrics
 
 if TYPE_CHECKING:
     from trainables.evaluations import Curve, EvaluationResult
@@ -58,6 +59,7 @@ class EvaluationFiles:
     source: str
     """Stands for the network, the data and the code."""
     settings: Suite
+    split: Split = "val"
 
     def load(self, spec: "EvalSpec") -> "EvaluationResult | None":
         """Return the evaluation's result, without its images, or None where it is missing or out of date."""
@@ -70,10 +72,10 @@ class EvaluationFiles:
         if document.get("key") != self._key(spec):
             return None
         return EvaluationResult(
-            metrics={name: _number(value) for name, value in document["metrics"].items()},
+            metrics={current_metric(name): _number(value) for name, value in document["metrics"].items()},
             curves=tuple(map(_curve, document["curves"])),
             settings=document["settings"],
-            samples=document["samples"],
+            samples=with_current_metrics(document["samples"]),
         )
 
     def save(self, spec: "EvalSpec", result: "EvaluationResult", seconds: float) -> None:
@@ -115,9 +117,9 @@ class EvaluationFiles:
     def _key(self, spec: "EvalSpec") -> str:
         settings = self.settings.model_dump(mode="json")
         decisive = [spec.name, self.source, settings["sample"], settings["seed"], settings.get(spec.category)]
-        decisive += (
-            [spec.definition] if spec.definition > 1 else []
-        )  # The key of the first is that of earlier versions.
+        # The key of the first, and of the one held-out set, is that of earlier versions.
+        decisive += [spec.definition] if spec.definition > 1 else []
+        decisive += [self.split] if self.split == "test" else []
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -131,7 +133,7 @@ def _read_evaluation(path: Path) -> EvaluationRecord:
         images=tuple(sorted(path.with_suffix("").glob("*.png"))),
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),
-        samples=document.get("samples", {}),
+        samples=with_current_metrics(document.get("samples", {})),
         seconds=document.get("seconds"),
     )
 

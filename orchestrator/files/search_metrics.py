@@ -2,22 +2,64 @@
 
 from collections.abc import Iterable
 
+from orchestrator.files.study import TRAINED
 from search_spaces import Space
 from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet
+from trainables.metric_names import (
+    GROUP_METRICS,
+    SHIFTED,
+    current_metric,
+    of_split,
+    why_not_to_choose_by,
+    without_split,
+)
 
 
-def check_metrics(space: Space, ends: Iterable[str] = ()) -> None:
+def check_metrics(space: Space, base: ExperimentConfig, ends: Iterable[str] = ()) -> None:
     """Check what the goals and the constraints of a space compare, and the metrics `ends` of --stop-when.
 
     Raises:
-        ConfigError: Nothing reports one of them in time, or neither direction of it is better.
+        ConfigError: Nothing may be chosen by one of them, or no trial reports it.
     """
-    for goal in space.goals:
-        _check_metric(goal.metric, f"space {space.name}", "its goal")
-    for constraint in space.constraints:
-        _check_metric(constraint.metric, f"space {space.name}, constraint {constraint}", "the metric")
-    for metric in ends:
-        _check_metric(metric, "--stop-when", "the metric")
+    looked_at = [
+        *((current_metric(goal.metric), f"space {space.name}: its goal") for goal in space.goals),
+        *((each.metric, f"space {space.name}, constraint {each}: the metric") for each in space.constraints),
+        *((metric, "--stop-when: the metric") for metric in ends),
+    ]
+    for metric, what in looked_at:
+        check_choice(metric, what)
+        if not is_reported(metric, base):
+            raise ConfigError(
+                f"{what} {metric} needs groups or a shifted validation set that data.kind = {base.data.kind} does not "
+                "have; take val/accuracy"
+            )
+
+
+def check_choice(metric: str, what: str) -> None:
+    """Check that trials may be chosen by a metric; ConfigError, which `what` begins, says why not and by which.
+
+    A trial reports its training, and of the validation split what is evaluated after an epoch or at its end.
+    """
+    from trainables.evaluations import EVALUATIONS, QUICK, direction, reports
+
+    if reason := why_not_to_choose_by(metric):
+        raise ConfigError(f"{what} {reason}")
+    if metric not in TRAINED and (direction(metric) is None or not reports(QUICK, metric, "val")):
+        specs = [EVALUATIONS[name] for name in QUICK]
+        known = [of_split(name, "val") for spec in specs for name, better in spec.directions.items() if better]
+        raise ConfigError(
+            f"{what} {metric} is reported by no trial, or neither direction of it is better; "
+            f"valid metrics: {', '.join((*TRAINED, *known))}"
+        )
+
+
+def is_reported(metric: str, experiment: ExperimentConfig) -> bool:
+    """Return whether the data have the groups or the shifted set that a metric needs."""
+    name, split = without_split(metric)
+    data = experiment.data
+    if name.startswith(SHIFTED):
+        return name.split("/")[1] in (data.shift_names if split == "test" else data.val_shift_names)
+    return data.has_groups or name not in GROUP_METRICS
 
 
 def check_asha(space: Space, experiment: ExperimentConfig) -> None:
@@ -38,7 +80,7 @@ def check_asha(space: Space, experiment: ExperimentConfig) -> None:
             "to stop; it needs at least 3"
         )
     (goal,) = space.goals
-    if goal.metric.startswith("shift/") and not experiment.evaluation.shift_every_epoch:
+    if goal.metric.startswith("val/shift/") and not experiment.evaluation.shift_every_epoch:
         raise ConfigError(
             f"--asha compares trials by {goal.metric} after each epoch, which is measured only at the end while "
             "evaluation.shift_every_epoch = false; set it to true"
@@ -61,15 +103,4 @@ def check_embedding(name: str, metrics: list[str], objective: SupCon | Triplet, 
         raise ConfigError(
             f"--asha compares trials by {metrics[0]} after each epoch, which objective.kind = {objective.kind} reports "
             f"only where a classifier is fitted, and objective.fit_every_epochs = {shown}; set it to 1"
-        )
-
-
-def _check_metric(metric: str, source: str, noun: str) -> None:
-    from trainables.evaluations import EVALUATIONS, direction
-
-    if direction(metric) is None and metric not in ("train/loss", "train/accuracy"):
-        known = [name for spec in EVALUATIONS.values() for name, better in spec.directions.items() if better]
-        raise ConfigError(
-            f"{source}: nothing reports {noun} {metric}, or neither direction of it is better; valid metrics: "
-            f"train/loss, train/accuracy, {', '.join(known)}"
         )

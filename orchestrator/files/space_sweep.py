@@ -29,6 +29,7 @@ from trainables.config import (
     override,
     parse_assignments,
 )
+from trainables.metric_names import current_metric
 
 NUM_DRAWN = 64
 """How many points are drawn to find out which fields a space searches."""
@@ -63,9 +64,9 @@ class SearchOptions:
             constraints=tuple(dict.fromkeys((*space.constraints, *own))),
         )
 
-    def check(self, space: Space) -> None:
+    def check(self, space: Space, base: ExperimentConfig) -> None:
         """Check that the metrics are reported and that the sampler fits; ConfigError says what is wrong."""
-        check_metrics(space, [rule.metric for rule in self.rules if isinstance(rule, Constraint)])
+        check_metrics(space, base, [rule.metric for rule in self.rules if isinstance(rule, Constraint)])
         check_sampler(space)
 
 
@@ -91,7 +92,7 @@ def sweep_of_space(
     found = find_space(space_name)
     space, use_asha = search.of(found), found.asha if asha is None else asha
     base, set_ = _assigned(space, parse_assignments(assignments))
-    search.check(space)
+    search.check(space, base)
     if use_asha:
         check_asha(space, base)
     fields = {
@@ -99,7 +100,7 @@ def sweep_of_space(
         "space": space_name if space_name in SPACES else str(Path(space_name).absolute()),
         "base": base.model_dump(mode="json"),
         "set": set_,
-        "goals": [{"metric": goal.metric, "direction": goal.direction} for goal in space.goals],
+        "goals": [{"metric": current_metric(goal.metric), "direction": goal.direction} for goal in space.goals],
         "num_trials": _num_trials(space, num_trials, seed),
         "seed": seed,
         "asha": use_asha,

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from search_spaces import find_study
 from trainables.config import ConfigError, with_current_names
 from trainables.config.explain import explain
 from trainables.config.section import Section
 from trainables.json_file import finite
+from trainables.metric_names import current_metric
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a sweep, a run, a study or an arm may be called: its folder has that name, or a name that contains it."""
@@ -41,9 +42,9 @@ class Study(Section):
     """Config fields that a seed sets: `seed`, and `data.seed` where the images are to be drawn anew as well."""
     evaluations: tuple[str, ...] = ()
     """What `campaign evaluate --suite` takes, one by one, to be measured on top of the quick suite."""
-    metrics: tuple[str, ...]
-    """The table's columns in their order: names, or patterns with `*`. The leaderboard ranks by the first one
-    without `*` that the quick suite reports and that has a better direction, else by `val/accuracy`."""
+    metrics: tuple[Annotated[str, AfterValidator(current_metric)], ...]
+    """The table's columns in their order: names, or patterns with `*`. The leaderboard ranks by the first one, as of
+    the validation split, without `*` that a trial reports and that has a better direction, else by `val/accuracy`."""
 
     @field_validator("set", "arms", mode="before")
     @classmethod

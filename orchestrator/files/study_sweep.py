@@ -16,6 +16,7 @@ from trainables.config import (
     override,
     parse_assignments,
 )
+from trainables.metric_names import SPLITS, of_split, without_split
 
 
 def sweep_of_study(
@@ -93,14 +94,14 @@ def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> Exper
 
 
 def _goal(study: Study) -> dict[str, str]:
-    """Return what the leaderboard ranks by: its first metric that the quick suite reports and that has a direction."""
-    from trainables.evaluations import EVALUATIONS, QUICK, direction
+    """Return what the leaderboard ranks by: its first metric, of the validation split, that each epoch reports."""
+    from trainables.evaluations import EPOCH_SUITE, direction, reports
 
-    patterns = [pattern for name in QUICK for pattern in EVALUATIONS[name].directions]
     for metric in study.metrics:
-        better = direction(metric)
-        if "*" not in metric and better and any(fnmatchcase(metric, pattern) for pattern in patterns):
-            return {"metric": metric, "direction": better}
+        of_validation = of_split(without_split(metric)[0], "val")
+        better = direction(of_validation)
+        if "*" not in metric and better and reports(EPOCH_SUITE, of_validation, "val"):
+            return {"metric": of_validation, "direction": better}
     return {"metric": "val/accuracy", "direction": "max"}
 
 
@@ -130,13 +131,28 @@ def _check_different(study: Study, experiments: dict[str, ExperimentConfig]) -> 
 
 
 def _check_metrics(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
-    from trainables.evaluations import EVALUATIONS
+    from trainables.evaluations import EVALUATIONS, QUICK
 
     chosen = set(study_evaluations(study))
-    reported = {name: list(spec.directions) for name, spec in EVALUATIONS.items()}
+    held_out = any(experiment.data.validation.source == "held_out" for experiment in experiments.values())
+    reported = {
+        name: [
+            of_split(pattern, split)
+            for pattern in spec.directions
+            for split in SPLITS
+            if split == "test" or name in QUICK or held_out
+        ]
+        for name, spec in EVALUATIONS.items()
+    }
     for metric in study.metrics:
         reporting = [each for each, names in reported.items() if any(_meet(metric, name) for name in names)]
         if not reporting and not any(_meet(metric, name) for name in TRAINED):
+            of_test = of_split(without_split(metric)[0], "test")
+            if any(_meet(of_test, name) for names in reported.values() for name in names):
+                raise ConfigError(
+                    f"study {study.name}: metric {metric} is measured of the test images alone, at the study's end; "
+                    f"write {of_test}"
+                )
             valid = [*TRAINED, *(name for names in reported.values() for name in names)]
             raise ConfigError(f"study {study.name}: nothing reports metric {metric}; valid metrics: {', '.join(valid)}")
         if reporting and not chosen.intersection(reporting):

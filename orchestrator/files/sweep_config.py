@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from orchestrator.files.search_metrics import check_embedding
 from orchestrator.files.stop_rule import StopRule, parse_stop_rule
@@ -29,6 +29,7 @@ from trainables.config import (
 )
 from trainables.config.explain import explain
 from trainables.config.section import ADDED_LATER, Section, marks
+from trainables.metric_names import current_metric
 
 MAX_NAME = 200
 """Characters of a name. A file's may have 255 and a tag's 250, of which what is appended to a name takes some."""
@@ -39,7 +40,7 @@ LIMITS = {"max_concurrent", "max_failures", "trial_timeout_s", "time_budget_s", 
 class SweepGoal(Section):
     """A metric the sweep optimises."""
 
-    metric: str
+    metric: Annotated[str, AfterValidator(current_metric)]
     direction: Literal["max", "min"]
 
 

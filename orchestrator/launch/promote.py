@@ -1,12 +1,13 @@
 """A sweep's best configs at another scale."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.files.provenance import read_provenance
+from orchestrator.files.search_metrics import is_reported
 from orchestrator.files.sweep_config import SweepConfig, SweepGoal, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.text import plural
@@ -156,16 +157,10 @@ def request_of_promotion(promotion: Promotion, store: Store, address: str | None
     )
 
 
-def _goals(goals: Iterable[SweepGoal], experiments: Iterable[ExperimentConfig]) -> list[dict[str, str]]:
+def _goals(goals: Iterable[SweepGoal], experiments: Collection[ExperimentConfig]) -> list[dict[str, str]]:
     """Return the goals that the new data can report; accuracy where none is left."""
-    sets = [set(experiment.data.shift_names) for experiment in experiments]
-    kept = [goal for goal in goals if (name := _shifted_set(goal.metric)) is None or all(name in each for each in sets)]
+    kept = [goal for goal in goals if all(is_reported(goal.metric, experiment) for experiment in experiments)]
     return [goal.model_dump() for goal in kept] or [{"metric": "val/accuracy", "direction": "max"}]
-
-
-def _shifted_set(metric: str) -> str | None:
-    """Return the shifted test set on which `shift/<name>/...` is measured; None for other metrics."""
-    return metric.split("/")[1] if metric.startswith("shift/") else None
 
 
 def _at_scale(

@@ -6,7 +6,8 @@ from typing import Any
 
 from orchestrator.files.study_sweep import study_evaluations
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray
+from orchestrator.launch.evaluation import EvaluationRequest
+from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from orchestrator.launch.progress import SuiteProgress
 from orchestrator.launch.sweep import SweepRun, run_sweep, sync_sweep
 from orchestrator.reports.study_table import study_markdown
@@ -62,7 +63,10 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
     done = [trial_id for trial_id, outcome in outcomes.items() if outcome and outcome.status == "completed"]
     if not done:
         return {}
-    requests = [EvaluationRequest(sweep.trial(trial_id), {}, evaluations, storage=sweep.storage) for trial_id in done]
+    requests = [
+        EvaluationRequest(sweep.trial(trial_id), {}, evaluations, storage=sweep.storage, by="study")
+        for trial_id in done
+    ]
     with SuiteProgress() as progress:
         listeners = [progress.listener(trial_id, len(evaluations)) for trial_id in done]
         results = evaluate_on_ray(requests, listeners, address=address)

@@ -164,7 +164,7 @@ def _train_here(config: ExperimentConfig, folder: TrialFolder, trial_run: TrialR
     from trainables.trial import run_trial
 
     name, done = folder.path.name, len(folder.rows())
-    shown = ("train/loss", "val/accuracy", "val/mean_average_precision", "background/influence_share")
+    shown = ("train/loss", "val/accuracy", "val/mean_average_precision", "val/background/influence_share")
     with EpochProgress(num_trials=1, epochs=config.training.epochs, shown=shown, done={name: done}) as progress:
 
         def on_report(row: Row) -> None:

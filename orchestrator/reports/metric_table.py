@@ -9,6 +9,7 @@ from orchestrator.results.formatting import SMALLEST_SHOWN, format_difference, f
 from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric, meaning
 from orchestrator.results.run_differences import RunDifference, shared_metrics
 from trainables.evaluations import direction
+from trainables.metric_names import without_split
 
 ARROWS = {"max": "↑", "min": "↓", None: ""}
 MAX_OPEN = 30
@@ -45,10 +46,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lines whose names share the first two components."""
+    """Lines whose names, without their split, share the first two components."""
 
     name: str
-    """The second component; empty where the names have no third."""
+    """The second component, and the split where it is validation; empty where the names have no third."""
     lines: tuple[Line, ...]
 
     @property
@@ -76,9 +77,7 @@ def tables(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -
     by_name = _by_name(differences)
     by_category: dict[str, dict[str, list[Line]]] = {}
     for metric in shared_metrics(runs):
-        first, *middle = metric.split("/")[:-1]
-        name = middle[0] if middle else ""
-        label = metric.removeprefix(f"{first}/{name}/") if name else metric
+        name, label = _group(metric)
         group = by_category.setdefault(category_of_metric(metric), {}).setdefault(name, [])
         group.append(_line(metric, label, runs, by_name))
     return {
@@ -86,6 +85,16 @@ def tables(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -
         for category in TITLES
         if category in by_category
     }
+
+
+def _group(metric: str) -> tuple[str, str]:
+    """Return the group of a metric, which says where it is of the validation images, and its label there."""
+    name, split = without_split(metric)
+    _, _, rest = name.partition("/")
+    group, _, label = rest.partition("/")
+    if not label:
+        return "", metric
+    return f"{group} (validation)" if split == "val" else group, label
 
 
 def headlines(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -> Group:

@@ -41,8 +41,10 @@ def data_facts(descriptions: Sequence[Mapping[str, Any] | None]) -> dict[str, st
         "data set": _distinct(known, "name"),
         "training images": _distinct(known, "num_train"),
         "validation images": _distinct(known, "num_val"),
+        "test images": _distinct(known, "num_test"),
         "digest of the training data": _distinct(known, "digest"),
         "digest of the validation data": _distinct(known, "val_digest"),
+        "digest of the test data": _distinct(known, "test_digest"),
     }
 
 

@@ -28,7 +28,15 @@ from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies
 from orchestrator.results.study_document import StudyDocument
-from orchestrator.results.trial_rows import BROKEN, TrialRow, best, ranked, why_none_is_feasible
+from orchestrator.results.trial_rows import (
+    BROKEN,
+    HELD_OUT,
+    TrialRow,
+    best,
+    is_held_out,
+    ranked,
+    why_none_is_feasible,
+)
 from search_spaces import SPACES
 from trainables.json_file import read_json, write_text
 
@@ -87,7 +95,7 @@ def _headline(sweep: SweepFolder, rows: Sequence[TrialRow], comparison: Comparis
         "counts": shown,
         "ended": ended,
         "sentence": f"{infeasible[:1].upper()}{infeasible[1:]}." if infeasible else sentence(comparison, config.goals),
-        "caveats": caveats(comparison),
+        "caveats": [*caveats(comparison), *([f"Trials were {HELD_OUT}."] if is_held_out(rows) else [])],
         "differences": differences(comparison, config.goals),
         "pair": [
             (role(row, comparison), describe(row), "plain" if is_cross_entropy(row) else "other", row)

@@ -26,6 +26,7 @@ from orchestrator.results.study_document import (
     differences,
     is_apart_after_holm,
 )
+from trainables.metric_names import without_split
 
 FEW_SEEDS = 5
 
@@ -188,7 +189,7 @@ def _correction(document: StudyDocument) -> str:
 
 def _is_of_maps(metric: str) -> bool:
     """Return whether a metric says little about images that the network predicts wrong."""
-    return metric.startswith(("attribution/", "adversarial/maps/"))
+    return without_split(metric)[0].startswith(("attribution/", "adversarial/maps/"))
 
 
 def _coverage(document: StudyDocument) -> Iterator[str]:

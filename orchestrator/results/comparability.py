@@ -24,11 +24,14 @@ def _data_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
         ours, theirs = run.data, known[0].data
         if ours.get("class_names") != theirs.get("class_names"):
             yield f"{run.name} has other classes than {known[0].name}: their metrics do not compare."
-        elif ours.get("val_digest") != theirs.get("val_digest"):
-            yield (
-                f"The validation images have the digest {ours.get('val_digest')} in {run.name} and "
-                f"{theirs.get('val_digest')} in {known[0].name}: their metrics are of different images."
-            )
+            continue
+        for key, name in (("val_digest", "validation"), ("test_digest", "test")):
+            digests = [ours.get(key), theirs.get(key)]
+            if digests[0] != digests[1]:
+                yield (
+                    f"The {name} images have the digest {digests[0]} in {run.name} and {digests[1]} in "
+                    f"{known[0].name}: their metrics are of different images."
+                )
 
 
 def _setting_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:

@@ -7,11 +7,10 @@ from typing import Any
 from orchestrator.files.evaluation_files import EvaluationRecord, read_evaluations
 from orchestrator.results.trial_rows import TrialRow, row_of
 from trainables.evaluations import is_evaluated
+from trainables.evaluations.result import CORRECT
 from trainables.json_file import read_object
+from trainables.metric_names import without_split
 from trainables.trial_folder import TrialFolder
-
-CORRECT = "correct"
-"""The sample that is 1 for the images that a network predicts right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,12 @@ class EvaluatedRun:
     @property
     def metrics(self) -> dict[str, float | None]:
         return self.row["metrics"]
+
+    def digest_of_images(self, metric: str) -> str | None:
+        """Return the digest of the split that a metric is of; None where it is not known."""
+        _, split = without_split(metric)
+        of_test = self.data.get("test_digest") if split == "test" else None  # Earlier versions had one held-out set.
+        return of_test or self.data.get("val_digest")
 
     def samples(self) -> dict[str, dict[str, float]]:
         """Return by metric the value of each image, without those that the evaluation marks as predicted wrong."""

@@ -9,41 +9,55 @@ from typing import Literal
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.trial_rows import TrialRow
+from trainables.metric_names import without_split
 
 VAL_ACCURACY = "val/accuracy"
 MEAN_AVERAGE_PRECISION = "val/mean_average_precision"
-INFLUENCE_SHARE = "background/influence_share"
-LOGIT_ERROR = "faithfulness/max_logit_error"
-KEY_METRICS = (VAL_ACCURACY, MEAN_AVERAGE_PRECISION, "shift/*/accuracy", INFLUENCE_SHARE, LOGIT_ERROR)
+INFLUENCE_SHARE = "val/background/influence_share"
+LOGIT_ERROR = "val/faithfulness/max_logit_error"
+WORST_GROUP = "val/worst_group_accuracy"
+KEY_METRICS = (
+    VAL_ACCURACY,
+    WORST_GROUP,
+    MEAN_AVERAGE_PRECISION,
+    "val/shift/*/accuracy",
+    INFLUENCE_SHARE,
+    LOGIT_ERROR,
+    "test/accuracy",
+    "test/worst_group_accuracy",
+    "test/mean_average_precision",
+    "shift/*/accuracy",
+    "test/background/influence_share",
+)
 """Metric names, or patterns with `*`, in the order in which they are shown."""
 HEADLINES = (
     *KEY_METRICS,
-    "background/rfs",
-    "background/only_fg",
-    "background/mixed_rand",
-    "background/gap",
-    "background/worst_group",
-    "localisation/contrastive_iou",
-    "attribution/hirescam/pixel_flipping_normalised",
-    "ood/near/energy/auroc",
-    "ood/far/energy/auroc",
-    "adversarial/autoattack/*",
-    "adversarial/masking/suspected",
+    "*/background/rfs",
+    "*/background/only_fg",
+    "*/background/mixed_rand",
+    "*/background/gap",
+    "*/localisation/contrastive_iou",
+    "*/attribution/hirescam/pixel_flipping_normalised",
+    "*/ood/near/energy/auroc",
+    "*/ood/far/energy/auroc",
+    "*/adversarial/autoattack/*",
+    "*/adversarial/masking/suspected",
 )
 """Metrics of the whole suite, in the order in which they are shown first."""
 
+SPLIT_MEANINGS = {"val": "validation images", "test": "test images", None: ""}
 MEANINGS = {
-    VAL_ACCURACY: "share of the validation images classified correctly",
-    MEAN_AVERAGE_PRECISION: "mean over the classes of how well a class is separated from images without it",
-    "shift/*/accuracy": "share classified correctly on a test set that differs from the training images",
-    INFLUENCE_SHARE: "share of the ContrastiveCAMs' absolute values that lies on the background",
-    LOGIT_ERROR: "largest gap between a logit and the sum of its map; near zero, the maps are exact",
+    "accuracy": "share of the images classified correctly",
+    "worst_group_accuracy": "accuracy on the worst combination of class and background",
+    "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
+    "shift/*/accuracy": "share classified correctly on a set that differs from the training images",
+    "background/influence_share": "share of the ContrastiveCAMs' absolute values that lies on the background",
+    "faithfulness/max_logit_error": "largest gap between a logit and the sum of its map; near zero, the maps are exact",
     "background/rfs": "relative sensitivity to noise on the object; -1 where only the background decides, 1 where the "
     "object does",
     "background/only_fg": "accuracy on objects cut out on black",
     "background/mixed_rand": "accuracy on objects on the background of an image of a random class",
     "background/gap": "accuracy lost when the background is no longer of the object's own class",
-    "background/worst_group": "accuracy on the worst combination of class and background",
     "localisation/contrastive_iou": "overlap of the ContrastiveCAM's strong region with the object",
     "attribution/hirescam/pixel_flipping_normalised": "share of the class's probability left, on average, as the most "
     "relevant pixels turn black",
@@ -74,13 +88,15 @@ def key_metrics(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[st
 
 
 def accuracies(rows: Sequence[TrialRow]) -> list[str]:
-    """Return validation accuracy and each shifted accuracy, as far as some row has them."""
+    """Return the accuracy of validation, test and shifted sets, as far as some row has them."""
     return [name for name in key_metrics(rows, ()) if name.endswith("/accuracy")]
 
 
 def meaning(metric: str) -> str:
-    """Return what the metric means; empty for one without an entry."""
-    return next((text for pattern, text in MEANINGS.items() if fnmatchcase(metric, pattern)), "")
+    """Return what the metric means, and of which split it is; empty for one without an entry."""
+    name, split = without_split(metric)
+    text = next((text for pattern, text in MEANINGS.items() if fnmatchcase(name, pattern)), "")
+    return f"{text}; {SPLIT_MEANINGS[split]}" if text and split else text
 
 
 def better_direction(metric: str, goals: Sequence[SweepGoal]) -> Literal["max", "min"] | None:
@@ -94,12 +110,11 @@ def category_of_metric(metric: str) -> str:
     """Return the category of the evaluation that reports `metric`, or else what its name begins with."""
     from trainables.evaluations import EVALUATIONS
 
+    name, _ = without_split(metric)
     reported = (
-        spec.category
-        for spec in EVALUATIONS.values()
-        if any(fnmatchcase(metric, pattern) for pattern in spec.directions)
+        spec.category for spec in EVALUATIONS.values() if any(fnmatchcase(name, pattern) for pattern in spec.directions)
     )
-    return next(reported, _known(metric.partition("/")[0]))
+    return next(reported, _known(name.partition("/")[0]))
 
 
 def category_of_evaluation(evaluation: str) -> str:

@@ -73,11 +73,6 @@ def _difference(
         against=first.name,
         difference=ours - theirs,
         paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
-        if _same_images(run, first)
+        if run.digest_of_images(metric) == first.digest_of_images(metric)
         else None,
     )
-
-
-def _same_images(run: EvaluatedRun, first: EvaluatedRun) -> bool:
-    """Return whether ids mean the same images in both; two runs without a digest count as equal."""
-    return run.data.get("val_digest") == first.data.get("val_digest")

@@ -195,7 +195,8 @@ def _difference(study: Study, arm: str, trials: Trials, metric: str) -> SeedDiff
     pairs = [pair for pair in pairs if all(trial.value(metric) is not None for trial in pair)]
     if not pairs:
         return None
-    images = [digest for own, other in pairs if (digest := _images(own)) and digest == _images(other)]
+    digests = [(own.run.digest_of_images(metric), other.run.digest_of_images(metric)) for own, other in pairs]
+    images = [ours for ours, theirs in digests if ours and ours == theirs]
     if len(images) == len(pairs) and len(set(images)) == 1:
         found = difference_of_images([_by_image(*pair, metric) for pair in pairs])
         if found is not None:
@@ -205,11 +206,6 @@ def _difference(study: Study, arm: str, trials: Trials, metric: str) -> SeedDiff
         [_value(own, metric) - _value(other, metric) for own, other in pairs],
         covers="seeds and images" if has_new_images and len(pairs) > 1 else "seeds",
     )
-
-
-def _images(trial: Trial) -> str | None:
-    """Return the digest of the images on which a trial was evaluated."""
-    return trial.run.data.get("val_digest")
 
 
 def _by_image(own: Trial, other: Trial, metric: str) -> dict[str, float]:

@@ -22,6 +22,10 @@ CANNOT_READ = (BrokenFileError, ConfigError, OSError)
 """What reading a trial's files raises where one of them is broken."""
 
 
+HELD_OUT = "chosen on the set that is reported, since data.validation.source is held_out, as in earlier versions"
+"""What is said of trials that one held-out set both chose and reports."""
+
+
 class TrialRow(TypedDict):
     """One trial, as the commands' JSON has it."""
 
@@ -147,6 +151,11 @@ def scores(row: TrialRow, goals: Sequence[SweepGoal]) -> list[float]:
         float(value or 0.0) if goal.direction == "max" else -float(value or 0.0)
         for value, goal in zip(values, goals, strict=True)
     ]
+
+
+def is_held_out(rows: Sequence[TrialRow]) -> bool:
+    """Return whether one held-out set both chose and reports some of the trials."""
+    return any(row["config"].get("data.validation.source") == "held_out" for row in rows)
 
 
 def has_goals(row: TrialRow, goals: Sequence[SweepGoal]) -> bool:

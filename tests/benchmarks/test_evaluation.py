@@ -12,7 +12,7 @@ from benchmarks.evaluation import section, training_command
 from orchestrator.files.provenance import record_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 
 
 def difference(metric: str, better: str | None, value: float, paired: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -45,11 +45,11 @@ def test_section_shows_commands_metrics_and_warnings() -> None:
     assert lines.count(share) == 2
     assert "| `shift/far/confidence` | 0.500 | 0.750 | +0.250 |  |  |" in lines
     assert "<details><summary>Shift, 1 metric</summary>" in lines
-    assert not any("val/" in line for line in lines)
+    assert not any("val/accuracy" in line for line in lines)
 
 
 def test_arrows_are_those_of_today_and_not_of_the_stored_file() -> None:
-    influence = "background/background_influence"
+    influence = "val/background/background_influence"
     runs = [{"run": name, "metrics": {influence: 2.0}} for name in ("a", "b")]
     stored = {**RESULT, "runs": runs, "differences": [difference(influence, "min", 0.0)]}
     assert any(line.startswith(f"| `{influence}` | 2.000 ") for line in section(stored).splitlines())

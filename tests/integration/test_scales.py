@@ -77,7 +77,7 @@ def test_what_was_printed_is_what_ran(promoted: Promoted) -> None:
 def test_it_trains_on_masks_and_validates_with_them(promoted: Promoted) -> None:
     assert (promoted.trial["status"], promoted.trial["epoch"]) == ("completed", 4)
     metrics = promoted.trial["metrics"]
-    assert 0 < metrics["background/influence_share"] < 1
+    assert 0 < metrics["val/background/influence_share"] < 1
     assert 0 < metrics["val/accuracy"] <= 1
 
 
@@ -96,5 +96,5 @@ def test_its_config_alone_replays_it(promoted: Promoted) -> None:
     assert flatten(written) == promoted.trial["config"]
     replayed = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     assert replayed == written.model_dump(mode="json")
-    for metric in ("train/loss", "val/accuracy", "background/influence_share"):
+    for metric in ("train/loss", "val/accuracy", "val/background/influence_share"):
         assert promoted.replayed.document["metrics"][metric] == pytest.approx(promoted.trial["metrics"][metric])

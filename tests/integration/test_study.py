@@ -42,7 +42,7 @@ arms:
   wild: {{optim.learning_rate: 1.0e+30}}
 seeds: [0, 1]
 evaluations: [removal]
-metrics: [val/accuracy, train/accuracy, shift/*/accuracy, background/influence_share, background/object_grey]
+metrics: [test/accuracy, train/accuracy, shift/*/accuracy, test/background/influence_share, test/background/object_grey]
 """
 
 
@@ -159,15 +159,15 @@ def test_every_arm_has_its_difference_and_what_its_interval_covers(story: Story)
     plain, contrastive = story.arms
     covers = {metric: figure["difference"]["covers"] for metric, figure in contrastive["figures"].items()}
     assert covers == {
-        "val/accuracy": "seeds and images",
+        "test/accuracy": "seeds and images",
         "train/accuracy": "seeds",
         "shift/random_background/accuracy": "seeds and images",
         "shift/unseen_textures/accuracy": "seeds and images",
-        "background/influence_share": "seeds",
-        "background/object_grey": "seeds and images",
+        "test/background/influence_share": "seeds",
+        "test/background/object_grey": "seeds and images",
     }
     assert all(figure["difference"] is None for figure in plain["figures"].values())
-    assert contrastive["figures"]["background/object_grey"]["difference"]["num_pictures"] == 16
+    assert contrastive["figures"]["test/background/object_grey"]["difference"]["num_pictures"] == 16
     for metric, figure in contrastive["figures"].items():
         difference = figure["mean"] - plain["figures"][metric]["mean"]
         assert figure["difference"]["mean"] == pytest.approx(difference, abs=1e-6), metric
@@ -192,7 +192,7 @@ def test_parent_run_has_the_means_and_the_whole_leaderboard(story: Story, client
         for metric, figure in arm["figures"].items():
             assert run.data.metrics[f"study/{arm['arm']}/{metric}"] == figure["mean"]
     table = json.loads(Path(client.download_artifacts(run.info.run_id, "leaderboard.json", str(tmp_path))).read_text())
-    assert "background/object_grey" in table["columns"]
+    assert "test/background/object_grey" in table["columns"]
 
 
 def test_trials_runs_are_tagged_and_have_the_evaluations(story: Story, client: MlflowClient) -> None:
@@ -203,7 +203,7 @@ def test_trials_runs_are_tagged_and_have_the_evaluations(story: Story, client: M
     trained = [run for run in found if run.data.tags["campaign.arm"] != "wild"]
     assert [run.info.status for run in found].count("FAILED") == len(WILD)
     assert {run.info.status for run in trained} == {"FINISHED"}
-    assert all("background/object_grey" in run.data.metrics for run in trained)
+    assert all("test/background/object_grey" in run.data.metrics for run in trained)
 
 
 def test_study_is_a_sweep_for_the_other_commands(story: Story, cli: Any, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_sync_rebuilds_a_study_from_its_files(story: Story, cli: Any, tmp_path: 
     from orchestrator.tracking import resolve_store
 
     run = connect(resolve_store(story.shell.storage, uri)).get_run(document["parent_run_id"])
-    assert "study/plain/val/accuracy" in run.data.metrics
+    assert "study/plain/test/accuracy" in run.data.metrics
 
 
 def test_arm_that_breaks_down_is_said_and_the_rest_shown(story: Story) -> None:

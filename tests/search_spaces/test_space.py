@@ -9,7 +9,7 @@ import pytest
 from search_spaces import SPACES, Goal, Space, draw_points
 from trainables.config import ConfigError
 
-ACCURACY, SHARE = Goal("val/accuracy", "max"), Goal("background/influence_share", "min")
+ACCURACY, SHARE = Goal("val/accuracy", "max"), Goal("val/background/influence_share", "min")
 
 
 def make(**fields: Any) -> Space:
@@ -22,7 +22,7 @@ def test_space_without_a_goal_is_refused() -> None:
 
 
 def test_asha_with_two_goals_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"2 goals: val/accuracy \(max\), background/influence_share \(min\)"):
+    with pytest.raises(ConfigError, match=r"2 goals: val/accuracy \(max\), val/background/influence_share \(min\)"):
         make(goals=(ACCURACY, SHARE), asha=True)
 
 

@@ -208,7 +208,7 @@ def context(name: str, digits: DataBundle) -> EvaluationContext:
         return context_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
     num = 20 if EVALUATIONS[name].category == "adversarial" else 6  # Of 20 some are right, and so worth an attack.
     settings = SETTINGS.model_copy(update={"sample": num})
-    return EvaluationContext(network().eval(), digits, CPU, batch_size=num, settings=settings)
+    return EvaluationContext(network().eval(), digits, CPU, batch_size=num, split="test", settings=settings)
 
 
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")

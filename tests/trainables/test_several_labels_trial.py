@@ -26,11 +26,11 @@ MEASURED = {
     "val/accuracy",
     "val/mean_average_precision",
     "val/f1",
-    "faithfulness/max_logit_error",
-    "background/influence_share",
-    "background/foreground_influence",
-    "background/background_influence",
-    "background/class_influence_share",
+    "val/faithfulness/max_logit_error",
+    "val/background/influence_share",
+    "val/background/foreground_influence",
+    "val/background/background_influence",
+    "val/background/class_influence_share",
 }
 
 
@@ -39,7 +39,12 @@ def voc(tmp_path: Path) -> dict[str, Any]:
     """The settings of a tiny trial on PASCAL VOC."""
     write_voc(tmp_path / "voc")
     return {
-        "data": {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32},
+        "data": {
+            "kind": "pascal_voc",
+            "root": str(tmp_path / "voc"),
+            "image_size": 32,
+            "validation": {"source": "held_out"},
+        },
         "objective.kind": "binary_contrastive",
         "training.batch_size": 4,
         "training.epochs": 2,
@@ -55,7 +60,7 @@ def test_every_epoch_reports_the_figures_of_several_labels(
     assert evaluation is not None
     assert evaluation == {name: rows[-1][name] for name in MEASURED}
     assert all(math.isfinite(value) for row in rows for value in row.values())
-    assert all(row["faithfulness/max_logit_error"] < 1e-5 for row in rows)
+    assert all(row["val/faithfulness/max_logit_error"] < 1e-5 for row in rows)
     panels = sorted((folder.path / "panels" / "epoch-2").iterdir())
     assert [path.stem for path in panels] == ["2007_000005", "2011_000007"]
     for path in panels:
@@ -136,8 +141,8 @@ def test_parts_of_the_suite_look_at_the_main_class(make_config: MakeConfig, trai
     assert skips.reasons == {"groups": "the training set, or every set to measure, has no groups"}
     for name in PARTS:
         if name != "groups":
-            patterns = EVALUATIONS[name].directions
-            assert any(metric.split("/")[:2] == pattern.split("/")[:2] for metric in metrics for pattern in patterns)
+            patterns = [f"val/{pattern}" for pattern in EVALUATIONS[name].directions]
+            assert any(metric.split("/")[:3] == pattern.split("/")[:3] for metric in metrics for pattern in patterns)
 
 
 def test_trials_of_one_label_say_nothing_of_several(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from tests.trainables.conftest import CPU, EPOCH_ROW, MakeConfig, Train
@@ -22,11 +23,15 @@ MEASURED = {
     "val/loss",
     "val/accuracy",
     "val/calibration_error",
-    "faithfulness/max_logit_error",
-    "background/influence_share",
-    "background/foreground_influence",
-    "background/background_influence",
+    "val/faithfulness/max_logit_error",
+    "val/background/influence_share",
+    "val/background/foreground_influence",
+    "val/background/background_influence",
+    "val/worst_group_accuracy",
+    "val/group_adjusted_accuracy",
 }
+HELD_OUT = {"data.validation.source": "held_out"}
+"""One held-out set to choose by and to report, as in earlier versions."""
 SHIFT_FIGURES = ("accuracy", "confidence", "confidence_on_mistakes", "calibration_error")
 SHIFT = {f"shift/{name}/{figure}" for name in ("random_background", "unseen_textures") for figure in SHIFT_FIGURES}
 
@@ -46,7 +51,7 @@ def test_a_trial_leaves_rows_and_an_evaluation_of_the_agreed_names(make_config: 
     assert evaluation is not None
     assert [set(row) for row in rows] == [EPOCH_ROW | MEASURED] * 3
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert set(evaluation) == MEASURED | SHIFT
+    assert set(evaluation) == MEASURED
     assert {name: rows[-1][name] for name in MEASURED} == {name: evaluation[name] for name in MEASURED}
     assert all(is_evaluated(name) for name in evaluation)
     assert all(math.isfinite(value) for row in [*rows, evaluation] for value in row.values())
@@ -104,9 +109,19 @@ def test_an_evaluation_that_is_missing_is_made_without_training(make_config: Mak
     assert len(reported) == 1
 
 
-def test_the_end_of_a_trial_predicts_the_shifted_sets_alone(
-    make_config: MakeConfig, train: Train, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("overrides", "at_the_end"),
+    [({}, []), (HELD_OUT, ["random_background", "unseen_textures"])],
+    ids=["cut", "held out"],
+)
+def test_a_trial_predicts_the_validation_images_alone(
+    make_config: MakeConfig,
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: dict[str, str],
+    at_the_end: list[str],
 ) -> None:
+    """Where one held-out set serves both splits, the shifted sets are measured at the end, as in earlier versions."""
     from trainables.evaluations import EvaluationContext
 
     sizes = []
@@ -117,14 +132,38 @@ def test_the_end_of_a_trial_predicts_the_shifted_sets_alone(
         return original(self, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EvaluationContext, "predictions", counting)
-    train(make_config())
-    assert sizes == ["val"] * 3 + ["random_background", "unseen_textures"]
+    train(make_config(overrides))
+    assert sizes == ["val"] * 3 + at_the_end
+
+
+def test_a_trial_of_an_earlier_version_continues_to_the_same_numbers(
+    make_config: MakeConfig, train: Train, tmp_path: Path
+) -> None:
+    """Its config lacks the field, and its rows have the names of that version."""
+    whole = train(make_config(HELD_OUT), "whole")
+    with pytest.raises(SystemExit):
+        train(make_config(HELD_OUT), "old", on_report=stop_at_once)
+    folder = TrialFolder(tmp_path / "old")
+    first, *rest = folder.config_path.read_text().splitlines(keepends=True)
+    tree = yaml.safe_load("".join(rest))
+    del tree["data"]["validation"]
+    folder.config_path.write_text(first + yaml.safe_dump(tree))
+    folder.metrics_path.write_text(folder.metrics_path.read_text().replace("val/background/", "background/"))
+    assert folder.config() == whole.config()
+    run_trial(folder.config(), LocalContext(folder, device=CPU))
+    rows = [
+        [{key: row[key] for key in row if not key.startswith("time/")} for row in each.rows()]
+        for each in (folder, whole)
+    ]
+    assert rows[0] == rows[1]
+    assert folder.evaluation() == whole.evaluation()
 
 
 def test_shifted_sets_can_be_measured_every_epoch(make_config: MakeConfig, train: Train) -> None:
-    at_end = train(make_config(), "end")
-    every = train(make_config({"evaluation.shift_every_epoch": True}), "every")
-    assert [set(row) for row in every.rows()] == [EPOCH_ROW | MEASURED | SHIFT] * 3
+    at_end = train(make_config(HELD_OUT), "end")
+    every = train(make_config({**HELD_OUT, "evaluation.shift_every_epoch": True}), "every")
+    ungrouped = {name for name in MEASURED if "group" not in name}
+    assert [set(row) for row in every.rows()] == [EPOCH_ROW | ungrouped | SHIFT] * 3
     assert every.evaluation() == at_end.evaluation()
 
 
@@ -145,6 +184,23 @@ def test_panels_of_fixed_images_are_drawn_when_due(
     folder = train(make_config({f"evaluation.{name}": value for name, value in settings.items()}))
     images = ["val-00000", "val-00031"][: settings["panel_images"]]
     assert drawn(folder) == dict.fromkeys(expected, images)
+
+
+def test_shifted_validation_sets_are_measured_at_the_end_or_after_every_epoch(
+    make_config: MakeConfig, train: Train, image_files: Path
+) -> None:
+    for split in ("train", "val"):
+        shutil.copy(image_files / split / "cat" / "1.png", image_files / split / "cat" / "0.png")
+    sets = {"elsewhere": {"kind": "image_folder", "root": str(image_files / "elsewhere")}}
+    shifted = {**IMAGES, "data.root": str(image_files), "data.shift": sets, "data.val_shift": sets}
+    cut = {**shifted, "data.validation.source": "cut", "data.validation.share": 0.25, "training.batch_size": 2}
+    names = {f"val/shift/elsewhere/{figure}" for figure in SHIFT_FIGURES}
+    for every in (False, True):
+        folder = train(make_config({**cut, "evaluation.shift_every_epoch": every}), f"every-{every}")
+        evaluation = folder.evaluation()
+        assert evaluation is not None
+        assert {name for name in evaluation if "shift/" in name} == names
+        assert [names <= row.keys() for row in folder.rows()] == [every] * 2
 
 
 def test_panels_that_are_due_are_there_when_the_epoch_is_reported(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -220,7 +276,7 @@ def test_the_objective_is_what_a_trial_minimises(make_config: MakeConfig, train:
     plain = train(make_config(base), "plain").rows()[-1]
     weighted = {**base, "objective.kind": "contrastive", "objective.background_weight": 5.0}
     contrastive = train(make_config(weighted), "contrastive").rows()[-1]
-    assert contrastive["background/background_influence"] < 0.5 * plain["background/background_influence"]
+    assert contrastive["val/background/background_influence"] < 0.5 * plain["val/background/background_influence"]
 
 
 def test_an_evaluation_of_an_earlier_epoch_is_made_anew_after_the_last(
@@ -233,7 +289,7 @@ def test_an_evaluation_of_an_earlier_epoch_is_made_anew_after_the_last(
     train(config)
     evaluation = folder.evaluation()
     assert evaluation is not None
-    assert set(evaluation) == MEASURED | SHIFT
+    assert set(evaluation) == MEASURED
     assert evaluation["val/accuracy"] == folder.rows()[-1]["val/accuracy"]
 
 

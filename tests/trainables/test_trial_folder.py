@@ -326,3 +326,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "new \ud800")
     assert path.read_text() == "old"
+
+
+def test_metrics_of_earlier_versions_have_the_names_of_today(tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path)
+    write_text(folder.metrics_path, '{"epoch": 1, "val/loss": 2, "background/influence_share": 0.5}\n')
+    write_json(folder.evaluation_path, {"faithfulness/max_logit_error": 0.25, "shift/a/accuracy": 0.75})
+    assert folder.rows() == [{"epoch": 1, "val/loss": 2, "val/background/influence_share": 0.5}]
+    assert folder.evaluation() == {"val/faithfulness/max_logit_error": 0.25, "shift/a/accuracy": 0.75}

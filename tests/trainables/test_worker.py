@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
         "training.accumulate": 2,
         "training.clip_norm": 0.05,
         "training.ema_decay": 0.8,
+        "data.validation.source": "held_out",
         "evaluation.shift_every_epoch": True,
         "evaluation.panel_images": 1,
     },

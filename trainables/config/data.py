@@ -52,6 +52,16 @@ class SpuriousDigits(Section):
         return ("random_background", "unseen_textures")
 
     @property
+    def val_shift_names(self) -> tuple[str, ...]:
+        """None: a part of the validation set itself is shifted."""
+        return ()
+
+    @property
+    def has_groups(self) -> bool:
+        """A class with its own texture, or with another."""
+        return True
+
+    @property
     def on_error(self) -> Literal["raise", "skip"]:
         """Raise: there is no file to skip."""
         return "raise"
@@ -123,6 +133,16 @@ class _Images(Section):
     def shift_names(self) -> tuple[str, ...]:
         """The shifted test sets, by name."""
         return tuple(self.shift)
+
+    @property
+    def val_shift_names(self) -> tuple[str, ...]:
+        """The shifted validation sets, by name."""
+        return tuple(self.val_shift)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether images belong to groups, each a class with a kind of background."""
+        return bool(getattr(self, "groups", ()))
 
 
 class OxfordPet(_Images):

@@ -83,11 +83,13 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _shifted_sets_are_there(self) -> Self:
-        has_some = isinstance(self.data, SpuriousDigits) or bool(self.data.shift)
+        held_out = self.data.validation.source == "held_out"
+        has_some = bool(self.data.val_shift_names or (held_out and self.data.shift_names))
         if self.evaluation.shift_every_epoch and not has_some:
             raise ValueError(
-                f"evaluation.shift_every_epoch = true needs a shifted test set, and data.shift of "
-                f"data.kind = {self.data.kind} is empty"
+                "evaluation.shift_every_epoch = true needs a shifted validation set, and data.kind = "
+                f"{self.data.kind} has none in data.val_shift; shifted test sets are measured by campaign evaluate, "
+                "and at the end of a sweep or a study"
             )
         return self
 

@@ -75,7 +75,8 @@ class Evaluation(Section):
     batch_size: int = Field(default=256, ge=1)
     """Images in a batch of an evaluation, on each worker."""
     shift_every_epoch: bool = False
-    """Measure the shifted test sets after every epoch, and not only at the end."""
+    """Measure the shifted validation sets after every epoch, and not only at the end; where one held-out set serves
+    both splits, the shifted test sets."""
     panel_images: int = Field(default=4, ge=0)
     """Validation images whose ContrastiveCAM panels are drawn; 0 draws none."""
     panel_rivals: int = Field(default=3, ge=1)

@@ -1,4 +1,4 @@
-"""Accuracy, cross-entropy, calibration and the certificate of the maps on the validation set.
+"""Accuracy, cross-entropy, calibration and the certificate of the maps.
 
 N samples, K classes.
 """
@@ -36,7 +36,7 @@ def calibration_error(logits_NK: Tensor, labels_N: Tensor, *, num_bins: int = 15
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    predictions = context.validation
+    predictions = context.evaluated
     logit_error = predictions.logit_error_N.max().item()
     if logit_error > LARGEST_LOGIT_ERROR:
         logger.warning(
@@ -48,13 +48,13 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         )
     metrics = {
         **_probabilities(predictions),
-        "val/accuracy": top1(predictions.logits_NK, predictions.labels_N),
+        "accuracy": top1(predictions.logits_NK, predictions.labels_N),
         "faithfulness/max_logit_error": logit_error,
     }
     return EvaluationResult(
         metrics,
         settings={"num_pictures": len(predictions.labels_N)},
-        samples={"val/accuracy": by_image(predictions.ids, predictions.correct)},
+        samples={"accuracy": by_image(predictions.ids, predictions.correct)},
     )
 
 
@@ -63,10 +63,10 @@ def _probabilities(predictions: Predictions) -> Metrics:
     logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
     if predictions.by_class is not None:
         loss_NK = binary_cross_entropy_with_logits(logits_NK, predictions.by_class.targets_NK, reduction="none")
-        return {"val/loss": loss_NK.sum(1).mean().item()}
+        return {"loss": loss_NK.sum(1).mean().item()}
     return {
-        "val/loss": cross_entropy(logits_NK, labels_N).item(),
-        "val/calibration_error": calibration_error(logits_NK, labels_N),
+        "loss": cross_entropy(logits_NK, labels_N).item(),
+        "calibration_error": calibration_error(logits_NK, labels_N),
     }
 
 
@@ -74,9 +74,9 @@ ACCURACY = EvalSpec(
     name="accuracy",
     category="accuracy",
     directions={
-        "val/loss": "min",
-        "val/accuracy": "max",
-        "val/calibration_error": "min",
+        "loss": "min",
+        "accuracy": "max",
+        "calibration_error": "min",
         "faithfulness/max_logit_error": "min",
     },
     run=_run,

@@ -16,18 +16,19 @@ from trainables.data import Batch, DataBundle, Draw, ImageSet, evaluation_batche
 from trainables.evaluations.predictions import Gather, NoImageError, Predictions, predict
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 from trainables.evaluations.seeds import generator
+from trainables.metric_names import SHIFTED, Split, of_split
 from trainables.models import Classifier
 
 Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "images"]
 Direction = Literal["max", "min"]
-Need = Literal["masks", "images of several labels", "shifted test set"]
+Need = Literal["masks", "images of several labels", "shifted set"]
 Tick = Callable[[int, int], None]
 """Called with how many steps of the running evaluation are done, and with how many there are."""
 
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """A trained network, in eval mode, and the data it is evaluated on.
+    """A trained network, in eval mode, and the data it is evaluated on: the images of one split.
 
     With several workers each predicts its share, and `gather` gives every worker all predictions.
     """
@@ -36,6 +37,7 @@ class EvaluationContext:
     data: DataBundle
     device: torch.device
     batch_size: int
+    split: Split = "val"
     settings: Suite = field(default_factory=Suite)
     processes: int = 0
     prefetch: int = 2
@@ -44,25 +46,43 @@ class EvaluationContext:
     gather: Gather = lambda value: [value]
     tick: Tick = lambda *_: None
 
+    @property
+    def images(self) -> ImageSet:
+        """The images of the split."""
+        return self.data.test if self.split == "test" else self.data.val
+
+    @property
+    def shifted(self) -> Mapping[str, ImageSet]:
+        """The split's shifted sets, by the name that begins their metrics once they have their split.
+
+        Where one held-out set serves both splits, its shifted sets do too.
+        """
+        test = {f"{SHIFTED}{name}": images for name, images in self.data.shift.items()}
+        if self.split == "test":
+            return test
+        val = {of_split(f"{SHIFTED}{name}", "val"): images for name, images in self.data.val_shift.items()}
+        return {**val, **test} if self.data.val is self.data.test else val
+
     @cached_property
-    def validation(self) -> Predictions:
-        """The predictions on the validation set, made once for all evaluations; NoImageError if none is readable."""
+    def evaluated(self) -> Predictions:
+        """The predictions on the split's images, made once for all evaluations; NoImageError if none is readable."""
         try:
-            return self.predictions(self.data.val)
+            return self.predictions(self.images)
         except NoImageError as error:
-            raise NoImageError(f"data: the validation set has {error}") from error
+            name = "test" if self.split == "test" else "validation"
+            raise NoImageError(f"data: the {name} set has {error}") from error
 
     @cached_property
     def sampled(self) -> Batch:
-        """The sampled validation images that most evaluations use, on the CPU."""
-        return self.validation_sample()
+        """The sampled images of the split that most evaluations use, on the CPU."""
+        return self.sample_of_split()
 
-    def validation_sample(self, size: int | None = None) -> Batch:
-        """Return `sample` of the validation images; NotPossibleError where none of those drawn can be read."""
-        batch = self.sample(self.data.val, size)
+    def sample_of_split(self, size: int | None = None) -> Batch:
+        """Return `sample` of the split's images; NotPossibleError where none of those drawn can be read."""
+        batch = self.sample(self.images, size)
         if not len(batch):
             raise NotPossibleError(
-                f"none of the {min(len(self.data.val), size or self.settings.sample)} sampled images can be read"
+                f"none of the {min(len(self.images), size or self.settings.sample)} sampled images can be read"
             )
         return batch
 
@@ -111,11 +131,11 @@ class EvaluationContext:
         """Return whether the data have what an evaluation may need."""
         match need:
             case "masks":
-                return bool(self.validation.has_mask_N.any())
+                return bool(self.evaluated.has_mask_N.any())
             case "images of several labels":
                 return self.data.several_labels
-            case "shifted test set":
-                return bool(self.data.shift)
+            case "shifted set":
+                return bool(self.shifted)
 
 
 @dataclass(frozen=True)
@@ -125,9 +145,9 @@ class EvalSpec:
     name: str
     category: Category
     directions: Mapping[str, Direction | None]
-    """Metric name, or pattern with `*`, to the direction in which it is better; None where neither is."""
+    """Metric name without its split, or pattern with `*`, to the direction that is better; None where neither is."""
     run: Callable[[EvaluationContext], EvaluationResult]
-    """Raises NotPossibleError where the network or the data lack what it needs beyond `needs`."""
+    """Returns metrics without their split; NotPossibleError where something is missing beyond `needs`."""
     needs: frozenset[Need] = frozenset()
     still_holds: Callable[[EvaluationContext, EvaluationResult], bool] = lambda context, kept: True  # noqa: ARG005
     """Whether a stored result is still of the images there are, other than those of the data sets."""

@@ -38,23 +38,23 @@ def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    """Pool all sets that have groups: a group's images are alike in each, only their number differs."""
+    """Pool the split's sets that have groups: a group's images are alike in each, only their number differs."""
     training_N, names = _groups(context.data.train), _names(context.data.train)
-    sets = _evaluated(context)
+    sets = {context.split: context.images, **context.shifted}
     grouped = {name: groups_N for name, set_ in sets.items() if (groups_N := _groups(set_)) is not None}
     if training_N is None or not grouped:
         raise NotPossibleError("the training set, or every set to measure, has no groups")
     hits = []
     for done, (name, groups_N) in enumerate(grouped.items(), start=1):
-        hits.append(_hits(context, name, len(groups_N)))
+        hits.append(_hits(context, name, sets[name], len(groups_N)))
         context.tick(done, len(grouped))
     all_N = torch.cat([_as_predicted(groups_N, context.world_size) for groups_N in grouped.values()])
     accuracies_G = group_accuracies(torch.cat(hits), all_N, len(names))
     proportions_G = _count(training_N, len(names)) / len(training_N)
     return EvaluationResult(
         {
-            "background/worst_group": worst_group(accuracies_G),
-            "background/group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
+            "worst_group_accuracy": worst_group(accuracies_G),
+            "group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
         },
         settings={
             "sets": list(grouped),
@@ -65,10 +65,6 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     )
 
 
-def _evaluated(context: EvaluationContext) -> dict[str, ImageSet]:
-    return {"val": context.data.val, **{f"shift/{name}": set_ for name, set_ in context.data.shift.items()}}
-
-
 def _groups(images: ImageSet) -> Tensor | None:
     return images.groups() if isinstance(images, Grouped) else None
 
@@ -77,8 +73,8 @@ def _names(images: ImageSet) -> tuple[str, ...]:
     return images.group_names if isinstance(images, Grouped) else ()
 
 
-def _hits(context: EvaluationContext, name: str, num_expected: int) -> Tensor:
-    predictions = context.validation if name == "val" else context.predictions(_evaluated(context)[name])
+def _hits(context: EvaluationContext, name: str, images: ImageSet, num_expected: int) -> Tensor:
+    predictions = context.evaluated if images is context.images else context.predictions(images)
     num_predicted = len(predictions.labels_N)
     if num_predicted != num_expected:
         raise NotPossibleError(
@@ -103,6 +99,6 @@ def _by_name(names: tuple[str, ...], values_G: Tensor) -> dict[str, float]:
 GROUPS = EvalSpec(
     name="groups",
     category="background",
-    directions={"background/worst_group": "max", "background/group_adjusted_accuracy": "max"},
+    directions={"worst_group_accuracy": "max", "group_adjusted_accuracy": "max"},
     run=_run,
 )

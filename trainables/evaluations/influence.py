@@ -27,7 +27,7 @@ def influence_shares(foreground_N: Tensor, background_N: Tensor) -> Metrics:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    predictions = context.validation
+    predictions = context.evaluated
     has_mask_N = predictions.has_mask_N
     return EvaluationResult(
         influence_shares(predictions.foreground_N[has_mask_N], predictions.background_N[has_mask_N]),

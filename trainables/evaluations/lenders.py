@@ -61,7 +61,7 @@ class Lenders:
     @classmethod
     def of(cls, context: EvaluationContext) -> Self:
         """Find the images by the predictions on the validation set."""
-        found = context.validation
+        found = context.evaluated
         by_class: dict[int, list[int]] = defaultdict(list)
         for position in found.has_mask_N.nonzero().flatten().tolist():
             by_class[int(found.labels_N[position])].append(position)
@@ -78,7 +78,7 @@ class Lenders:
         return None
 
     def _tiled(self, position: int) -> Tensor | None:
-        images, id_ = self.context.data.val, self.context.validation.ids[position]
+        images, id_ = self.context.images, self.context.evaluated.ids[position]
         # Images that cannot be read have no prediction, so that an index may be higher than the position.
         for index in range(position, position + len(images) - len(self.positions) + 1):
             batch = images.__getitems__([Draw(index, 0)])

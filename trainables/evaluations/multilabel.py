@@ -53,7 +53,7 @@ def class_influence_share(foreground_P: Tensor, background_P: Tensor) -> float:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    logits_NK, by_class = context.validation.logits_NK, context.validation.by_class
+    logits_NK, by_class = context.evaluated.logits_NK, context.evaluated.by_class
     assert by_class is not None, "images of several labels have targets"
     targets_NK, foreground_NK, background_NK = by_class
     is_there_NK = targets_NK > 0
@@ -62,8 +62,8 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     names = context.data.class_names
     return EvaluationResult(
         {
-            "val/mean_average_precision": precisions_K[is_shown_K].mean().item(),
-            "val/f1": f1_scores(logits_NK, targets_NK)[is_shown_K].mean().item(),
+            "mean_average_precision": precisions_K[is_shown_K].mean().item(),
+            "f1": f1_scores(logits_NK, targets_NK)[is_shown_K].mean().item(),
             "background/class_influence_share": class_influence_share(
                 foreground_NK[is_there_NK], background_NK[is_there_NK]
             ),
@@ -85,8 +85,8 @@ MULTILABEL = EvalSpec(
     name="multilabel",
     category="accuracy",
     directions={
-        "val/mean_average_precision": "max",
-        "val/f1": "max",
+        "mean_average_precision": "max",
+        "f1": "max",
         "background/class_influence_share": "min",
     },
     run=_run,

@@ -5,13 +5,17 @@ N samples.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL.Image import Image
 from torch import Tensor
 
+from trainables.metric_names import Split, of_split, without_split
+
 Metrics = dict[str, float]
+CORRECT = "correct"
+"""The sample that is 1 for the images that a network predicts right; it is no metric."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,19 @@ class EvaluationResult:
     An image without a value is left out. An evaluation whose values mean little for wrongly predicted images adds
     `correct`: 1 where it predicts the label and 0 elsewhere. Networks are then compared where both are right.
     """
+
+
+def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
+    """Return the result with the split in the names of its metrics, which shifted sets have already."""
+    return replace(
+        result,
+        metrics={_named(name, split): value for name, value in result.metrics.items()},
+        samples={name if name == CORRECT else _named(name, split): by for name, by in result.samples.items()},
+    )
+
+
+def _named(metric: str, split: Split) -> str:
+    return metric if without_split(metric)[1] else of_split(metric, split)
 
 
 class NotPossibleError(Exception):

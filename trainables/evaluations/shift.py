@@ -32,11 +32,11 @@ def confidence(logits_NK: Tensor, labels_N: Tensor) -> Metrics:
 def _run(context: EvaluationContext) -> EvaluationResult:
     metrics: Metrics = {}
     sizes, samples = {}, {}
-    for name, images in context.data.shift.items():
+    for name, images in context.shifted.items():
         try:
             predictions = context.predictions(images)
         except NoImageError as error:
-            logger.warning("shift/%s is left out: data.shift.%s has %s", name, name, error)
+            logger.warning("%s is left out: data.%s has %s", name, _field(name), error)
             continue
         logits_NK, labels_N = predictions.logits_NK, predictions.labels_N
         own = {
@@ -44,12 +44,17 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             **confidence(logits_NK, labels_N),
             "calibration_error": calibration_error(logits_NK, labels_N),
         }
-        metrics |= {f"shift/{name}/{key}": value for key, value in own.items()}
-        sizes[name] = len(labels_N)
-        samples[f"shift/{name}/accuracy"] = by_image(predictions.ids, predictions.correct)
+        metrics |= {f"{name}/{key}": value for key, value in own.items()}
+        sizes[name.rpartition("/")[2]] = len(labels_N)
+        samples[f"{name}/accuracy"] = by_image(predictions.ids, predictions.correct)
         if len(labels_N) < len(images):
-            metrics[f"shift/{name}/skipped_samples"] = float(len(images) - len(labels_N))
+            metrics[f"{name}/skipped_samples"] = float(len(images) - len(labels_N))
     return EvaluationResult(metrics, settings={"num_pictures": sizes}, samples=samples)
+
+
+def _field(name: str) -> str:
+    """Return the config field of the set whose metrics begin with `name`."""
+    return name.replace("val/shift/", "val_shift.").replace("shift/", "shift.")
 
 
 SHIFT = EvalSpec(
@@ -62,5 +67,5 @@ SHIFT = EvalSpec(
         "shift/*/calibration_error": "min",
     },
     run=_run,
-    needs=frozenset({"shifted test set"}),
+    needs=frozenset({"shifted set"}),
 )

@@ -20,9 +20,10 @@ from trainables.evaluations.multilabel import MULTILABEL
 from trainables.evaluations.noise import NOISE
 from trainables.evaluations.ood import OOD
 from trainables.evaluations.removal import REMOVAL
-from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError
+from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, on_split
 from trainables.evaluations.shift import SHIFT
 from trainables.evaluations.swaps import SWAPS
+from trainables.metric_names import SPLITS, Split, without_split
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,11 @@ EVALUATIONS: dict[str, EvalSpec] = {
         ACCURACY,
         MULTILABEL,
         INFLUENCE,
+        GROUPS,
         SHIFT,
         NOISE,
         REMOVAL,
         SWAPS,
-        GROUPS,
         LOCALISATION,
         *ATTRIBUTION,
         OOD,
@@ -51,10 +52,11 @@ EVALUATIONS: dict[str, EvalSpec] = {
     )
 }
 
-EPOCH_SUITE = ("accuracy", "multilabel", "influence")
+EPOCH_SUITE = ("accuracy", "multilabel", "influence", "groups")
 """What runs after every epoch."""
 FINAL_SUITE = ("shift",)
-"""What runs once a trial has been trained, or after every epoch with `evaluation.shift_every_epoch`."""
+"""What runs once a trial has been trained, on the validation split, or after every epoch with
+`evaluation.shift_every_epoch`."""
 QUICK = EPOCH_SUITE + FINAL_SUITE
 """What every trial is evaluated by."""
 
@@ -142,7 +144,7 @@ def _stored_or_new(
     try:
         if stored and not spec.still_holds(context, stored):
             stored = None
-        result = stored or _run(spec, context)
+        result = stored or on_split(_run(spec, context), context.split)
     except (NotPossibleError, ConfigError, ImageError):
         raise
     except Exception as error:
@@ -203,17 +205,19 @@ def evaluation(name: str) -> EvalSpec:
 
 def direction(metric: str) -> Direction | None:
     """Return whether more or less of `metric` is better; None where neither is, or no evaluation reports it."""
-    return next((better for pattern, better in _directions() if fnmatchcase(metric, pattern)), None)
+    name, split = without_split(metric)
+    return next((better for pattern, better in _directions() if split and fnmatchcase(name, pattern)), None)
 
 
-def reports(names: Iterable[str], metric: str) -> bool:
-    """Return whether one of the named evaluations reports `metric`."""
-    return any(fnmatchcase(metric, pattern) for name in names for pattern in evaluation(name).directions)
+def reports(names: Iterable[str], metric: str, split: Split) -> bool:
+    """Return whether one of the named evaluations reports `metric` of the split's images."""
+    name, of = without_split(metric)
+    return of == split and any(fnmatchcase(name, pattern) for each in names for pattern in evaluation(each).directions)
 
 
 def is_evaluated(metric: str) -> bool:
     """Return whether some evaluation reports `metric`."""
-    return any(fnmatchcase(metric, pattern) for pattern, _ in _directions())
+    return any(reports(EVALUATIONS, metric, split) for split in SPLITS)
 
 
 def _directions() -> Iterator[tuple[str, Direction | None]]:

@@ -15,6 +15,7 @@ from trainables.config import ConfigError, ExperimentConfig, Training
 from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
 from trainables.evaluations import EPOCH_SUITE, QUICK, direction, evaluation
 from trainables.json_file import BrokenFileError
+from trainables.metric_names import nearest_of_validation, of_split, why_not_to_choose_by
 from trainables.outcome import KEPT_EPOCH, WITHOUT_IMPROVEMENT, kept_epoch
 from trainables.trial_folder import Row, TrialFolder
 
@@ -74,14 +75,22 @@ def _without_improvement(metric: str, min_delta: float, rows: Sequence[Row]) -> 
 
 def check_epoch_choice(config: ExperimentConfig) -> None:
     """Raise ConfigError where an epoch is chosen by a metric that epochs do not report, or not of validation images."""
-    names = QUICK if config.evaluation.shift_every_epoch else EPOCH_SUITE
-    specs = [spec for name in names if not (spec := evaluation(name)).needs & _lacking(config)]
-    valid = [name for spec in specs for name, better in spec.directions.items() if better]
-    valid = [name for name in valid if not name.startswith("shift/")]
+    specs = [spec for name in epoch_suite(config) if not (spec := evaluation(name)).needs & _lacking(config)]
+    valid = [of_split(name, "val") for spec in specs for name, better in spec.directions.items() if better]
     for field, metric in _metrics(config.training):
         if not _is_among(metric, valid):
-            reason = _why_not(metric, [name for spec in specs for name in spec.directions])
+            reason = _why_not(metric, [of_split(name, "val") for spec in specs for name in spec.directions])
             raise ConfigError(f"{field} = {metric} {reason}; {_instead(metric, valid)}")
+
+
+def epoch_suite(config: ExperimentConfig) -> list[str]:
+    """Return the evaluations of every epoch.
+
+    Groups are left out where images have none, and where one held-out set serves both splits, as in earlier versions.
+    """
+    names = QUICK if config.evaluation.shift_every_epoch else EPOCH_SUITE
+    has_groups = config.data.has_groups and config.data.validation.source != "held_out"
+    return [name for name in names if name != "groups" or has_groups]
 
 
 def _lacking(config: ExperimentConfig) -> set[str]:
@@ -97,7 +106,7 @@ def _is_among(metric: str, names: Iterable[str]) -> bool:
 
 
 def _why_not(metric: str, reported: Sequence[str]) -> str:
-    if metric.startswith(("test/", "shift/")):
+    if why_not_to_choose_by(metric):
         return "is of test images, on which the trial is reported, and which therefore choose nothing"
     if metric.startswith("train/"):
         return "is of the training images, on which a network that overfits only gets better"
@@ -108,8 +117,8 @@ def _why_not(metric: str, reported: Sequence[str]) -> str:
 
 def _instead(metric: str, valid: Sequence[str]) -> str:
     """Return the advice: the same metric of the validation images, or all that there are."""
-    same = f"val/{metric.rpartition('/')[2]}"
-    return f"take {same}" if same in valid else f"take one of {', '.join(valid)}"
+    nearest = (nearest_of_validation(metric), f"val/{metric.rpartition('/')[2]}")
+    return next((f"take {name}" for name in nearest if name in valid), f"take one of {', '.join(valid)}")
 
 
 def restore_best(

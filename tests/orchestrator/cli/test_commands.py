@@ -191,7 +191,7 @@ def test_plan_shows_valid_points_and_launches_nothing(
 def test_plan_for_people_says_how_many_run_at_a_time(cli: Cli) -> None:
     lines = cli("plan", SPACE, *SMALL, "--trials", "7", "--concurrent", "1", "--no-measure").out.splitlines()
     assert lines[0] == f"space      {SPACE}: 7 trials of 2 epochs"
-    assert lines[1] == "goals      shift/random_background/accuracy (max)"
+    assert lines[1] == "goals      val/worst_group_accuracy (max)"
     assert lines[2].startswith("resources  1 trial at a time: each takes 1 CPU of ")
     assert lines[3:6] == [
         "points     the first 5 of 7, all valid:",
@@ -313,7 +313,7 @@ def test_evaluation_is_printed_while_mlflow_is_away(cli: Cli, storage: Path) -> 
     assert ran.code == 0
     document = json.loads(ran.out)
     assert document["run_id"] is None
-    assert document["metrics"]["val/accuracy"] >= 0
+    assert document["metrics"]["test/accuracy"] >= 0
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ SPEC = EvalSpec(name="noise", category="background", directions={"background/noi
 OTHER = EvalSpec(name="other", category="ood", directions={"ood/other": "max"}, run=_never)
 
 RESULT = EvaluationResult(
-    metrics={"background/noise": 0.1, "background/other": 1.0},
+    metrics={"val/background/noise": 0.1, "val/background/other": 1.0},
     curves=(Curve("chart", "line", "step", "share", (0.0, 1.0, 2.0), (1.0, 0.5, 0.25)),),
     settings={"seed": 0, "radii": [0.1, 0.2], "sizes": {"near": 3}},
 )
@@ -74,8 +74,8 @@ def test_an_evaluation_is_out_of_date_once_what_it_came_from_changes(
 ) -> None:
     files().save(SPEC, RESULT, 1)
     assert files(**change).load(SPEC) is None
-    files(**change).save(SPEC, EvaluationResult({"background/noise": 0.2}), 1)
-    assert files(**change).load(SPEC) == EvaluationResult({"background/noise": 0.2})
+    files(**change).save(SPEC, EvaluationResult({"val/background/noise": 0.2}), 1)
+    assert files(**change).load(SPEC) == EvaluationResult({"val/background/noise": 0.2})
     assert files().load(SPEC) is None
 
 

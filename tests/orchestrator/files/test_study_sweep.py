@@ -85,7 +85,9 @@ def test_default_seeds_are_five_and_a_stored_study_keeps_its_own(tmp_path: Path)
 
 
 def test_what_is_measured_and_shown_is_no_part_of_the_name() -> None:
-    shown = sweep(metrics=["background/rfs"], evaluations=["noise"], summary="Other words.", reference="contrastive")
+    shown = sweep(
+        metrics=["test/background/rfs"], evaluations=["noise"], summary="Other words.", reference="contrastive"
+    )
     assert shown.name == sweep().name
     assert sweep_of_study(study(), max_concurrent=1).name == sweep().name
 
@@ -102,11 +104,11 @@ def test_leaderboard_ranks_by_the_first_figure_that_training_reports() -> None:
         (found,) = sweep(metrics=list(metrics), evaluations=["background"]).goals
         return found.metric, found.direction
 
-    assert goal("train/accuracy", "shift/*/accuracy", "background/influence_share") == (
-        "background/influence_share",
+    assert goal("train/accuracy", "shift/*/accuracy", "test/background/influence_share") == (
+        "val/background/influence_share",
         "min",
     )
-    assert goal("background/rfs", f"shift/{SHIFT}/accuracy", "val/loss") == (f"shift/{SHIFT}/accuracy", "max")
+    assert goal("test/background/rfs", f"shift/{SHIFT}/accuracy", "test/loss") == ("val/loss", "min")
     assert goal("train/accuracy") == ("val/accuracy", "max")
 
 
@@ -155,9 +157,13 @@ def test_evaluations_are_those_named_and_the_quick_ones() -> None:
         ({"arms": {"plain": {}, "b": {}}}, "trials plain-s3 and b-s3 are the same experiment"),
         ({"seed_fields": ["evaluation.suite.seed"]}, "trials plain-s3 and plain-s5 are the same experiment"),
         ({"evaluations": ["rfs"]}, "study pair: evaluations: no suite or evaluation 'rfs'; valid: quick, full"),
+        (
+            {"metrics": ["background/rfs"], "evaluations": ["noise"]},
+            "metric val/background/rfs is measured of the test images alone, at the study's end; write test/background",
+        ),
         ({"metrics": ["val/acuracy"]}, "nothing reports metric val/acuracy; valid metrics: train/loss, "),
         (
-            {"metrics": ["background/object_*"]},
+            {"metrics": ["test/background/object_*"]},
             r"object_\* is reported by removal, which evaluations = none",
         ),
     ],
@@ -168,7 +174,7 @@ def test_what_cannot_run_is_refused(fields: dict[str, Any], message: str) -> Non
 
 
 def test_pattern_that_an_evaluation_meets_is_taken() -> None:
-    sweep(metrics=["background/object_*", "shift/*/accuracy", "train/*"], evaluations=["removal"])
+    sweep(metrics=["test/background/object_*", "shift/*/accuracy", "train/*"], evaluations=["removal"])
 
 
 def test_assignment_that_does_not_fit_is_refused() -> None:
@@ -200,7 +206,7 @@ def test_table_of_a_study_that_ran_may_show_other_metrics(tmp_path: Path) -> Non
     config = sweep()
     folder = SweepFolder.of(tmp_path, config.name)
     prepare_study(folder, config)
-    changed = sweep(metrics=["background/rfs"], evaluations=["noise"])
+    changed = sweep(metrics=["test/background/rfs"], evaluations=["noise"])
     prepare_study(folder, changed)
     assert folder.config() == changed
 
@@ -216,7 +222,7 @@ def test_other_study_of_the_same_name_is_refused(tmp_path: Path, fields: dict[st
 
 
 def test_default_name_stays() -> None:
-    """Taken from the first commit with a validation set that is cut."""
+    """Taken from the first commit with three splits."""
     three = read_study("digits-budget").only(seeds=[0, 1, 2])
-    assert sweep_of_study(three).name == "digits-budget-b9a33699"
+    assert sweep_of_study(three).name == "digits-budget-d60db91a"
     assert sweep_of_study(read_study("imagenet-s50"), assignments=["data.root=/data"]).name == "imagenet-s50-d70fd6e2"

@@ -24,7 +24,7 @@ SPACE = Space(name="mine", summary="-", base="digits", suggest=print, num_trials
 def test_what_is_left_out_is_the_spaces_own() -> None:
     config = sweep_of_space(SPACE)
     assert (config.campaign, config.space, config.num_trials) == (SPACE, SPACE, SPACES[SPACE].num_trials)
-    assert [(goal.metric, goal.direction) for goal in config.goals] == [("shift/random_background/accuracy", "max")]
+    assert [(goal.metric, goal.direction) for goal in config.goals] == [("val/worst_group_accuracy", "max")]
     assert config.experiment().training.epochs == 8
 
 
@@ -225,11 +225,6 @@ def test_base_that_is_no_experiment_is_refused(assignment: str, message: str) ->
     [
         ("pets-species", [], "space pets-species has 2 goals: val/accuracy"),
         (SPACE, ["training.epochs=2"], r"training\.epochs = 2 leaves nothing to stop; it needs at least 3"),
-        (
-            SPACE,
-            ["evaluation.shift_every_epoch=false"],
-            r"measured only at the end while evaluation\.shift_every_epoch",
-        ),
     ],
 )
 def test_asha_that_could_stop_nothing_is_refused(space: str, assignments: list[str], message: str) -> None:
@@ -302,7 +297,7 @@ def test_goal_that_nothing_reports_is_refused(tmp_path: Path) -> None:
         "              goals=(Goal('val/acuracy', 'max'),))\n"
     )
     with pytest.raises(
-        ConfigError, match=r"nothing reports its goal val/acuracy, or .*; valid metrics: .*val/accuracy"
+        ConfigError, match=r"its goal val/acuracy is reported by no trial, or .*; valid metrics: .*val/accuracy"
     ):
         sweep_of_space(str(space))
 
@@ -318,9 +313,9 @@ def test_names_of_earlier_versions_are_read_and_leave_the_sweep_the_same(tmp_pat
 
 
 def test_default_name_stays() -> None:
-    """Taken from the first commit with a validation set that is cut: the same command continues its sweep."""
-    assert sweep_of_space(SPACE).name == f"{SPACE}-94bacb85"
-    assert sweep_of_space(SPACE, assignments=["evaluation.suite.sample=9"]).name == f"{SPACE}-84d3797b"
+    """Taken from the first commit with three splits: the same command continues its sweep."""
+    assert sweep_of_space(SPACE).name == f"{SPACE}-41cbe373"
+    assert sweep_of_space(SPACE, assignments=["evaluation.suite.sample=9"]).name == f"{SPACE}-612b6c4f"
 
 
 def test_sweep_of_an_earlier_version_continues_with_the_base_that_it_has(tmp_path: Path) -> None:
@@ -367,3 +362,52 @@ def test_sweep_of_one_epoch_clips_the_default_warm_up() -> None:
     eight = sweep_of_space(SPACE)
     assert eight.experiment({"training.epochs": 1}).optim.warmup_epochs == 0.5
     assert eight.experiment({"training.epochs": 2}).optim.warmup_epochs == 1.0
+
+
+GOAL = """
+from search_spaces import Goal, Space
+def suggest(trial): trial.suggest_float("optim.learning_rate", 1e-4, 1e-2)
+SPACE = Space(name="mine", summary="-", base="{base}", suggest=suggest, num_trials=2, goals=(Goal("{goal}", "max"),))
+"""
+
+
+@pytest.mark.parametrize(
+    ("goal", "base", "message"),
+    [
+        ("test/accuracy", "digits", "its goal test/accuracy is measured on the test images, .* choose by val/accuracy"),
+        (
+            "shift/random_background/accuracy",
+            "digits",
+            "its goal shift/random_background/accuracy is measured on a shifted test set, which is only reported; "
+            "choose by val/worst_group_accuracy",
+        ),
+        ("val/background/rfs", "digits", "its goal val/background/rfs is reported by no trial"),
+        ("background/rfs", "digits", "its goal val/background/rfs is reported by no trial"),
+        ("val/acuracy", "digits", "is reported by no trial, .* valid metrics: train/loss, train/accuracy, val/loss"),
+        ("val/worst_group_accuracy", "imagenet-s", "needs groups .* data.kind = imagenet_s does not have"),
+        ("val/shift/a/accuracy", "imagenet-s", "needs groups or a shifted validation set"),
+    ],
+)
+def test_goals_by_which_nothing_may_be_chosen_are_refused(tmp_path: Path, goal: str, base: str, message: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(GOAL.format(goal=goal, base=base), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        sweep_of_space(str(path))
+
+
+def test_a_goal_of_an_earlier_version_has_its_name_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(GOAL.format(goal="background/influence_share", base="digits"), encoding="utf-8")
+    (goal,) = sweep_of_space(str(path)).goals
+    assert goal.metric == "val/background/influence_share"
+
+
+def test_a_stored_sweep_on_a_shifted_test_set_is_still_read(tmp_path: Path) -> None:
+    tree = sweep_of_space(SPACE, name="old").model_dump(mode="json")
+    tree["goals"] = [{"metric": "shift/random_background/accuracy", "direction": "max"}]
+    del tree["base"]["data"]["validation"]
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    config = read_sweep_config(path)
+    assert config.goals[0].metric == "shift/random_background/accuracy"
+    assert config.experiment().data.validation.source == "held_out"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.launch.evaluate import EvaluationRequest, evaluate_run
+from orchestrator.files.evaluation_files import EvaluationFiles
+from orchestrator.launch.evaluation import EvaluationRequest, evaluate_run
 from tests.trainables.voc_tree import write_voc
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
 from trainables.evaluations import (
@@ -79,31 +80,29 @@ def evaluated(request: EvaluationRequest) -> tuple[dict[str, float], Said]:
 
 def test_finished_evaluations_are_kept_with_the_same_metrics(make_request: Callable[..., EvaluationRequest]) -> None:
     first, said = evaluated(make_request())
-    assert said.ended == {"accuracy": False, "influence": False, "shift": False}
+    assert said.ended == {"accuracy": False, "influence": False, "groups": False, "shift": False}
     second, said = evaluated(make_request())
-    assert said.ended == {"accuracy": True, "influence": True, "shift": True}
+    assert said.ended == {"accuracy": True, "influence": True, "groups": True, "shift": True}
     assert second == first
 
 
 def test_several_labels_are_in_the_quick_suite(tmp_path: Path, make_request: Callable[..., EvaluationRequest]) -> None:
     write_voc(tmp_path / "voc")
-    held_out = {"source": "held_out"}
-    voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32, "validation": held_out}
+    voc = {"kind": "pascal_voc", "root": str(tmp_path / "voc"), "image_size": 32}
     tree = {
         **TINY,
         "data": voc,
         "objective": {"kind": "binary_contrastive"},
-        "training": {"epochs": 1, "batch_size": 4},
+        "training": {"epochs": 1, "batch_size": 3},
     }
     run = TrialFolder(tmp_path / "several")
     run.claim(experiment_from_tree(tree))
     run_trial(run.config(), LocalContext(run))
     metrics, said = evaluated(EvaluationRequest(run, {}))
     assert said.ended == {"accuracy": False, "multilabel": False, "influence": False}
-    row = run.rows()[-1]
-    assert {name: row[name] for name in metrics} == pytest.approx(metrics)
+    assert {name.partition("/")[0] for name in metrics} == {"test"}
     result = read_json(run.path / "evaluation" / "multilabel.json")
-    assert result["metrics"]["val/mean_average_precision"] == metrics["val/mean_average_precision"]
+    assert result["metrics"]["test/mean_average_precision"] == metrics["test/mean_average_precision"]
     assert result["settings"]["num_by_class"]["dog"] == 2
     assert set(result["settings"]["average_precision"]) == {"cat", "dog", "person"}
     _, said = evaluated(EvaluationRequest(run, {}))
@@ -125,13 +124,13 @@ def test_killed_suite_continues_with_the_missing_evaluation(
     evaluated(make_request())
     (folder.path / "evaluation" / "influence.json").unlink()
     _, said = evaluated(make_request())
-    assert said.ended == {"accuracy": True, "influence": False, "shift": True}
+    assert said.ended == {"accuracy": True, "influence": False, "groups": True, "shift": True}
 
 
 def test_other_sample_is_another_result(make_request: Callable[..., EvaluationRequest]) -> None:
     evaluated(make_request())
     _, said = evaluated(make_request({"evaluation.suite.seed": 1}))
-    assert said.ended == {"accuracy": False, "influence": False, "shift": False}
+    assert said.ended == {"accuracy": False, "influence": False, "groups": False, "shift": False}
 
 
 def test_trained_further_is_another_result(make_request: Callable[..., EvaluationRequest], folder: TrialFolder) -> None:
@@ -148,9 +147,9 @@ def test_trained_further_is_another_result(make_request: Callable[..., Evaluatio
 def test_metrics_join_those_of_the_trial_itself(
     make_request: Callable[..., EvaluationRequest], folder: TrialFolder
 ) -> None:
-    write_json(folder.evaluation_path, {"val/accuracy": -1.0, "background/rfs": 0.5})
+    write_json(folder.evaluation_path, {"test/accuracy": -1.0, "val/accuracy": 0.25, "background/rfs": 0.5})
     metrics, _ = evaluated(make_request(evaluations=("accuracy",)))
-    assert read_json(folder.evaluation_path) == {**metrics, "background/rfs": 0.5}
+    assert read_json(folder.evaluation_path) == {**metrics, "val/accuracy": 0.25, "val/background/rfs": 0.5}
     result = json.loads((folder.path / "evaluation" / "accuracy.json").read_text())
     assert result["settings"] == {"num_pictures": 32}
     assert result["metrics"] == metrics
@@ -163,10 +162,10 @@ def test_other_data_have_a_folder_of_their_own(
     other = make_request({"data.correlation": 0.0})
     metrics, said = evaluated(other)
     assert not any(said.ended.values())
-    assert metrics["val/loss"] != own["val/loss"]
+    assert metrics["test/loss"] != own["test/loss"]
     assert other.results_path.name.startswith("evaluation-")
     assert read_json(other.results_path.with_suffix(".json")) == metrics
-    assert read_json(folder.evaluation_path)["val/loss"] == own["val/loss"]
+    assert read_json(folder.evaluation_path)["test/loss"] == own["test/loss"]
 
 
 def test_data_of_other_classes_are_refused(make_request: Callable[..., EvaluationRequest], tmp_path: Path) -> None:
@@ -221,8 +220,8 @@ def test_metrics_of_other_settings_do_not_stay_next_to_new_ones(
     curve = "evaluation.suite.adversarial.linf_curve"
     evaluate_run(make_request({curve: [0.1, 0.2], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
     evaluate_run(make_request({curve: [0.3], "evaluation.suite.sample": 4}, evaluations=("pgd",)))
-    found = {name for name in read_json(folder.evaluation_path) if name.startswith("adversarial/pgd/linf_")}
-    assert found == {"adversarial/pgd/linf_0", "adversarial/pgd/linf_0.3"}
+    found = {name for name in read_json(folder.evaluation_path) if name.startswith("test/adversarial/pgd/linf_")}
+    assert found == {"test/adversarial/pgd/linf_0", "test/adversarial/pgd/linf_0.3"}
     assert "val/accuracy" in read_json(folder.evaluation_path)
 
 
@@ -249,7 +248,7 @@ def test_a_failed_evaluation_leaves_the_others(
     assert str(caught.value) == "influence failed with RuntimeError: no more than 32 images"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     kept = read_json(folder.evaluation_path)
-    assert "background/influence_share" not in kept
+    assert "test/background/influence_share" not in kept
     assert caught.value.metrics == {name: kept[name] for name in caught.value.metrics}
     assert any(name.startswith("shift/") for name in caught.value.metrics)
 
@@ -261,7 +260,7 @@ def test_an_evaluation_whose_file_is_broken_runs_again(
     first, _ = evaluated(make_request())
     (make_request().results_path / "influence.json").write_text(text)
     second, said = evaluated(make_request())
-    assert said.ended == {"accuracy": True, "influence": False, "shift": True}
+    assert said.ended == {"accuracy": True, "influence": False, "groups": True, "shift": True}
     assert second == first
 
 
@@ -272,7 +271,7 @@ def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path:
     }
     suite = {"evaluation.suite.sample": 8, "evaluation.suite.ood": {"sets": sets, "scores": ["softmax"]}}
     first, _ = evaluated(EvaluationRequest(folder, suite, ("ood",)))
-    assert not any(name.startswith("ood/images") for name in first)
+    assert not any(name.startswith("test/ood/images") for name in first)
     _, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": True}
     (tmp_path / "near").mkdir()
@@ -280,4 +279,44 @@ def test_outside_images_that_are_new_are_measured(folder: TrialFolder, tmp_path:
         Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / "near" / f"{number}.png")
     second, said = evaluated(EvaluationRequest(folder, suite, ("ood",)))
     assert said.ended == {"ood": False}
-    assert "ood/images/softmax/auroc" in second
+    assert "test/ood/images/softmax/auroc" in second
+
+
+def test_the_validation_split_has_a_folder_of_its_own(
+    make_request: Callable[..., EvaluationRequest], folder: TrialFolder
+) -> None:
+    test, _ = evaluated(make_request())
+    val, said = evaluated(make_request(split="val"))
+    assert not any(said.ended.values())
+    assert {name.partition("/")[0] for name in val} == {"val"}
+    assert {name.partition("/")[0] for name in test} == {"test", "shift"}
+    row = folder.rows()[-1]
+    assert {name: row[name] for name in val} == pytest.approx(val)
+    assert read_json(folder.evaluation_path) == {**val, **test}
+    assert (folder.path / "evaluation-val" / "accuracy.json").exists()
+    _, said = evaluated(make_request())
+    assert all(said.ended.values())
+
+
+def test_one_held_out_set_is_evaluated_under_the_names_of_earlier_versions(tmp_path: Path) -> None:
+    tree = {**TINY, "data": {**TINY["data"], "validation": {"source": "held_out"}}}
+    run = TrialFolder(tmp_path / "held-out")
+    run.claim(experiment_from_tree(tree))
+    run_trial(run.config(), LocalContext(run))
+    before = read_json(run.evaluation_path)
+    metrics, _ = evaluated(EvaluationRequest(run, {}))
+    assert {name.partition("/")[0] for name in metrics} == {"val", "shift"}
+    assert {name: metrics[name] for name in before} == pytest.approx(before)
+
+
+def test_results_that_an_earlier_version_stored_are_kept(
+    make_request: Callable[..., EvaluationRequest],
+) -> None:
+    files = EvaluationFiles(make_request().results_path, source="s", settings=make_request().config().evaluation.suite)
+    spec, value = EVALUATIONS["influence"], {"background/influence_share": 0.5}
+    files.save(spec, EvaluationResult(value, samples={"background/foreground_influence": {"a": 1.0}}), 1.0)
+    found = files.load(spec)
+    assert found is not None
+    assert found.metrics == {"val/background/influence_share": 0.5}
+    assert found.samples == {"val/background/foreground_influence": {"a": 1.0}}
+    assert replace(files, split="test").load(spec) is None

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.launch.evaluate import EvaluationRequest, evaluate_on_ray, evaluate_run
+from orchestrator.launch.evaluation import EvaluationRequest, evaluate_run
+from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from trainables.config import ConfigError, experiment_from_tree, override
 from trainables.evaluations import ProgressListener
 from trainables.training import LocalContext

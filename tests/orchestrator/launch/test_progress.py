@@ -67,7 +67,7 @@ def test_trials_of_other_lengths_count_theirs_once_they_have_started(
     assert "[64%" in capsys.readouterr().err
 
 
-GOALS = ("val/accuracy", "background/influence_share", "shift/dogs-vs-cats/accuracy")
+GOALS = ("val/accuracy", "val/background/influence_share", "shift/dogs-vs-cats/accuracy")
 METRICS = dict(zip(GOALS, (0.9375, 0.125, 0.5), strict=True))
 
 
@@ -78,7 +78,7 @@ def test_lines_in_a_pipe_fit_80_columns_and_break_between_values(
     clock[0] = 10.0
     progress.on_epoch("0000", 1, METRICS)
     assert capsys.readouterr().err.splitlines() == [
-        "0000  epoch 1/30  val/accuracy 0.938  background/influence_share 0.125",
+        "0000  epoch 1/30  val/accuracy 0.938  val/background/influence_share 0.125",
         "    shift/dogs-vs-cats/accuracy 0.500  [0%, 59m50s left]",
     ]
 
@@ -125,7 +125,7 @@ def test_epochs_on_a_terminal_fit_80_columns_and_break_no_value() -> None:
     )
     assert max(map(len, lines)) <= 80
     assert lines[-3:-1] == [
-        "0000  epoch 99/100  val/accuracy 0.938  background/influence_share 0.125",
+        "0000  epoch 99/100  val/accuracy 0.938  val/background/influence_share 0.125",
         "    shift/dogs-vs-cats/accuracy 0.500",
     ]
     assert re.fullmatch(r"\S+ +99/2400 epochs 0:00:0\d \S+ left", lines[-1])

@@ -124,8 +124,11 @@ def test_promoted_sweep_holds_the_trials_of_its_plan(sweep: Any, scale: str, tmp
     assert {trial_id: folder.trial(trial_id).config() for trial_id in ("0000", "0001")} == dict(promotion.after)
 
 
-def test_goals_on_shifted_sets_that_are_not_there_are_left_out(make_sweep: Callable[..., Any], tmp_path: Path) -> None:
-    shifted = {"metric": "shift/unseen_textures/accuracy", "direction": "max"}
+@pytest.mark.parametrize("metric", ["shift/unseen_textures/accuracy", "val/worst_group_accuracy"])
+def test_goals_that_the_data_cannot_report_are_left_out(
+    make_sweep: Callable[..., Any], tmp_path: Path, metric: str
+) -> None:
+    shifted = {"metric": metric, "direction": "max"}
     accuracy = {"metric": "val/accuracy", "direction": "max"}
     path = tmp_path / "folders.yaml"
     path.write_text("set: {data.kind: image_folder, data.root: here}\n", encoding="utf-8")

@@ -79,7 +79,7 @@ def sweep_of_three(sweep: Builder) -> SweepFolder:
     """Write two objectives, evaluated with masks and with mean maps."""
     for trial_id, value, kind in (("0000", 0.7, "contrastive"), ("0001", 0.6, "contrastive"), ("0002", 0.8, "plain")):
         own = {"objective.kind": kind, "objective.background_weight": value} if kind == "contrastive" else {}
-        metrics = {"val/accuracy": value, "background/influence_share": 1 - value}
+        metrics = {"val/accuracy": value, "val/background/influence_share": 1 - value}
         sweep.trial(trial_id, {"optim.learning_rate": value, **own}, metrics, panels=("image",))
         sweep.evaluation(trial_id, "mean_influence", images={"mean_influence": "red"}, settings={"seed": 0})
         place = sweep.folder.trial(trial_id).path / "evaluation" / "mean_influence" / "grids.json"
@@ -106,7 +106,7 @@ def test_comparison(page: Page, sweep: Builder, tmp_path: Path) -> None:
 def test_plots_of_a_sweep(page: Page, sweep: Builder, tmp_path: Path, num_goals: int) -> None:
     sweep_of_three(sweep)
     rows, path = sweep.rows(), tmp_path / "plots.html"
-    goals: dict[str, Any] = {"val/accuracy": "max", "background/influence_share": "min", "train/loss": "min"}
+    goals: dict[str, Any] = {"val/accuracy": "max", "val/background/influence_share": "min", "train/loss": "min"}
     goals = dict(list(goals.items())[:num_goals])
     path.write_text(write_page(rows, rows[:1], goals, {"optim.learning_rate": 1.0}), encoding="utf-8")
     check(page, path)
@@ -115,7 +115,7 @@ def test_plots_of_a_sweep(page: Page, sweep: Builder, tmp_path: Path, num_goals:
 def test_study(page: Page, tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
-        study.trial(trial_id, {"val/accuracy": value, "background/influence_share": 1 - value})
+        study.trial(trial_id, {"val/accuracy": value, "val/background/influence_share": 1 - value})
     write_json(study.folder.result_path, study_document(study.folder))
     check(page, write_report(study.folder, trial_rows(study.folder, {}), command="campaign study pair"))
     expected = ["plain-s0", "contrastive-s0", "plain-s1", "contrastive-s1"]

@@ -14,14 +14,14 @@ GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
 
 
 def row(trial_id: str, accuracy: float | None, *, status: str = "completed", **config: object) -> TrialRow:
-    metrics = {"val/accuracy": accuracy, "faithfulness/max_logit_error": 2.4e-7}
+    metrics = {"val/accuracy": accuracy, "val/faithfulness/max_logit_error": 2.4e-7}
     return TrialRow(trial_id=trial_id, run_id=None, status=status, epoch=2, config=dict(config), metrics=metrics)
 
 
 def test_markdown_ranks_and_aligns() -> None:
     rows = [row("a", 0.5, **{"optim.learning_rate": 0.00123456}), row("b", 0.75, **{"optim.learning_rate": 0.01})]
     assert leaderboard_markdown(rows, GOAL) == (
-        "| rank | trial | learning_rate | val/accuracy | faithfulness/max_logit_error |\n"
+        "| rank | trial | learning_rate | val/accuracy | val/faithfulness/max_logit_error |\n"
         "| ---: | --- | ---: | ---: | ---: |\n"
         "| 1 | b | 0.01 | 0.750 | 2.4e-07 |\n"
         "| 2 | a | 0.00123 | 0.500 | 2.4e-07 |\n"
@@ -57,7 +57,7 @@ def test_a_metric_that_is_not_finite_has_no_rank() -> None:
 
 def test_goals_come_before_the_other_metrics() -> None:
     header = leaderboard_markdown([row("a", 0.5)], (SweepGoal(metric="other", direction="min"), *GOAL)).splitlines()[0]
-    assert header == "| rank | trial | other | val/accuracy | faithfulness/max_logit_error |"
+    assert header == "| rank | trial | other | val/accuracy | val/faithfulness/max_logit_error |"
 
 
 def test_no_rows_leave_the_header() -> None:
@@ -96,7 +96,7 @@ def test_a_narrow_terminal_leaves_out_metrics_that_are_no_goals() -> None:
     assert any("2.4e-07" in line for line in printed(leaderboard_table(rows, GOAL), 120))
     lines = printed(leaderboard_table(rows, GOAL), 80)
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "Not shown at this width: faithfulness/max_logit_error."
+    assert lines[-1] == "Not shown at this width: val/faithfulness/max_logit_error."
     assert ["2", "a" * 9, "contrastive", "0.123", "resnet18", "0.001", "0.500"] in [line.split() for line in lines]
 
 
@@ -109,7 +109,7 @@ def test_trials_with_long_names_are_blocks_at_80_columns() -> None:
     assert lines[start + 1 :] == [
         *(f"  a_rather_long_setting_{index}: value-of-some-{index}-length" for index in range(5)),
         "  val/accuracy: 0.500",
-        "  faithfulness/max_logit_error: 2.4e-07",
+        "  val/faithfulness/max_logit_error: 2.4e-07",
     ]
 
 
@@ -127,5 +127,5 @@ def test_the_epoch_is_shown_where_a_trial_chooses_it() -> None:
     best["kept_epoch"] = 7
     stopped = row("b", 0.75, **{"training.epochs": 30, "training.early_stopping.metric": "val/loss"})
     lines = leaderboard_markdown([best, stopped, row("c", 0.25, **{"training.epochs": 30})], GOAL).splitlines()
-    assert lines[0] == "| rank | trial | metric | epoch | val/accuracy | faithfulness/max_logit_error |"
+    assert lines[0] == "| rank | trial | metric | epoch | val/accuracy | val/faithfulness/max_logit_error |"
     assert [line.split(" | ")[1::2][:2] for line in lines[2:]] == [["b", "2 of 30"], ["a", "7 of 30"], ["c", "2"]]

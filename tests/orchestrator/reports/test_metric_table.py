@@ -9,7 +9,7 @@ from orchestrator.results.run_differences import run_differences
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
 
 
@@ -68,9 +68,9 @@ def test_many_figures_are_folded(sweep: Builder) -> None:
 
 
 def test_headlines_have_an_order_of_their_own(sweep: Builder) -> None:
-    figures = {SHARE: 0.5, "val/accuracy": 0.5, "val/loss": 0.5, "background/rfs": 0.1}
+    figures = {SHARE: 0.5, "val/accuracy": 0.5, "val/loss": 0.5, "val/background/rfs": 0.1}
     runs = pair(sweep, figures, figures)
-    assert [line.metric for line in headlines(runs, []).lines] == ["val/accuracy", SHARE, "background/rfs"]
+    assert [line.metric for line in headlines(runs, []).lines] == ["val/accuracy", SHARE, "val/background/rfs"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.pareto_front import Value, explanation, front_table, goal_pairs, goal_panels, has_panels
 from orchestrator.results.trial_rows import TrialRow
 
-UP, DOWN, ELSEWHERE = "val/accuracy", "background/influence_share", "shift/dogs-vs-cats/accuracy"
+UP, DOWN, ELSEWHERE = "val/accuracy", "val/background/influence_share", "shift/dogs-vs-cats/accuracy"
 GOALS = [SweepGoal(metric=UP, direction="max"), SweepGoal(metric=DOWN, direction="min")]
 GOALS += [SweepGoal(metric=ELSEWHERE, direction="max")]
 

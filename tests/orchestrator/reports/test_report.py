@@ -15,7 +15,7 @@ from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
-SHARE_GOAL = SweepGoal(metric="background/influence_share", direction="min")
+SHARE_GOAL = SweepGoal(metric="val/background/influence_share", direction="min")
 CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
 
 
@@ -27,8 +27,8 @@ def metrics(val: float | None, share: float | None = 0.5) -> dict[str, float | N
     return {
         "val/accuracy": val,
         "shift/random_background/accuracy": None if val is None else 1 - val,
-        "background/influence_share": share,
-        "faithfulness/max_logit_error": 2.4e-7,
+        "val/background/influence_share": share,
+        "val/faithfulness/max_logit_error": 2.4e-7,
     }
 
 
@@ -231,7 +231,7 @@ def test_front_of_three_goals_has_panels_and_a_table(sweep: Builder, read: Calla
 
 
 def test_tradeoff_stays_where_the_panels_do_not_hold_it(sweep: Builder, read: Callable[[], Page]) -> None:
-    error = SweepGoal(metric="faithfulness/max_logit_error", direction="min")
+    error = SweepGoal(metric="val/faithfulness/max_logit_error", direction="min")
     sweep.goals = (*sweep.goals, SHIFT_GOAL, error)
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.8))
     sweep.trial("0001", contrastive(1.0), metrics(0.8, 0.2))

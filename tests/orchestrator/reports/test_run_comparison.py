@@ -13,7 +13,7 @@ from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
 CONTRASTIVE = {"objective.kind": "contrastive", "objective.background_weight": 0.25}
 IMAGES = [f"p{number}" for number in range(10)]
@@ -160,21 +160,21 @@ def test_document(sweep: Builder) -> None:
     assert document["warnings"] == []
     assert json.loads(json.dumps(document["differences"])) == [
         {
-            "metric": SHARE,
-            "better": "min",
-            "run": "first/b",
-            "against": "first/a",
-            "difference": -0.5,
-            "paired": {"mean": -0.5, "low": -0.5, "high": -0.5, "num_pictures": 10},
-            "verdict": "better",
-        },
-        {
             "metric": "val/accuracy",
             "better": "max",
             "run": "first/b",
             "against": "first/a",
             "difference": 0.5,
             "paired": None,
+            "verdict": "better",
+        },
+        {
+            "metric": SHARE,
+            "better": "min",
+            "run": "first/b",
+            "against": "first/a",
+            "difference": -0.5,
+            "paired": {"mean": -0.5, "low": -0.5, "high": -0.5, "num_pictures": 10},
             "verdict": "better",
         },
     ]

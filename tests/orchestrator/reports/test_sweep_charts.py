@@ -11,7 +11,7 @@ from orchestrator.reports.sweep_charts import curves_figure, tradeoff_figure, we
 from orchestrator.results.best_trials import compare
 from orchestrator.results.trial_rows import TrialRow
 
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 ACCURACY = "val/accuracy"
 GOALS = (SweepGoal(metric=ACCURACY, direction="max"), SweepGoal(metric=SHARE, direction="min"))
 

@@ -8,8 +8,8 @@ import pytest
 from orchestrator.reports.sweep_page import Objectives, coordinates_figure, objective_figure, write_page
 from tests.harness.page_reading import Page
 
-THREE: Objectives = {"val/accuracy": "max", "background/gap": "min", "shift/accuracy": "max"}
-TWO: Objectives = {"val/accuracy": "max", "background/gap": "min"}
+THREE: Objectives = {"val/accuracy": "max", "val/background/gap": "min", "shift/accuracy": "max"}
+TWO: Objectives = {"val/accuracy": "max", "val/background/gap": "min"}
 
 
 def row(trial_id: str, *figures: float, **config: Any) -> dict[str, Any]:
@@ -43,14 +43,14 @@ def test_three_objectives_are_drawn_in_pairs_with_the_front_over_all() -> None:
     assert places(figure, "Pareto front", "x2") == {(0.5, 0.9), (0.5, 0.8), (0.9, 0.6)}
     assert places(figure, "Pareto front", "x3") == {(0.5, 0.5), (0.5, 0.3), (0.9, 0.9)}
     assert places(figure, "dominated", "x3") == {(0.4, 0.6)}
-    assert figure.layout.xaxis.title.text == "background/gap<br>lower is better"
+    assert figure.layout.xaxis.title.text == "val/background/gap<br>lower is better"
 
 
 def test_page_of_three_objectives_explains_the_front_and_lists_it() -> None:
     page = write_page(RANKING, ON_FRONT, THREE, {})
     assert "because it wins in another goal" in page
     read = Page(page)
-    assert "background/gaplower is better" in read.text
+    assert "val/background/gaplower is better" in read.text
     assert "t3contrastive + noise 1, background weight 0.30.6000.9000.900" in read.text
     assert '<th scope="row">&lt;t1&gt;</th>' in page
     assert '<th scope="row">t4</th>' not in page

@@ -6,14 +6,14 @@ from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.results.best_trials import caveats, compare, differences, sentence
 from orchestrator.results.trial_rows import TrialRow
 
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 GOALS = (SweepGoal(metric="val/accuracy", direction="max"),)
 
 
 def row(trial_id: str, accuracy: float, share: float | None, weight: float | None = None, **config: object) -> TrialRow:
     kind = {"objective.kind": "cross_entropy"} if weight is None else {"objective.kind": "contrastive"}
     own = {} if weight is None else {"objective.background_weight": weight}
-    metrics = {"val/accuracy": accuracy, SHARE: share, "faithfulness/max_logit_error": 1e-6}
+    metrics = {"val/accuracy": accuracy, SHARE: share, "val/faithfulness/max_logit_error": 1e-6}
     return TrialRow(
         trial_id=trial_id, run_id=None, status="completed", epoch=1, config={**kind, **own, **config}, metrics=metrics
     )
@@ -26,20 +26,20 @@ def said(*rows: TrialRow, goals: tuple[SweepGoal, ...] = GOALS) -> str:
 def test_contrastive_wins() -> None:
     assert said(row("a", 0.6, 0.75), row("b", 0.9, 0.25, 0.3)) == (
         "The best trial, b (contrastive, background weight 0.3), has a val/accuracy of 0.900, against 0.600 of the "
-        "best cross-entropy trial, a (cross-entropy); its background/influence_share is 0.500 lower."
+        "best cross-entropy trial, a (cross-entropy); its val/background/influence_share is 0.500 lower."
     )
 
 
 def test_contrastive_loses() -> None:
     assert said(row("a", 0.9, 0.75), row("b", 0.6, 0.25, 0.3), row("c", 0.5, 0.1, 3)) == (
         "The best trial, a (cross-entropy), has a val/accuracy of 0.900, against 0.600 of the best contrastive trial, "
-        "b (contrastive, background weight 0.3); its background/influence_share is 0.500 higher."
+        "b (contrastive, background weight 0.3); its val/background/influence_share is 0.500 higher."
     )
 
 
 def test_equal_to_three_decimals_is_no_difference() -> None:
     assert said(row("a", 0.9, 0.5), row("b", 0.9001, 0.5001, 1.0)).endswith(
-        "its background/influence_share is the same to three decimals."
+        "its val/background/influence_share is the same to three decimals."
     )
 
 

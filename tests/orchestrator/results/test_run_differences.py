@@ -10,7 +10,7 @@ from orchestrator.results.run_differences import RunDifference, run_differences,
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
-SHARE = "background/influence_share"
+SHARE = "val/background/influence_share"
 CROSS_ENTROPY = {"objective.kind": "cross_entropy"}
 IMAGES = [f"p{number}" for number in range(12)]
 

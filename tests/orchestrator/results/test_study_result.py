@@ -122,7 +122,7 @@ def test_images_do_not_count_where_the_metric_is_something_else_of_them(tmp_path
 
 def test_explanations_are_compared_where_both_are_right(tmp_path: Path) -> None:
     # Of images 0 to 14 both are right, and there the arm is 0.3 above; over all images it is 0.05 below.
-    metric = "attribution/gradcam/continuity"
+    metric = "test/attribution/gradcam/continuity"
     study = StudyOnDisk(tmp_path, metrics=[metric], evaluations=["attribution-gradcam"])
     correct = {f"{i:02d}": float(i < 15) for i in range(20)}
     plain = {f"{i:02d}": 0.5 for i in range(20)}

@@ -33,7 +33,7 @@ def network() -> torch.nn.Module:
 @pytest.fixture
 def run_id(trial: Any, make_trial_run: Callable[..., TrialRun]) -> str:
     trial.write_rows(2)
-    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5})
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "val/background/gap": 0.5})
     trial_run = make_trial_run(trial)
     trial_run.push()
     assert trial_run.run_id is not None
@@ -69,7 +69,7 @@ def test_model_is_logged_once_with_the_runs_metrics(
         "epoch": 2,
         "train/loss": 0.5,
         "val/accuracy": 0.2,
-        "background/gap": 0.5,
+        "val/background/gap": 0.5,
     }
     history = connect(store).get_metric_history(run_id, "val/accuracy")
     assert [(metric.step, metric.value) for metric in history] == [(1, 0.1), (2, 0.2)]
@@ -133,7 +133,7 @@ def test_model_of_the_best_epoch_has_the_metrics_of_that_epoch(
 ) -> None:
     rows = [{**row(epoch), "kept_epoch": min(epoch, 2)} for epoch in (1, 2, 3)]
     write_text(trial.folder / "metrics.jsonl", "".join(map(as_json_line, rows)))
-    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5, "kept_epoch": 2})
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "val/background/gap": 0.5, "kept_epoch": 2})
     trial_run = make_trial_run(trial)
     trial_run.push()
     assert trial_run.run_id is not None
@@ -145,7 +145,7 @@ def test_model_of_the_best_epoch_has_the_metrics_of_that_epoch(
         "kept_epoch": 2,
         "train/loss": 0.5,
         "val/accuracy": 0.2,
-        "background/gap": 0.5,
+        "val/background/gap": 0.5,
     }
     run = connect(store).get_run(trial_run.run_id)
     assert [output.step for output in run.outputs.model_outputs] == [2]

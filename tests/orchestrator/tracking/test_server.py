@@ -119,14 +119,14 @@ def test_killed_server_loses_nothing_and_stalls_nobody(
     assert dict(os.environ) == before
 
     trial.draw_panels(7)
-    trial.write_json("evaluation.json", **{"background/gap": 0.5})
+    trial.write_json("evaluation.json", **{"val/background/gap": 0.5})
     trial.write_json("outcome.json", status="completed", epoch=7, error=None)
     server.start()
     for _ in range(2):
         sender.trial_run().push()
     count_epochs(sender.steps(), 7)
     count_epochs(sender.steps("train/loss"), 7)
-    assert sender.steps("background/gap") == {"background/gap": [7]}
+    assert sender.steps("val/background/gap") == {"val/background/gap": [7]}
     (run,) = sender.runs()
     assert (run.info.run_id, run.info.status) == (trial_run.run_id, "FINISHED")
     images = connect(sender.store).list_artifacts(run.info.run_id, "images")

@@ -16,8 +16,8 @@ def figure(mean: float | None) -> dict[str, Any]:
 
 def write_result(folder: Path, mean: float) -> None:
     arms = [
-        {"arm": "plain", "figures": {"val/accuracy": figure(mean), "background/rfs": figure(None)}},
-        {"arm": "noisy", "figures": {"val/accuracy": figure(0.25), "ood/a(b)/auroc": figure(0.5)}},
+        {"arm": "plain", "figures": {"val/accuracy": figure(mean), "val/background/rfs": figure(None)}},
+        {"arm": "noisy", "figures": {"val/accuracy": figure(0.25), "val/ood/a(b)/auroc": figure(0.5)}},
     ]
     (folder / "study.json").write_text(json.dumps({"arms": arms}), encoding="utf-8")
     (folder / "study.md").write_text(f"| plain | {mean} |\n", encoding="utf-8")
@@ -38,7 +38,7 @@ def parent(store: Store, experiment_id: str, folder: Path) -> str:
 def test_files_become_artifacts_and_means_metrics(store: Store, parent: str, folder: Path, tmp_path: Path) -> None:
     assert write_study(store, parent, folder, step=4)
     run = connect(store).get_run(parent)
-    unsafe = next(name for name in run.data.metrics if name.startswith("study/noisy/ood/a_b_/auroc-"))
+    unsafe = next(name for name in run.data.metrics if name.startswith("study/noisy/val/ood/a_b_/auroc-"))
     assert run.data.metrics == {"study/plain/val/accuracy": 0.75, "study/noisy/val/accuracy": 0.25, unsafe: 0.5}
     for name in ("study.md", "study.json"):
         kept = Path(connect(store).download_artifacts(parent, name, str(tmp_path)))

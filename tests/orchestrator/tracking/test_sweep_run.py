@@ -24,11 +24,11 @@ from orchestrator.tracking import (
 # MLflow's mappers use a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
-OBJECTIVES: Objectives = {"val/accuracy": "max", "background/gap": "min"}
+OBJECTIVES: Objectives = {"val/accuracy": "max", "val/background/gap": "min"}
 
 
 def trial_row(trial_id: str, status: str, accuracy: float | None, gap: float | None, **config: Any) -> dict[str, Any]:
-    metrics = {"val/accuracy": accuracy, "background/gap": gap}
+    metrics = {"val/accuracy": accuracy, "val/background/gap": gap}
     metrics = {key: value for key, value in metrics.items() if value is not None}
     return {
         "trial_id": trial_id,
@@ -128,7 +128,7 @@ def test_summary_counts_trials_and_names_best_values(store: Store, parent: str) 
         "trials/stopped": 1,
         "trials/failed": 1,
         "best/val/accuracy": 0.9,
-        "best/background/gap": 0.3,
+        "best/val/background/gap": 0.3,
     }
 
 

@@ -151,20 +151,20 @@ def test_panels_are_image_series_and_arrive_once(store: Store, trial: Any, make_
 
 def test_evaluation_stands_at_the_last_epoch_once(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:
     trial.write_rows(2)
-    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "background/gap": 0.5, "ood/x": None})
+    trial.write_json("evaluation.json", **{"val/accuracy": 0.2, "val/background/gap": 0.5, "val/ood/x": None})
     trial_run = make_trial_run(trial)
     trial_run.push()
     trial_run.push()
     make_trial_run(trial).push()
-    assert history(store, trial_run.run_id, "background/gap") == [(2, 0.5)]
+    assert history(store, trial_run.run_id, "val/background/gap") == [(2, 0.5)]
     assert history(store, trial_run.run_id, "val/accuracy") == [(1, 0.1), (2, 0.2)]
     assert "evaluation.json" in [file.path for file in connect(store).list_artifacts(trial_run.run_id)]
 
-    trial.write_json("evaluation.json", **{"background/gap": 0.25})
+    trial.write_json("evaluation.json", **{"val/background/gap": 0.25})
     later = time.time() + 1
     os.utime(trial.folder / "evaluation.json", (later, later))
     trial_run.push()
-    assert connect(store).get_run(trial_run.run_id).data.metrics["background/gap"] == 0.25
+    assert connect(store).get_run(trial_run.run_id).data.metrics["val/background/gap"] == 0.25
 
 
 def test_data_set_is_an_input_with_its_digest(store: Store, trial: Any, make_trial_run: MakeTrialRun) -> None:

@@ -12,6 +12,7 @@ IMAGES: dict[str, Any] = {
         "elsewhere": {"kind": "image_folder", "root": "/other"},
         "asirra": {"kind": "dogs_vs_cats", "root": "/asirra"},
     },
+    "val_shift": {"turned": {"kind": "image_folder", "root": "/turned"}},
 }
 
 TREES: dict[str, dict[str, Any]] = {

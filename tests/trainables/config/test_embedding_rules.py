@@ -16,6 +16,8 @@ CHOOSES_EPOCHS: dict[str, Any] = {
     "early_stopping": {"metric": "val/loss", "patience": 3},
 }
 
+HELD_OUT = {"validation": {"source": "held_out"}}
+
 
 def objective(kind: str, **fields: Any) -> dict[str, Any]:
     return {"kind": kind, **fields}
@@ -89,8 +91,12 @@ CASES = [
         id="panels without fits",
     ),
     pytest.param(
-        {"objective": objective("supcon"), "evaluation": {"shift_every_epoch": True}},
-        {"objective": objective("supcon", fit_every_epochs=1), "evaluation": {"shift_every_epoch": True}},
+        {"data": HELD_OUT, "objective": objective("supcon"), "evaluation": {"shift_every_epoch": True}},
+        {
+            "data": HELD_OUT,
+            "objective": objective("supcon", fit_every_epochs=1),
+            "evaluation": {"shift_every_epoch": True},
+        },
         "evaluation.shift_every_epoch = true has no effect with objective.fit_every_epochs = null, which leaves no "
         "classifier before the end; set evaluation.shift_every_epoch to false, or objective.fit_every_epochs to 1",
         id="shift without fits",

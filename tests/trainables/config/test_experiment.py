@@ -148,11 +148,18 @@ CASES = [
         id="full batch",
     ),
     pytest.param(
-        {"data": IMAGES, "evaluation": {"shift_every_epoch": True}},
         {"data": {**IMAGES, "shift": {"s": SHIFT}}, "evaluation": {"shift_every_epoch": True}},
-        "evaluation.shift_every_epoch = true needs a shifted test set, and data.shift of data.kind = image_folder "
-        "is empty",
+        {"data": {**IMAGES, "val_shift": {"s": SHIFT}}, "evaluation": {"shift_every_epoch": True}},
+        "evaluation.shift_every_epoch = true needs a shifted validation set, and data.kind = image_folder has none in "
+        "data.val_shift; shifted test sets are measured by campaign evaluate, and at the end of a sweep or a study",
         id="shifted sets",
+    ),
+    pytest.param(
+        {"evaluation": {"shift_every_epoch": True}},
+        {"data": {"validation": {"source": "held_out"}}, "evaluation": {"shift_every_epoch": True}},
+        "evaluation.shift_every_epoch = true needs a shifted validation set, and data.kind = spurious_digits has none "
+        "in data.val_shift; shifted test sets are measured by campaign evaluate, and at the end of a sweep or a study",
+        id="shifted sets of digits",
     ),
     pytest.param(
         {"evaluation": {"panel_every_epochs": 1, "panel_images": 0}},

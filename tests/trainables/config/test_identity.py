@@ -21,6 +21,7 @@ PLACES = {
     "data.root",
     "data.shift.asirra.root",
     "data.shift.elsewhere.root",
+    "data.val_shift.turned.root",
     "model.weights_file",
     "resources.cpus",
     "resources.gpus",
@@ -82,6 +83,8 @@ def refused(config: ExperimentConfig) -> set[str]:
     alone = {"training.keep", "training.keep_metric", "data.test"}
     if config.resources.workers < 2 or not config.resources.gpus:
         alone |= {"training.sync_batchnorm"}
+    if not config.data.val_shift_names:
+        alone |= {"evaluation.shift_every_epoch"}
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:
         return NEED_ONE_LABEL | alone
     return NEED_MASKS | alone if without_masks(config.data) else alone

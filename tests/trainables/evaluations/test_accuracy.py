@@ -86,11 +86,11 @@ def test_evaluation_of_four_images_by_hand(red_or_green: Classifier) -> None:
     calibration = (0.5 + abs(1 - 2 * sure) + (1 - slight)) / 4
     assert result.settings == {"num_pictures": 4}
     right = {"image-0": 1.0, "image-1": 1.0, "image-2": 0.0, "image-3": 1.0}
-    assert result.samples == {"val/accuracy": right}
+    assert result.samples == {"accuracy": right}
     assert result.metrics == {
-        "val/loss": pytest.approx(sum(losses) / 4, abs=1e-6),
-        "val/accuracy": 0.75,
-        "val/calibration_error": pytest.approx(calibration, abs=1e-6),
+        "loss": pytest.approx(sum(losses) / 4, abs=1e-6),
+        "accuracy": 0.75,
+        "calibration_error": pytest.approx(calibration, abs=1e-6),
         "faithfulness/max_logit_error": 0.0,
     }
 
@@ -100,7 +100,7 @@ def test_weights_that_are_not_finite_are_measured_as_such(red_or_green: Classifi
     red_or_green.head.weight.data[0, 0] = torch.nan
     context = context_of(red_or_green, four_images())
     metrics = EVALUATIONS["accuracy"].run(context).metrics | EVALUATIONS["influence"].run(context).metrics
-    assert math.isnan(metrics["val/loss"])
+    assert math.isnan(metrics["loss"])
     assert math.isnan(metrics["faithfulness/max_logit_error"])
     assert math.isnan(metrics["background/influence_share"])
 

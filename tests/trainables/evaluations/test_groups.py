@@ -14,7 +14,7 @@ from tests.trainables.evaluations.extremes import (
 )
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import Batch, Draw, build_data
-from trainables.evaluations import EvaluationContext, NotPossibleError
+from trainables.evaluations import EvaluationContext, NotPossibleError, run_suite
 from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group
 from trainables.evaluations.predictions import Predictions
 from trainables.models import Classifier, build_model
@@ -53,13 +53,13 @@ def test_groups_that_training_lacks_have_no_weight_but_can_be_the_worst() -> Non
 def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it() -> None:
     """In training the background is the class's own in nine images of ten."""
     result = GROUPS.run(extreme_context(background_reader()))
-    assert result.metrics["background/worst_group"] == 0
-    assert result.metrics["background/group_adjusted_accuracy"] == pytest.approx(0.9)
+    assert result.metrics["worst_group_accuracy"] == 0
+    assert result.metrics["group_adjusted_accuracy"] == pytest.approx(0.9)
 
 
 def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None:
     result = GROUPS.run(extreme_context(object_reader()))
-    assert result.metrics == {"background/worst_group": 1, "background/group_adjusted_accuracy": pytest.approx(1)}
+    assert result.metrics == {"worst_group_accuracy": 1, "group_adjusted_accuracy": pytest.approx(1)}
 
 
 def test_sets_are_pooled_and_listed_by_group() -> None:
@@ -83,13 +83,17 @@ def test_a_set_that_has_no_groups_is_left_out() -> None:
     result = GROUPS.run(context)
     assert result.settings["sets"] == ["val"]
     assert result.settings["num_by_group"]["red on another"] == 0
-    assert result.metrics["background/group_adjusted_accuracy"] == 1
+    assert result.metrics["group_adjusted_accuracy"] == 1
 
 
 @pytest.mark.parametrize("lacking", ["train", "others"])
 def test_groups_are_needed_in_training_and_elsewhere(lacking: str) -> None:
     data, without = extreme_data(30), ExtremeSet([0, 1, 2], [0, 1, 2], grouped=False)
-    data = replace(data, train=without) if lacking == "train" else replace(data, val=without, shift={"s": without})
+    data = (
+        replace(data, train=without)
+        if lacking == "train"
+        else replace(data, val=without, test=without, shift={"s": without})
+    )
     with pytest.raises(NotPossibleError, match="no groups"):
         GROUPS.run(replace(extreme_context(object_reader(), num=30), data=data))
 
@@ -119,12 +123,12 @@ def test_several_workers_find_what_one_finds(world_size: int) -> None:
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
 
     def context(**options: object) -> EvaluationContext:
-        return EvaluationContext(model=model, data=data, device=CPU, batch_size=5, **options)  # type: ignore[arg-type]
+        return EvaluationContext(model=model, data=data, device=CPU, batch_size=5, split="test", **options)  # type: ignore[arg-type]
 
     shares: list[list[Predictions]] = [[] for _ in range(world_size)]
     for rank, own in enumerate(shares):
         alone = context(rank=rank, world_size=world_size)
-        own += [alone.validation, alone.predictions(data.shift["random_background"])]
+        own += [alone.evaluated, alone.predictions(data.shift["random_background"])]
     calls = iter(zip(*shares, strict=True))
     result = GROUPS.run(context(world_size=world_size, gather=lambda _: list(next(calls))))
     assert result.metrics == pytest.approx(GROUPS.run(context()).metrics)
@@ -137,13 +141,23 @@ def test_a_digit_alone_says_nothing_of_its_texture_to_a_network_that_guesses() -
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     with torch.no_grad():
         model.head.weight.zero_()
-    result = GROUPS.run(EvaluationContext(model=model, data=data, device=CPU, batch_size=50))
+    result = GROUPS.run(EvaluationContext(model=model, data=data, device=CPU, batch_size=50, split="test"))
     share = (data.train.__getitems__([Draw(index, 0) for index in range(200)]).labels_B == 0).double().mean().item()
-    assert result.settings["sets"] == ["val", "shift/random_background"]
-    assert result.metrics["background/worst_group"] == 0
-    assert result.metrics["background/group_adjusted_accuracy"] == pytest.approx(share)
+    assert result.settings["sets"] == ["test", "shift/random_background"]
+    assert result.metrics["worst_group_accuracy"] == 0
+    assert result.metrics["group_adjusted_accuracy"] == pytest.approx(share)
     assert result.settings["accuracy"]["0 on another texture"] == 1
     assert result.settings["accuracy"]["1 on its own texture"] == 0
+
+
+def test_the_validation_images_are_measured_alone() -> None:
+    """Their own set has groups in equal parts, and the shifted test sets are not looked at."""
+    data = build_data(SpuriousDigits(num_train=200, num_test=100, image_size=32))
+    model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
+    context = EvaluationContext(model=model, data=data, device=CPU, batch_size=50)
+    metrics = run_suite(["groups"], context)
+    assert set(metrics) == {"val/worst_group_accuracy", "val/group_adjusted_accuracy"}
+    assert GROUPS.run(context).settings["sets"] == ["val"]
 
 
 def test_every_metric_has_a_direction() -> None:

@@ -73,8 +73,8 @@ def test_evaluation_by_hand(colours: Classifier) -> None:
     # On the object, elsewhere: red in 0 1, 0; green in 0 1/2, 1/2; red in 1 0, 1; red in 2 0, 1; blue in 2 3/4, 1/4.
     on_object, elsewhere = 1 + 1 / 2 + 3 / 4, 1 / 2 + 1 + 1 + 1 / 4
     assert result.metrics == {
-        "val/mean_average_precision": pytest.approx((red + green + blue) / 3),
-        "val/f1": pytest.approx(f1),
+        "mean_average_precision": pytest.approx((red + green + blue) / 3),
+        "f1": pytest.approx(f1),
         "background/class_influence_share": pytest.approx(elsewhere / (on_object + elsewhere)),
     }
     assert result.settings == {
@@ -94,12 +94,12 @@ def test_the_quick_suite_on_several_labels(colours: Classifier) -> None:
     losses = -(targets * logits.sigmoid().log() + (1 - targets) * (1 - logits.sigmoid()).log())
     assert metrics["val/loss"] == pytest.approx(losses.sum(1).mean().item())
     assert metrics["val/accuracy"] == 0.75  # Of the ties of images 0 and 1, argmax takes the first.
-    assert "background/influence_share" in metrics
+    assert "val/background/influence_share" in metrics
 
 
 def test_data_of_one_label_an_image_are_skipped(red_or_green: Classifier) -> None:
     metrics = run_suite(("accuracy", "multilabel"), context_of(red_or_green, four_images()))
-    assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
+    assert set(metrics) == {f"val/{name}" for name in EVALUATIONS["accuracy"].directions}
 
 
 def test_weights_that_are_not_finite_are_measured_as_such(colours: Classifier) -> None:
@@ -107,7 +107,7 @@ def test_weights_that_are_not_finite_are_measured_as_such(colours: Classifier) -
     colours.head.weight.data[0, 0] = torch.nan
     metrics = run_suite(("accuracy", "multilabel"), context_of(colours, several_labels()))
     assert all(math.isnan(metrics[name]) for name in ("val/loss", "val/mean_average_precision"))
-    assert math.isnan(metrics["background/class_influence_share"])
+    assert math.isnan(metrics["val/background/class_influence_share"])
 
 
 def test_a_network_that_reads_objects_alone_has_a_share_of_zero() -> None:

@@ -98,7 +98,7 @@ def test_logits_that_the_maps_do_not_sum_to_are_caught(red_or_green: Classifier)
     model.load_state_dict(red_or_green.state_dict())
     images = four_images()
     torch.testing.assert_close(predict(model, [images.batch], device=CPU).logit_error_N, torch.full((4,), 0.5))
-    assert run_suite(["accuracy"], context_of(model, images))["faithfulness/max_logit_error"] == 0.5
+    assert run_suite(["accuracy"], context_of(model, images))["val/faithfulness/max_logit_error"] == 0.5
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -145,9 +145,16 @@ def test_shards_make_up_the_whole(world_size: int) -> None:
 
     def run(rank: int, world_size: int, gather: Gather) -> tuple[Predictions, dict[str, float]]:
         context = EvaluationContext(
-            model=model, data=data, device=CPU, batch_size=5, rank=rank, world_size=world_size, gather=gather
+            model=model,
+            data=data,
+            device=CPU,
+            batch_size=5,
+            split="test",
+            rank=rank,
+            world_size=world_size,
+            gather=gather,
         )
-        return context.validation, run_suite(["accuracy", "influence", "shift"], context)
+        return context.evaluated, run_suite(["accuracy", "influence", "shift"], context)
 
     shares: list[list[Predictions]] = [[] for _ in range(world_size)]
     for rank, own in enumerate(shares):

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -10,6 +11,7 @@ from tests.trainables.evaluations.conftest import (
     linear_classifier,
     several_labels,
 )
+from tests.trainables.evaluations.extremes import extreme_context, object_reader
 from trainables.evaluations import (
     EVALUATIONS,
     QUICK,
@@ -26,6 +28,8 @@ from trainables.evaluations import (
     select,
 )
 from trainables.evaluations.base import Category
+from trainables.evaluations.shift import SHIFT
+from trainables.metric_names import SPLITS, of_split
 from trainables.models import Classifier
 
 
@@ -75,7 +79,8 @@ def test_every_evaluation_is_registered_under_its_own_name(name: str) -> None:
     assert spec.name == name
     assert spec.category in get_args(Category)
     assert name not in {"quick", "full"}
-    assert all(direction(pattern.replace("*", "any")) == better for pattern, better in spec.directions.items())
+    named = {of_split(pattern.replace("*", "any"), "test"): better for pattern, better in spec.directions.items()}
+    assert {name: direction(name) for name in named} == named
 
 
 def test_no_two_evaluations_report_the_same_metric() -> None:
@@ -89,10 +94,12 @@ def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: st
     context = context_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     if name == "multilabel":
         context = context_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
-    evaluated = spec.run(context)
-    assert len(evaluated.metrics) == len(spec.directions)
-    assert all(isinstance(value, float) for value in evaluated.metrics.values())
-    assert all(is_evaluated(metric) for metric in evaluated.metrics)
+    if name == "groups":
+        context = extreme_context(object_reader(), num=30)
+    metrics = run_suite([name], context)
+    assert len(metrics) == len(spec.directions)
+    assert all(isinstance(value, float) for value in metrics.values())
+    assert all(is_evaluated(metric) for metric in metrics)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +108,13 @@ def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: st
         ("val/loss", "min"),
         ("val/accuracy", "max"),
         ("val/calibration_error", "min"),
-        ("faithfulness/max_logit_error", "min"),
-        ("background/influence_share", "min"),
-        ("background/foreground_influence", None),
-        ("background/background_influence", None),
+        ("val/faithfulness/max_logit_error", "min"),
+        ("val/background/influence_share", "min"),
+        ("test/background/influence_share", "min"),
+        ("val/background/foreground_influence", None),
+        ("background/influence_share", None),
+        ("accuracy", None),
+        ("val/shift/any-name/accuracy", "max"),
         ("shift/random_background/accuracy", "max"),
         ("shift/any-name/accuracy", "max"),
         ("shift/any-name/confidence", None),
@@ -130,7 +140,7 @@ def test_a_metric_without_a_direction_may_be_evaluated_all_the_same(metric: str,
 
 class TestSelect:
     def test_quick_and_full(self) -> None:
-        assert select("quick") == QUICK == ("accuracy", "multilabel", "influence", "shift")
+        assert select("quick") == QUICK == ("accuracy", "multilabel", "influence", "groups", "shift")
         assert select("full") == tuple(EVALUATIONS)
 
     def test_names_are_taken_in_the_suite_s_order_and_once(self) -> None:
@@ -161,10 +171,12 @@ def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier)
         "skip multilabel: the data have no images of several labels",
         "start influence",
         "skip influence: the data have no masks",
+        "start groups",
+        "skip groups: the training set, or every set to measure, has no groups",
         "start shift",
-        "skip shift: the data have no shifted test set",
+        "skip shift: the data have no shifted set",
     ]
-    assert set(metrics) == set(EVALUATIONS["accuracy"].directions)
+    assert set(metrics) == {f"val/{name}" for name in EVALUATIONS["accuracy"].directions}
 
 
 def registered(
@@ -191,9 +203,9 @@ def test_what_an_evaluation_itself_finds_missing_is_skipped_too(
 
 def test_all_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
     said = Said()
-    name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shifted test set", "masks"}))  # noqa: ARG005
+    name = registered(monkeypatch, lambda context: EvaluationResult({}), needs=frozenset({"shifted set", "masks"}))  # noqa: ARG005
     run_suite([name], context_of(red_or_green, four_images(has_mask=[False] * 4)), listener=said)
-    assert said.lines == ["start extra", "skip extra: the data have no masks and no shifted test set"]
+    assert said.lines == ["start extra", "skip extra: the data have no masks and no shifted set"]
 
 
 def test_errors_are_not_taken_for_what_is_missing(monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier) -> None:
@@ -210,13 +222,49 @@ def test_nothing_else_is_skipped_where_the_data_have_all(red_or_green: Classifie
     context = context_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
     metrics = run_suite(QUICK, context, listener=said)
     skipped = [line for line in said.lines if line.startswith("skip")]
-    assert skipped == ["skip multilabel: the data have no images of several labels"]
+    assert skipped == [
+        "skip multilabel: the data have no images of several labels",
+        "skip groups: the training set, or every set to measure, has no groups",
+    ]
     assert len(metrics) == 4 + 3 + 4
 
 
 def test_names_run_in_the_order_given_and_alone(red_or_green: Classifier) -> None:
     metrics = run_suite(["influence", "accuracy"], context_of(red_or_green, four_images()))
-    assert [name.split("/")[0] for name in metrics] == ["background"] * 3 + ["val"] * 3 + ["faithfulness"]
+    assert {name.split("/")[0] for name in metrics} == {"val"}
+    shares, accuracies = list(metrics)[:3], list(metrics)[3:]
+    assert {name.split("/")[1] for name in shares} == {"background"}
+    assert accuracies[:1] == ["val/loss"]
+
+
+def test_names_say_the_split(red_or_green: Classifier) -> None:
+    images = four_images()
+    context = context_of(red_or_green, images, shift={"elsewhere": four_images()}, split="test")
+    metrics = run_suite(["accuracy", "influence", "shift"], context)
+    assert (metrics["test/accuracy"], metrics["shift/elsewhere/accuracy"]) == (0.75, 0.75)
+    assert "test/background/influence_share" in metrics
+    assert {name.split("/")[0] for name in metrics} == {"test", "shift"}
+
+
+def test_each_split_has_its_own_images_and_shifted_sets(red_or_green: Classifier) -> None:
+    data = context_of(red_or_green, four_images()).data
+    data = replace(data, test=four_images(), shift={"a": four_images()}, val_shift={"b": four_images()})
+    val, test = (replace(context_of(red_or_green, four_images()), data=data, split=split) for split in SPLITS)
+    assert val.images is data.val
+    assert test.images is data.test
+    assert (list(val.shifted), list(test.shifted)) == (["val/shift/b"], ["shift/a"])
+    assert set(run_suite(["shift"], val)) == {f"val/shift/b/{name.rpartition('/')[2]}" for name in SHIFT.directions}
+
+
+def test_samples_say_the_split_and_what_is_right_stays(
+    monkeypatch: pytest.MonkeyPatch, red_or_green: Classifier
+) -> None:
+    def run(context: EvaluationContext) -> EvaluationResult:  # noqa: ARG001
+        return EvaluationResult({"extra": 0.5}, samples={"extra": {"a": 0.5}, "correct": {"a": 1.0}})
+
+    memory = Memory()
+    run_suite([registered(monkeypatch, run)], context_of(red_or_green, four_images(), split="test"), store=memory)
+    assert set(memory.held["extra"].samples) == {"test/extra", "correct"}
 
 
 def test_an_evaluation_that_is_stored_is_not_run_again(
@@ -226,14 +274,14 @@ def test_an_evaluation_that_is_stored_is_not_run_again(
         raise AssertionError(context)
 
     name = registered(monkeypatch, run)
-    said, memory = Said(), Memory(extra=EvaluationResult({"background/extra": 0.5}))
+    said, memory = Said(), Memory(extra=EvaluationResult({"val/background/extra": 0.5}))
     context = context_of(red_or_green, four_images())
     metrics = run_suite([name, "accuracy"], context, listener=said, store=memory)
-    assert metrics["background/extra"] == 0.5
+    assert metrics["val/background/extra"] == 0.5
     assert said.lines == ["start extra", "end extra, stored", "start accuracy", "end accuracy"]
     assert count_passes() == 1
     assert memory.held["accuracy"].metrics == {
-        key: value for key, value in metrics.items() if key != "background/extra"
+        key: value for key, value in metrics.items() if key != "val/background/extra"
     }
     again: Metrics = run_suite([name, "accuracy"], context_of(red_or_green, four_images()), store=memory)
     assert again == metrics

@@ -77,7 +77,7 @@ def fit_with(make_config: MakeConfig, contexts: Contexts, heads: list[torch.Tens
         (ACCURACY, [0.5, 0.75, 0.25, 0.75, 0.5], [1, 2, 2, 2, 2]),
         (LOSS, [3.0, 2.0, 4.0, 1.0, 1.0], [1, 2, 2, 4, 4]),
         (ACCURACY, [0.1, 0.2, 0.3, 0.4, 0.5], [1, 2, 3, 4, 5]),
-        ("background/influence_share", [math.nan, 0.5, math.nan, 0.5, 0.25], [None, 2, 2, 2, 5]),
+        ("val/background/influence_share", [math.nan, 0.5, math.nan, 0.5, 0.25], [None, 2, 2, 2, 5]),
     ],
     ids=["a tie", "lower is better", "always better", "not finite"],
 )
@@ -276,12 +276,16 @@ FOLDER = {"data.kind": "image_folder", "data.root": "/p"}
 TEST = "is of test images, on which the trial is reported, and which therefore choose nothing"
 REFUSED = [
     ("test/accuracy", {}, f"{TEST}; take val/accuracy"),
-    ("shift/random_background/accuracy", {"evaluation.shift_every_epoch": True}, f"{TEST}; take val/accuracy"),
+    ("shift/random_background/accuracy", {}, f"{TEST}; take val/worst_group_accuracy"),
     ("train/loss", {}, "is of the training images, on which a network that overfits only gets better; take val/loss"),
-    ("background/foreground_influence", {}, "is neither better when it is higher nor when it is lower; take one of "),
+    (
+        "val/background/foreground_influence",
+        {},
+        "is neither better when it is higher nor when it is lower; take one of ",
+    ),
     ("background/rfs", {}, "is not measured on these data after every epoch; take one of val/loss, val/accuracy, "),
     ("val/acuracy", {}, "is not measured on these data after every epoch; take one of val/loss, val/accuracy, "),
-    ("background/influence_share", FOLDER, "is not measured on these data after every epoch; take one of "),
+    ("val/background/influence_share", FOLDER, "is not measured on these data after every epoch; take one of "),
     ("val/mean_average_precision", {}, "is not measured on these data after every epoch; take one of "),
 ]
 
@@ -305,7 +309,9 @@ def test_what_epochs_are_not_chosen_by_is_refused(
         assert str(caught.value).startswith(f"{field} = {metric} {reason}")
 
 
-@pytest.mark.parametrize("metric", [ACCURACY, LOSS, "background/influence_share", "faithfulness/max_logit_error"])
+@pytest.mark.parametrize(
+    "metric", [ACCURACY, LOSS, "val/background/influence_share", "val/faithfulness/max_logit_error"]
+)
 def test_what_epochs_are_chosen_by_is_accepted(make_config: MakeConfig, metric: str) -> None:
     for _, config in choosing(make_config, metric, {}):
         check_epoch_choice(config)

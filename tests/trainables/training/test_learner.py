@@ -204,7 +204,7 @@ def test_a_compiled_network_trains_to_the_same_figures(
     plain = train(make_config(base), "plain")
     compiled = train(make_config({**base, "training.compile": True}), "compiled")
     for found, expected in zip(compiled.rows(), plain.rows(), strict=True):
-        for name in ("train/loss", "val/loss", "background/influence_share"):
+        for name in ("train/loss", "val/loss", "val/background/influence_share"):
             assert found[name] == pytest.approx(expected[name], rel=1e-4)
     found_state, expected_state = compiled.load_state(CPU), plain.load_state(CPU)
     assert found_state is not None

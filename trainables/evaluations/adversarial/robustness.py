@@ -27,7 +27,7 @@ def stage_tick(context: EvaluationContext, stage: int, num_stages: int, num_pict
 def costly_sample(context: EvaluationContext) -> Batch:
     """Return the images for attacks of hundreds of steps: `adversarial.sample` of the suite's sample."""
     suite = context.settings
-    return context.validation_sample(min(suite.sample, suite.adversarial.sample))
+    return context.sample_of_split(min(suite.sample, suite.adversarial.sample))
 
 
 def attack_all(

@@ -84,7 +84,7 @@ def _validation(context: EvaluationContext, sets: OodSets) -> tuple[Validation |
     ood = sets.validation(size)
     if not ood:
         return None, "nothing: there is no validation set"
-    val = context.data.val
+    val = context.images
     measured = set(context.draws(val))
     others = [draw for draw in context.draws(val, context.settings.sample + size) if draw not in measured]
     enough = len(others) == size

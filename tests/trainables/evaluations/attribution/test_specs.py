@@ -14,6 +14,7 @@ from tests.trainables.evaluations.conftest import Images, context_of, linear_cla
 from trainables.config import Suite
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.attribution import ATTRIBUTION
+from trainables.evaluations.result import on_split
 from trainables.models import Classifier
 
 SPECS = {spec.name: spec for spec in ATTRIBUTION}
@@ -251,7 +252,7 @@ def test_images_too_small_for_the_similarity_are_refused(red_or_green: Classifie
 
 def test_a_finished_map_is_kept_with_its_samples(tmp_path: Path) -> None:
     spec = SPECS["attribution-gradcam"]
-    result = spec.run(context_of(small_network(num_classes=2), textured(), settings=suite()))
+    result = on_split(spec.run(context_of(small_network(num_classes=2), textured(), settings=suite())), "val")
     files = EvaluationFiles(tmp_path, source="weights", settings=suite())
     files.save(spec, result, seconds=1.0)
     kept = files.load(spec)
