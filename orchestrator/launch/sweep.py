@@ -11,6 +11,7 @@ from orchestrator.cluster.capacity import Capacity, capacity, driver_demand
 from orchestrator.files.provenance import Provenance, collect_provenance, read_provenance, record_provenance
 from orchestrator.files.sweep_config import SweepConfig
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.launch.chosen import evaluate_chosen
 from orchestrator.launch.progress import EpochProgress
 from orchestrator.launch.ray_start import start_ray
 from orchestrator.launch.search import build_search, importances, open_optuna_study
@@ -75,6 +76,9 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
                         config.experiment().resources, nodes, limit=config.max_concurrent, grows=address is not None
                     )
                     _run_trials(sweep, config, context, room)
+                    _evaluate_chosen(sweep, context, address)
+            else:
+                _evaluate_chosen(sweep, context, address)
         except KeyboardInterrupt:
             interrupted = True
             ray.shutdown()  # Ends the trials: none may push once its run is closed.
@@ -82,6 +86,11 @@ def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -
             sweep.check_present()
             run = uninterrupted(partial(conclude, sweep, config, context, move_champion=is_left))
     return replace(run, interrupted=interrupted)
+
+
+def _evaluate_chosen(sweep: SweepFolder, context: SweepContext, address: str | None) -> None:
+    for trial_id in evaluate_chosen(sweep, address=address):
+        context.trial_run(trial_id, sweep.trial(trial_id).config()).push()
 
 
 def _open_or_close(sweep: SweepFolder, store: Store, command: Provenance) -> SweepContext:
