@@ -18,6 +18,8 @@ from torch import Tensor
 
 MANY_CLASSES = 256
 """From here on merging an object's cells takes less time than it saves."""
+CELLS_AT_ONCE = 784
+"""Cells of the map in one product of the features' gradient; that of all would take as much memory as the features."""
 
 
 def class_evidence(
@@ -105,7 +107,7 @@ class _OnMergedCells(torch.autograd.Function):
         grad_KR.addmm_(grad_object_BK.T, object_BR)
         grad_features_BFP = grad_weight_KF = None
         if ctx.needs_input_grad[0]:
-            grad_features_BFP = _unmerge(weight_KF.T @ grad_KR, place_BP)
+            grad_features_BFP = _merged_features_gradient(weight_KF, grad_KR, place_BP)
         if ctx.needs_input_grad[1]:
             grad_weight_KF = grad_KR @ cells_FR.T
         return grad_features_BFP, grad_weight_KF, None, None
@@ -114,25 +116,35 @@ class _OnMergedCells(torch.autograd.Function):
 def _merge(features_BFP: Tensor, background_BP: Tensor) -> tuple[Tensor, Tensor]:
     """Return cells_FR and to which of them each cell went, of shape B,P.
 
-    They are the cells with any background, as they are, and then one for each sample: the sum of its other cells.
+    For each sample they are its cells with any background, as they are, and then one cell: the sum of its others.
     """
     is_kept_BP = background_BP > 0
-    number_BP = is_kept_BP.flatten().cumsum(0).view_as(is_kept_BP)
-    merged_B1 = number_BP[-1, -1] + torch.arange(len(features_BFP)).unsqueeze(1)
-    kept = [
-        features_FP.index_select(1, is_kept_P.nonzero().squeeze(1))
-        for features_FP, is_kept_P in zip(features_BFP, is_kept_BP, strict=True)
-    ]
-    sums_BF1 = torch.bmm(features_BFP, (~is_kept_BP).to(features_BFP.dtype).unsqueeze(2))
-    return torch.cat([*kept, sums_BF1.squeeze(2).T], dim=1), torch.where(is_kept_BP, number_BP - 1, merged_B1)
+    number_BP = is_kept_BP.flatten().cumsum(0).view_as(is_kept_BP) + torch.arange(len(features_BFP)).unsqueeze(1)
+    merged_B1 = number_BP[:, -1:]
+    cells_FR = features_BFP.new_empty(features_BFP.shape[1], int(merged_B1[-1]) + 1)
+    parts = cells_FR.tensor_split(merged_B1[:-1, 0] + 1, dim=1)
+    for cells_FC, features_FP, is_kept_P in zip(parts, features_BFP, is_kept_BP, strict=True):
+        cells_FC[:, :-1] = features_FP.index_select(1, is_kept_P.nonzero().squeeze(1))
+        cells_FC[:, -1] = features_FP @ (~is_kept_P).to(features_FP.dtype)
+    return cells_FR, torch.where(is_kept_BP, number_BP - 1, merged_B1)
 
 
-def _unmerge(cells_FR: Tensor, place_BP: Tensor) -> Tensor:
-    """Return features_BFP in which each cell is a copy of the one that it went to; so runs the gradient of `_merge`."""
-    features_BFP = cells_FR.new_empty(len(place_BP), len(cells_FR), place_BP.shape[1])
-    for features_FP, place_P in zip(features_BFP, place_BP, strict=True):
-        torch.gather(cells_FR, 1, place_P.expand(len(cells_FR), -1), out=features_FP)
-    return features_BFP
+def _merged_features_gradient(weight_KF: Tensor, grad_KR: Tensor, place_BP: Tensor) -> Tensor:
+    """Return `W^T . grad` in the features' shape: each cell has the gradient of the one that it went to."""
+    gradient_BFP = grad_KR.new_empty(len(place_BP), weight_KF.shape[1], place_BP.shape[1])
+    num_samples = max(1, CELLS_AT_ONCE // place_BP.shape[1])
+    starts = place_BP.amin(1)[::num_samples]
+    for gradient_bFP, place_bP, grad_KC, start in zip(
+        torch.split(gradient_BFP, num_samples),
+        torch.split(place_BP, num_samples),
+        grad_KR.tensor_split(starts[1:], dim=1),
+        starts,
+        strict=True,
+    ):
+        cells_FC = weight_KF.T @ grad_KC
+        for gradient_FP, place_P in zip(gradient_bFP, place_bP - start, strict=True):
+            torch.gather(cells_FC, 1, place_P.expand(len(cells_FC), -1), out=gradient_FP)
+    return gradient_BFP
 
 
 def _per_cell(share_BP: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from trainables.losses import class_evidence as module
 from trainables.losses.class_evidence import class_evidence
 
 
-@pytest.fixture(params=["all cells", "merged cells"])
+@pytest.fixture(params=["all cells", "merged cells", "merged cells, one sample at once"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MANY_CLASSES", 0 if request.param == "merged cells" else 1000)
+    monkeypatch.setattr(module, "MANY_CLASSES", 1000 if request.param == "all cells" else 0)
+    monkeypatch.setattr(module, "CELLS_AT_ONCE", 1 if request.param.endswith("at once") else 784)
 
 
 def plain(features_BFP: Tensor, weight_KF: Tensor, labels_B: Tensor, background_BP: Tensor) -> tuple[Tensor, Tensor]:
