@@ -4,6 +4,7 @@ C channels, H W image height and width.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -49,18 +50,21 @@ def resize_mask(mask_HW: Tensor, size: Sequence[int]) -> tv_tensors.Mask:
     labels_HW = mask_HW.as_subclass(Tensor).numpy()  # numpy picks rows and columns in a third of torch's time.
     (rows, rows_before), (columns, columns_before) = map(_pixels_at_centres, labels_HW.shape, size)
     resized_HW = labels_HW[rows].take(columns, axis=1)
-    if (rows != rows_before).any() or (columns != columns_before).any():
+    if rows is not rows_before or columns is not columns_before:
         resized_HW = np.minimum(resized_HW, labels_HW[rows_before].take(columns_before, axis=1))
     return tv_tensors.Mask(torch.from_numpy(resized_HW))
 
 
+@lru_cache(maxsize=1024)
 def _pixels_at_centres(length: int, new_length: int) -> tuple[Indices, Indices]:
     """Return the pixel at the centre of each new one, `(i + 1/2) * length / new_length`.
 
-    It is there twice: a centre between two pixels has the one after it, and the one before it.
+    It is there twice: a centre between two pixels has the one after it, and the one before it. Where there is no such
+    centre, both are one array.
     """
     doubled_N = (2 * np.arange(new_length) + 1) * length
-    return doubled_N // (2 * new_length), (doubled_N - 1) // (2 * new_length)
+    after_N, before_N = doubled_N // (2 * new_length), (doubled_N - 1) // (2 * new_length)
+    return after_N, after_N if (after_N == before_N).all() else before_N
 
 
 def _random_crop(image_size: int, scale_min: float) -> Transform:
@@ -69,7 +73,11 @@ def _random_crop(image_size: int, scale_min: float) -> Transform:
     def crop(image_CHW: tv_tensors.Image, mask_HW: tv_tensors.Mask | None) -> ImageAndMask:
         box = drawing.make_params([image_CHW])
         cropped_CHW = functional.resized_crop(image_CHW, **box, size=drawing.size, antialias=True)
-        return cropped_CHW, None if mask_HW is None else resize_mask(functional.crop(mask_HW, **box), drawing.size)
+        if mask_HW is None:
+            return cropped_CHW, None
+        top, left = box["top"], box["left"]
+        within_HW = mask_HW[top : top + box["height"], left : left + box["width"]]
+        return cropped_CHW, resize_mask(within_HW, drawing.size)
 
     return crop
 
