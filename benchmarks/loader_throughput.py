@@ -2,7 +2,7 @@
 processes. The counterpart is a bare PyTorch DataLoader with torchvision's ImageFolder and v2 transforms on the same
 images. They are JPEGs of 500 x 375 pixels, the mean size in ImageNet. The rows of slow storage read through a
 simulated one, on which each file takes 10 ms and 50 MB/s. "Cached" is a second epoch with `data.cache`, against the
-same epoch without.
+same epoch without. A mask's decoding alone, by PIL, is what masks cost at least.
 
 Each side reads an epoch in turn, in a fresh order. A training process that reads its own images (0 processes) has one
 torch thread, as each loader process has.
@@ -123,6 +123,18 @@ def _count(processes: int) -> str:
     return f"{processes} process{'' if processes == 1 else 'es'}"
 
 
+def decoding_figure(root: Path, image_ms: float) -> Figure:
+    """Return the milliseconds that PIL takes for a mask, against those of an image without one."""
+    paths = list((root / "hardImageNet" / "train").iterdir())
+    started = time.perf_counter()
+    for path in paths:
+        with Image.open(path) as mask:
+            mask.load()
+    mask_ms = 1000 * (time.perf_counter() - started) / len(paths)
+    against = "an image, DataLoader, without masks, 0 processes"
+    return Figure(figure="a mask's decoding alone", value=mask_ms, unit="ms", against=against, counterpart=image_ms)
+
+
 def slow_figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]:
     """Yield the rate from a cache, against that from slow storage."""
     folder = ImageFolderConfig(root=str(root / "imagenet"), image_size=IMAGE_SIZE)
@@ -151,6 +163,9 @@ def main() -> None:
         found: list[Figure] = []
         for processes in (0,) if run.quick else sorted({0, 1, cores}):
             found += figures(Path(folder), processes=processes, repetitions=repetitions)
+        bare = found[0].counterpart
+        assert bare is not None, "the first figure is that of images, 0 processes"
+        found.append(decoding_figure(Path(folder), 1000 / bare))
         found += slow_figures(Path(folder), processes=0 if run.quick else cores, repetitions=repetitions)
         run.publish(found)
 
