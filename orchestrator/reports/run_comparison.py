@@ -7,6 +7,8 @@ from typing import Any
 
 from orchestrator.files.text import listing
 from orchestrator.reports.evaluation_charts import Chart, charts
+from orchestrator.reports.group_table import EVALUATION as GROUPS
+from orchestrator.reports.group_table import GroupLine, group_lines
 from orchestrator.reports.images import Images, images
 from orchestrator.reports.mean_influence import EVALUATION, MeanInfluence, mean_influence
 from orchestrator.reports.metric_table import Group, Table, headlines, tables
@@ -16,7 +18,7 @@ from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.comparability import flat, how_to_evaluate, warnings
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.formatting import describe_objective, format_setting
-from orchestrator.results.metric_catalogue import TITLES
+from orchestrator.results.metric_catalogue import TITLES, category_of_evaluation
 from orchestrator.results.run_differences import RunDifference, run_differences
 from orchestrator.results.trial_rows import TrialRow, varied
 from trainables.json_file import write_text
@@ -36,11 +38,12 @@ class RunHead:
 
 @dataclass(frozen=True, slots=True)
 class CategorySection:
-    """Metrics, charts and images of one category."""
+    """Metrics, groups, charts and images of one category."""
 
     name: str
     title: str
     table: Table | None
+    groups: Sequence[GroupLine]
     charts: Sequence[Chart]
     images: Sequence[Images]
 
@@ -104,11 +107,19 @@ def _categories(
         charts(runs, styles),
         images(runs, without=without),
     )
+    with_groups = {category_of_evaluation(GROUPS): group_lines(runs)}
     found = [
-        CategorySection(name, title, with_metrics.get(name), with_charts.get(name, ()), with_images.get(name, ()))
+        CategorySection(
+            name,
+            title,
+            with_metrics.get(name),
+            with_groups.get(name, ()),
+            with_charts.get(name, ()),
+            with_images.get(name, ()),
+        )
         for name, title in TITLES.items()
     ]
-    return [section for section in found if section.table or section.charts or section.images]
+    return [section for section in found if section.table or section.groups or section.charts or section.images]
 
 
 def _settings(runs: Sequence[EvaluatedRun]) -> dict[str, list[tuple[str, list[str]]]]:

@@ -38,6 +38,26 @@ def whole_evaluation(sweep: Builder, trial: str, point: dict[str, Any], share: f
     sweep.evaluation(trial, "gallery", images={"cat": "red"})
 
 
+def test_each_group_has_its_accuracy_and_number(sweep: Builder, read: Callable[..., Page]) -> None:
+    """The second run has one group of the first, and one without images."""
+    for trial, accuracy in (("a", {"y=0, place=0": 0.75, "y=0, place=1": 0.5}), ("b", {"y=0, place=1": 0.25})):
+        sweep.trial(trial, {}, {"val/accuracy": 0.5})
+        settings = {
+            "accuracy": {**accuracy, "y=1, place=0": None},
+            "num_by_group": {**dict.fromkeys(accuracy, 4), "y=1, place=0": 0},
+            "training_share": {"y=0, place=0": 0.625, "y=0, place=1": 0.25, "y=1, place=0": 0.125},
+        }
+        sweep.evaluation(trial, "groups", settings=settings)
+    page = read("a", "b")
+    for expected in (
+        "GroupShare of trainingAccuracy, first/aAccuracy, first/b",
+        "y=0, place=00.6250.7504 images–",  # noqa: RUF001
+        "y=0, place=10.2500.5004 images, the worst group0.2504 images, the worst group",
+        "y=1, place=00.125––",  # noqa: RUF001
+    ):
+        assert expected in page.text, expected
+
+
 def test_whole_comparison(sweep: Builder, read: Callable[..., Page]) -> None:
     whole_evaluation(sweep, "a", CROSS_ENTROPY, 0.75)
     whole_evaluation(sweep, "b", CONTRASTIVE, 0.25)
