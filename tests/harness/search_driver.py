@@ -17,6 +17,7 @@ class SearchDriver:
 
     def __init__(self, sweep: Any, space: Space, metrics: Metrics) -> None:
         self._sweep = sweep
+        self.folder = sweep.folder
         self._metrics = metrics
         self._running: dict[str, str] = {}
         sweep.config = sweep.folder.config()
@@ -41,8 +42,12 @@ class SearchDriver:
         return flatten(self._sweep.folder.trial(trial_id).config())
 
 
-def run(sweep: Any, space: Space, metrics: Metrics, *, killed_at: tuple[str, ...] = ()) -> None:
-    """Run the trials that are left one after the other; the driver is killed once as it has started one of these."""
+def run(sweep: Any, space: Space, metrics: Metrics, *, killed_at: tuple[str, ...] = ()) -> SearchDriver:
+    """Run the trials that are left one after the other, and return the last driver.
+
+    Args:
+        killed_at: Trials at each of which the driver is killed once, as it has started them.
+    """
     driver, left = SearchDriver(sweep, space, metrics), set(killed_at)
     while sweep.folder.num_left(sweep.config) > 0 and (trial_id := driver.ask()) is not None:
         if trial_id in left:
@@ -50,3 +55,4 @@ def run(sweep: Any, space: Space, metrics: Metrics, *, killed_at: tuple[str, ...
             driver = SearchDriver(sweep, space, metrics)
         else:
             driver.finish(trial_id)
+    return driver

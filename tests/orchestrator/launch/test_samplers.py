@@ -1,6 +1,7 @@
 """Every sampler draws, after an interruption and an extension, what it would have drawn without them."""
 
 import math
+import pickle
 from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, get_args
@@ -89,6 +90,14 @@ def test_interrupted_and_extended_sweep_draws_the_points_of_one_that_was_not(
     assert first.items() <= expected.items()
     states = [trial.state.name for trial in open_optuna_study(cut.folder, cut.config).trials]
     assert (states.count("COMPLETE"), states.count("FAIL")) == (12, 3)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_search_can_be_pickled_at_its_end_as_tune_does(sampler: SamplerName, make: Callable[..., Any]) -> None:
+    driver = run(make(space_of(sampler), "pickled"), space_of(sampler), metrics)
+    driver.search.save(str(driver.folder.path / "searcher.pkl"))
+    with (driver.folder.path / "searcher.pkl").open("rb") as file:
+        assert pickle.load(file)["_constraints"] == ()
 
 
 @pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"grid"}))
