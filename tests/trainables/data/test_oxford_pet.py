@@ -170,11 +170,11 @@ def test_a_failed_download_says_what_failed(tmp_path: Path, monkeypatch: pytest.
 def test_real_images(real_images_root: str) -> None:
     config = OxfordPet(root=real_images_root, image_size=64, labels="species", shift={"asirra": DogsVsCats()})
     pets = build_data(config)
-    assert (len(pets.train), len(pets.val), len(pets.shift["asirra"])) == (410, 178, 1007)
+    assert [len(images) for images in (pets.train, pets.val, pets.test, pets.shift["asirra"])] == [328, 82, 178, 1007]
     batch = next(iter(training_batches(pets.train, batch_size=16, seed=0, epoch=0)))
     assert batch.images_BCHW.shape == (16, 3, 64, 64)
     assert 0.2 < batch.images_BCHW.mean() < 0.8
-    val = list(evaluation_batches(pets.val, batch_size=64))
+    val = list(evaluation_batches(pets.test, batch_size=64))
     assert all(bool(part.has_mask_B.all()) for part in val)
     assert 0.4 < torch.cat([part.background_BHW for part in val]).mean() < 0.7
 
