@@ -174,6 +174,17 @@ def test_commands_for_people_print_no_json(make_sweep: Callable[..., Any], cli: 
     assert cli("status", "first", "--storage", storage).out.startswith("first: not running; trials: 1 completed")
 
 
+def test_leaderboard_says_where_trials_were_chosen_on_what_is_reported(
+    make_sweep: Callable[..., Any], cli: Cli, storage: Path
+) -> None:
+    make_sweep().complete("0000", {"val/accuracy": 0.5}, {"data.validation.source": "held_out"})
+    ran = cli("leaderboard", "first", "--storage", storage, "--json")
+    assert ran.code == 0
+    assert ran.err.startswith(
+        "sweep first: chosen on the set that is reported, since data.validation.source is held_out"
+    )
+
+
 def test_plan_shows_valid_points_and_launches_nothing(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -306,3 +306,12 @@ def test_best_trial_keeps_the_constraints(sweep: Builder, read: Callable[[], Pag
         "violation",
     ):
         assert expected in page.text
+
+
+@pytest.mark.parametrize("source", ["cut", "held_out"])
+def test_trials_of_one_held_out_set_are_said_to_be_chosen_on_it(
+    sweep: Builder, read: Callable[[], Page], source: str
+) -> None:
+    for trial_id, weight in (("0000", 0.1), ("0001", 1.0)):
+        sweep.trial(trial_id, {**contrastive(weight), "data.validation.source": source}, metrics(0.9))
+    assert ("Trials were chosen on the set that is reported" in read().text) == (source == "held_out")
