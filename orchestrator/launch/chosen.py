@@ -18,7 +18,7 @@ CANNOT_EVALUATE = (BrokenFileError, ConfigError, EvaluationsFailedError, ImageEr
 
 
 def evaluate_chosen(sweep: SweepFolder, *, address: str | None) -> list[str]:
-    """Evaluate the best trial, or the Pareto front, on the test images, once all trials have ended.
+    """Evaluate the best trial, or the Pareto front, on the test images, once the sweep has ended.
 
     Without a cluster it runs in this process. Trials that were evaluated before are left out, and so is a study, which
     evaluates all of its trials. A trial that cannot be evaluated is a warning.
@@ -30,7 +30,7 @@ def evaluate_chosen(sweep: SweepFolder, *, address: str | None) -> list[str]:
         ConfigError: An evaluation does not fit on the cluster.
     """
     config = sweep.config()
-    if config.study is not None or config.num_trials > sweep.num_finished():
+    if config.study is not None or sweep.num_left(config):
         return []
     chosen = [row["trial_id"] for row in best(trial_rows(sweep, {}), config.goals)]
     requests = {

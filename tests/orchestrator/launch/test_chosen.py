@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.files.search_state import SearchState
 from orchestrator.launch.chosen import evaluate_chosen
 from orchestrator.launch.evaluation import EvaluationRequest, evaluate_run
 from trainables.split_log import split_log
@@ -21,17 +22,18 @@ TINY: dict[str, Any] = {
     "training": {"epochs": 2, "batch_size": 16},
     "evaluation": {"panel_images": 0},
 }
+LOSS = [{"metric": "val/loss", "direction": "min"}]
 GOALS = [{"metric": "val/worst_group_accuracy", "direction": "max"}, {"metric": "val/loss", "direction": "min"}]
 Ready = Callable[..., Any]
 
 
 @pytest.fixture
 def trained(make_sweep: Callable[..., Any]) -> Ready:
-    """Returns a sweep whose trials were trained, at a learning rate each."""
+    """Returns a sweep of which some trials, by default all, were trained, at a learning rate each."""
 
-    def make(num_trials: int = 2, **fields: Any) -> Any:
+    def make(num_trials: int = 2, *, num_trained: int | None = None, **fields: Any) -> Any:
         sweep = make_sweep(**{"base": TINY, "num_trials": num_trials, **fields}).folder
-        for number in range(num_trials):
+        for number in range(num_trials if num_trained is None else num_trained):
             folder = sweep.trial(f"{number:04d}")
             folder.claim(sweep.config().experiment({"optim.learning_rate": 0.01 / (1 + number)}))
             run_trial(folder.config(), LocalContext(folder))
@@ -48,7 +50,7 @@ def log(folder: TrialFolder) -> list[tuple[str, str]]:
 
 
 def test_the_test_images_are_read_once_at_the_end_for_the_best_trial_alone(trained: Ready) -> None:
-    sweep = trained(goals=[{"metric": "val/loss", "direction": "min"}])
+    sweep = trained(goals=LOSS)
     training = [("val", "epoch 1"), ("val", "epoch 2")]
     logs = {trial_id: log(sweep.trial(trial_id)) for trial_id in sweep.trial_ids()}
     assert logs == {"0000": training, "0001": training}
@@ -69,10 +71,17 @@ def test_the_test_images_are_read_once_at_the_end_for_the_best_trial_alone(train
 
 
 def test_nothing_is_read_while_trials_are_left(trained: Ready) -> None:
-    sweep = trained(goals=[{"metric": "val/loss", "direction": "min"}])
+    sweep = trained(goals=LOSS)
     sweep.trial("0001").outcome_path.unlink()
     assert evaluate_chosen(sweep, address=None) == []
     assert log(sweep.trial("0000"))[-1] == ("val", "epoch 2")
+
+
+def test_a_search_that_ended_early_has_its_best_trial_evaluated(trained: Ready) -> None:
+    sweep = trained(3, num_trained=1, stop_when=["no improvement for 1"], goals=LOSS)
+    assert evaluate_chosen(sweep, address=None) == []
+    SearchState(0.0, "no improvement for 1", "trial 0000 was the last to improve").write(sweep.search_path)
+    assert evaluate_chosen(sweep, address=None) == ["0000"]
 
 
 def test_the_whole_front_of_several_goals_is_evaluated(trained: Ready) -> None:
@@ -84,7 +93,7 @@ def test_the_whole_front_of_several_goals_is_evaluated(trained: Ready) -> None:
 
 
 def test_a_trial_that_cannot_be_evaluated_is_a_warning(trained: Ready, caplog: pytest.LogCaptureFixture) -> None:
-    sweep = trained(1, goals=[{"metric": "val/loss", "direction": "min"}])
+    sweep = trained(1, goals=LOSS)
     for path in Path(sweep.trial("0000").path, "checkpoint").glob("*.pt"):
         path.write_bytes(b"no checkpoint")
     assert evaluate_chosen(sweep, address=None) == []
@@ -94,7 +103,7 @@ def test_a_trial_that_cannot_be_evaluated_is_a_warning(trained: Ready, caplog: p
 
 def test_one_held_out_set_has_been_measured_by_the_trial(trained: Ready) -> None:
     data = {**TINY["data"], "validation": {"source": "held_out"}}
-    sweep = trained(1, base={**TINY, "data": data}, goals=[{"metric": "val/loss", "direction": "min"}])
+    sweep = trained(1, base={**TINY, "data": data}, goals=LOSS)
     assert evaluate_chosen(sweep, address=None) == []
     assert log(sweep.trial("0000"))[-1] == ("val", "end of training")
 
