@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from orchestrator.cli.exit_codes import USAGE_ERROR
-from orchestrator.cli.options import Config, Json, Set, in_home
+from orchestrator.cli.options import Config, Json, Set, in_home, in_home_if_given
 from orchestrator.cli.output import note, print_json, say
 
 MAX_SHOWN = 20
 """Problems of a set that are printed; --json has all."""
+MAX_CLASSES = 12
+"""Classes of a set whose images are counted one by one."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.data.check import Checked
+    from orchestrator.data.check import Checked, SetCount
     from orchestrator.data.files import Track
     from orchestrator.data.imagenet_s_tree import Tree
     from orchestrator.data.links import LinkKind
@@ -27,6 +29,23 @@ Annotations = Annotated[
     Path,
     typer.Option(callback=in_home, help="The unpacked masks: ImageNetS50, ImageNetS300, ImageNetS919 or all three."),
 ]
+Full = Annotated[bool, typer.Option("--full", help="Read and compare every image and mask, and not only a sample.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Processes that decode: by default one per core; 0 decodes in this process.", show_default=False
+    ),
+]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        callback=in_home_if_given,
+        help="Where the contact sheet goes: by default CONFIG-data.png, next to a YAML file.",
+        show_default=False,
+    ),
+]
+Subset = Annotated[bool, typer.Option("--subset", help="Do not compare with the published counts.")]
 
 data = typer.Typer(help="Prepare and check data sets.", no_args_is_help=True)
 prepare = typer.Typer(help="Make the folders of a data set from the published files.", no_args_is_help=True)
@@ -111,22 +130,19 @@ def _link(tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: 
 
 def check(
     config: Config,
-    decode: Annotated[bool, typer.Option("--decode", help="Also decode every image and mask.")] = False,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Processes that decode: by default one per core; 0 decodes in this process.", show_default=False
-        ),
-    ] = None,
-    subset: Annotated[bool, typer.Option("--subset", help="Do not compare with the published counts.")] = False,
+    full: Full = False,
+    processes: Processes = None,
+    sheet: Sheet = None,
+    subset: Subset = False,
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a config's data: count images, masks and classes, and report missing or empty files.
+    """Check a config's data: count images, masks and classes, and find what is wrong with files and masks.
 
-    Known data sets are compared with the published counts. The exit code is 2 if anything is wrong.
+    A contact sheet shows images of each class with the outlines of their masks. Known data sets are compared with the
+    published counts. The exit code is 2 if anything is wrong.
 
-    Example: campaign data check imagenet-s --set data.root=/data --decode
+    Example: campaign data check imagenet-s --set data.root=/data --full
     """
     import os
     from dataclasses import asdict
@@ -134,37 +150,62 @@ def check(
     from search_spaces import find_experiment
     from trainables.config import ConfigError
 
-    if processes is not None and not decode:
-        raise ConfigError(f"--processes {processes} has no effect without --decode")
+    if processes is not None and not full:
+        raise ConfigError(f"--processes {processes} has no effect without --full")
     experiment = find_experiment(config, set_ or [])
     from orchestrator.data.check import check_data_set  # Heavy: only for a config that is right.
 
-    workers = (processes if processes is not None else os.cpu_count() or 1) if decode else None
-    checked = check_data_set(experiment.data, processes=workers, published=not subset, track=_progress())
+    workers = (processes if processes is not None else os.cpu_count() or 1) if full else 0
+    path = sheet or _sheet_of(config)
+    checked = check_data_set(
+        experiment.data, full=full, processes=workers, published=not subset, sheet=path, track=_progress()
+    )
     if json:
-        print_json({"config": config, "kind": experiment.data.kind, **asdict(checked), "ok": not checked.findings})
+        document = {"config": config, "kind": experiment.data.kind, **asdict(checked), "sheet": str(path)}
+        print_json({**document, "ok": not checked.findings})
     else:
-        _say_checked(checked)
+        _say_checked(checked, path)
     if checked.findings:
         raise typer.Exit(USAGE_ERROR)
 
 
-def _say_checked(checked: "Checked") -> None:
+def _sheet_of(config: str) -> Path:
+    """Return the contact sheet of a config: next to a YAML file, and in the current folder for a shipped base."""
+    path = Path(config)
+    return path.with_name(f"{path.stem}-data.png") if path.is_file() else Path(f"{config}-data.png")
+
+
+def _say_checked(checked: "Checked", sheet: Path) -> None:
     from orchestrator.files.text import plural
 
     for name, count in checked.sets.items():
-        classes = ""
-        if count.classes:
-            fewest, most = min(count.classes.values()), max(count.classes.values())
-            classes = f"; {len(count.classes)} classes of {fewest} to {most} images"
-        images = plural(count.images, "image")
-        say(f"{name}: {images}, {count.with_mask} with masks, {count.without_mask} without{classes}")
+        say(_count_line(name, count))
+        for note_ in (one.message for one in checked.notes if one.set == name):
+            say(f"  {name}: note: {note_}")
         messages = [problem.message for problem in checked.findings if problem.set == name]
         for message in messages[:MAX_SHOWN]:
             say(f"  {name}: {message}")
         if len(messages) > MAX_SHOWN:
             say(f"  {name}: and {len(messages) - MAX_SHOWN} more; --json lists all")
+    say(f"contact sheet: {sheet}")
     say(plural(len(checked.findings), "problem"))
+
+
+def _count_line(name: str, count: "SetCount") -> str:
+    """Return what a set holds, its classes one by one where they are few, and how many images were read."""
+    from orchestrator.files.text import plural
+
+    classes = ""
+    if count.classes and len(count.classes) <= MAX_CLASSES:
+        classes = f"; {', '.join(f'{class_name} {num}' for class_name, num in count.classes.items())}"
+    elif count.classes:
+        fewest, most = min(count.classes.values()), max(count.classes.values())
+        classes = f"; {len(count.classes)} classes of {fewest} to {most} images"
+    share = f"{count.with_mask / count.images:.0%}" if count.images else "none"
+    return (
+        f"{name}: {plural(count.images, 'image')}, {count.with_mask} with masks ({share}), {count.without_mask} "
+        f"without{classes}; {count.read} read"
+    )
 
 
 def _progress() -> "Track":

@@ -13,6 +13,11 @@ def in_home(path: Path) -> Path:
     return path.expanduser()
 
 
+def in_home_if_given(path: Path | None) -> Path | None:
+    """Return the same for an option that may be left out."""
+    return None if path is None else in_home(path)
+
+
 def parse_duration(text: str) -> float:
     """Return seconds; typer.BadParameter for what is no duration."""
     try:

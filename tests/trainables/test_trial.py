@@ -326,7 +326,7 @@ def test_skipped_images_are_counted_and_left_out_files_named(
     with caplog.at_level(logging.WARNING):
         folder = train(make_config(overrides))
     assert [record.message.partition(";")[0] for record in caplog.records if "left out" in record.message] == [
-        "train: left out (1): dog/notes.txt"
+        f"train: left out (1): {image_files}/train/dog/notes.txt"
     ]
     assert [(row["train/skipped_samples"], row["val/skipped_samples"]) for row in folder.rows()] == [(1, 1)] * 2
     evaluation = folder.evaluation()

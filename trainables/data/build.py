@@ -101,7 +101,7 @@ def _dogs_vs_cats(folder: Path, labels: Mapping[str, int], *, section: str) -> I
     matches.sort(key=lambda match: (match[1], int(match[2])))
     check_once(folder, [f"{match[1]}.{match[2]}" for match in matches])
     files = [ImageFile(folder / match[0], None, labels[match[1]], f"{match[1]}.{match[2]}") for match in matches]
-    left_out = tuple(name for name in names if not _FILE_NAME.fullmatch(name))
+    left_out = tuple(str(folder / name) for name in names if not _FILE_NAME.fullmatch(name))
     return ImageList(files, folder, left_out=left_out)
 
 

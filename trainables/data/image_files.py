@@ -93,14 +93,17 @@ class ImageFiles:
         """Files that are not read, since their endings are not those of images."""
         return self._images.left_out
 
-    def check(self, index: int) -> int:
-        """Decode an image and its mask, whatever `on_error` says, and return the label of the whole image.
+    def whole(self, index: int) -> Batch:
+        """Return an image with its mask as a batch of one, neither cropped nor resized, whatever `on_error` says.
 
         Raises:
             ImageError: One of them is missing, corrupt, or no mask of this data set.
         """
         image_file = self.entries[index]
-        return self._mask_format.label(image_file, self._decode(image_file)[1])
+        image_CHW, map_HW = self._decode(image_file)
+        labels_B = torch.tensor([self._mask_format.label(image_file, map_HW)])
+        images_BCHW = image_CHW.as_subclass(Tensor).unsqueeze(0).float().div_(255)
+        return self._mask_format.batch(images_BCHW, [map_HW], labels_B, (image_file.id,))
 
     @property
     def num_skipped(self) -> int:

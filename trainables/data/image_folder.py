@@ -106,7 +106,7 @@ def find_images(folder: Path, labels: Mapping[str, int], *, section: str) -> Ima
     return ImageList(
         [ImageFile(path, None, labels[name], id_) for (path, name), id_ in zip(images, ids, strict=True)],
         folder,
-        left_out=tuple(path.relative_to(folder).as_posix() for path in left_out),
+        left_out=tuple(map(str, left_out)),
     )
 
 

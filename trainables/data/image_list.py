@@ -44,7 +44,7 @@ class ImageList:
     group_names: tuple[str, ...] = ()
     """Names by group."""
     left_out: tuple[str, ...] = ()
-    """Files that are not read, since their endings are not those of images; relative to the root."""
+    """Files that are not read, since their endings are not those of images."""
 
 
 class FileList:

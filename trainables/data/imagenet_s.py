@@ -73,7 +73,9 @@ def find_files(config: ImageNetS, folders: Folders) -> DataFiles:
             folders,
             mask_name=mask_name,
             oversample_masked=oversample_masked,
-            left_out=[f"{place}/{file}" for place in places for file in not_images(folders.names(folder / place))],
+            left_out=[
+                f"{folder}/{place}/{file}" for place in places for file in not_images(folders.names(folder / place))
+            ],
         )
 
     return DataFiles(

@@ -182,7 +182,7 @@ def _folder(config: DataConfig, section: FolderSet, where: str) -> ImageFiles:
         raise ConfigError(f"{where}: there are no images below {', '.join(map(str, folders))}")
     ids = image_ids(path.relative_to(folder) for path in paths)
     files = [ImageFile(path, None, NO_CLASS, id_) for path, id_ in zip(paths, ids, strict=True)]
-    left_out = tuple(path.relative_to(folder).as_posix() for path in found if not is_image(path.name))
+    left_out = tuple(str(path) for path in found if not is_image(path.name))
     if left_out:
         logger.warning("%s: %s", where, left_out_text(left_out))
     return ImageFiles(

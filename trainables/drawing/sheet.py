@@ -18,10 +18,10 @@ MIN_COLUMNS, MIN_SLOT, MAX_SLOT, MIN_LEGEND = 5, 120, 170, 100
 
 @dataclass(frozen=True)
 class Tile:
-    """An image, its map of the same size, and the captions under them, each on its own line."""
+    """An image, its map of the same size if it has one, and the captions under them, each on its own line."""
 
     image: Image.Image
-    map: Image.Image
+    map: Image.Image | None
     caption: tuple[str, ...]
 
 
@@ -49,12 +49,12 @@ def draw_sheet(title: str, note: str, rows: Sequence[Row], *, slot: int) -> Imag
         rows: At least one of them with a tile.
         slot: Width that a tile has.
     """
-    widest = max(tile.image.width for row in rows for tile in row.tiles)
+    widest = max((tile.image.width for row in rows for tile in row.tiles), default=slot)
     pitch = max(widest, min(slot, MIN_SLOT)) + GAP
     columns = max(MIN_COLUMNS, *(len(row.tiles) for row in rows))
     inner = columns * pitch + LEGEND_WIDTH
     pieces = [_head(title, note, inner)]
-    with_legend = next(row for row in rows if row.tiles)
+    with_legend = next((row for row in rows if row.tiles and row.tiles[0].map is not None), None)
     pieces += [_row(row, inner, pitch, legend=row is with_legend) for row in rows]
     height = sum(piece.height + GAP for piece in pieces) - GAP
     sheet = Image.new("RGB", (inner + 2 * MARGIN, height + 2 * MARGIN), PAPER)
@@ -75,22 +75,24 @@ def _row(row: Row, width: int, pitch: int, *, legend: bool) -> Image.Image:
     if not row.tiles:
         return words
     captions = [_caption(tile, pitch - GAP) for tile in row.tiles]
-    height = row.tiles[0].image.height
-    tops = (words.height, words.height + height + GAP // 2)
-    under = tops[1] + height + GAP // 2
-    legend_height = max(height, MIN_LEGEND)
-    bottom = max(under + max(caption.height for caption in captions), tops[1] + legend_height + GAP)
+    height = max(tile.image.height for tile in row.tiles)
+    num_images = 1 if row.tiles[0].map is None else 2
+    tops = [words.height + number * (height + GAP // 2) for number in range(num_images)]
+    under = tops[-1] + height + GAP // 2
+    legend_height = max(height, MIN_LEGEND) if num_images > 1 else 0
+    bottom = max(under + max(caption.height for caption in captions), tops[-1] + legend_height + GAP)
     whole = Image.new("RGB", (width, bottom), PAPER)
     whole.paste(words, (0, 0))
     draw = ImageDraw.Draw(whole)
     for position, (tile, caption) in enumerate(zip(row.tiles, captions, strict=True)):
         left = 1 + position * pitch
-        for top, image in zip(tops, (tile.image, tile.map), strict=True):
+        for top, image in zip(tops, (tile.image, tile.map), strict=False):
+            assert image is not None, "all tiles of a row have a map, or none"
             whole.paste(image, (left, top))
             draw.rectangle((left - 1, top - 1, left + image.width, top + image.height), outline=FRAME)
         whole.paste(caption, (left, under))
     if legend:
-        draw_legend(whole, (1 + len(row.tiles) * pitch, tops[1]), legend_height, ("+max", "-max"))
+        draw_legend(whole, (1 + len(row.tiles) * pitch, tops[-1]), legend_height, ("+max", "-max"))
     return whole
 
 

@@ -1,6 +1,8 @@
 """`campaign data check`: what it counts, which problems it sees, and what it prints."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.data.check import check_data_set
+from orchestrator.data.check import Checked, SetCount, check_data_set
 from orchestrator.data.published import Count, published_counts
-from tests.trainables.imagenet_tree import id_map, write_hard_imagenet, write_ids, write_imagenet_s
+from tests.trainables.imagenet_tree import CLASSES, id_map, write_hard_imagenet, write_ids, write_imagenet_s
 from tests.trainables.voc_tree import write_voc
-from trainables.config import DogsVsCats, HardImageNet, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
+from trainables.config import DogsVsCats, HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
 
 Cli = Callable[..., Any]
 
@@ -23,28 +25,38 @@ def arguments(tmp_path: Path) -> tuple[Any, ...]:
     """The command that checks a tiny ImageNet-S of three classes without a cut."""
     write_imagenet_s(tmp_path)
     fields = (f"data.root={tmp_path}", "data.folder=ImageNetS3", "data.validation.source=held_out")
-    return ("data", "check", "imagenet-s", *(word for field in fields for word in ("--set", field)))
+    sheet = ("--sheet", str(tmp_path / "sheet.png"))
+    return ("data", "check", "imagenet-s", *sheet, *(word for field in fields for word in ("--set", field)))
 
 
 def test_counts_of_a_whole_set(cli: Cli, arguments: tuple[Any, ...]) -> None:
-    ran = cli(*arguments, "--decode", "--processes", "0", "--json")
+    ran = cli(*arguments, "--full", "--processes", "0", "--json")
     assert ran.code == 0
     assert json.loads(ran.out) == {
         "config": "imagenet-s",
         "kind": "imagenet_s",
         "sets": {
-            "train": {"images": 12, "with_mask": 3, "without_mask": 9, "classes": {"n01": 4, "n02": 4, "n03": 4}},
-            "val": {"images": 6, "with_mask": 6, "without_mask": 0, "classes": {"n01": 2, "n02": 2, "n03": 2}},
+            "train": {
+                "images": 12,
+                "with_mask": 3,
+                "without_mask": 9,
+                "classes": dict.fromkeys(CLASSES, 4),
+                "read": 12,
+            },
+            "val": {"images": 6, "with_mask": 6, "without_mask": 0, "classes": dict.fromkeys(CLASSES, 2), "read": 6},
         },
         "findings": [],
+        "notes": [],
+        "sheet": arguments[4],
         "ok": True,
     }
     said = cli(*arguments)
     assert (said.code, said.out.splitlines()) == (
         0,
         [
-            "train: 12 images, 3 with masks, 9 without; 3 classes of 4 to 4 images",
-            "val: 6 images, 6 with masks, 0 without; 3 classes of 2 to 2 images",
+            "train: 12 images, 3 with masks (25%), 9 without; n01 4, n02 4, n03 4; 12 read",
+            "val: 6 images, 6 with masks (100%), 0 without; n01 2, n02 2, n03 2; 6 read",
+            f"contact sheet: {arguments[4]}",
             "no problems",
         ],
     )
@@ -65,7 +77,7 @@ def test_every_broken_file_is_found_at_once(
     (folder / "train-semi-segmentation" / "n02" / "n02_1.png").unlink()
     write_ids(folder / "validation-segmentation" / "n03" / "ILSVRC2012_val_21.png", id_map({7: (0, 0), 1001: (0, 1)}))
     write_ids(folder / "validation-segmentation" / "n01" / "ILSVRC2012_val_00.png", id_map({1: (0, 0)}, (10, 10)))
-    ran = cli(*arguments, "--decode", "--processes", processes, "--json")
+    ran = cli(*arguments, "--full", "--processes", processes, "--json")
     document = json.loads(ran.out)
     problems = {(problem["set"], problem["message"]) for problem in document["findings"]}
     assert (ran.code, document["ok"], len(problems)) == (2, False, 5)
@@ -78,16 +90,16 @@ def test_every_broken_file_is_found_at_once(
     ):
         assert any(name == place and all(word in message for word in words) for place, message in problems), words
     without = cli(*arguments)
-    assert (without.code, without.out.splitlines()[-1]) == (2, "2 problems")
+    assert (without.code, without.out.splitlines()[-1]) == (2, "5 problems")
 
 
 def test_many_problems_are_cut_short_for_people(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
     folder = tmp_path / "ImageNetS3" / "train" / "n01"
     for number in range(30):
         (folder / f"n01_broken{number}.JPEG").write_text("no image")
-    ran = cli(*arguments, "--decode", "--processes", "0")
+    ran = cli(*arguments, "--full", "--processes", "0")
     lines = ran.out.splitlines()
-    assert (ran.code, lines[-1], len(lines)) == (2, "30 problems", 24)
+    assert (ran.code, lines[-1], len(lines)) == (2, "30 problems", 25)
     assert "  train: and 10 more; --json lists all" in lines
 
 
@@ -97,7 +109,7 @@ def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> Non
     (tmp_path / "categories" / "ImageNetS_categories_im3.txt").write_text("n01\nn02\nn03\n")
     checked = check_data_set(ImageNetS(root=str(tmp_path)))
     assert {name: count.images for name, count in checked.sets.items()} == {"train": 11, "val": 1, "test": 6}
-    findings = [problem for problem in checked.findings if "published" in problem.message]
+    findings = [problem for problem in checked.findings if " published; " in problem.message]
     assert [(problem.set, problem.message.partition(";")[0]) for problem in findings] == [
         ("train", "12 images, 64419 fewer than the 64431 published"),
         ("train", "3 images with masks, 497 fewer than the 500 published"),
@@ -140,13 +152,11 @@ def test_drawn_images_are_counted() -> None:
     }
 
 
-def test_classes_that_only_masks_show_need_decoding(tmp_path: Path) -> None:
+def test_classes_that_only_masks_show_are_counted_where_all_are_read(tmp_path: Path) -> None:
     write_voc(tmp_path)
-    config = PascalVoc(root=str(tmp_path))
-    assert check_data_set(config, published=False).sets["train"].classes is None
-    classes = check_data_set(config, published=False, processes=0).sets["train"].classes
-    assert classes is not None
-    assert sum(classes.values()) == check_data_set(config, published=False).sets["train"].images
+    count = check_data_set(PascalVoc(root=str(tmp_path)), published=False).sets["train"]
+    assert count.classes is not None
+    assert sum(count.classes.values()) == count.images == count.read
 
 
 def test_hard_imagenet_and_shifted_sets_are_checked_too(tmp_path: Path) -> None:
@@ -158,15 +168,180 @@ def test_hard_imagenet_and_shifted_sets_are_checked_too(tmp_path: Path) -> None:
     shift = {"mine": {"kind": "image_folder", "root": str(tmp_path / "elsewhere")}}
     checked = check_data_set(
         HardImageNet.model_validate({"root": str(tmp_path), "shift": shift, "validation": {"source": "held_out"}}),
-        processes=0,
+        full=True,
     )
     assert (checked.sets["train"].images, checked.sets["shift.mine"].images) == (6, 2)
-    assert [(problem.set, "b.png" in problem.message) for problem in checked.findings] == [("shift.mine", True)]
+    assert [(problem.set, problem.message.partition(":")[0]) for problem in checked.findings] == [
+        ("shift.mine", "empty files (1)"),
+        ("val", "files of the same bytes as in train (3)"),
+    ]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two classes of four training and three test images of 32 pixels, each with a mask of its bright square."""
+    for seed, (split, num) in enumerate((("train", 4), ("test", 3))):
+        for name in ("cat", "dog"):
+            for index in range(num):
+                write_masked(tmp_path, f"{split}/{name}/{index}", seed=1000 * seed + 10 * index + ord(name[0]))
+    return tmp_path
+
+
+def write_masked(root: Path, name: str, *, seed: int, corner: tuple[int, int] = (3, 5)) -> None:
+    """Write a dark image with a bright square, and the square's mask."""
+    rng = np.random.default_rng(seed)
+    image, mask = rng.integers(0, 60, (32, 32, 3)), np.zeros((32, 32))
+    place = tuple(slice(start, start + 10) for start in corner)
+    image[place], mask[place] = rng.integers(190, 256, 3), 255
+    for path, pixels in ((root / f"{name}.png", image), (root / f"masks/{name}.png", mask)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def checked_folders(root: Path, **options: Any) -> Checked:
+    masks = {"kind": "nonzero", "folder": "masks"}
+    fields = {"root": str(root), "image_size": 32, "masks": masks, "val": None, "test": "test"}
+    return check_data_set(ImageFolder.model_validate({**fields, "validation": {"source": "held_out"}}), **options)
+
+
+def said(checked: Checked, *, notes: bool = False) -> list[tuple[str, str]]:
+    return [(each.set, each.message.partition(":")[0]) for each in (checked.notes if notes else checked.findings)]
+
+
+def test_nothing_is_wrong_with_good_masks(folders: Path) -> None:
+    checked = checked_folders(folders, full=True)
+    assert (checked.findings, checked.notes) == ([], [])
+    assert checked.sets["train"] == SetCount(8, 8, 0, {"cat": 4, "dog": 4}, read=8)
+
+
+def test_pipes_are_named_and_left_out_images_found_by_their_content(folders: Path) -> None:
+    os.mkfifo(folders / "train" / "cat" / "pipe.png")
+    (folders / "train" / "dog" / "1.png").rename(folders / "train" / "dog" / "1.pic")
+    (folders / "train" / "dog" / "notes.txt").write_text("no image")
+    checked = checked_folders(folders)
+    assert [(each.set, each.message) for each in checked.findings] == [
+        (
+            "train",
+            f"what cannot be read as a file (1): {folders}/train/cat/pipe.png (it is a named pipe, not a file); "
+            "restore them, or set data.on_error=skip to leave them out",
+        ),
+        ("train", f"images whose endings leave them out (1): {folders}/train/dog/1.pic; rename them"),
+    ]
+    assert said(checked, notes=True) == [("train", "left out (1)")]
+
+
+def test_images_that_splits_share_are_found(folders: Path) -> None:
+    """One test image is a copy of a training image, and one has its pixels in another file."""
+    shutil.copy(folders / "train" / "cat" / "1.png", folders / "test" / "cat" / "copy.png")
+    with Image.open(folders / "train" / "dog" / "2.png") as image:
+        image.save(folders / "test" / "dog" / "again.bmp")
+    (first,) = checked_folders(folders).findings
+    assert first.set == "val"
+    assert first.message == (
+        f"files of the same bytes as in train (1): {folders}/train/cat/1.png = {folders}/test/cat/copy.png; an image "
+        "must be in one split alone"
+    )
+    same_bytes, same_pixels = checked_folders(folders, full=True).findings
+    assert same_bytes == first
+    assert same_pixels.message == (
+        f"images of the same pixels as in train (1): {folders}/train/dog/2.png = {folders}/test/dog/again.bmp; an "
+        "image must be in one split alone"
+    )
+
+
+def test_masks_without_an_object_are_noted_and_are_a_problem_where_all_are(folders: Path) -> None:
+    masks = sorted((folders / "masks" / "test").rglob("*.png"))
+    Image.new("L", (32, 32)).save(masks[0])
+    checked = checked_folders(folders)
+    assert (said(checked), said(checked, notes=True)) == (
+        [],
+        [("val", "masks that show no object (1 of 6 that were read)")],
+    )
+    for path in masks:
+        Image.new("L", (32, 32)).save(path)
+    assert said(checked_folders(folders)) == [("val", "masks that show no object (6 of 6 that were read)")]
+
+
+def test_masks_of_another_size_are_counted(folders: Path) -> None:
+    for path in (folders / "masks" / "test").rglob("*.png"):
+        Image.new("L", (30, 32), 255).save(path)
+    (problem,) = checked_folders(folders).findings
+    assert problem.message.startswith("masks of another size than their images (6 of 6 read): ")
+
+
+@pytest.mark.parametrize("is_exif", [True, False])
+def test_masks_that_fit_only_after_a_turn_are_found(tmp_path: Path, is_exif: bool) -> None:
+    """The masks were made of pixels as they are stored, or were saved turned."""
+    for split, num in (("train", 6), ("test", 1)):
+        for name in ("cat", "dog"):
+            for index in range(num):
+                write_masked(tmp_path, f"{split}/{name}/{index}", seed=10 * index + num + ord(name[0]))
+                path = tmp_path / split / name / f"{index}.png"
+                with Image.open(path) as image, Image.open(tmp_path / "masks" / split / name / f"{index}.png") as mask:
+                    image.load(), mask.load()
+                exif = Image.Exif()
+                exif[0x0112] = 6
+                if is_exif:
+                    image.save(path, exif=exif)
+                else:
+                    mask.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "masks" / split / name / f"{index}.png")
+    expected = (
+        "masks that fit their images only as these are stored (12 of 12 that EXIF turns)"
+        if is_exif
+        else "masks that fit their images better after a rotation by 270 degrees against the clock (12 of 12)"
+    )
+    assert said(checked_folders(tmp_path)) == [("train", expected)]
+
+
+def test_unicode_forms_that_count_as_one_class_are_noted(folders: Path) -> None:
+    for split, name in (("train", "caf\u00e9"), ("test", "cafe\u0301")):
+        (folders / split / "dog").rename(folders / split / name)
+        (folders / "masks" / split / "dog").rename(folders / "masks" / split / "caf\u00e9")
+    checked = checked_folders(folders)
+    assert checked.sets["val"] == SetCount(6, 6, 0, {"cat": 3, "caf\u00e9": 3}, read=6)
+    assert [(each.set, each.message) for each in checked.notes] == [
+        (
+            "val",
+            "caf\u00e9 is in two Unicode forms, which count as one: 'caf\\xe9' in train, 'cafe\\u0301' in val",
+        )
+    ]
+
+
+def test_only_a_sample_is_read_by_default(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.data.set_check.SAMPLE", 3)
+    checked = checked_folders(folders)
+    assert {name: count.read for name, count in checked.sets.items()} == {"train": 3, "val": 3}
+    assert {name: count.read for name, count in checked_folders(folders, full=True).sets.items()} == {
+        "train": 8,
+        "val": 6,
+    }
+
+
+def test_the_contact_sheet_shows_every_class_of_every_set(folders: Path, cli: Cli) -> None:
+    config = folders / "mine.yaml"
+    config.write_text(
+        f"data: {{kind: image_folder, root: {folders}, image_size: 32, val: null, test: test,\n"
+        "  masks: {kind: nonzero, folder: masks}, validation: {source: held_out}}\n"
+    )
+    ran = cli("data", "check", config)
+    sheet = folders / "mine-data.png"
+    assert ran.out.splitlines()[-2:] == [f"contact sheet: {sheet}", "no problems"]
+    with Image.open(sheet) as image:
+        pixels = np.array(image)
+    line = (pixels == [255, 0, 255]).all(2)
+    # Images of 32 pixels are drawn five times as large. A square of 10 pixels has a line of 4 * 49 around it.
+    assert line.sum() == 12 * 4 * 49
+
+
+def test_a_sheet_that_cannot_be_written_is_one_line(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
+    ran = cli(*arguments, "--sheet", tmp_path / "nowhere" / "sheet.png")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"error: --sheet: {tmp_path}/nowhere/sheet.png cannot be written (No such file or directory)\n"
 
 
 def test_usage_errors_are_one_line(cli: Cli, arguments: tuple[Any, ...], tmp_path: Path) -> None:
     ran = cli(*arguments, "--processes", "2")
-    assert (ran.code, ran.err) == (2, "error: --processes 2 has no effect without --decode\n")
+    assert (ran.code, ran.err) == (2, "error: --processes 2 has no effect without --full\n")
     ran = cli("data", "check", "imagenet-s", "--set", f"data.root={tmp_path}/nowhere")
     assert (ran.code, ran.out) == (2, "")
     assert "set data.root to the folder that holds" in ran.err

@@ -246,7 +246,7 @@ def test_what_is_made_is_what_is_read(cli: Cli, tmp_path: Path, kind: str) -> No
     assert cli("data", "prepare", "imagenet-s", *places).code == 0
     fields = ("--set", f"data.root={out}", "--set", "data.folder=ImageNetS3")
     fields += ("--set", "data.validation.source=held_out")
-    ran = cli("data", "check", "imagenet-s", *fields, "--decode", "--processes", "0")
+    ran = cli("data", "check", "imagenet-s", *fields, "--full", "--processes", "0", "--sheet", tmp_path / "sheet.png")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "no problems")
     first, second = (build_data(ImageNetS(root=str(root), folder="ImageNetS3")) for root in (tmp_path / "whole", out))
     assert [first.train.digest(), first.val.digest()] == [second.train.digest(), second.val.digest()]

@@ -124,7 +124,7 @@ def test_a_mask_on_its_side_is_named_with_the_reason(tmp_path: Path, turned: str
         rf"{other}: turn both, or remove the orientation"
     )
     with pytest.raises(MaskSizeError, match=message):
-        files_of(tmp_path, paths["image"], paths["mask"]).check(0)
+        files_of(tmp_path, paths["image"], paths["mask"]).whole(0)
 
 
 def test_explain_reads_an_image_as_training_does(tmp_path: Path) -> None:

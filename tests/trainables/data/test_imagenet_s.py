@@ -161,7 +161,7 @@ def test_hidden_files_do_not_count_and_others_are_left_out_by_name(folder: Path)
     data = bundle(folder.parent)
     assert data.class_names == ("n01", "n02", "n03")
     assert len(data.train) == 12
-    assert (left_out_of(data) or "").startswith("train: left out (1): train/n01/notes.txt; ")
+    assert (left_out_of(data) or "").startswith(f"train: left out (1): {folder}/train/n01/notes.txt; ")
 
 
 def test_a_mask_without_the_own_class_is_counted_as_none(folder: Path) -> None:
