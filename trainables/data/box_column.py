@@ -38,6 +38,11 @@ class BoxColumn:
         boxes = tuple((left, top, right, bottom) for left, top, right, bottom in corners)
         return Boxes(boxes, self.table.where(row, self.name))
 
+    def text(self, row: int) -> str:
+        """Return the cell of a row as it was written; empty where it has no boxes."""
+        cell: str | None = self.table.columns[self.name][row].as_py()
+        return cell or ""
+
 
 def box_column(table: TableFile, name: str) -> BoxColumn:
     """Read a column of boxes; ConfigError where a cell is none."""

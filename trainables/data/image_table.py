@@ -100,8 +100,7 @@ class ImageTable:
         if self.groups_N is not None:
             fields.append(self.group_names[self.groups_N[row]])
         if self.boxes is not None:
-            boxes = self.boxes[row]
-            fields.append(repr(boxes.corners if boxes else ()))
+            fields.append(self.boxes.text(row))
         return "\t".join(fields) + "\n"
 
 

@@ -181,6 +181,16 @@ class TestRows:
         assert build_data(make(*rows)).train.digest() != build_data(make()).train.digest()
 
 
+def test_other_boxes_and_groups_have_another_digest(make: Make) -> None:
+    def digest(box: str, place: str) -> str:
+        rows = [f"{row},{cell}" for row, cell in zip(with_column("boxes", *[box] * 5), ("place", *place), strict=True)]
+        return build_data(make(*rows, masks={"kind": "boxes"}, groups=["place"])).train.digest()
+
+    digests = [digest("0 0 8 8", "11111"), digest("0 0 8 9", "11111"), digest("0 0 8 8", "12111")]
+    assert len(set(digests)) == 3
+    assert digest("0 0 8 8", "11111") == digests[0]
+
+
 class TestValidation:
     """Without rows of its own, a fifth of the training images is cut, of each class, group and presence of a mask."""
 
