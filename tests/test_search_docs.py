@@ -46,7 +46,7 @@ def test_space_of_the_page_can_be_planned(
         (("--constraint", "val/accuracy > 1"), "--constraint: found 'val/accuracy > 1'; expected a metric, >= or <="),
         (
             ("--constraint", "val/acuracy >= 1"),
-            "constraint val/acuracy >= 1: nothing reports the metric val/acuracy, or",
+            "constraint val/acuracy >= 1: the metric val/acuracy is reported by no trial, or",
         ),
         (("--sampler", "cmaes"), "space weight: sampler cmaes compares trials by the goal alone, but there are constr"),
     ],

@@ -153,11 +153,19 @@ def test_constraints_add_to_those_of_the_space_and_read_as_written() -> None:
     [
         (
             {"constraints": ["val/acuracy >= 1"]},
-            "constraint val/acuracy >= 1: nothing reports the metric val/acuracy",
+            "constraint val/acuracy >= 1: the metric val/acuracy is reported by no trial",
         ),
         (
             {"stop_when": ["val/acuracy >= 1"]},
-            "--stop-when: nothing reports the metric val/acuracy, or neither",
+            "--stop-when: the metric val/acuracy is reported by no trial, or neither",
+        ),
+        (
+            {"constraints": ["test/accuracy >= 0.9"]},
+            "the metric test/accuracy is measured on the test images, which are only reported; choose by val/accuracy",
+        ),
+        (
+            {"stop_when": ["shift/a/accuracy >= 0.9"]},
+            "--stop-when: the metric shift/a/accuracy is measured on a shifted",
         ),
     ],
 )

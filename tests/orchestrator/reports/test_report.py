@@ -285,14 +285,14 @@ def test_the_same_files_make_the_same_page(sweep: Builder, read: Callable[[], Pa
     assert read().html == read().html
 
 
-CONSTRAINT = {"metric": "background/influence_share", "relation": "<=", "bound": 0.5}
+CONSTRAINT = {"metric": "val/background/influence_share", "relation": "<=", "bound": 0.5}
 
 
 def test_best_trial_keeps_the_constraints(sweep: Builder, read: Callable[[], Page]) -> None:
     sweep.settings = {"num_trials": 4, "constraints": [CONSTRAINT], "stop_when": ["no improvement for 1"]}
     sweep.trial("0000", CROSS_ENTROPY, metrics(0.9, 0.75))
     assert (
-        "No trial keeps background/influence_share <= 0.5; the nearest is 0000, with a violation of 0.25."
+        "No trial keeps val/background/influence_share <= 0.5; the nearest is 0000, with a violation of 0.25."
         in read().text
     )
     sweep.trial("0001", contrastive(1.0), metrics(0.8, 0.4))
@@ -300,7 +300,7 @@ def test_best_trial_keeps_the_constraints(sweep: Builder, read: Callable[[], Pag
     page = read()
     for expected in (
         "has a val/accuracy of 0.800",
-        "background/influence_share <= 0.5",
+        "val/background/influence_share <= 0.5",
         "all completed; ended early by no improvement for 1: trial 0000 was the last to improve",
         "Trials that keep the constraints come first",
         "violation",

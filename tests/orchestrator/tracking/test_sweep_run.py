@@ -136,7 +136,7 @@ def test_best_values_are_those_of_feasible_trials(store: Store, parent: str) -> 
     judged = [{**row, "violation": violation} for row, violation in zip(RANKING, (0.25, 0.0, 0.0), strict=True)]
     assert write_summary(store, parent, judged, OBJECTIVES, ranking=judged, page=PAGE, ended_ms=1)
     metrics = connect(store).get_run(parent).data.metrics
-    assert (metrics["best/val/accuracy"], metrics["best/background/gap"]) == (0.8, 0.3)
+    assert (metrics["best/val/accuracy"], metrics["best/val/background/gap"]) == (0.8, 0.3)
     assert leaderboard(judged, judged, OBJECTIVES)["violation"] == [0.25, 0.0, 0.0]
 
 
