@@ -1,19 +1,14 @@
 """Data-parallel workers train the network that one process trains."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
-import ray.train
 import torch
-from ray.train.torch import TorchTrainer
 
 from tests.trainables.conftest import CPU, TINY
 from trainables.config import ExperimentConfig, experiment_from_tree, override
@@ -22,7 +17,6 @@ from trainables.evaluations import QUICK
 from trainables.training import LocalContext
 from trainables.trial import evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder
-from trainables.worker import train_worker
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("gloo_worker.py")
@@ -187,54 +181,3 @@ def test_all_workers_validate_the_network_that_is_kept(two_workers: Path, case: 
 def test_panels_are_drawn_once(two_workers: Path) -> None:
     panels = two_workers / "everything" / "panels"
     assert [path.relative_to(panels).as_posix() for path in panels.rglob("*.png")] == ["epoch-2/val-00000.png"]
-
-
-@pytest.fixture
-def ray_cluster() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-class Collect(ray.train.UserCallback):  # type: ignore[misc]
-    """Writes down each report with the rows of all ranks."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:  # noqa: ARG002
-        with self._path.open("a") as file:
-            file.write(json.dumps([row["epoch"] for row in metrics]) + "\n")
-
-
-class WriteEpoch:
-    """Appends the epoch of each row to a file; it can be pickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, row: Row) -> None:
-        with self._path.open("a") as file:
-            file.write(f"{row['epoch']}\n")
-
-
-@pytest.mark.ray
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray Data sets its own deprecated options.
-@pytest.mark.usefixtures("ray_cluster")
-def test_two_workers_of_ray_train(two_workers: Path, tmp_path: Path) -> None:
-    folder = TrialFolder(tmp_path / "trial")
-    folder.claim(config_of("sgd"))
-    reports = tmp_path / "reports.jsonl"
-    task = {"folder": str(folder.path), "on_report": WriteEpoch(folder.path / "epochs.txt")}
-    TorchTrainer(
-        train_worker,
-        train_loop_config=task,
-        scaling_config=ray.train.ScalingConfig(num_workers=2, resources_per_worker={"CPU": 1}),
-        run_config=ray.train.RunConfig(
-            name="trial", storage_path=str(tmp_path / "ray_train"), callbacks=[Collect(reports)]
-        ),
-    ).fit()
-    assert [row["epoch"] for row in folder.rows()] == [1, 2]
-    assert (folder.path / "epochs.txt").read_text().split() == ["1", "2", "2"]
-    assert [json.loads(line) for line in reports.read_text().splitlines()] == [[1, 1], [2, 2], [2, 2]]
-    assert_same_training(folder, TrialFolder(two_workers / "sgd"))
