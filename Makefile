@@ -73,8 +73,9 @@ format: $(DEV_STAMP)  ## rewrite what ruff can put right by itself
 bench: $(STAMP)  ## run every benchmark and write docs/performance.md
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
-results: $(STAMP)  ## run the sweeps of docs/results.md that need no external data, and write the page
-	$(BIN)/python -m benchmarks.results digits
+results: $(STAMP)  ## run the sweep and study of docs/results.md that need no external data, and write the page
+	$(BIN)/python -m benchmarks.results sweep digits-background-weight --trials 8
+	$(BIN)/python -m benchmarks.results study digits-shortcut
 
 constraints:  ## write constraints.txt from what .venv holds
 	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt.new

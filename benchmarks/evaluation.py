@@ -4,7 +4,7 @@ import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def _renamed(argument: str, data_root: str | None) -> str:
     return f"data.root={data_root}" if is_same else argument
 
 
-def section(result: dict[str, Any]) -> str:
+def section(result: Mapping[str, Any]) -> str:
     """Return the metrics of both runs, those that say most first and then all by category."""
     metrics = sorted({found["metric"] for found in result["differences"]})
     first = dict.fromkeys(name for pattern in HEADLINES for name in metrics if fnmatchcase(name, pattern))
@@ -91,7 +91,7 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _sentence(result: dict[str, Any]) -> str:
+def _sentence(result: Mapping[str, Any]) -> str:
     counts = [value for found in result["num_pictures"] for value in found.values() if isinstance(value, int)]
     durations = [sum(filter(None, seconds.values())) / 60 for seconds in result["seconds"]]
     return (
@@ -100,7 +100,7 @@ def _sentence(result: dict[str, Any]) -> str:
     )
 
 
-def _table(result: dict[str, Any], metrics: Iterable[str]) -> list[str]:
+def _table(result: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
     values = [run["metrics"] for run in result["runs"]]
     differences = {found["metric"]: found for found in result["differences"]}
     head = [

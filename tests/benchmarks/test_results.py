@@ -1,59 +1,71 @@
-"""A study's section of docs/results.md, from the file that holds its result."""
+"""docs/results.md, made from stored results of today and of the earlier protocol."""
 
-from typing import Any
+import sys
+from pathlib import Path
 
-from benchmarks.results import study_section
+import pytest
 
+from benchmarks import results
+from tests.benchmarks.test_study_section import result
 
-def figure(mean: float, difference: float | None) -> dict[str, Any]:
-    found = None
-    if difference is not None:
-        found = {
-            "mean": difference,
-            "low": difference - 0.01,
-            "high": difference + 0.01,
-            "covers": "seeds",
-            "num_seeds": 3,
-            "num_pictures": None,
-            "is_apart_from_zero": True,
-        }
-    return {"mean": mean, "std": 0.02, "num_seeds": 3, "by_seed": {}, "difference": found}
+ROOT = Path(__file__).resolve().parents[2]
+MADE = {"version.torch": "2.0", "hardware.cpu": "a processor"}
+NOW, BEFORE = ({"made": MADE, **result(split, mean)} for split, mean in (("test", 0.25), ("val", 0.75)))
 
 
-def arm(name: str, mean: float, difference: float | None = None, **changes: list[Any]) -> dict[str, Any]:
-    figures = {"val/accuracy": figure(mean, difference)}
-    return {"arm": name, "num_seeds": 3, "train_s": 61.0, "changes": changes, "trials": [], "figures": figures}
+def test_page_is_what_the_files_say() -> None:
+    assert (ROOT / "docs" / "results.md").read_text() == results.page(), "run python -m benchmarks.results page"
 
 
-RESULT: dict[str, Any] = {
-    "made": {"version.torch": "2.0", "hardware.cpu": "a processor"},
-    "command": "campaign study pair --set data.root=../data",
-    "study": {
-        "study": "pair",
-        "summary": "Does it help?",
-        "sweep": "pair-1",
-        "reference": "plain",
-        "seeds": [0, 1, 2],
-        "metrics": [{"metric": "val/accuracy", "better": "max"}],
-        "arms": [arm("plain", 0.5), arm("other", 0.6, 0.1, seed=[1, 0])],
-        "budget": "Budget and augmentation are the same in every arm: training.epochs 2.",
-        "warnings": [],
-    },
-}
+def test_every_earlier_section_says_so_in_its_first_line() -> None:
+    title, first, *_ = results.section("study", BEFORE, before=BEFORE, remarks=[]).split("\n\n")
+    assert title == "## Study pair"
+    assert first.startswith("**Earlier protocol:** one held-out set")
 
 
-def test_section_has_command_question_table_budget_and_machine() -> None:
-    section = study_section(RESULT, "")
-    assert section.startswith(
-        "## Study pair\n\n```\ncampaign study pair --set data.root=../data\n```\n\nDoes it help?\n"
-    )
-    assert "| plain | 3 | 0.500 ± 0.020 | 1m01s |" in section
-    assert "| other | 3 | 0.600 ± 0.020<br>**+0.100 (+0.090 to +0.110)** | 1m01s |" in section
-    assert RESULT["study"]["budget"] in section
-    assert section.endswith("Made with torch 2.0. Machine: cpu a processor.")
-    assert "\n\n\n" not in section
+def test_section_of_today_says_what_changed_then_remarks_and_machine() -> None:
+    text = results.section("study", NOW, before=BEFORE, remarks=["It wins because of the masks.\n"])
+    assert "Earlier protocol:" not in text
+    *_, changed, remark, made = text.split("\n\n")
+    assert changed.endswith("0.750 then, 0.250 now.")
+    assert remark == "It wins because of the masks."
+    assert made == "Made with torch 2.0. Machine: cpu a processor."
+    assert "0.750 then" not in results.section("study", NOW, before=None, remarks=[])
 
 
-def test_remarks_stand_between_table_and_machine() -> None:
-    section = study_section(RESULT, "It wins because of the masks.\n")
-    assert "- other has `seed` 1 (not 0).\n\nIt wins because of the masks.\n\nMade with" in section
+def test_result_of_today_takes_the_place_of_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "EARLIER_RESULTS", tmp_path / "earlier")
+    (tmp_path / "earlier").mkdir()
+    results.write("study-pair", BEFORE)
+    (tmp_path / "study-pair.json").rename(tmp_path / "earlier" / "study-pair.json")
+    (tmp_path / "earlier" / "study-pair.md").write_text("A remark of then.")
+    (tmp_path / "study-pair.md").write_text("A remark on any.")
+    text = results.page()
+    assert "Earlier protocol:" in text
+    assert "A remark on any.\n\nA remark of then." in text
+    results.write("study-pair", NOW)
+    text = results.page()
+    assert "Earlier protocol:" not in text
+    assert "A remark on any." in text
+    assert "A remark of then." not in text
+
+
+def test_metrics_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text('{"metric": "background/rfs", "metrics": {"background/rfs": 0.5}}')
+    read = results.read(tmp_path / "old.json")
+    assert read == {"metric": "val/background/rfs", "metrics": {"val/background/rfs": 0.5}}
+
+
+def test_evaluation_needs_two_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["results", "evaluation", "one"])
+    with pytest.raises(SystemExit, match="2"):
+        results.parse()
+    assert "expected 2 arguments" in capsys.readouterr().err
+
+
+def test_seeds_are_three_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["results", "study", "digits-shortcut"])
+    assert results.parse().seeds == (0, 1, 2)
+    monkeypatch.setattr(sys, "argv", ["results", "study", "digits-shortcut", "--seeds", "4,7"])
+    assert results.parse().seeds == (4, 7)

@@ -1,0 +1,54 @@
+"""On which images a stored result was chosen and reported, and which of them its trainings saw with masks."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.files.text import listing
+from trainables.metric_names import of_split, without_split
+
+EARLIER = (
+    "**Earlier protocol:** one held-out set, here `val/...`, served both to choose settings and to report them. There "
+    "were no test images."
+)
+"""The first line of a section whose result is earlier."""
+
+
+def is_earlier(result: Mapping[str, Any]) -> bool:
+    """Return whether a result has no metric of test images, as all results of the earlier protocol."""
+    return not any(key.startswith("test/") for key in _keys(result))
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for item in inner:
+        yield from _keys(item)
+
+
+def reported_today(metric: str) -> str:
+    """Return today's name of an earlier metric, whose held-out set has become the test set."""
+    name, split = without_split(metric)
+    return of_split(name, "test") if split == "val" else metric
+
+
+def protocol_sentences(result: Mapping[str, Any]) -> str:
+    """Say what the trainings saw and how many images there are; empty for an earlier result, which did not note it."""
+    if "uses_masks" not in result:
+        return ""
+    users = [name for name, uses in result["uses_masks"].items() if uses]
+    others = [name for name, uses in result["uses_masks"].items() if not uses]
+    images = [f"{name} {number}" for name, number in result["num_images"].items()]
+    return (
+        f"Trained with masks: {listing(users or ['none'])}. Trained without: {listing(others or ['none'])}. "
+        f"No training uses groups. Numbers of images: {', '.join(images)}."
+    )
+
+
+def binomial_error(metric: str, value: float, num_images: Mapping[str, int]) -> float | None:
+    """Return the standard error `sqrt(p (1 - p) / n)` of an accuracy p on n images; None for another metric."""
+    name, split = without_split(metric)
+    *sets, last = name.split("/")
+    number = num_images.get(sets[-1] if sets else str(split))
+    return math.sqrt(value * (1 - value) / number) if last == "accuracy" and number else None
