@@ -220,6 +220,8 @@ def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -
         "num_train": len(data.train),
         "num_val": len(data.val),
         "num_test": len(data.test),
+        "num_shift": {name: len(images) for name, images in data.shift.items()},
+        "num_val_shift": {name: len(images) for name, images in data.val_shift.items()},
         "class_names": data.class_names,
     }
     write_json(folder.data_path, description)

@@ -28,6 +28,7 @@ MEASURED = {
     "val/background/foreground_influence",
     "val/background/background_influence",
     "val/worst_group_accuracy",
+    "val/worst_group_size",
     "val/group_adjusted_accuracy",
 }
 HELD_OUT = {"data.validation.source": "held_out"}
@@ -71,6 +72,8 @@ def test_the_folder_describes_config_data_and_network(make_config: MakeConfig, t
         "num_train": 64,
         "num_val": 32,
         "num_test": 32,
+        "num_shift": {"random_background": 32, "unseen_textures": 32},
+        "num_val_shift": {},
         "class_names": [str(digit) for digit in range(10)],
     }
     assert set(read_json(folder.path / "model.json")) == {"edits", "num_parameters"}

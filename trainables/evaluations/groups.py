@@ -25,6 +25,11 @@ def worst_group(accuracies_G: Tensor) -> float:
     return accuracies_G[~accuracies_G.isnan()].min().item()
 
 
+def worst_group_size(accuracies_G: Tensor, num_G: Tensor) -> float:
+    """Return the number of images of the worst group; of equally bad ones, of the smallest."""
+    return num_G[accuracies_G == worst_group(accuracies_G)].min().item()
+
+
 def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
     """Return `sum_g p_g * acc_g / sum_g p_g` over the groups that have images; nan where they have no share.
 
@@ -49,16 +54,17 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         hits.append(_hits(context, name, sets[name], len(groups_N)))
         context.tick(done, len(grouped))
     all_N = torch.cat([_as_predicted(groups_N, context.world_size) for groups_N in grouped.values()])
-    accuracies_G = group_accuracies(torch.cat(hits), all_N, len(names))
+    accuracies_G, num_G = group_accuracies(torch.cat(hits), all_N, len(names)), _count(all_N, len(names))
     proportions_G = _count(training_N, len(names)) / len(training_N)
     return EvaluationResult(
         {
             "worst_group_accuracy": worst_group(accuracies_G),
+            "worst_group_size": worst_group_size(accuracies_G, num_G),
             "group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
         },
         settings={
             "sets": list(grouped),
-            "num_by_group": _by_name(names, _count(all_N, len(names)).long()),
+            "num_by_group": _by_name(names, num_G.long()),
             "training_share": _by_name(names, proportions_G),
             "accuracy": _by_name(names, accuracies_G),
         },
@@ -99,6 +105,6 @@ def _by_name(names: tuple[str, ...], values_G: Tensor) -> dict[str, float]:
 GROUPS = EvalSpec(
     name="groups",
     category="background",
-    directions={"worst_group_accuracy": "max", "group_adjusted_accuracy": "max"},
+    directions={"worst_group_accuracy": "max", "worst_group_size": None, "group_adjusted_accuracy": "max"},
     run=_run,
 )

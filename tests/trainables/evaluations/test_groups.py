@@ -15,7 +15,7 @@ from tests.trainables.evaluations.extremes import (
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import Batch, Draw, build_data
 from trainables.evaluations import EvaluationContext, NotPossibleError, run_suite
-from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group
+from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group, worst_group_size
 from trainables.evaluations.predictions import Predictions
 from trainables.models import Classifier, build_model
 
@@ -28,6 +28,13 @@ def test_accuracies_by_hand() -> None:
     accuracies = group_accuracies(hits, torch.tensor([0, 0, 0, 1, 3]), 4)
     assert accuracies.tolist() == pytest.approx([2 / 3, 0, math.nan, 1], nan_ok=True)
     assert worst_group(accuracies) == 0
+
+
+def test_the_size_is_that_of_the_smallest_of_the_worst_groups() -> None:
+    """A group without images is not the worst."""
+    accuracies, sizes = torch.tensor([0.5, 0.25, 0.25, math.nan]).double(), torch.tensor([2, 8, 4, 0])
+    assert worst_group_size(accuracies, sizes) == 4
+    assert worst_group_size(accuracies[:2], sizes[:2]) == 8
 
 
 def test_the_adjusted_accuracy_weighs_groups_as_training_has_them() -> None:
@@ -54,12 +61,17 @@ def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it()
     """In training the background is the class's own in nine images of ten."""
     result = GROUPS.run(extreme_context(background_reader()))
     assert result.metrics["worst_group_accuracy"] == 0
+    assert result.metrics["worst_group_size"] == 40
     assert result.metrics["group_adjusted_accuracy"] == pytest.approx(0.9)
 
 
 def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None:
     result = GROUPS.run(extreme_context(object_reader()))
-    assert result.metrics == {"worst_group_accuracy": 1, "group_adjusted_accuracy": pytest.approx(1)}
+    assert result.metrics == {
+        "worst_group_accuracy": 1,
+        "worst_group_size": 40,
+        "group_adjusted_accuracy": pytest.approx(1),
+    }
 
 
 def test_sets_are_pooled_and_listed_by_group() -> None:
@@ -156,7 +168,7 @@ def test_the_validation_images_are_measured_alone() -> None:
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     context = EvaluationContext(model=model, data=data, device=CPU, batch_size=50)
     metrics = run_suite(["groups"], context)
-    assert set(metrics) == {"val/worst_group_accuracy", "val/group_adjusted_accuracy"}
+    assert set(metrics) == {"val/worst_group_accuracy", "val/worst_group_size", "val/group_adjusted_accuracy"}
     assert GROUPS.run(context).settings["sets"] == ["val"]
 
 
