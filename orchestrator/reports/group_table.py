@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.files.text import plural
+from orchestrator.results.accuracy_error import standard_error
 from orchestrator.results.evaluated import EvaluatedRun
-from orchestrator.results.formatting import MISSING, format_metric
+from orchestrator.results.formatting import MISSING, format_error, format_metric
 
 EVALUATION = "groups"
 """The evaluation that stores number, share and accuracy by group."""
@@ -16,6 +17,7 @@ class GroupCell:
     """A group in one run."""
 
     accuracy: str
+    error: str
     images: str
     is_worst: bool
 
@@ -56,5 +58,6 @@ def _known(accuracies: Mapping[str, float | None]) -> dict[str, float]:
 
 def _cell(accuracy: float | None, num: int | None, lowest: float | None) -> GroupCell:
     if accuracy is None or accuracy != accuracy:
-        return GroupCell(MISSING, "", is_worst=False)
-    return GroupCell(format_metric(accuracy), plural(num or 0, "image"), is_worst=accuracy == lowest)
+        return GroupCell(MISSING, "", "", is_worst=False)
+    error = format_error(standard_error(accuracy, num)) if num else ""
+    return GroupCell(format_metric(accuracy), error, plural(num or 0, "image"), is_worst=accuracy == lowest)

@@ -8,16 +8,19 @@ from rich.text import Text
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
+from orchestrator.results.accuracy_error import within_noise
 from orchestrator.results.formatting import (
     MISSING,
+    errors_explained,
     format_metric,
     format_setting,
+    format_with_error,
     markdown_cell,
     short_names,
     shown_epoch,
 )
 from orchestrator.results.metric_catalogue import key_metrics
-from orchestrator.results.trial_rows import TrialRow, is_feasible, ranked, varied
+from orchestrator.results.trial_rows import TrialRow, by_first_goal, is_feasible, ranked, varied
 
 COMPLETED = "completed"
 
@@ -27,9 +30,9 @@ class Column:
     """A column of the leaderboard."""
 
     key: str
-    """The dotted config field, the metric's name, or rank, trial, violation, status or epoch."""
+    """The dotted config field, the metric's name, or rank, trial, front, violation, status or epoch."""
     label: str
-    holds: Literal["rank", "trial", "setting", "metric", "violation", "status", "epoch"]
+    holds: Literal["rank", "trial", "front", "setting", "metric", "violation", "status", "epoch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Leaderboard:
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    note: str = ""
+    """What the errors are, and how many trials do not differ beyond them; empty where no error is known."""
 
     def is_numeric(self, index: int) -> bool:
         """Return whether the column holds numbers only, and is therefore aligned to the right."""
@@ -69,8 +74,8 @@ class Leaderboard:
 def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Leaderboard:
     """Rank the trials; those without a rank come last, by their id.
 
-    There is a status column where some trial has not completed, one of violations where there are constraints, and one
-    of the epoch where some trial chooses it.
+    There is a status column where some trial has not completed, one of the Pareto front where there are several goals,
+    one of violations where there are constraints, and one of the epoch where some trial chooses it.
     """
     ranking = ranked(rows, goals)
     ranks = {row["trial_id"]: rank for rank, row in enumerate(ranking, 1)}
@@ -80,7 +85,18 @@ def leaderboard(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Leaderb
         Line(row, ranks.get(row["trial_id"]), tuple(_cell(column, row, ranks) for column in columns))
         for row in [*ranking, *rest]
     ]
-    return Leaderboard(columns, tuple(lines))
+    notes = (errors_explained(rows), _noise(rows, goals))
+    return Leaderboard(columns, tuple(lines), " ".join(filter(None, notes)))
+
+
+def _noise(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> str:
+    """Say how many of the best trials in the first goal do not differ beyond noise; empty where that is not known."""
+    ranking, metric = by_first_goal(rows, goals), goals[0].metric
+    num = len(within_noise(ranking, metric))
+    if len(ranking) < 2 or not num:
+        return ""
+    what = "trial differs from the second" if num == 1 else f"{num} trials do not differ"
+    return f"By {metric}, the first {what} beyond noise (z test of two proportions at 5 %)."
 
 
 def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Column, ...]:
@@ -89,11 +105,12 @@ def _columns(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> tuple[Colu
     metrics = [Column(name, name, "metric") for name in key_metrics(rows, goals)]
     has_status = any(row["status"] != COMPLETED for row in rows)
     status = [Column("status", "status", "status")] if has_status else []
+    front = [Column("front", "front", "front")] if any("on_front" in row for row in rows) else []
     has_constraints = any("violation" in row for row in rows)
     violation = [Column("violation", "violation", "violation")] if has_constraints else []
     epoch = [Column("epoch", "epoch", "epoch")] if any(map(shown_epoch, rows)) else []
     fixed = (Column("rank", "rank", "rank"), Column("trial", "trial", "trial"))
-    return (*fixed, *status, *violation, *settings, *epoch, *metrics)
+    return (*fixed, *status, *front, *violation, *settings, *epoch, *metrics)
 
 
 def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
@@ -105,13 +122,14 @@ def _cell(column: Column, row: TrialRow, ranks: dict[str, int]) -> Cell:
             return Cell(row["trial_id"], row["trial_id"])
         case "status":
             return Cell(row["status"], row["status"])
+        case "front":
+            return Cell("yes", "yes") if row.get("on_front") else Cell(MISSING, None)
         case "violation":
             return Cell(format_metric(row.get("violation")), row.get("violation"))
         case "epoch":
             return Cell(shown_epoch(row) or str(row["epoch"]), row.get("kept_epoch", row["epoch"]))
         case "metric":
-            metric = row["metrics"].get(column.key)
-            return Cell(format_metric(metric), metric)
+            return Cell(format_with_error(row, column.key), row["metrics"].get(column.key))
         case "setting":
             setting = row["config"].get(column.key)
             return Cell(format_setting(setting), _sortable(setting))
@@ -123,7 +141,7 @@ def _sortable(setting: Any) -> float | str | None:
 
 
 def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> str:
-    """Return the leaderboard as a Markdown table: rank, trial, what varies, goals, other key metrics."""
+    """Return the leaderboard as a Markdown table, and its note: rank, trial, what varies, goals, other key metrics."""
     board = leaderboard(rows, goals)
     rule = ["---:" if board.is_numeric(index) else "---" for index in range(len(board.columns))]
     lines = [
@@ -131,7 +149,8 @@ def leaderboard_markdown(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -
         rule,
         *([markdown_cell(cell.text) for cell in line.cells] for line in board.lines),
     ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{table}\n{board.note}\n" if board.note else table
 
 
 def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> TerminalTable:
@@ -149,4 +168,5 @@ def leaderboard_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> T
             for line in board.lines
         ),
         num_named=2,
+        note=board.note,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from orchestrator.results.evaluated import EvaluatedRun
-from orchestrator.results.formatting import SMALLEST_SHOWN, format_difference, format_metric
+from orchestrator.results.formatting import SMALLEST_SHOWN, format_difference, format_metric, shown_error
 from orchestrator.results.metric_catalogue import HEADLINES, TITLES, category_of_metric, meaning
 from orchestrator.results.run_differences import RunDifference, shared_metrics
 from trainables.evaluations import direction
@@ -23,6 +23,8 @@ class Cell:
     """The value of a metric in a run."""
 
     text: str
+    error: str
+    """The standard error of an accuracy, or empty."""
     is_best: bool
     difference: str = ""
     verdict: str = ""
@@ -118,7 +120,7 @@ def _line(metric: str, label: str, runs: Sequence[EvaluatedRun], differences: Di
         arrow=ARROWS[better],
         better={"max": "higher is better", "min": "lower is better", None: ""}[better],
         cells=tuple(
-            _cell(run.metrics.get(metric), is_best, differences.get((metric, run.name)))
+            _cell(run, metric, is_best, differences.get((metric, run.name)))
             for run, is_best in zip(runs, best, strict=True)
         ),
     )
@@ -133,12 +135,14 @@ def best_values(values: Sequence[float | None], better: str | None) -> list[bool
     return [value is not None and abs(value - best) < SMALLEST_SHOWN for value in values]
 
 
-def _cell(value: float | None, is_best: bool, difference: RunDifference | None) -> Cell:
+def _cell(run: EvaluatedRun, metric: str, is_best: bool, difference: RunDifference | None) -> Cell:
+    text, error = format_metric(run.metrics.get(metric)), shown_error(run.row, metric)
     if difference is None:
-        return Cell(format_metric(value), is_best)
+        return Cell(text, error, is_best)
     paired = difference.paired
     return Cell(
-        format_metric(value),
+        text,
+        error,
         is_best,
         difference=format_difference(difference.difference),
         verdict=difference.verdict,

@@ -11,7 +11,7 @@ from plotly import graph_objects as go
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.text import listing
 from orchestrator.reports.plot_style import AXIS, LIGHT, add_legend, objective_marks, plot_area
-from orchestrator.results.formatting import describe_objective, format_metric
+from orchestrator.results.formatting import describe_objective, format_with_error
 from orchestrator.results.trial_rows import TrialRow, best, pareto_front, ranked, scores
 
 IN_ONE_PLOT = 2
@@ -93,7 +93,7 @@ def _traces(
 
 
 def _hover(row: TrialRow, goals: Sequence[SweepGoal]) -> str:
-    values = [f"{goal.metric}: {format_metric(row['metrics'][goal.metric])}" for goal in goals]
+    values = [f"{goal.metric}: {format_with_error(row, goal.metric)}" for goal in goals]
     return "<br>".join(html.escape(line) for line in [row["trial_id"], describe_objective(row), *values])
 
 
@@ -137,4 +137,4 @@ def front_table(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> FrontTa
 
 def _value(row: TrialRow, goal: SweepGoal, front: Sequence[TrialRow]) -> Value:
     is_best = scores(row, [goal]) == max(scores(other, [goal]) for other in front)
-    return Value(format_metric(row["metrics"][goal.metric]), is_best)
+    return Value(format_with_error(row, goal.metric), is_best)

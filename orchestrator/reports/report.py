@@ -25,7 +25,7 @@ from orchestrator.reports.study_table import StudyTable, study_table
 from orchestrator.reports.sweep_charts import curves_figure, tradeoff_figure, weight_figure, with_metrics
 from orchestrator.results.best_trials import Comparison, caveats, compare, differences, role, sentence
 from orchestrator.results.evaluated import read_run
-from orchestrator.results.formatting import background_weight, describe, is_cross_entropy
+from orchestrator.results.formatting import background_weight, describe, errors_explained, is_cross_entropy
 from orchestrator.results.metric_catalogue import INFLUENCE_SHARE, VAL_ACCURACY, accuracies
 from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.trial_rows import (
@@ -97,6 +97,7 @@ def _headline(sweep: SweepFolder, rows: Sequence[TrialRow], comparison: Comparis
         "sentence": f"{infeasible[:1].upper()}{infeasible[1:]}." if infeasible else sentence(comparison, config.goals),
         "caveats": [*caveats(comparison), *([f"Trials were {HELD_OUT}."] if is_held_out(rows) else [])],
         "differences": differences(comparison, config.goals),
+        "errors_explained": errors_explained(comparison.pair),
         "pair": [
             (role(row, comparison), describe(row), "plain" if is_cross_entropy(row) else "other", row)
             for row in comparison.pair

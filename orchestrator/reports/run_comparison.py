@@ -17,7 +17,7 @@ from orchestrator.reports.provenance_section import data_facts
 from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.comparability import flat, how_to_evaluate, warnings
 from orchestrator.results.evaluated import EvaluatedRun
-from orchestrator.results.formatting import describe_objective, format_setting
+from orchestrator.results.formatting import describe_objective, errors_explained, format_setting
 from orchestrator.results.metric_catalogue import TITLES, category_of_evaluation
 from orchestrator.results.run_differences import RunDifference, run_differences
 from orchestrator.results.trial_rows import TrialRow, varied
@@ -71,6 +71,10 @@ class EvaluationSection:
     settings: Mapping[str, Sequence[tuple[str, Sequence[str]]]]
     """By evaluation, each setting and its value in each run."""
     mean_influence: MeanInfluence | None
+
+    @property
+    def errors_explained(self) -> str:
+        return errors_explained([run.row for run in self.runs])
 
     @property
     def has_paired(self) -> bool:

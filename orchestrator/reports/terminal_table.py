@@ -31,8 +31,15 @@ class TerminalTable:
     lines: tuple[tuple[Text, ...], ...]
     num_named: int = 1
     """Columns at the left that name a line."""
+    note: str = ""
+    """Shown below the lines."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._laid_out(console, options)
+        if self.note:
+            yield Text(self.note)
+
+    def _laid_out(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         optional = [index for index, column in enumerate(self.columns) if column.is_optional]
         for num_left_out in range(len(optional) + 1):
             left_out = optional[len(optional) - num_left_out :]

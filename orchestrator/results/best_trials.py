@@ -6,20 +6,23 @@ from typing import Literal
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.text import listing, plural
+from orchestrator.results.accuracy_error import is_noise
 from orchestrator.results.formatting import (
     SMALLEST_SHOWN,
     additions,
     describe,
     format_difference,
     format_metric,
+    format_with_error,
     is_cross_entropy,
     objective,
     objective_group,
     objective_name,
+    shown_error,
 )
 from orchestrator.results.metric_catalogue import LOGIT_ERROR, better_direction, key_metrics, meaning
 from orchestrator.results.run_differences import verdict
-from orchestrator.results.trial_rows import TrialRow, is_feasible, ranked, varied
+from orchestrator.results.trial_rows import TrialRow, feasible, varied
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,16 @@ class Difference:
     is_goal: bool
     better: Literal["max", "min"] | None
     best: str
+    best_error: str
     other: str
+    other_error: str
     difference: str
-    verdict: Literal["better", "worse", ""]
+    verdict: Literal["better", "worse", "within noise", ""]
 
 
 def compare(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> Comparison:
     """Choose the trials to compare, by the sweep's own ranking of the feasible ones."""
-    ranking = list(filter(is_feasible, ranked(rows, goals)))
+    ranking = feasible(rows, goals)
     plain = [row for row in ranking if is_cross_entropy(row)]
     others = [row for row in ranking if is_cross_entropy(row) != is_cross_entropy(ranking[0])]
     return Comparison(
@@ -86,9 +91,11 @@ def _difference(metric: str, best: TrialRow, other: TrialRow | None, goals: Sequ
         is_goal=any(goal.metric == metric for goal in goals),
         better=better,
         best=format_metric(best["metrics"].get(metric)),
+        best_error=shown_error(best, metric),
         other=format_metric(other["metrics"].get(metric) if other else None),
+        other_error=shown_error(other, metric) if other else "",
         difference="" if delta is None else format_difference(delta),
-        verdict=verdict(delta, better),
+        verdict="within noise" if other and is_noise(best, other, metric) else verdict(delta, better),
     )
 
 
@@ -108,13 +115,11 @@ def sentence(comparison: Comparison, goals: Sequence[SweepGoal]) -> str:
     if best is None:
         return f"No trial has completed with a value of {listing([goal.metric for goal in goals])} yet."
     metric = goals[0].metric
-    opening = f"The best trial, {describe(best)}, has a {metric} of {format_metric(best['metrics'][metric])}"
+    opening = f"The best trial, {describe(best)}, has a {metric} of {format_with_error(best, metric)}"
     if other is None:
         absent = "contrastive" if is_cross_entropy(best) else "plain cross-entropy"
         return f"{opening}. No {absent} trial has completed, so there is nothing to compare it with."
-    opening += (
-        f", against {format_metric(other['metrics'][metric])} of the {role(other, comparison)}, {describe(other)}"
-    )
+    opening += f", against {format_with_error(other, metric)} of the {role(other, comparison)}, {describe(other)}"
     clauses = [
         f"its {name} is {_in_words(delta)}"
         for name in key_metrics(comparison.pair, goals)
@@ -138,7 +143,7 @@ def caveats(comparison: Comparison) -> list[str]:
     found = [
         f"Each column is one run: the best of {plural(comparison.num_ranked, 'ranked trial')}, and "
         f"{_which(comparison.num_of_other)} among them whose objective is {kind}. Choosing the best makes its metrics "
-        "look better than they are, and one run has no error bar."
+        "look better than they are, and one run does not show how much another seed would change them."
     ]
     added = [*additions(best).values(), *additions(other).values()]  # of the two, one is plain
     if added:

@@ -16,6 +16,9 @@ ADDITIONS = {
 }
 """What may be added to a loss -> the field that then has a value other than 0."""
 SMALLEST_SHOWN = 0.0005
+ERRORS_EXPLAINED = (
+    "± is the standard error of an accuracy (Wilson) for its number of images; it does not cover the seed."
+)
 
 
 def format_metric(value: float | None) -> str:
@@ -23,6 +26,27 @@ def format_metric(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{value:.3f}" if value == 0 or abs(value) >= SMALLEST_SHOWN else f"{value:.1e}"
+
+
+def format_error(error: float) -> str:
+    """Return `± 0.019`, or one digit where three decimals would all be zero."""
+    return f"± {error:.3f}" if error >= SMALLEST_SHOWN else f"± {error:.1g}"
+
+
+def shown_error(row: TrialRow, metric: str) -> str:
+    """Return the standard error of a trial's accuracy as `± 0.019`; empty where it is not known."""
+    error = row.get("errors", {}).get(metric)
+    return "" if error is None else format_error(error)
+
+
+def format_with_error(row: TrialRow, metric: str) -> str:
+    """Return a trial's value of a metric, an accuracy with its standard error: `0.865 ± 0.019`."""
+    return f"{format_metric(row['metrics'].get(metric))} {shown_error(row, metric)}".rstrip()
+
+
+def errors_explained(rows: Sequence[TrialRow]) -> str:
+    """Say what ± is; empty where no trial has an error."""
+    return ERRORS_EXPLAINED if any("errors" in row for row in rows) else ""
 
 
 def format_difference(value: float) -> str:

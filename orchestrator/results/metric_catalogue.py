@@ -49,6 +49,7 @@ SPLIT_MEANINGS = {"val": "validation images", "test": "test images", None: ""}
 MEANINGS = {
     "accuracy": "share of the images classified correctly",
     "worst_group_accuracy": "accuracy on the worst combination of class and background",
+    "worst_group_size": "number of images of that group",
     "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
     "shift/*/accuracy": "share classified correctly on a set that differs from the training images",
     "background/influence_share": "share of the ContrastiveCAMs' absolute values that lies on the background",

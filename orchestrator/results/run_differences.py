@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.results.accuracy_error import is_noise
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.formatting import SMALLEST_SHOWN
 from orchestrator.results.intervals import PairedDifference, paired_difference
@@ -23,12 +24,14 @@ class RunDifference:
     difference: float
     paired: PairedDifference | None
     """Over the images for which both have a value; for metrics of maps, over those that both predict right."""
+    is_noise: bool = False
+    """Whether both are accuracies that do not differ beyond noise, their images taken as independent."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
-        """Better or worse, by the paired difference where there is one; empty where that may be zero."""
+        """Better or worse, by the paired difference where there is one; empty where the difference may be zero."""
         if self.paired is None:
-            return verdict(self.difference, self.better)
+            return "" if self.is_noise else verdict(self.difference, self.better)
         return "" if self.paired.contains_zero else verdict(self.paired.mean, self.better)
 
 
@@ -75,4 +78,5 @@ def _difference(
         paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
         if run.digest_of_images(metric) == first.digest_of_images(metric)
         else None,
+        is_noise=is_noise(run.row, first.row, metric),
     )

@@ -8,9 +8,10 @@ from typing import Any, NotRequired, TypedDict
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.sweep_ids import SweepIds
+from orchestrator.results.accuracy_error import num_images, standard_error, within_noise
 from search_spaces import Constraint
 from trainables.config import ConfigError, flatten
-from trainables.json_file import BrokenFileError, finite
+from trainables.json_file import BrokenFileError, finite, read_object
 from trainables.outcome import KEPT_EPOCH, Outcome, result_row
 from trainables.trial_folder import TrialFolder
 
@@ -40,6 +41,12 @@ class TrialRow(TypedDict):
     """Metric name -> value after the epoch that is kept; None where it is not finite."""
     kept_epoch: NotRequired[int]
     """The epoch whose network is kept, of a trial with `training.keep: best`."""
+    num_images: NotRequired[dict[str, int]]
+    """Accuracy's name -> the number of its images, where the trial recorded some."""
+    errors: NotRequired[dict[str, float]]
+    """Accuracy's name -> its standard error, that of a share of so many images."""
+    on_front: NotRequired[bool]
+    """Whether the trial is on the Pareto front, in a sweep with several goals."""
     error: NotRequired[str]
     """Why a broken trial cannot be read."""
     violation: NotRequired[float | None]
@@ -49,7 +56,16 @@ class TrialRow(TypedDict):
 def trial_rows(sweep: SweepFolder, run_ids: dict[str, str]) -> list[TrialRow]:
     """Return a row for each trial that has started, in the order of their ids; a warning names what is broken."""
     rows = [read_row(sweep.trial(trial_id), trial_id, run_ids.get(trial_id)) for trial_id in sweep.trial_ids()]
-    return with_violations(rows, sweep.config().constraints)
+    config = sweep.config()
+    return with_front(with_violations(rows, config.constraints), config.goals)
+
+
+def with_front(rows: list[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the rows with whether each is on the Pareto front; as they are where there is one goal."""
+    if len(goals) == 1:
+        return rows
+    front = {row["trial_id"] for row in best(rows, goals)}
+    return [{**row, "on_front": row["trial_id"] in front} for row in rows]
 
 
 def with_violations(rows: list[TrialRow], constraints: Sequence[Constraint]) -> list[TrialRow]:
@@ -108,7 +124,19 @@ def row_of(folder: TrialFolder, name: str, *, run_id: str | None, outcome: Outco
     )
     if KEPT_EPOCH in result:
         row["kept_epoch"] = int(result[KEPT_EPOCH])
+    if sizes := num_images(row["metrics"], _data(folder)):
+        row["num_images"] = sizes
+        row["errors"] = {name: standard_error(row["metrics"][name] or 0.0, num) for name, num in sizes.items()}
     return row
+
+
+def _data(folder: TrialFolder) -> dict[str, Any]:
+    """Return what `data.json` holds; where it cannot be read, a warning says what is missing for it."""
+    try:
+        return read_object(folder.data_path)
+    except BrokenFileError as error:
+        logger.warning("%s; accuracies are shown without their standard errors", error)
+        return {}
 
 
 def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
@@ -128,8 +156,18 @@ def ranked(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRo
 
 def best(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
     """Return the best feasible trial, or with several goals the Pareto front, best by the first goal first."""
-    ranking = list(filter(is_feasible, ranked(rows, goals)))
+    ranking = feasible(rows, goals)
     return ranking[:1] if len(goals) == 1 else pareto_front(ranking, goals)
+
+
+def feasible(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the ranked trials that keep the constraints, best first."""
+    return list(filter(is_feasible, ranked(rows, goals)))
+
+
+def by_first_goal(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
+    """Return the ranked trials that keep the constraints, best in the first goal first."""
+    return sorted(feasible(rows, goals), key=lambda row: scores(row, goals[:1]), reverse=True)
 
 
 def pareto_front(rows: Sequence[TrialRow], goals: Sequence[SweepGoal]) -> list[TrialRow]:
@@ -222,6 +260,7 @@ def summary(
         "ended": sweep.search_end(config),
         "trials": rows,
         "best": best(rows, config.goals),
+        "within_noise": within_noise(by_first_goal(rows, config.goals), config.goals[0].metric),
         "infeasible": why_none_is_feasible(rows, config.goals, config.constraints),
     }
 

@@ -195,7 +195,11 @@ def leaderboard(rows: Sequence[Row], ranking: Sequence[Row], objectives: Objecti
     table: dict[str, list[Any]] = {
         "rank": [ranks.get(row["trial_id"]) for row in order],
         **{name: [row.get(name) for row in order] for name in ("trial_id", "status", "epoch")},
-        **({"violation": [row.get("violation") for row in order]} if any("violation" in row for row in rows) else {}),
+        **{
+            name: [row.get(name) for row in order]
+            for name in ("on_front", "violation")
+            if any(name in row for row in rows)
+        },
         **{name: [row["metrics"].get(name) for row in order] for name in metrics},
         **{name: [row["config"].get(name) for row in order] for name in settings},
     }

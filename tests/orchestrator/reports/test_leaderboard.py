@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from orchestrator.files.sweep_config import SweepGoal
-from orchestrator.reports.leaderboard import leaderboard_markdown, leaderboard_table
-from orchestrator.results.trial_rows import TrialRow, with_violations
+from orchestrator.reports.leaderboard import leaderboard, leaderboard_markdown, leaderboard_table
+from orchestrator.results.accuracy_error import standard_error
+from orchestrator.results.trial_rows import TrialRow, with_front, with_violations
 from search_spaces import Constraint
 
 GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
@@ -49,6 +50,75 @@ def test_feasible_trials_come_first_and_the_violation_is_shown() -> None:
     ]
     styles = [str(line[0].style) for line in leaderboard_table(judged[:1], GOAL).lines]
     assert (styles, str(leaderboard_table(judged, GOAL).lines[0][0].style)) == ([""], "bold")
+
+
+def of_images(found: TrialRow, num: int) -> TrialRow:
+    error = standard_error(found["metrics"]["val/accuracy"] or 0.0, num)
+    return {**found, "num_images": {"val/accuracy": num}, "errors": {"val/accuracy": error}}
+
+
+EXPLAINED = "± is the standard error of an accuracy (Wilson) for its number of images; it does not cover the seed."
+TESTED = "(z test of two proportions at 5 %)."
+
+
+def test_accuracies_have_errors_and_a_line_says_how_many_do_not_differ() -> None:
+    """Of 100 images, 60 and 47 right do not differ by the z test (1.84), and 60 and 45 do (2.12)."""
+    rows = [of_images(row(name, value), 100) for name, value in (("a", 0.45), ("b", 0.60), ("c", 0.47))]
+    assert leaderboard_markdown(rows, GOAL) == (
+        "| rank | trial | val/accuracy | val/faithfulness/max_logit_error |\n"
+        "| ---: | --- | ---: | ---: |\n"
+        "| 1 | b | 0.600 ± 0.049 | 2.4e-07 |\n"
+        "| 2 | c | 0.470 ± 0.050 | 2.4e-07 |\n"
+        "| 3 | a | 0.450 ± 0.050 | 2.4e-07 |\n"
+        f"\n{EXPLAINED} By val/accuracy, the first 2 trials do not differ beyond noise {TESTED}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "said"),
+    [
+        ((0.60, 0.45), GOAL[0], f" By val/accuracy, the first trial differs from the second beyond noise {TESTED}"),
+        ((0.60,), GOAL[0], ""),
+        ((0.60, 0.45), SweepGoal(metric="val/faithfulness/max_logit_error", direction="min"), ""),
+    ],
+)
+def test_what_is_said_of_noise(values: tuple[float, ...], goal: SweepGoal, said: str) -> None:
+    rows = [of_images(row(str(value), value), 100) for value in values]
+    assert leaderboard(rows, (goal,)).note == f"{EXPLAINED}{said}"
+    assert printed(leaderboard_table(rows, (goal,)), 300)[-1] == f"{EXPLAINED}{said}"
+
+
+def test_trials_that_break_a_constraint_are_not_compared() -> None:
+    rows = [of_images(row(name, value), 100) for name, value in (("a", 0.9), ("b", 0.5), ("c", 0.49))]
+    judged = with_violations(rows, [Constraint("val/accuracy", "<=", 0.75)])
+    assert "the first 2 trials do not differ" in leaderboard(judged, GOAL).note
+
+
+def test_with_several_goals_the_trials_best_in_the_first_are_compared() -> None:
+    """b is second by its share alone; of 100 images, 60 and 55 right do not differ (0.71), and 60 and 45 do."""
+    share = SweepGoal(metric="share", direction="min")
+    rows = [of_images(row(name, value), 100) for name, value in (("a", 0.60), ("b", 0.45), ("c", 0.55))]
+    for found, value in zip(rows, (0.5, 0.25, 0.75), strict=True):
+        found["metrics"]["share"] = value
+    board = leaderboard(rows, (*GOAL, share))
+    assert [line.row["trial_id"] for line in board.lines] == ["a", "b", "c"]
+    assert board.note == f"{EXPLAINED} By val/accuracy, the first 2 trials do not differ beyond noise {TESTED}"
+
+
+def test_trials_that_did_not_record_their_images_are_shown_as_before() -> None:
+    assert leaderboard([row("a", 0.60), row("b", 0.45)], GOAL).note == ""
+
+
+def test_trials_of_the_front_are_marked() -> None:
+    share = SweepGoal(metric="share", direction="min")
+    rows = [row("a", 0.9), row("b", 0.8), row("c", 0.7), row("d", None, status="failed")]
+    for found, value in zip(rows, (0.5, 0.25, 0.75, 0.0), strict=True):
+        found["metrics"]["share"] = value
+    lines = leaderboard_markdown(with_front(rows, [*GOAL, share]), (*GOAL, share)).splitlines()
+    assert lines[0].startswith("| rank | trial | status | front | val/accuracy | share |")
+    cells = [line.split(" | ")[1:4:2] for line in lines[2:]]
+    assert cells == [["a", "yes"], ["b", "yes"], ["c", "–"], ["d", "–"]]  # noqa: RUF001
+    assert "front" not in leaderboard_markdown(with_front(rows, GOAL), GOAL)
 
 
 def test_a_metric_that_is_not_finite_has_no_rank() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.reports.metric_table import best_values, headlines, tables
 from orchestrator.results.run_differences import run_differences
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
@@ -87,3 +88,13 @@ def test_headlines_have_an_order_of_their_own(sweep: Builder) -> None:
 )
 def test_best_values(values: list[float | None], better: str | None, expected: list[bool]) -> None:
     assert best_values(values, better) == expected
+
+
+def test_an_accuracy_has_its_standard_error(sweep: Builder) -> None:
+    pair(sweep, {"val/accuracy": 0.75, SHARE: 0.5}, {"val/accuracy": 0.75, SHARE: 0.5})
+    write_json(sweep.folder.trial("a").path / "data.json", {"num_val": 4})
+    runs = [sweep.run("a"), sweep.run("b")]
+    found = tables(runs, run_differences(runs))
+    (accuracy,), (share,) = (found[name].groups[0].lines for name in ("accuracy", "background"))
+    assert [(cell.text, cell.error) for cell in accuracy.cells] == [("0.750", "± 0.200"), ("0.750", "")]
+    assert [cell.error for cell in share.cells] == ["", ""]

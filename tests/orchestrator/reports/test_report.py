@@ -315,3 +315,25 @@ def test_trials_of_one_held_out_set_are_said_to_be_chosen_on_it(
     for trial_id, weight in (("0000", 0.1), ("0001", 1.0)):
         sweep.trial(trial_id, {**contrastive(weight), "data.validation.source": source}, metrics(0.9))
     assert ("Trials were chosen on the set that is reported" in read().text) == (source == "held_out")
+
+
+def test_accuracies_have_errors_and_the_front_is_marked(sweep: Builder, read: Callable[[], Page]) -> None:
+    """Of 4 images, 3 right have an error of 0.2 and 4 right one of 0.1; they do not differ (z = 1.07)."""
+    sweep.goals = (*sweep.goals, SHARE_GOAL)
+    sweep.trial("0000", CROSS_ENTROPY, metrics(0.75, 0.8))
+    sweep.trial("0001", contrastive(1.0), metrics(1.0, 0.2))
+    assert "±" not in read().text
+    for trial_id in ("0000", "0001"):
+        write_json(sweep.folder.trial(trial_id).data_path, {"name": "spurious_digits", "num_val": 4})
+    page = read()
+    for expected in (
+        "has a val/accuracy of 1.000 ± 0.100, against 0.750 ± 0.200 of the best cross-entropy trial",
+        "± is the standard error of an accuracy (Wilson)",
+        "By val/accuracy, the first 2 trials do not differ beyond noise",
+        "the Pareto front first and marked",
+    ):
+        assert expected in page.text
+    assert page.cells.count("± 0.100") == page.cells.count("1.000 ± 0.100") == 1
+    assert page.cells.count("± 0.200") == page.cells.count("0.750 ± 0.200") == 1
+    assert page.cells.count("yes") == 1
+    assert "front" in page.attributes("th", "title")

@@ -51,8 +51,8 @@ def test_each_group_has_its_accuracy_and_number(sweep: Builder, read: Callable[.
     page = read("a", "b")
     for expected in (
         "GroupShare of trainingAccuracy, first/aAccuracy, first/b",
-        "y=0, place=00.6250.7504 images–",  # noqa: RUF001
-        "y=0, place=10.2500.5004 images, the worst group0.2504 images, the worst group",
+        "y=0, place=00.6250.750± 0.2004 images–",  # noqa: RUF001
+        "y=0, place=10.2500.500± 0.2244 images, the worst group0.250± 0.2004 images, the worst group",
         "y=1, place=00.125––",  # noqa: RUF001
     ):
         assert expected in page.text, expected
@@ -186,6 +186,7 @@ def test_document(sweep: Builder) -> None:
             "against": "first/a",
             "difference": 0.5,
             "paired": None,
+            "is_noise": False,
             "verdict": "better",
         },
         {
@@ -195,6 +196,7 @@ def test_document(sweep: Builder) -> None:
             "against": "first/a",
             "difference": -0.5,
             "paired": {"mean": -0.5, "low": -0.5, "high": -0.5, "num_pictures": 10},
+            "is_noise": False,
             "verdict": "better",
         },
     ]

@@ -144,3 +144,16 @@ def test_several_goals_compare_the_first_of_the_front() -> None:
         [row("a", 0.95, 0.9), row("b", 0.9, 0.5, 0.3), row("c", 0.8, 0.2, 3), row("d", 0.7, 0.3, 2)], goals
     )
     assert [found["trial_id"] for found in comparison.pair] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(0.47, "within noise"), (0.45, "better")])
+def test_a_difference_within_noise_is_neither_better_nor_worse(other: float, verdict: str) -> None:
+    """Of 100 images, 60 and 47 right do not differ by the z test (1.84), and 60 and 45 do (2.12)."""
+    rows = [row("a", other, 0.75), row("b", 0.60, 0.25, 0.3)]
+    for found in rows:
+        found["num_images"], found["errors"] = {"val/accuracy": 100}, {"val/accuracy": 0.05}
+    items = {item.metric: item for item in differences(compare(rows, GOALS), GOALS)}
+    accuracy = items["val/accuracy"]
+    assert (accuracy.verdict, accuracy.best_error, accuracy.other_error) == (verdict, "± 0.050", "± 0.050")
+    assert items[SHARE].verdict == "better"
+    assert "has a val/accuracy of 0.600 ± 0.050, against" in sentence(compare(rows, GOALS), GOALS)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from orchestrator.results.formatting import describe, describe_objective, is_cross_entropy, objective_group
+from orchestrator.results.formatting import (
+    describe,
+    describe_objective,
+    format_with_error,
+    is_cross_entropy,
+    objective_group,
+)
 from orchestrator.results.trial_rows import TrialRow
 from trainables.config import experiment_from_tree, flatten
 
@@ -69,3 +75,12 @@ def test_a_trial_is_described_with_the_epoch_that_it_keeps() -> None:
     assert describe(trial) == "0003 (contrastive)"
     trial["kept_epoch"] = 7
     assert describe(trial) == "0003 (contrastive, epoch 7 of 30)"
+
+
+@pytest.mark.parametrize(("error", "words"), [(0.0191, "0.865 ± 0.019"), (0.00044, "0.865 ± 0.0004"), (None, "0.865")])
+def test_an_accuracy_is_worded_with_its_error(error: float | None, words: str) -> None:
+    trial = row("cross_entropy")
+    trial["metrics"] = {"val/accuracy": 0.865}
+    if error is not None:
+        trial["errors"] = {"val/accuracy": error}
+    assert format_with_error(trial, "val/accuracy") == words

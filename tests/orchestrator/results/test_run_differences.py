@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.results.intervals import PairedDifference
 from orchestrator.results.run_differences import RunDifference, run_differences, shared_metrics, verdict
+from trainables.json_file import write_json
 
 Builder = Any
 """The `SweepBuilder` of conftest.py."""
@@ -96,6 +97,17 @@ def test_the_side_is_that_of_the_paired_difference() -> None:
     paired = PairedDifference(mean=-0.05, low=-0.08, high=-0.02, num_pictures=50)
     assert RunDifference("m", "max", "b", "a", 0.1, paired).verdict == "worse"
     assert RunDifference("m", "max", "b", "a", 0.1, None).verdict == "better"
+
+
+def test_an_accuracy_within_noise_is_neither_better_nor_worse(sweep: Builder) -> None:
+    """Of 100 images, 60 and 47 right do not differ by the z test (1.84), and 60 and 45 do (2.12)."""
+    for trial, accuracy in (("a", 0.60), ("b", 0.47), ("c", 0.45)):
+        sweep.trial(trial, CROSS_ENTROPY, {"val/accuracy": accuracy})
+        write_json(sweep.folder.trial(trial).data_path, {"num_val": 100})
+    found = of_metric(run_differences([sweep.run(trial) for trial in "abc"]), "val/accuracy")
+    assert [(one.run, one.verdict) for one in found] == [("first/b", ""), ("first/c", "worse")]
+    paired = PairedDifference(mean=-0.13, low=-0.2, high=-0.06, num_pictures=100)
+    assert replace(found[0], paired=paired).verdict == "worse"
 
 
 def test_images_of_other_data_are_not_paired(sweep: Builder) -> None:

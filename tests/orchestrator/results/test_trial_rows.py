@@ -181,6 +181,47 @@ def test_document_does_not_need_mlflow(make_sweep: Callable[..., Any], caplog: p
     assert "sweep first is shown without its MLflow runs" in caplog.text
 
 
+def test_accuracies_have_errors_where_the_trial_recorded_its_images(make_sweep: Callable[..., Any]) -> None:
+    goals = [{"metric": "val/accuracy", "direction": "max"}, {"metric": "val/loss", "direction": "min"}]
+    sweep = make_sweep(goals=goals)
+    for trial_id, accuracy in (("0000", 0.75), ("0001", 0.25), ("0002", 0.5)):
+        sweep.complete(trial_id, {"val/accuracy": accuracy, "val/loss": 0.5})
+        write_json(sweep.folder.trial(trial_id).data_path, {"num_val": 4} if trial_id != "0002" else {})
+    first, second, earlier = trial_rows(sweep.folder, {})
+    assert (first["num_images"], second["num_images"]) == ({"val/accuracy": 4}, {"val/accuracy": 4})
+    assert first["errors"] == second["errors"] == {"val/accuracy": pytest.approx(0.2)}
+    assert not {"num_images", "errors"} & earlier.keys()
+    assert "errors" not in first["metrics"]
+    assert [row["on_front"] for row in (first, second, earlier)] == [True, False, False]
+
+
+def test_document_lists_the_trials_within_noise(make_sweep: Callable[..., Any]) -> None:
+    sweep = make_sweep()
+    for trial_id, accuracy in (("0000", 0.45), ("0001", 0.60), ("0002", 0.47)):
+        sweep.complete(trial_id, {"val/accuracy": accuracy})
+        write_json(sweep.folder.trial(trial_id).data_path, {"num_val": 100})
+    ids_there = ids_in_mlflow(resolve_store(sweep.folder.storage, None), sweep.folder)
+    document = sweep_document(sweep.folder, ids_there)
+    assert document["within_noise"] == ["0001", "0002"]
+    assert "on_front" not in document["trials"][0]
+    sweep.folder.trial("0001").data_path.unlink()
+    assert sweep_document(sweep.folder, ids_there)["within_noise"] == []
+
+
+def test_a_broken_description_of_the_data_costs_the_errors_alone(
+    make_sweep: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = make_sweep()
+    sweep.complete("0000", {"val/accuracy": 0.75})
+    path = sweep.folder.trial("0000").data_path
+    path.write_text("{")
+    (row,) = trial_rows(sweep.folder, {})
+    assert (row["status"], row.get("errors")) == ("completed", None)
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: not valid JSON")
+    assert message.endswith("; accuracies are shown without their standard errors")
+
+
 BROKEN_FILES = {
     "outcome.json": (b'{"status": "comp', "outcome.json: not valid JSON"),
     "metrics.jsonl": (b"", "metrics.jsonl: no row of epoch 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; `campaign resume`"),
