@@ -93,8 +93,8 @@ def _commands(result: Mapping[str, Any]) -> list[str]:
 def _how_chosen(result: Mapping[str, Any]) -> str:
     sweeps = result["sweeps"]
     goal = goal_of(sweeps[0])
-    groups = " That metric reads the groups of the images." if goal.metric.endswith(GROUP_METRICS) else ""
-    test = "" if is_earlier(result) else " These trials alone were measured on the test images, after the search."
+    groups = " That metric reads the groups of the validation images." if goal.metric.endswith(GROUP_METRICS) else ""
+    test = "" if is_earlier(result) else " The test images were read after the search alone."
     return (
         f"A row is the space's first point, or the best trial of an objective by `{goal.metric}` ({goal.direction})."
         f"{groups}{test} Seeds: {len(sweeps)}, each with a search of {plural(len(sweeps[0]['trials']), 'trial')}. A "

@@ -49,9 +49,9 @@ def test_several_seeds_have_mean_and_range() -> None:
     assert text.startswith("## Sweep mine\n\n```\npython -m benchmarks.results sweep mine\n```\n\nA row is")
     assert "| trial | `val/worst_group_accuracy` | `test/accuracy` | `shift/far/accuracy` |" in text
     assert "| best contrastive | 0.450 (0.400, 0.500) | 0.625 (0.500, 0.750) | 0.625 (0.500, 0.750) |" in text
-    assert "by `val/worst_group_accuracy` (max). That metric reads the groups of the images." in text
+    assert "by `val/worst_group_accuracy` (max). That metric reads the groups of the validation images." in text
     assert "Seeds: 2, each with a search of 4 trials." in text
-    assert "These trials alone were measured on the test images, after the search." in text
+    assert "The test images were read after the search alone." in text
     assert "| best contrastive | 0001 | contrastive | 0.002 |" in text
 
 
