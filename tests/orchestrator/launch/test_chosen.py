@@ -10,6 +10,8 @@ import pytest
 from orchestrator.files.search_state import SearchState
 from orchestrator.launch.chosen import evaluate_chosen
 from orchestrator.launch.evaluation import EvaluationRequest, evaluate_run
+from orchestrator.results.trial_rows import trial_rows
+from trainables.json_file import read_object
 from trainables.split_log import split_log
 from trainables.training import LocalContext
 from trainables.trial import run_trial
@@ -68,6 +70,23 @@ def test_the_test_images_are_read_once_at_the_end_for_the_best_trial_alone(train
     (other,) = set(logs) - {best}
     assert {name.partition("/")[0] for name in sweep.trial(other).evaluation()} == {"val"}
     assert evaluate_chosen(sweep, address=None) == []
+
+
+def test_an_accuracy_of_each_set_has_the_number_of_its_images(trained: Ready) -> None:
+    sweep = trained(1, goals=LOSS)
+    assert evaluate_chosen(sweep, address=None) == ["0000"]
+    groups = read_object(sweep.trial("0000").evaluations_path / "groups.json")["settings"]
+    known = {name: accuracy for name, accuracy in groups["accuracy"].items() if groups["num_by_group"][name]}
+    worst = [groups["num_by_group"][name] for name in known if known[name] == min(known.values())]
+    (row,) = trial_rows(sweep, {})
+    val = row["metrics"]["val/worst_group_size"]
+    assert row["num_images"] == {
+        **dict.fromkeys(("val/accuracy", "test/accuracy"), 32),
+        **dict.fromkeys(("shift/random_background/accuracy", "shift/unseen_textures/accuracy"), 32),
+        "val/worst_group_accuracy": val,
+        "test/worst_group_accuracy": min(worst),
+    }
+    assert row["errors"].keys() == row["num_images"].keys()
 
 
 def test_nothing_is_read_while_trials_are_left(trained: Ready) -> None:

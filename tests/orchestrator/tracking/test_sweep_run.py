@@ -140,6 +140,22 @@ def test_best_values_are_those_of_feasible_trials(store: Store, parent: str) -> 
     assert leaderboard(judged, judged, OBJECTIVES)["violation"] == [0.25, 0.0, 0.0]
 
 
+def test_errors_are_no_metrics_and_the_front_is_in_the_table(store: Store, parent: str) -> None:
+    on_front = [True, True, False]
+    rows = [{**row, "errors": {"val/accuracy": 0.1}, "on_front": on} for row, on in zip(RANKING, on_front, strict=True)]
+    assert write_summary(store, parent, rows, OBJECTIVES, ranking=rows, page=PAGE, ended_ms=1)
+    assert connect(store).get_run(parent).data.metrics == {
+        "trials/completed": 3,
+        "trials/stopped": 0,
+        "trials/failed": 0,
+        "best/val/accuracy": 0.9,
+        "best/val/background/gap": 0.3,
+    }
+    table = leaderboard(rows, rows, OBJECTIVES)
+    assert table["on_front"] == on_front
+    assert "errors" not in table
+
+
 def test_summary_is_written_over_and_not_added_to(
     store: Store, parent: str, experiment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
