@@ -38,7 +38,9 @@ def test_document_holds_what_the_contract_names(story: Story) -> None:
     assert document["sweep"] == "story"
     assert {"experiment_id", "parent_run_id", "trials", "best"} <= document.keys()
     for trial in document["trials"]:
-        assert trial.keys() == {"trial_id", "run_id", "status", "epoch", "config", "metrics"}
+        fixed = {"trial_id", "run_id", "status", "epoch", "config", "metrics"}
+        assert trial.keys() == fixed | {"num_images", "errors"}
+        assert trial["errors"].keys() == trial["num_images"].keys() >= {"val/accuracy", "val/worst_group_accuracy"}
         assert trial["config"] == json.loads(json.dumps(flatten(story.folder.trial(trial["trial_id"]).config())))
         assert {"val/accuracy", "train/loss", "val/worst_group_accuracy"} <= trial["metrics"].keys()
 
