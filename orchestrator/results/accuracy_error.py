@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainables.metric_names import SHIFTED, SPLITS
 
-if TYPE_CHECKING:
-    from orchestrator.results.trial_rows import TrialRow
-
+Row = Mapping[str, Any]
+"""A trial as `--json` prints it."""
 QUANTILE = 1.959964
 """Beyond it lie 5 % of a normal distribution, on both sides together."""
 
@@ -51,7 +50,7 @@ def differ(accuracy: float, num: int, other: float, num_other: int) -> bool:
     return abs(accuracy - other) > QUANTILE * math.sqrt(max(variance, 0.0))
 
 
-def within_noise(ranking: Sequence["TrialRow"], metric: str) -> list[str]:
+def within_noise(ranking: Sequence[Row], metric: str) -> list[str]:
     """Return the ids of the first trials of a ranking, up to the one whose accuracy differs from that of the first.
 
     Empty where `metric` is no accuracy, or where a trial did not record the number of its images.
@@ -62,12 +61,12 @@ def within_noise(ranking: Sequence["TrialRow"], metric: str) -> list[str]:
     return [row["trial_id"] for row in ranking[: min(apart, default=len(ranking))]]
 
 
-def is_noise(row: "TrialRow", other: "TrialRow", metric: str) -> bool:
+def is_noise(row: Row, other: Row, metric: str) -> bool:
     """Return whether it is known that the accuracies of two trials do not differ beyond noise."""
     ours, theirs = _share(row, metric), _share(other, metric)
     return ours is not None and theirs is not None and not differ(*ours, *theirs)
 
 
-def _share(row: "TrialRow", metric: str) -> tuple[float, int] | None:
+def _share(row: Row, metric: str) -> tuple[float, int] | None:
     value, num = row["metrics"].get(metric), row.get("num_images", {}).get(metric)
     return None if value is None or num is None else (value, num)
