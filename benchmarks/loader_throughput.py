@@ -156,7 +156,7 @@ def _figure(figure: str, rate: float, against: str, counterpart: float) -> Figur
 def main() -> None:
     run = benchmark(__file__, __doc__)
     torch.set_num_threads(1)
-    num, repetitions = (BATCH_SIZE, 1) if run.quick else (6 * BATCH_SIZE, 4)
+    num, repetitions = (2 * BATCH_SIZE, 1) if run.quick else (6 * BATCH_SIZE, 4)
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder), num)

@@ -16,7 +16,7 @@ PACKAGES = ("orchestrator", "search_spaces", "trainables")
 # What a package may import from other projects, besides the standard library.
 EXTERNAL = {
     "trainables/config": ("pydantic", "pydantic_core", "yaml"),
-    "search_spaces": ("optuna", "yaml"),
+    "search_spaces": ("cmaes", "optuna", "pydantic", "yaml"),
 }
 
 TUNE = ("ray.tune",)

@@ -128,6 +128,7 @@ def test_resume_trains_and_evaluates_every_trial(story: Story) -> None:
         assert [row["epoch"] for row in folder.rows()] == list(range(1, EPOCHS + 1))
         assert {path.stem for path in (folder.path / "evaluation").glob("*.json")} == {
             "accuracy",
+            "groups",
             "influence",
             "shift",
             "removal",
@@ -138,9 +139,9 @@ def test_same_command_again_does_nothing_new_and_has_the_same_figures(story: Sto
     assert story.again.code == 1, story.again.err
     assert story.again.document == story.resumed.document
     assert "epoch" not in story.again.err
-    ended = [line for line in story.again.err.splitlines() if "/5] " in line]
+    ended = [line for line in story.again.err.splitlines() if "/6] " in line]
     skipped = [line for line in ended if "multilabel: skipped: the data have no images of several labels" in line]
-    assert (len(ended), len(skipped)) == (5 * len(TRIALS), len(TRIALS))
+    assert (len(ended), len(skipped)) == (6 * len(TRIALS), len(TRIALS))
     assert all(line.endswith("finished before") for line in ended if line not in skipped)
 
 

@@ -69,7 +69,7 @@ def test_experiment_lists_the_sweep_and_its_trials(site: str, page: Page, ids: S
 
 def test_run_shows_metric_charts(site: str, page: Page, ids: SweepIds) -> None:
     page.goto(f"{site}/#/experiments/{ids.experiment_id}/runs/{ids.trials['0000']}/model-metrics")
-    expect(page.get_by_text("influence_share", exact=True).first).to_be_visible()
+    expect(page.get_by_text("val/background").first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
 
 

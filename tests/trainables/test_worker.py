@@ -13,8 +13,9 @@ import torch
 from tests.trainables.conftest import CPU, TINY
 from trainables.config import ExperimentConfig, experiment_from_tree, override
 from trainables.data import build_data
-from trainables.evaluations import QUICK
+from trainables.evaluations import FINAL_SUITE
 from trainables.training import LocalContext
+from trainables.training.epoch_choice import epoch_suite
 from trainables.trial import evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder
 
@@ -171,7 +172,8 @@ def test_all_workers_validate_the_network_that_is_kept(two_workers: Path, case: 
     config, evaluation = folder.config(), folder.evaluation()
     assert evaluation is not None
     context = LocalContext(folder, device=CPU)
-    found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), QUICK)
+    names = [*dict.fromkeys([*epoch_suite(config), *FINAL_SUITE])]
+    found = evaluate(config, context, load_model(folder, CPU), build_data(config.data), names)
     kept = evaluation.pop("kept_epoch", None)
     assert found == pytest.approx(evaluation, rel=1e-5, abs=1e-6)
     accuracies = [row["val/accuracy"] for row in folder.rows() if "kept_epoch" in row]

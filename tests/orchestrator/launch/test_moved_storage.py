@@ -179,8 +179,8 @@ def test_storage_removed_in_mid_run_ends_the_run(
     file.write_text(to_yaml(config))
     commit = TrialFolder.commit
 
-    def commit_then_remove(folder: TrialFolder, state: Any, rows: Any) -> None:
-        commit(folder, state, rows)
+    def commit_then_remove(folder: TrialFolder, state: Any, rows: Any, weights: Any) -> None:
+        commit(folder, state, rows, weights)
         if rows[-1]["epoch"] == epoch:
             shutil.rmtree(storage)
 
