@@ -12,7 +12,7 @@ import torch
 from orchestrator.tracking import connect
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.fault_message import NoteMessage
-from tests.integration.conftest import Shell, wait, wait_until
+from tests.integration.conftest import Ran, Shell, wait, wait_until
 from trainables.training import LocalContext
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
@@ -43,13 +43,36 @@ def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
     psutil.wait_procs(workers, timeout=60)
 
 
+def training(name: str) -> tuple[str, ...]:
+    return ("train", "digits", f"--name={name}", "--json", "--set=resources.workers=2", *PAIR)
+
+
+def assert_whole(ran: Ran, shell: Shell, folder: TrialFolder, count_epochs: CountEpochs, alone: TrialFolder) -> None:
+    """Check that the run has ended, that files and MLflow have each epoch once, and that its numbers are right."""
+    assert ran.code == 0, ran.err
+    assert ran.document["folder"] == str(folder.path)
+    assert ran.document["metrics"]["epoch"] == EPOCHS
+    assert connect(shell.store).get_run(ran.document["run_id"]).info.status == "FINISHED"
+    count_epochs(epochs_in_files([folder]), EPOCHS)
+    count_epochs(epochs_in_mlflow(shell.store, folder.path.name, "val/accuracy"), EPOCHS)
+    assert_trained_as_one_process_does(folder, alone)
+
+
+@pytest.mark.fault("A worker of `campaign train` is killed.", says=False)
+def test_training_goes_on_when_a_worker_is_killed(shell: Shell, count_epochs: CountEpochs, tmp_path: Path) -> None:
+    folder = TrialFolder(shell.storage / "runs" / "pair")
+    driver = shell.start(*training("pair"))
+    kill_a_worker(driver, folder)
+    assert_whole(wait(driver), shell, folder, count_epochs, TrialFolder(tmp_path))
+
+
+@pytest.mark.chaos
 @pytest.mark.fault("A worker of `campaign train` is killed, and one of those that follow.")
-def test_killed_worker_is_tried_again_once_and_the_same_command_continues(
+def test_second_killed_worker_ends_training_and_the_same_command_continues(
     shell: Shell, note_message: NoteMessage, count_epochs: CountEpochs, tmp_path: Path
 ) -> None:
-    command = ("train", "digits", "--name=pair", "--json", "--set=resources.workers=2", *PAIR)
-    folder = TrialFolder(shell.storage / "runs" / "pair")
-    driver = shell.start(*command)
+    folder = TrialFolder(shell.storage / "runs" / "twice")
+    driver = shell.start(*training("twice"))
     for _ in range(2):
         kill_a_worker(driver, folder)
     killed = wait(driver)
@@ -58,16 +81,7 @@ def test_killed_worker_is_tried_again_once_and_the_same_command_continues(
     assert "Traceback" not in killed.err
     last, num_epochs = killed.err.splitlines()[-1], len(folder.rows())
     assert re.fullmatch(f"error: worker . died: .*; the same command continues after epoch {num_epochs}", last), last
-
-    ran = shell.run(*command)
-    assert ran.code == 0, ran.err
-    document = ran.document
-    assert document["folder"] == str(folder.path)
-    assert document["metrics"]["epoch"] == EPOCHS
-    assert connect(shell.store).get_run(document["run_id"]).info.status == "FINISHED"
-    count_epochs(epochs_in_files([folder]), EPOCHS)
-    count_epochs(epochs_in_mlflow(shell.store, "pair", "val/accuracy"), EPOCHS)
-    assert_trained_as_one_process_does(folder, TrialFolder(tmp_path))
+    assert_whole(shell.run(*training("twice")), shell, folder, count_epochs, TrialFolder(tmp_path))
 
 
 def assert_trained_as_one_process_does(found: TrialFolder, alone: TrialFolder) -> None:
