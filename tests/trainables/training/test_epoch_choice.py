@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files
 from tests.trainables.conftest import CPU, MakeConfig
 from tests.trainables.training.test_resume import DAMAGES, assert_same_trial, flip_bit
 from trainables.config import ConfigError, ExperimentConfig
@@ -178,10 +179,10 @@ def remove_best(folder: TrialFolder) -> None:
     folder.checkpoints.best_path.unlink()
 
 
-@pytest.mark.fault("A kill around the commit of the best epoch, with a bad checkpoint or rows that are lost.")
+@pytest.mark.fault("A kill around the commit of the best epoch, with a bad checkpoint or rows lost.", says=False)
 @pytest.mark.parametrize("damage", [*DAMAGES, remove_best], ids=lambda damage: damage.__name__)
 def test_a_kill_around_the_commit_of_the_best_epoch_keeps_it(
-    fit_with: FitWith, contexts: Contexts, damage: Callable[[TrialFolder], None]
+    fit_with: FitWith, contexts: Contexts, damage: Callable[[TrialFolder], None], count_epochs: CountEpochs
 ) -> None:
     fit_with(ACCURACY, VALUES, BEST_AND_EARLY, name="straight")
     with pytest.raises(SystemExit):
@@ -189,12 +190,13 @@ def test_a_kill_around_the_commit_of_the_best_epoch_keeps_it(
     damage(contexts("killed").folder)
     fit_with(ACCURACY, VALUES, BEST_AND_EARLY, name="killed")
     assert [row["kept_epoch"] for row in contexts("killed").folder.rows()] == [1, 2, 2, 2]
+    count_epochs(epochs_in_files([contexts("killed").folder]), 4)
     assert_same_trial(contexts("killed").folder, contexts("straight").folder)
 
 
-@pytest.mark.fault("A kill before each rename of a trial that keeps its best epoch.")
+@pytest.mark.fault("A kill before each rename of a trial that keeps its best epoch.", says=False)
 def test_a_kill_before_any_rename_leaves_the_same_best_epoch(
-    fit_with: FitWith, contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+    fit_with: FitWith, contexts: Contexts, monkeypatch: pytest.MonkeyPatch, count_epochs: CountEpochs
 ) -> None:
     replace, renames = Path.replace, 0
 
@@ -219,6 +221,7 @@ def test_a_kill_before_any_rename_leaves_the_same_best_epoch(
             fit_with(ACCURACY, VALUES, BEST_AND_EARLY, name=name)
         monkeypatch.setattr(Path, "replace", replace)
         fit_with(ACCURACY, VALUES, BEST_AND_EARLY, name=name)
+        count_epochs(epochs_in_files([contexts(name).folder]), 4)
         assert_same_trial(contexts(name).folder, contexts("straight").folder)
 
 
@@ -229,6 +232,7 @@ def test_a_best_epoch_that_is_lost_is_replaced_by_the_last_one(
     context: LocalContext,
     heads: list[torch.Tensor],
     caplog: pytest.LogCaptureFixture,
+    count_epochs: CountEpochs,
     damage: str,
 ) -> None:
     values, checkpoints = [0.75, 0.5, 0.25, 0.25, 0.5], context.folder.checkpoints
@@ -242,6 +246,7 @@ def test_a_best_epoch_that_is_lost_is_replaced_by_the_last_one(
     assert message.endswith("the network of epoch 1 is lost; epoch 3, the last one, is kept")
     assert ("it is now best.pt.bad" in message) == (damage == "flip")
     assert [row["kept_epoch"] for row in context.folder.rows()] == [1, 1, 3, 3, 5]
+    count_epochs(epochs_in_files([context.folder]), 5)
     assert torch.equal(fitted.model.head.weight, heads[4])
 
 
