@@ -1,6 +1,5 @@
 """On which images a stored result was chosen and reported, and which of them its trainings saw with masks."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,16 +38,8 @@ def protocol_sentences(result: Mapping[str, Any]) -> str:
         return ""
     users = [name for name, uses in result["uses_masks"].items() if uses]
     others = [name for name, uses in result["uses_masks"].items() if not uses]
-    images = [f"{name} {number}" for name, number in result["num_images"].items()]
+    images = [f"{number} in `{metric}`" for metric, number in result["num_images"].items()]
     return (
         f"Trained with masks: {listing(users or ['none'])}. Trained without: {listing(others or ['none'])}. "
-        f"No training uses groups. Numbers of images: {', '.join(images)}."
+        f"No training uses groups. Numbers of images: {listing(images)}."
     )
-
-
-def binomial_error(metric: str, value: float, num_images: Mapping[str, int]) -> float | None:
-    """Return the standard error `sqrt(p (1 - p) / n)` of an accuracy p on n images; None for another metric."""
-    name, split = without_split(metric)
-    *sets, last = name.split("/")
-    number = num_images.get(sets[-1] if sets else str(split))
-    return math.sqrt(value * (1 - value) / number) if last == "accuracy" and number else None

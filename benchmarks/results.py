@@ -20,8 +20,8 @@ from benchmarks import evaluation, study_section, sweep_section
 from benchmarks.protocol import EARLIER, is_earlier
 from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.results.evaluated import read_run
 from orchestrator.results.formatting import objective_group
+from orchestrator.results.trial_rows import row_of
 from trainables.config.objective import mask_needs
 from trainables.metric_names import current_metric, with_current_metrics
 from trainables.trial_folder import TrialFolder
@@ -102,12 +102,11 @@ def study(campaign: Campaign, name: str, seeds: Sequence[int]) -> dict[str, Any]
 
 
 def facts(runs: Mapping[str, TrialFolder]) -> dict[str, Any]:
-    """Return which trainings use masks, and how many images each split and each shifted set has."""
-    run = read_run(next(iter(runs.values())), "")
-    shifted = run.evaluations["shift"].settings["num_pictures"] if "shift" in run.evaluations else {}
+    """Return which trainings use masks, and on how many images each accuracy is measured."""
+    row = row_of(next(iter(runs.values())), "", run_id=None, outcome=None)
     return {
         "uses_masks": {name: bool(mask_needs(folder.config().objective)) for name, folder in runs.items()},
-        "num_images": {"val": run.data["num_val"], "test": run.data["num_test"], **shifted},
+        "num_images": {metric: number for metric, number in row["num_images"].items() if metric.endswith("/accuracy")},
     }
 
 

@@ -4,12 +4,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.protocol import binomial_error, is_earlier, protocol_sentences, reported_today
+from benchmarks.protocol import is_earlier, protocol_sentences, reported_today
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.text import listing, plural
 from orchestrator.results.formatting import (
+    errors_explained,
     format_metric,
     format_setting,
+    format_with_error,
     is_cross_entropy,
     objective_group,
     short_names,
@@ -20,7 +22,6 @@ from search_spaces import SPACES
 from trainables.metric_names import GROUP_METRICS
 
 ONE_SEED = "Each row is one training: the spread between seeds is not known."
-BINOMIAL = "± is the binomial standard error for the number of images."
 SEVERAL_SEEDS = "A cell is the mean over the seeds, with the smallest and the largest in brackets."
 
 
@@ -51,10 +52,10 @@ def section(result: Mapping[str, Any]) -> str:
         SPACES[space].summary if space in SPACES else "",
         _how_chosen(result),
         protocol_sentences(result),
-        SEVERAL_SEEDS if len(sweeps) > 1 else f"{ONE_SEED} {BINOMIAL}" if "num_images" in result else ONE_SEED,
+        SEVERAL_SEEDS if len(sweeps) > 1 else f"{ONE_SEED} {errors_explained(sweeps[0]['trials'])}".strip(),
         _table(
             ["trial", *(f"`{metric}`" for metric in metrics)],
-            [[name, *(_cell(metric, trials, result) for metric in metrics)] for name, trials in rows.items()],
+            [[name, *(_cell(metric, trials) for metric in metrics)] for name, trials in rows.items()],
         ),
         "The trials behind the rows:",
         _settings(rows),
@@ -120,13 +121,11 @@ def _values(metric: str, trials: Sequence[TrialRow]) -> list[float]:
     return [value for trial in trials if (value := trial["metrics"][metric]) is not None]
 
 
-def _cell(metric: str, trials: Sequence[TrialRow], result: Mapping[str, Any]) -> str:
+def _cell(metric: str, trials: Sequence[TrialRow]) -> str:
+    if len(trials) == 1:
+        return format_with_error(trials[0], metric)
     values = _values(metric, trials)
-    mean = statistics.fmean(values)
-    if len(values) > 1:
-        return f"{format_metric(mean)} ({format_metric(min(values))}, {format_metric(max(values))})"
-    error = binomial_error(metric, mean, result.get("num_images", {}))
-    return format_metric(mean) if error is None else f"{format_metric(mean)} ± {format_metric(error)}"
+    return f"{format_metric(statistics.fmean(values))} ({format_metric(min(values))}, {format_metric(max(values))})"
 
 
 def _settings(rows: Mapping[str, Sequence[TrialRow]]) -> str:

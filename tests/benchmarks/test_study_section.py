@@ -44,7 +44,7 @@ def result(split: str, other: float, *, apart: bool = True) -> dict[str, Any]:
 
 
 def test_section_has_command_question_protocol_table_and_budget() -> None:
-    facts = {"uses_masks": {"plain": False, "other": True}, "num_images": {"val": 10, "test": 20}}
+    facts = {"uses_masks": {"plain": False, "other": True}, "num_images": {"val/accuracy": 10, "test/accuracy": 20}}
     text = section({**result("test", 0.6), **facts})
     assert text.startswith("## Study pair\n\n```\ncampaign study pair --set data.root=../data\n```\n\nDoes it help?\n")
     assert "Nothing is searched or chosen" in text

@@ -30,7 +30,7 @@ SECOND = sweep(
 )
 FACTS = {
     "uses_masks": {"cross-entropy": False, "contrastive": True},
-    "num_images": {"val": 10, "test": 100, "far": 400},
+    "num_images": {"val/accuracy": 10, "test/accuracy": 100},
 }
 
 
@@ -55,10 +55,12 @@ def test_several_seeds_have_mean_and_range() -> None:
     assert "| best contrastive | 0001 | contrastive | 0.002 |" in text
 
 
-def test_one_seed_has_binomial_errors() -> None:
-    text = section({"sweeps": [FIRST], **FACTS})
-    assert "| best cross-entropy | 0.300 | 0.800 ± 0.040 | 0.375 ± 0.024 |" in text
-    assert "± is the binomial standard error" in text
+def test_one_seed_has_the_errors_that_the_trials_recorded() -> None:
+    trials = [{**row, "errors": {"test/accuracy": 0.04}} for row in FIRST["trials"]]
+    text = section({"sweeps": [{**FIRST, "trials": trials}], **FACTS})
+    assert "| best cross-entropy | 0.300 | 0.800 ± 0.040 | 0.375 |" in text
+    assert "± is the standard error of an accuracy" in text
+    assert "± is" not in section({"sweeps": [FIRST], **FACTS})
 
 
 def test_metric_that_some_shown_trial_lacks_is_left_out() -> None:
