@@ -57,7 +57,7 @@ test: $(DEV_STAMP)  ## the tests that are not slow, and an end-to-end run from s
 test-all: $(DEV_STAMP)  ## every test that needs no GPU and no external data
 	$(PYTEST) -m "not gpu and not data and not chaos" $(ARGS)
 
-chaos: $(DEV_STAMP)  ## inject every fault for real, for about an hour, and write docs/reliability.md
+chaos: $(DEV_STAMP)  ## inject every fault for real, and write docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos $(ARGS)
 
 check: $(DEV_STAMP)  ## format, lint, types and imports; changes nothing
