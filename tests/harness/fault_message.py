@@ -6,7 +6,8 @@ from typing import Any
 
 NoteMessage = Callable[[Iterable[str]], None]
 """`note_message` for one test."""
-WARNING = re.compile(r"^WARNING +\S+ (.+)$", re.MULTILINE)
+WARNING = re.compile(r"^(?:\S+ \S+\t)?WARNING +\S+ (?:-- )?(.+)$", re.MULTILINE)
+"""As pytest writes a warning, or as Ray does, whose start changes how all handlers write."""
 
 
 def note_message(item: Any, lines: Iterable[str]) -> None:
