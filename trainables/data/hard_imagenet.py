@@ -19,7 +19,7 @@ from trainables.data.folders import Folders, check_same_classes, first_few
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList
 from trainables.data.image_names import is_hidden
-from trainables.data.mask_format import ObjectMask
+from trainables.data.masks.mask_format import ObjectMask
 from trainables.data.validation_cut import split_files
 
 SPLITS = ("train", "val")

@@ -23,7 +23,7 @@ from trainables.data.file_reader import FileReader, decode_image, reader_of
 from trainables.data.folders import MISSING, left_out_text
 from trainables.data.image_file import ImageError, ImageFile
 from trainables.data.image_list import ImageFileList, ImageList
-from trainables.data.mask_format import MaskFormat, ObjectMask
+from trainables.data.masks.mask_format import MaskFormat, ObjectMask
 from trainables.data.transforms import Transform, evaluation_transform, training_transform
 from trainables.data.validation_cut import cut_images
 

@@ -13,8 +13,8 @@ from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList
 from trainables.data.image_names import IMAGE_ENDINGS, composed, is_hidden, is_image
-from trainables.data.mask_names import MaskNames
-from trainables.data.mask_rules import mask_format
+from trainables.data.masks.names import MaskNames
+from trainables.data.masks.rules import mask_format
 
 
 def build_image_folder(config: ImageFolder) -> DataBundle:

@@ -23,7 +23,7 @@ from trainables.data.folders import Folders, check_same_classes, class_folders, 
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList, check_once, read_lines
 from trainables.data.image_names import not_images
-from trainables.data.mask_format import IGNORED, ObjectMask
+from trainables.data.masks.mask_format import IGNORED, ObjectMask
 from trainables.data.validation_cut import split_files
 
 IGNORE_ID = 1000

@@ -17,8 +17,8 @@ from trainables.data.dataset import DataBundle
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
-from trainables.data.mask_format import ObjectMask
-from trainables.data.mask_levels import grey_values
+from trainables.data.masks.levels import grey_values
+from trainables.data.masks.mask_format import ObjectMask
 
 SPECIES = ("cat", "dog")
 BREEDS = (

@@ -16,7 +16,7 @@ from trainables.data.folders import as_on_disk, first_few
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import ImageList, check_apart, check_once, read_lines
-from trainables.data.mask_format import ClassMask
+from trainables.data.masks.mask_format import ClassMask
 
 CLASSES = (
     "aeroplane",

@@ -18,8 +18,8 @@ from trainables.data.folders import MISSING, Folders, first_few
 from trainables.data.image_file import joined_stem
 from trainables.data.image_files import image_bundle
 from trainables.data.image_table import FileSizes, ImageTable, Ints
-from trainables.data.mask_names import MaskNames
-from trainables.data.mask_rules import mask_format
+from trainables.data.masks.names import MaskNames
+from trainables.data.masks.rules import mask_format
 from trainables.data.table_columns import Values, column_values, group_values, read_table, split_rows
 from trainables.data.table_file import TableFile
 from trainables.data.validation_cut import cut_off

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainables.cams import hirescam
 from trainables.config import BinaryContrastive, BinaryCrossEntropy
 from trainables.data import Batch
-from trainables.data.mask_format import batch_of_classes
+from trainables.data.masks.mask_format import batch_of_classes
 from trainables.losses import build_objective, reduce_terms
 from trainables.models import Classifier, Output
 

@@ -16,7 +16,7 @@ from trainables.config import (
     ExperimentConfig,
 )
 from trainables.data import Batch, build_data, training_batches
-from trainables.data.mask_format import batch_of_classes
+from trainables.data.masks.mask_format import batch_of_classes
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext, fit

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainables.data.file_reader import Pixels
-from trainables.data.mask_levels import TRANSPARENT, palette_colours, places_in_voc, whole_numbers
+from trainables.data.masks.levels import TRANSPARENT, palette_colours, places_in_voc, whole_numbers
 
 Numbers: TypeAlias = npt.NDArray[np.int32]
 WHITE = 65535

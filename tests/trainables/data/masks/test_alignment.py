@@ -20,7 +20,7 @@ from tests.trainables.imagenet_tree import write_ids
 from trainables.config import Augmentation, DataConfig
 from trainables.config.data import KINDS_WITH_MASKS
 from trainables.data import Draw, build_data
-from trainables.data.mask_format import BACKGROUND, IGNORED, OBJECT
+from trainables.data.masks.mask_format import BACKGROUND, IGNORED, OBJECT
 from trainables.data.transforms import Transform, evaluation_transform, resize_mask, training_transform
 
 Object = npt.NDArray[np.bool_]

@@ -10,9 +10,9 @@ from PIL import Image
 from tests.trainables.voc_tree import palette
 from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageError, ImageFile
-from trainables.data.mask_format import ObjectMask
-from trainables.data.mask_levels import class_values, grey_values
-from trainables.data.mask_values import is_lit, numbers
+from trainables.data.masks.levels import class_values, grey_values
+from trainables.data.masks.mask_format import ObjectMask
+from trainables.data.masks.values import is_lit, numbers
 from trainables.data.oxford_pet import trimap_background
 
 GREY = [[0, 1, 2], [3, 4, 255]]

@@ -13,9 +13,9 @@ from torch import Tensor
 from trainables.data.batch import Batch
 from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageFile
-from trainables.data.mask_format import listed_label, read_map, stacked
-from trainables.data.mask_frame import MaskFrame, out_of_frame, size_in_frame
-from trainables.data.mask_values import WHITE, brightness
+from trainables.data.masks.frame import MaskFrame, out_of_frame, size_in_frame
+from trainables.data.masks.mask_format import listed_label, read_map, stacked
+from trainables.data.masks.values import WHITE, brightness
 
 _SHOWS = 0.5
 """An object shows where it has more than this share of a pixel."""

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from trainables.config import BoxMasks, EqualMasks, FileMasks, NonzeroMasks, SoftMasks, ThresholdMasks
-from trainables.data.box_mask import BoxMask
 from trainables.data.imagenet_s import mask_ids
-from trainables.data.mask_format import IGNORED, MaskFormat, ObjectMask
-from trainables.data.mask_values import grey_numbers, is_lit, numbers
-from trainables.data.soft_mask import SoftMask
+from trainables.data.masks.box_mask import BoxMask
+from trainables.data.masks.mask_format import IGNORED, MaskFormat, ObjectMask
+from trainables.data.masks.soft_mask import SoftMask
+from trainables.data.masks.values import grey_numbers, is_lit, numbers
 
 
 def mask_format(masks: FileMasks | BoxMasks | None) -> MaskFormat:

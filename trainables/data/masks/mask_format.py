@@ -21,9 +21,9 @@ from torch import Tensor
 from trainables.data.batch import Batch
 from trainables.data.file_reader import SIDEWAYS, FileReader, orientation_of
 from trainables.data.image_file import ImageError, ImageFile, MaskSizeError
-from trainables.data.mask_frame import MaskFrame, out_of_frame, size_in_frame
-from trainables.data.mask_levels import class_values, note_on_values
-from trainables.data.mask_values import is_lit
+from trainables.data.masks.frame import MaskFrame, out_of_frame, size_in_frame
+from trainables.data.masks.levels import class_values, note_on_values
+from trainables.data.masks.values import is_lit
 
 OBJECT, BACKGROUND, IGNORED = 0, 1, 255
 

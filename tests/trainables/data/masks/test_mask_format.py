@@ -16,7 +16,7 @@ from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageFile
 from trainables.data.image_files import ImageFiles
 from trainables.data.image_list import ImageList
-from trainables.data.mask_format import (
+from trainables.data.masks.mask_format import (
     BACKGROUND,
     IGNORED,
     OBJECT,

@@ -13,8 +13,8 @@ from trainables.data import Batch, Draw, ImageError
 from trainables.data.image_file import Boxes, ImageFile
 from trainables.data.image_files import ImageFiles
 from trainables.data.image_list import ImageList
-from trainables.data.mask_frame import out_of_frame, size_in_frame
-from trainables.data.mask_rules import mask_format
+from trainables.data.masks.frame import out_of_frame, size_in_frame
+from trainables.data.masks.rules import mask_format
 from trainables.data.transforms import evaluation_transform
 
 SIZE = 32

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.data.batch import Batch
 from trainables.data.file_reader import FileReader
 from trainables.data.image_file import Boxes, ImageError, ImageFile
-from trainables.data.mask_format import BACKGROUND, OBJECT, ObjectMask, listed_label
+from trainables.data.masks.mask_format import BACKGROUND, OBJECT, ObjectMask, listed_label
 
 _OBJECT_MASK = ObjectMask()
 
