@@ -23,8 +23,6 @@ def check_sampler(space: Space) -> None:
             f"space {space.name}: sampler cmaes optimises one goal, but there are {len(space.goals)}: "
             f"{', '.join(map(str, space.goals))}; take sampler tpe, gp or nsga3, or keep one goal"
         )
-    if space.sampler == "cmaes":
-        _check_installed()
     if space.sampler == "grid":
         _check_discrete(space)
     if space.sampler in {"cmaes", "gp", "nsga3"}:
@@ -110,14 +108,6 @@ def _union(space: Space) -> "dict[str, BaseDistribution]":
         for name, (first, *others) in sorted(ranges.items())
         if not first.single() and all(other == first for other in others)
     }
-
-
-def _check_installed() -> None:
-    """Check for what Optuna's sampler imports when it draws."""
-    try:
-        import cmaes  # noqa: F401
-    except ImportError as error:
-        raise ConfigError("sampler cmaes needs the package cmaes: pip install cmaes") from error
 
 
 def _check_discrete(space: Space) -> None:
