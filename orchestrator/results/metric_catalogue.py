@@ -48,7 +48,7 @@ HEADLINES = (
 SPLIT_MEANINGS = {"val": "validation images", "test": "test images", None: ""}
 MEANINGS = {
     "accuracy": "share of the images classified correctly",
-    "worst_group_accuracy": "accuracy on the worst combination of class and background",
+    "worst_group_accuracy": "accuracy on the worst group, such as the images whose background belongs to another class",
     "worst_group_size": "number of images of that group",
     "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
     "shift/*/accuracy": "share classified correctly on a set that differs from the training images",

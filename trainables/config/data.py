@@ -58,7 +58,7 @@ class SpuriousDigits(Section):
 
     @property
     def has_groups(self) -> bool:
-        """A class with its own texture, or with another."""
+        """Digits on the texture of their own class, and on another."""
         return True
 
     @property

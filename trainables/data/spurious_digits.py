@@ -27,7 +27,7 @@ from trainables.data.textures import NUM_FAMILIES, SEEN, UNSEEN, Array, Ints, Rn
 from trainables.data.validation_cut import cut
 
 CLASS_NAMES = tuple(map(str, range(10)))
-GROUP_NAMES = tuple(f"{name} on {texture} texture" for name in CLASS_NAMES for texture in ("its own", "another"))
+GROUP_NAMES = ("own texture", "another texture")
 _GLYPH_SIDES = (24, 30)  # Smallest and largest, in 48ths of the image's side.
 _INK_THRESHOLD = 0.5
 _STROKE_COLOUR = (0.9, 1.0)  # Range of each channel.
@@ -80,8 +80,11 @@ class DigitSet:
         return len(self.labels_N)
 
     def groups(self) -> Tensor | None:
-        """Return `2 * class + (0 on the class's own texture, 1 on another's)`; None where no class owns a texture."""
-        return 2 * self.labels_N + (self.families_N != self.labels_N) if self.seen else None
+        """Return 0 on the class's own texture and 1 on another; None where no class owns a texture.
+
+        Classes are taken together: ten times as many groups would have too few images to tell two trials apart.
+        """
+        return (self.families_N != self.labels_N).long() if self.seen else None
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
         """Index the tensors, and draw further views."""
