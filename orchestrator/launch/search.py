@@ -1,6 +1,7 @@
 """A sweep's search: Optuna's study lies in the sweep's folder, and each of its trials gets a trial folder."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,10 @@ class SweepSearch(OptunaSearch):
         """Return the next point; where the search has ended, only of a trial that had started."""
         if self._end.is_reached() and not next_is_started(self._ot_study, self._sweep):
             return Searcher.FINISHED
-        return super().suggest(trial_id)
+        with warnings.catch_warnings():
+            # Ray warns where a point takes a second, as on a busy disk: the trial's folder is made with it.
+            warnings.filterwarnings("ignore", "Define-by-run function", UserWarning)
+            return super().suggest(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         self._end.note_time()

@@ -291,6 +291,11 @@ def repeats_by(name: str) -> Space:
     return Space(name="repeats", summary="-", base="digits", suggest=suggest, goals=SPACE.goals, num_trials=2)
 
 
+def test_a_slow_disk_is_no_warning(sweep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.tune.search.optuna.optuna_search.DEFINE_BY_RUN_WARN_THRESHOLD_S", 0)
+    assert Driver(sweep).ask(1) == ["0000"]
+
+
 @pytest.mark.parametrize("today", ["data.masked_repeats", REPEATS])
 def test_point_stored_under_an_old_name_goes_on(make_sweep: Callable[..., Any], today: str) -> None:
     """Whether the space still suggests the setting by that name, or by the new one."""
