@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol
 
 from torch import nn
 
+from trainables.models.backbone import Stages
+
 
 class StripHead(Protocol):
     """Returns the submodules before the pooling, without the last norm or activation where the config says so.
@@ -24,5 +26,7 @@ class Architecture(NamedTuple):
     """Returns the trunk, whose output is pooled, and the edits in words."""
     down_sampling: tuple[str, str, str]
     """The submodules of the trunk that go from stride 16 to 32, 8 to 16 and 4 to 8."""
+    stages: Stages
+    """The submodules with parameters from the input to the output; those that a trunk lacks are left out."""
     options: Mapping[str, bool] = {}
     """What torchvision is asked for besides the network's kind."""

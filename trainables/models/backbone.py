@@ -7,6 +7,9 @@ from torch import nn
 
 from trainables.models.pretrained import Pretrained
 
+Stages = tuple[tuple[str, ...], ...]
+"""Names of a trunk's submodules or parameters, with those in them, grouped from the input to the output; every
+parameter lies in one group. They are frozen, have their learning rate and are checkpointed by group."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -23,3 +26,5 @@ class Backbone(NamedTuple):
     """Standard deviation of each colour, by which the rest is divided."""
     pretrained: Pretrained | None = None
     """What was loaded from a file of weights; None if all are random."""
+    stages: Stages = ()
+    """Its parts from the input to the output; without them, it is trained as a whole."""

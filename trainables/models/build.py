@@ -65,7 +65,7 @@ def build_model(config: ModelConfig, *, num_classes: int, pretrained: bool = Tru
     backbone = BACKBONES[config.kind](config, pretrained=pretrained)
     scale_to_noise(backbone.trunk)
     head = nn.Linear(backbone.num_features, num_classes, bias=config.head_bias)
-    model = Classifier(backbone.trunk, head, mean=backbone.mean, std=backbone.std)
+    model = Classifier(backbone.trunk, head, mean=backbone.mean, std=backbone.std, stages=backbone.stages)
     edits = backbone.edits if config.head_bias else (*backbone.edits, "head: no bias")
     return BuiltModel(model, edits, backbone.pretrained)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Stages
 from trainables.models.output import Output
 
 
@@ -24,6 +24,7 @@ class Classifier(nn.Module):
         head: Its `weight_KF` is all that the maps need.
         mean: Of each colour, taken from the images.
         std: Of each colour, by which the rest is divided.
+        stages: The trunk's parts from the input to the output.
     """
 
     mean: Tensor
@@ -36,10 +37,12 @@ class Classifier(nn.Module):
         *,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        stages: Stages = (),
     ) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
+        self.stages = stages
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 

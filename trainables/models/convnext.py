@@ -21,4 +21,14 @@ def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tup
     return trunk, ["classifier.0: each cell is normalised before the pooling, not their mean after it"]
 
 
-CONVNEXT = Architecture(strip_head, down_sampling=("features.6", "features.4", "features.2"))
+CONVNEXT = Architecture(
+    strip_head,
+    down_sampling=("features.6", "features.4", "features.2"),
+    stages=(
+        ("features.0",),
+        ("features.1",),
+        ("features.2", "features.3"),
+        ("features.4", "features.5"),
+        ("features.6", "features.7", "classifier"),
+    ),
+)

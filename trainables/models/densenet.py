@@ -31,5 +31,13 @@ def modern_name(name: str) -> str:
 
 
 DENSENET = Architecture(
-    strip_head, down_sampling=("features.transition3", "features.transition2", "features.transition1")
+    strip_head,
+    down_sampling=("features.transition3", "features.transition2", "features.transition1"),
+    stages=(
+        ("features.conv0", "features.norm0"),
+        ("features.denseblock1", "features.transition1"),
+        ("features.denseblock2", "features.transition2"),
+        ("features.denseblock3", "features.transition3"),
+        ("features.denseblock4", "features.norm5"),
+    ),
 )

@@ -24,4 +24,8 @@ def strip_head(network: nn.Module, *, final_norm: bool, final_relu: bool) -> tup
     return trunk, edits
 
 
-EFFICIENTNET_V2 = Architecture(strip_head, down_sampling=("features.6.0", "features.4.0", "features.3.0"))
+EFFICIENTNET_V2 = Architecture(
+    strip_head,
+    down_sampling=("features.6.0", "features.4.0", "features.3.0"),
+    stages=tuple((f"features.{position}",) for position in range(9)),
+)

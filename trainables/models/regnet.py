@@ -28,4 +28,5 @@ REGNET = Architecture(
         "trunk_output.block3.block3-0",
         "trunk_output.block2.block2-0",
     ),
+    stages=(("stem",), *((f"trunk_output.block{number}",) for number in range(1, 5))),
 )

@@ -66,7 +66,11 @@ def _num_convs(block: nn.Module) -> int:
     return next(number for number in count(1) if not hasattr(block, f"conv{number + 1}"))
 
 
-RESNET = Architecture(strip_head, down_sampling=("layer4.0", "layer3.0", "layer2.0"))
+RESNET = Architecture(
+    strip_head,
+    down_sampling=("layer4.0", "layer3.0", "layer2.0"),
+    stages=(("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)),
+)
 DEEP_RESNET = RESNET._replace(options={"zero_init_residual": True})
 """Of a hundred layers and more. Each block's residual starts from 0 (Goyal et al. 2017): batch norms that have seen
 nothing divide by 1, and the sum of so many residuals would be logits of 1e7, of which float32 resolves no 1e-4.

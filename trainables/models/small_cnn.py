@@ -44,7 +44,8 @@ def small_cnn(
         edits.append(f"block{num_blocks}: no norm after the convolution")
     if not final_relu:
         edits.append(f"block{num_blocks}: no activation")
-    return Backbone(nn.Sequential(blocks), channels[-1], tuple(edits))
+    stages = tuple((name,) for name in blocks)
+    return Backbone(nn.Sequential(blocks), channels[-1], tuple(edits), stages=stages)
 
 
 def _block(num_in: int, num_out: int, *, stride: int, norm: str | None, activation: str | None) -> nn.Sequential:

@@ -5,7 +5,7 @@ from torchvision.models import get_model
 
 from trainables.config import Torchvision
 from trainables.models.architecture import Architecture
-from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Stages
 from trainables.models.convnext import CONVNEXT
 from trainables.models.densenet import DENSENET
 from trainables.models.efficientnet import EFFICIENTNET_V2
@@ -78,7 +78,15 @@ def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
         mean=mean,
         std=std,
         pretrained=None if file is None else load_weights(file, trunk),
+        stages=_present(architecture.stages, trunk),
     )
+
+
+def _present(stages: Stages, trunk: nn.Module) -> Stages:
+    """Return the stages with the submodules that the trunk has."""
+    names = {name for name, _ in trunk.named_modules()}
+    found = (tuple(name for name in stage if name in names) for stage in stages)
+    return tuple(stage for stage in found if stage)
 
 
 def _head(network: nn.Module) -> tuple[str, nn.Linear]:
