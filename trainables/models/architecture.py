@@ -5,7 +5,9 @@ from typing import NamedTuple, Protocol
 
 from torch import nn
 
-from trainables.models.backbone import Stages
+Stages = tuple[tuple[str, ...], ...]
+"""Names of a trunk's submodules or parameters, with those in them, grouped from the input to the output; every
+parameter lies in one group. They are frozen, have their learning rate and are checkpointed by group."""
 
 
 class StripHead(Protocol):

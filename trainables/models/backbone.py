@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 from torch import nn
 
+from trainables.models.architecture import Stages
 from trainables.models.pretrained import Pretrained
 
-Stages = tuple[tuple[str, ...], ...]
-"""Names of a trunk's submodules or parameters, with those in them, grouped from the input to the output; every
-parameter lies in one group. They are frozen, have their learning rate and are checkpointed by group."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Stages
+from trainables.models.architecture import Stages
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.output import Output
 
 

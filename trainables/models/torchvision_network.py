@@ -4,8 +4,8 @@ from torch import nn
 from torchvision.models import get_model
 
 from trainables.config import Torchvision
-from trainables.models.architecture import Architecture
-from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Stages
+from trainables.models.architecture import Architecture, Stages
+from trainables.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone
 from trainables.models.convnext import CONVNEXT
 from trainables.models.densenet import DENSENET
 from trainables.models.efficientnet import EFFICIENTNET_V2
