@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))}
 DIAGRAM = PAGES["architecture.md"].split("```mermaid")[1].split("```")[0]
-HELPERS = {"atomic_file", "json_file", "metric_names", "out_of_memory"}
+HELPERS = {"atomic_file", "json_file", "metric_names", "out_of_memory", "standard_error"}
 """Layers of small helpers, which the diagram leaves out."""
 FOLDERS = ("benchmarks", "docs", "orchestrator", "search_spaces", "tests", "trainables")
 

@@ -14,7 +14,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 SHIFTED = "shift/"
 """Begins the metrics of the shifted test sets."""
-GROUP_METRICS = ("worst_group_accuracy", "worst_group_size", "group_adjusted_accuracy")
+GROUP_METRICS = ("worst_group_accuracy", "worst_group_size", "group_adjusted_accuracy", "group_adjusted_size")
 """Metrics, without their split, of images that belong to groups."""
 _WITHOUT_SPLIT = ("adversarial/", "attribution/", "background/", "faithfulness/", "localisation/", "ood/")
 """Beginnings of metrics in earlier versions, whose evaluations measured one held-out set."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.files.text import plural
-from orchestrator.results.accuracy_error import standard_error
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.formatting import MISSING, format_error, format_metric
+from trainables.standard_error import standard_error
 
 EVALUATION = "groups"
 """The evaluation that stores number, share and accuracy by group."""

@@ -1,4 +1,4 @@
-"""How far an accuracy may be chance: it is the share p of n images that are classified correctly."""
+"""The number of images of each accuracy, and which accuracies differ beyond chance."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,8 @@ from trainables.metric_names import SHIFTED, SPLITS
 
 Row = Mapping[str, Any]
 """A trial as `--json` prints it."""
+SIZES = {"worst_group_accuracy": "worst_group_size", "group_adjusted_accuracy": "group_adjusted_size"}
+"""Accuracy of groups -> the metric that is its number of images."""
 QUANTILE = 1.959964
 """Beyond it lie 5 % of a normal distribution, on both sides together."""
 
@@ -16,7 +18,7 @@ def num_images(metrics: Mapping[str, float | None], data: Mapping[str, Any]) -> 
     """Return by accuracy the number of its images, skipped ones left out, as far as the trial recorded it.
 
     Args:
-        metrics: The trial's; `worst_group_size` is the number of the worst group's accuracy.
+        metrics: The trial's. Those of `SIZES` are the numbers of accuracies of groups.
         data: What `data.json` holds. That of earlier versions lacks the sizes of shifted sets.
     """
     sizes = {
@@ -26,17 +28,9 @@ def num_images(metrics: Mapping[str, float | None], data: Mapping[str, Any]) -> 
     }
     found = {
         **{f"{of}accuracy": num - (metrics.get(f"{of}skipped_samples") or 0) for of, num in sizes.items() if num},
-        **{f"{split}/worst_group_accuracy": metrics.get(f"{split}/worst_group_size") for split in SPLITS},
+        **{f"{split}/{name}": metrics.get(f"{split}/{size}") for split in SPLITS for name, size in SIZES.items()},
     }
-    return {name: int(num) for name, num in found.items() if num and metrics.get(name) is not None}
-
-
-def standard_error(accuracy: float, num: int) -> float:
-    """Return half the width of Wilson's interval of one standard deviation (Wilson 1927; Brown et al. 2001, eq. 4):
-
-    `sqrt(p (1 - p) / n + 1 / (4 n^2)) / (1 + 1 / n)`. It is close to `sqrt(p (1 - p) / n)`, but not 0 at p = 0 or 1.
-    """
-    return math.sqrt(accuracy * (1 - accuracy) / num + 1 / (4 * num**2)) / (1 + 1 / num)
+    return {name: round(num) for name, num in found.items() if num and metrics.get(name) is not None}
 
 
 def differ(accuracy: float, num: int, other: float, num_other: int) -> bool:

@@ -50,6 +50,7 @@ MEANINGS = {
     "accuracy": "share of the images classified correctly",
     "worst_group_accuracy": "accuracy on the worst group, such as the images whose background belongs to another class",
     "worst_group_size": "number of images of that group",
+    "group_adjusted_size": "number of images of which a plain accuracy would have the same standard error",
     "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
     "shift/*/accuracy": "share classified correctly on a set that differs from the training images",
     "background/influence_share": "share of the ContrastiveCAMs' absolute values that lies on the background",

@@ -8,11 +8,12 @@ from typing import Any, NotRequired, TypedDict
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.files.sweep_ids import SweepIds
-from orchestrator.results.accuracy_error import num_images, standard_error, within_noise
+from orchestrator.results.accuracy_error import num_images, within_noise
 from search_spaces import Constraint
 from trainables.config import ConfigError, flatten
 from trainables.json_file import BrokenFileError, finite, read_object
 from trainables.outcome import KEPT_EPOCH, Outcome, result_row
+from trainables.standard_error import standard_error
 from trainables.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)

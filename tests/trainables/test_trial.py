@@ -30,6 +30,7 @@ MEASURED = {
     "val/worst_group_accuracy",
     "val/worst_group_size",
     "val/group_adjusted_accuracy",
+    "val/group_adjusted_size",
 }
 HELD_OUT = {"data.validation.source": "held_out"}
 """One held-out set to choose by and to report, as in earlier versions."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from trainables.data import Grouped, ImageSet
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
+from trainables.standard_error import standard_error
 
 
 def group_accuracies(hits_N: Tensor, groups_N: Tensor, num_groups: int) -> Tensor:
@@ -42,6 +43,29 @@ def adjusted_accuracy(accuracies_G: Tensor, proportions_G: Tensor) -> float:
     return (accuracies_G[known_G] * proportions_G[known_G]).sum().item() / total if total else math.nan
 
 
+def adjusted_size(accuracies_G: Tensor, num_G: Tensor, proportions_G: Tensor) -> float:
+    """Return the number n of images of which a plain accuracy as high would have the error of the adjusted accuracy.
+
+    With weights `w_g = p_g / sum_g p_g` and each group's own error e_g by Wilson, the adjusted accuracy p has the
+    squared error `s = sum_g w_g^2 e_g^2`, since groups are independent. Wilson's formula, solved for n with
+    `q = p (1 - p)`, gives `n = (sqrt(q^2 + s (1 - 2 p)^2) + q - 2 s) / (2 s)`. Of one group, n is its own number.
+
+    Args:
+        accuracies_G: Accuracy by group, nan where a group has no image.
+        num_G: Number of images by group.
+        proportions_G: Share p_g of each group in the training set.
+    """
+    known_G = ~accuracies_G.isnan() & (proportions_G > 0)
+    if not known_G.any():
+        return math.nan
+    weights_G = proportions_G[known_G] / proportions_G[known_G].sum()
+    pairs = zip(accuracies_G[known_G].tolist(), num_G[known_G].tolist(), strict=True)
+    errors_G = weights_G.new_tensor([standard_error(accuracy, num) for accuracy, num in pairs])
+    square, mean = (weights_G * errors_G).square().sum().item(), (weights_G * accuracies_G[known_G]).sum().item()
+    spread = mean * (1 - mean)
+    return (math.sqrt(spread**2 + square * (1 - 2 * mean) ** 2) + spread - 2 * square) / (2 * square)
+
+
 def _run(context: EvaluationContext) -> EvaluationResult:
     """Pool the split's sets that have groups: a group's images are alike in each, only their number differs."""
     training_N, names = _groups(context.data.train), _names(context.data.train)
@@ -61,6 +85,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
             "worst_group_accuracy": worst_group(accuracies_G),
             "worst_group_size": worst_group_size(accuracies_G, num_G),
             "group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
+            "group_adjusted_size": adjusted_size(accuracies_G, num_G, proportions_G),
         },
         settings={
             "sets": list(grouped),
@@ -105,6 +130,11 @@ def _by_name(names: tuple[str, ...], values_G: Tensor) -> dict[str, float]:
 GROUPS = EvalSpec(
     name="groups",
     category="background",
-    directions={"worst_group_accuracy": "max", "worst_group_size": None, "group_adjusted_accuracy": "max"},
+    directions={
+        "worst_group_accuracy": "max",
+        "worst_group_size": None,
+        "group_adjusted_accuracy": "max",
+        "group_adjusted_size": None,
+    },
     run=_run,
 )

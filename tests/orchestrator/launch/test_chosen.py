@@ -85,6 +85,8 @@ def test_an_accuracy_of_each_set_has_the_number_of_its_images(trained: Ready) ->
         **dict.fromkeys(("shift/random_background/accuracy", "shift/unseen_textures/accuracy"), 32),
         "val/worst_group_accuracy": val,
         "test/worst_group_accuracy": min(worst),
+        "val/group_adjusted_accuracy": round(row["metrics"]["val/group_adjusted_size"]),
+        "test/group_adjusted_accuracy": round(row["metrics"]["test/group_adjusted_size"]),
     }
     assert row["errors"].keys() == row["num_images"].keys()
 

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from orchestrator.files.sweep_config import SweepGoal
 from orchestrator.reports.leaderboard import leaderboard, leaderboard_markdown, leaderboard_table
-from orchestrator.results.accuracy_error import standard_error
 from orchestrator.results.trial_rows import TrialRow, with_front, with_violations
 from search_spaces import Constraint
+from trainables.standard_error import standard_error
 
 GOAL = (SweepGoal(metric="val/accuracy", direction="max"),)
 

@@ -1,46 +1,31 @@
-"""Errors and tests of accuracies, worked out by hand and by scipy."""
-
-import math
+"""Numbers of images, and tests of accuracies, worked out by hand."""
 
 import pytest
-from scipy.stats import binomtest
 
-from orchestrator.results.accuracy_error import differ, num_images, standard_error, within_noise
+from orchestrator.results.accuracy_error import differ, num_images, within_noise
 from orchestrator.results.trial_rows import TrialRow
 
 WHOLE = {"num_train": 64, "num_val": 32, "num_test": 40, "num_shift": {"far": 8}, "num_val_shift": {"far": 6}}
 EARLIER = {"num_train": 64, "num_val": 32}
 ACCURACIES = {"val/accuracy": 0.5, "test/accuracy": 0.5, "shift/far/accuracy": 0.5, "val/shift/far/accuracy": 0.5}
-WORST = {"val/worst_group_accuracy": 0.25, "test/worst_group_accuracy": 0.0}
+GROUPS = {"val/worst_group_accuracy": 0.25, "test/worst_group_accuracy": 0.0, "val/group_adjusted_accuracy": 0.75}
 
 
-@pytest.mark.parametrize(("accuracy", "expected"), [(0.0, 0.1), (0.25, 0.2), (0.75, 0.2), (1.0, 0.1)])
-def test_error_of_four_images_by_hand(accuracy: float, expected: float) -> None:
-    """`sqrt(3/64 + 1/64) / (5/4) = 0.2` and `sqrt(1/64) / (5/4) = 0.1`."""
-    assert standard_error(accuracy, 4) == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize(("num_right", "num"), [(0, 1), (277, 320), (320, 320), (9, 10)])
-def test_error_is_half_of_the_wilson_interval_of_scipy(num_right: int, num: int) -> None:
-    one_sigma = math.erf(1 / math.sqrt(2))
-    interval = binomtest(num_right, num).proportion_ci(one_sigma, method="wilson")
-    assert standard_error(num_right / num, num) == pytest.approx((interval.high - interval.low) / 2)
-
-
-def test_number_of_images_of_each_split_and_of_the_worst_group() -> None:
-    sizes = {"val/worst_group_size": 3.0, "test/worst_group_size": 2.0}
-    assert num_images({**ACCURACIES, **WORST, **sizes, "val/loss": 0.5}, WHOLE) == {
+def test_number_of_images_of_each_split_and_of_groups() -> None:
+    sizes = {"val/worst_group_size": 3.0, "test/worst_group_size": 2.0, "val/group_adjusted_size": 24.6}
+    assert num_images({**ACCURACIES, **GROUPS, **sizes, "val/loss": 0.5}, WHOLE) == {
         "val/accuracy": 32,
         "test/accuracy": 40,
         "shift/far/accuracy": 8,
         "val/shift/far/accuracy": 6,
         "val/worst_group_accuracy": 3,
         "test/worst_group_accuracy": 2,
+        "val/group_adjusted_accuracy": 25,
     }
 
 
 def test_what_an_earlier_trial_did_not_record_has_no_number() -> None:
-    assert num_images({**ACCURACIES, **WORST}, EARLIER) == {"val/accuracy": 32}
+    assert num_images({**ACCURACIES, **GROUPS}, EARLIER) == {"val/accuracy": 32}
     assert num_images(ACCURACIES, {}) == {}
 
 

@@ -17,9 +17,17 @@ from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import Batch, Draw, build_data
 from trainables.data.spurious_digits import DigitSet
 from trainables.evaluations import EvaluationContext, NotPossibleError, run_suite
-from trainables.evaluations.groups import GROUPS, adjusted_accuracy, group_accuracies, worst_group, worst_group_size
+from trainables.evaluations.groups import (
+    GROUPS,
+    adjusted_accuracy,
+    adjusted_size,
+    group_accuracies,
+    worst_group,
+    worst_group_size,
+)
 from trainables.evaluations.predictions import Predictions
 from trainables.models import Classifier, build_model
+from trainables.standard_error import standard_error
 
 CPU = torch.device("cpu")
 
@@ -59,6 +67,30 @@ def test_groups_that_training_lacks_have_no_weight_but_can_be_the_worst() -> Non
     assert worst_group(accuracies) == 0.25
 
 
+def test_of_one_group_the_size_is_its_own_number() -> None:
+    """Groups without images, or that training lacks, do not count."""
+    accuracies = torch.tensor([0.75, math.nan, 0.0]).double()
+    proportions = torch.tensor([0.5, 0.5, 0.0]).double()
+    assert adjusted_size(accuracies, torch.tensor([40.0, 0.0, 8.0]), proportions) == pytest.approx(40)
+    assert math.isnan(adjusted_size(accuracies[2:], torch.tensor([8.0]), proportions[2:]))
+
+
+@pytest.mark.parametrize("accuracies", [[0.75, 0.25], [1.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
+def test_a_plain_accuracy_of_the_size_has_the_error_of_the_weighted_mean(accuracies: list[float]) -> None:
+    """`sqrt(0.8^2 e_1^2 + 0.2^2 e_2^2)`, with the errors of 36 images and of 4."""
+    accuracies_G, num_G, proportions_G = torch.tensor([accuracies, [36.0, 4.0], [0.8, 0.2]], dtype=torch.float64)
+    expected = math.hypot(0.8 * standard_error(accuracies[0], 36), 0.2 * standard_error(accuracies[1], 4))
+    size = adjusted_size(accuracies_G, num_G, proportions_G)
+    assert standard_error(adjusted_accuracy(accuracies_G, proportions_G), size) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_small_group_of_large_weight_costs_images() -> None:
+    """`0.5^2 (0.25 / 36000 + 0.25 / 4000) = 0.25 / 14400`, by the normal errors that Wilson's are close to."""
+    accuracies, proportions = torch.tensor([0.5, 0.5]).double(), torch.tensor([0.5, 0.5]).double()
+    size = adjusted_size(accuracies, torch.tensor([36_000.0, 4_000.0]).double(), proportions)
+    assert size == pytest.approx(14_400, rel=1e-3)
+
+
 def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it() -> None:
     """In training the background is the class's own in nine images of ten."""
     result = GROUPS.run(extreme_context(background_reader()))
@@ -68,11 +100,13 @@ def test_a_network_that_reads_the_background_alone_fails_the_groups_without_it()
 
 
 def test_a_network_that_reads_the_object_alone_is_right_in_every_group() -> None:
+    """Of n images that are all right, the error is `1 / (2 (n + 1))`."""
     result = GROUPS.run(extreme_context(object_reader()))
     assert result.metrics == {
         "worst_group_accuracy": 1,
         "worst_group_size": 40,
         "group_adjusted_accuracy": pytest.approx(1),
+        "group_adjusted_size": pytest.approx(1 / math.hypot(*[0.3 / 81] * 3, *[0.1 / 3 / 41] * 3) - 1),
     }
 
 
@@ -171,7 +205,7 @@ def test_the_validation_images_are_measured_alone() -> None:
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     context = EvaluationContext(model=model, data=data, device=CPU, batch_size=50)
     metrics = run_suite(["groups"], context)
-    assert set(metrics) == {"val/worst_group_accuracy", "val/worst_group_size", "val/group_adjusted_accuracy"}
+    assert set(metrics) == {f"val/{name}" for name in GROUPS.directions}
     assert GROUPS.run(context).settings["sets"] == ["val"]
 
 
