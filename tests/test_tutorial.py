@@ -112,11 +112,13 @@ def test_data_are_checked_learnt_explained_and_searched(cli: Cli) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_real_pets_come_from_a_folder_to_a_promoted_run(cli: Cli, real_images_root: str) -> None:
     write_files(copy_pets(Path(real_images_root, "oxford-iiit-pet")))
     checked = run(cli, COMMANDS[0])
     assert "test: 178 images, 178 with masks (100%), 0 without" in checked
     for words in COMMANDS[1:]:
         run(cli, words)
-    assert Path("campaign-data/sweeps/weights-longer/trials/0000/evaluation.json").is_file()
+    (promoted,) = Path("campaign-data/sweeps/weights-longer/trials").iterdir()
+    assert (promoted / "evaluation" / "removal.json").is_file()
     assert Path("campaign-data/sweeps/weights/report.html").is_file()
