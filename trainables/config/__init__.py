@@ -1,7 +1,7 @@
 """The typed config of an experiment: sections, loading, identity."""
 
+from trainables.config.augmentation import Augmentation, ColorJitter, RandAugment, RandomErasing
 from trainables.config.data import (
-    Augmentation,
     DataConfig,
     HardImageNet,
     ImageFolder,
@@ -57,7 +57,7 @@ from trainables.config.renamed import current_name, with_current_names, with_fir
 from trainables.config.shift import DogsVsCats, LabelledFolder, ShiftSet
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.table import Columns
-from trainables.config.training import Evaluation, Resources, Training
+from trainables.config.training import Evaluation, Freeze, Resources, Training
 from trainables.config.validation import DigitsValidation, Validation
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "BoxMasks",
     "ChimeraSet",
     "ClassificationConfig",
+    "ColorJitter",
     "Columns",
     "ConfigError",
     "Contrastive",
@@ -84,6 +85,7 @@ __all__ = [
     "ExperimentConfig",
     "FileMasks",
     "FolderSet",
+    "Freeze",
     "HardImageNet",
     "ImageFolder",
     "ImageNetS",
@@ -100,6 +102,8 @@ __all__ = [
     "OptimConfig",
     "OxfordPet",
     "PascalVoc",
+    "RandAugment",
+    "RandomErasing",
     "Resources",
     "ScoreName",
     "Sgd",

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from trainables.config.augmentation import Augmentation
 from trainables.config.masks import EqualMasks, FolderMasks, TableMasks
 from trainables.config.places import Root, SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
@@ -19,15 +20,6 @@ MAX_IMAGE_PIXELS = 178_956_970
 
 def _unquoted(year: Any) -> Any:
     return int(year) if isinstance(year, str) and year.isdecimal() else year
-
-
-class Augmentation(Section):
-    """The random crop and flip of training images, applied to image and mask together."""
-
-    crop_scale_min: float = Field(default=0.5, gt=0, le=1)
-    """Smallest share of the image's area that a random crop keeps; 1 turns the random crop off."""
-    flip: bool = True
-    """Mirror half of the images left to right."""
 
 
 class SpuriousDigits(Section):

@@ -40,7 +40,7 @@ def _views_differ(objective: SupCon | Triplet, data: DataConfig) -> None:
     augmentation = getattr(data, "augmentation", None)
     if augmentation is None or not isinstance(objective, SupCon):
         return
-    if augmentation.crop_scale_min == 1 and not augmentation.flip:
+    if not augmentation.is_random:
         raise ValueError(
             "objective.kind = supcon learns from two views of each image, and with "
             "data.augmentation.crop_scale_min = 1.0 and data.augmentation.flip = false both are the same; lower the "

@@ -11,6 +11,7 @@ from trainables.config.label_rules import check_labels
 from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
+from trainables.config.recipe_rules import check_recipe
 from trainables.config.section import Section
 from trainables.config.training import Evaluation, Resources, Training
 
@@ -179,6 +180,11 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _embedding_can_be_trained_and_classified(self) -> Self:
         check_embedding(self.objective, self.data, self.model, self.training, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _fine_tuning_takes_effect(self) -> Self:
+        check_recipe(self.data, self.objective, self.optim, self.training)
         return self
 
     @model_validator(mode="after")

@@ -26,4 +26,6 @@ def _takes_one_label(objective: ObjectiveConfig) -> dict[str, str]:
         section = getattr(objective, name, None)
         if section is not None:
             found[f"objective.{name}.{field} = {getattr(section, field)}"] = f"objective.{name}=null"
+    if getattr(objective, "class_weights", None) is not None:
+        found["objective.class_weights"] = "objective.class_weights=null"
     return found

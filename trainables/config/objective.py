@@ -1,10 +1,12 @@
 """What a trial minimises: a classification or embedding loss, and regularisers of the former."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from trainables.config.section import Section
+from trainables.config.section import ADDED_LATER, Section
 
 
 class Divergence(Section):
@@ -42,6 +44,21 @@ class CutMix(Section):
     """Both parameters of the beta distribution of the box's share of the image."""
 
 
+def _class_weights(value: Any) -> Any:
+    """Return weights under the names of classes, which may be numbers in YAML."""
+    if value is None or value == "balanced":
+        return value
+    if isinstance(value, dict) and value and all(map(_is_weight, value.values())):
+        return {str(name): float(weight) for name, weight in value.items()}
+    raise PydanticCustomError(
+        "class_weights", "Input should be balanced, or a weight of 0 or more by class name, as in {cat: 1, dog: 2.5}"
+    )
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
 class _Classification(Section):
     divergence: Divergence | None = None
     """Pulls each ContrastiveCAM towards the mask; null leaves it out."""
@@ -52,6 +69,13 @@ class _Classification(Section):
     minimisation. 0 adds none."""
     cutmix: CutMix | None = None
     """Mixes training images and their masks; null mixes none."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, json_schema_extra=ADDED_LATER)
+    """Share of the loss that is spread over all classes alike; in a binary loss, targets move by half of it."""
+    class_weights: Annotated[Literal["balanced"] | dict[str, float] | None, BeforeValidator(_class_weights)] = Field(
+        default=None, json_schema_extra=ADDED_LATER
+    )
+    """How much an image's loss counts, by the name of its class; `balanced` is inverse to the number of training
+    images. Null counts all alike."""
 
 
 class CrossEntropy(_Classification):

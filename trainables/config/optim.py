@@ -18,6 +18,10 @@ class _Optim(Section):
     """Epochs over which the rate rises from zero; fractions are allowed. If left out, at most half of the epochs."""
     final_fraction: float = Field(default=0.0, ge=0, le=1)
     """Rate at the end, as a fraction of the peak."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1, json_schema_extra=ADDED_LATER)
+    """Factor on the rate from the head to the backbone's last stage, and from each stage to the one before it."""
+    head_multiplier: float = Field(default=1.0, gt=0, json_schema_extra=ADDED_LATER)
+    """Factor on the rate of what stands behind the backbone: the head, or the projection of `supcon`."""
 
 
 class AdamW(_Optim):

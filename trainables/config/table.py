@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainables.config.places import is_below
-from trainables.config.section import Section
+from trainables.config.section import ADDED_LATER, Section
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -43,6 +43,8 @@ class Columns(Section):
     """The value of its object's pixels, for `data.masks.kind` equal and id_r_plus_256g."""
     boxes: str = "boxes"
     """The boxes around its object, for `data.masks.kind` boxes; empty for an image without a mask."""
+    weight: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """How much its loss counts in training, 0 or more; 1 where the cell is empty. Null weighs no image."""
 
 
 class SplitValues(Section):

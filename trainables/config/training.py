@@ -19,6 +19,29 @@ class EarlyStopping(Section):
     """Change of the metric that an improvement exceeds."""
 
 
+class Freeze(Section):
+    """The backbone's first stages keep their weights, and their norms the statistics that they have."""
+
+    stages: Literal["all"] | int = "all"
+    """How many of the backbone's stages, from the input on; `all` trains the head alone."""
+    epochs: int | None = Field(default=None, ge=1)
+    """The first epochs, in which they are frozen; null freezes them for good."""
+
+    @model_validator(mode="after")
+    def _some_stages_are_frozen(self) -> Self:
+        if self.stages != "all" and self.stages < 1:
+            raise ValueError(
+                f"training.freeze.stages = {self.stages} freezes nothing; set it to 1 or more, to all, or "
+                "training.freeze to null"
+            )
+        return self
+
+    @property
+    def leaves_the_head_alone(self) -> bool:
+        """Whether no stage is ever trained."""
+        return self.stages == "all" and self.epochs is None
+
+
 class Training(Section):
     """The training loop's settings."""
 
@@ -45,6 +68,15 @@ class Training(Section):
     """Validation metric by which `keep: best` chooses, such as val/accuracy; of equal epochs, the first is kept."""
     early_stopping: EarlyStopping | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """When training ends before `epochs`; null trains them all."""
+    sampling: Literal["uniform", "class_balanced", "group_balanced"] = Field(
+        default="uniform", json_schema_extra=ADDED_LATER
+    )
+    """How often an epoch shows an image: each once, or each class or each group of the data equally often."""
+    freeze: Freeze | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Stages that are not trained, at first or at all; null trains all of them."""
+    gradient_checkpointing: bool = Field(default=False, json_schema_extra=ADDED_LATER)
+    """Keep the activations between stages alone for the backward pass, which computes the others again: less memory,
+    more time, the same gradients."""
 
     @model_validator(mode="after")
     def _best_has_a_metric(self) -> Self:
@@ -56,6 +88,25 @@ class Training(Section):
             raise ValueError(
                 f"training.keep_metric = {self.keep_metric} has no effect with training.keep = last; set "
                 "training.keep to best, or training.keep_metric to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_stages_thaw(self) -> Self:
+        epochs = None if self.freeze is None else self.freeze.epochs
+        if epochs is not None and epochs >= self.epochs:
+            raise ValueError(
+                f"training.freeze.epochs = {epochs} must be below training.epochs = {self.epochs}; set it to null to "
+                "freeze the stages for good"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _activations_can_be_computed_again(self) -> Self:
+        if self.gradient_checkpointing and self.compile:
+            raise ValueError(
+                "training.gradient_checkpointing = true does not go with training.compile = true, which cannot keep "
+                "batch statistics as they are while it computes activations again; set one of them to false"
             )
         return self
 

@@ -29,7 +29,13 @@ PLACES = {
 """Fields that say where and on what a trial runs, and not what it computes."""
 A_MASK_RULE = {"kind": "soft", "folder": "masks"}
 NEED_MASKS = {"objective.divergence", "objective.sliced_wasserstein", "objective.background_noise"}
-NEED_ONE_LABEL = {"objective.divergence", "objective.sliced_wasserstein", "objective.cutmix"}
+NEED_ONE_LABEL = {
+    "objective.class_weights",
+    "objective.cutmix",
+    "objective.divergence",
+    "objective.sliced_wasserstein",
+    "training.sampling",
+}
 
 
 def owner_and_field(config: ExperimentConfig, key: str) -> tuple[BaseModel, str]:
@@ -157,7 +163,7 @@ def test_a_field_that_was_added_later_leaves_the_hash_as_it_was() -> None:
 
 def test_fields_as_first_written_lack_what_was_added_later_and_not_set() -> None:
     sgd = experiment_from_tree({"optim": {"kind": "sgd", "decay_biases_and_norms": True}})
-    later = {"nesterov", "sync_batchnorm"}
+    later = {"nesterov", "sync_batchnorm", "layer_decay", "head_multiplier"}
     written = as_first_written(sgd)
     assert flatten(sgd).keys() - {key for key, _ in leaves(written)} >= {"optim.nesterov", "training.sync_batchnorm"}
     assert written["optim"] == {key: value for key, value in sgd.optim.model_dump().items() if key not in later}

@@ -1,0 +1,150 @@
+"""The rules of fine-tuning: what cannot take effect is refused, and its nearest neighbour is not."""
+
+from typing import Any
+
+import pytest
+
+from trainables.config import ConfigError, experiment_from_tree, override
+
+FROZEN: dict[str, Any] = {"training.freeze": {}}
+TABLE: dict[str, Any] = {"data": {"kind": "table", "root": "/p", "table": "mine.csv"}}
+VOC: dict[str, Any] = {"data": {"kind": "pascal_voc", "root": "/p"}, "objective.kind": "binary_contrastive"}
+NEVER_TRAINED = (
+    " has no effect with training.freeze.stages = all and training.freeze.epochs = null, which never train the "
+    "backbone; leave it out, or set training.freeze.epochs"
+)
+
+CASES = [
+    pytest.param(
+        {"training.freeze.epochs": 10},
+        {"training.freeze.epochs": 9},
+        "training.freeze.epochs = 10 must be below training.epochs = 10; set it to null to freeze the stages for good",
+        id="stages that never thaw",
+    ),
+    pytest.param(
+        {"training.freeze.stages": 0},
+        {"training.freeze.stages": 1},
+        "training.freeze.stages = 0 freezes nothing; set it to 1 or more, to all, or training.freeze to null",
+        id="no stage",
+    ),
+    pytest.param(
+        {**FROZEN, "objective.kind": "triplet"},
+        {**FROZEN, "objective.kind": "supcon"},
+        "training.freeze.stages = all leaves nothing to train with objective.kind = triplet, which trains the backbone "
+        "alone; set it to a number of stages, or training.freeze to null",
+        id="nothing to train",
+    ),
+    pytest.param(
+        {**FROZEN, "optim.layer_decay": 0.5},
+        {"training.freeze.stages": 3, "optim.layer_decay": 0.5},
+        f"optim.layer_decay = 0.5{NEVER_TRAINED}",
+        id="rates of a frozen backbone",
+    ),
+    pytest.param(
+        {**FROZEN, "training.gradient_checkpointing": True},
+        {**FROZEN, "training.freeze.epochs": 1, "training.gradient_checkpointing": True},
+        f"training.gradient_checkpointing = true{NEVER_TRAINED}",
+        id="activations of a frozen backbone",
+    ),
+    pytest.param(
+        {**FROZEN, "training.sync_batchnorm": True, "resources": {"workers": 2, "gpus": 1}},
+        {"training.sync_batchnorm": True, "resources": {"workers": 2, "gpus": 1}},
+        f"training.sync_batchnorm = true{NEVER_TRAINED}",
+        id="statistics of a frozen backbone",
+    ),
+    pytest.param(
+        {"training.gradient_checkpointing": True, "training.compile": True},
+        {"training.gradient_checkpointing": True},
+        "training.gradient_checkpointing = true does not go with training.compile = true, which cannot keep batch "
+        "statistics as they are while it computes activations again; set one of them to false",
+        id="compiled activations",
+    ),
+    pytest.param(
+        {"optim.head_multiplier": 10, "objective.kind": "triplet"},
+        {"optim.head_multiplier": 10, "objective.kind": "supcon"},
+        "optim.head_multiplier = 10 has no effect with objective.kind = triplet, which trains the backbone alone; set "
+        "it to 1",
+        id="head of an embedding",
+    ),
+    pytest.param(
+        {**TABLE, "training.sampling": "group_balanced"},
+        {**TABLE, "data.groups": ["label"], "training.sampling": "group_balanced"},
+        "training.sampling = group_balanced needs groups, and data.kind = table has none; name the columns that make "
+        "them in data.groups of a table, or set it to uniform",
+        id="groups",
+    ),
+    pytest.param(
+        {**VOC, "training.sampling": "class_balanced"},
+        VOC,
+        "training.sampling = class_balanced takes one label an image, and data.kind = pascal_voc has several; set it "
+        "to uniform",
+        id="classes to sample",
+    ),
+    pytest.param(
+        {**VOC, "objective.class_weights": "balanced"},
+        {**VOC, "objective.label_smoothing": 0.1},
+        "objective.class_weights takes one label an image, and data.kind = pascal_voc has several; set "
+        "objective.class_weights=null",
+        id="classes to weigh",
+    ),
+    pytest.param(
+        {**TABLE, "data.columns.weight": "w", "objective.kind": "supcon"},
+        {**TABLE, "data.columns.weight": "w"},
+        "data.columns.weight = w has no effect with objective.kind = supcon, whose loss compares images with each "
+        "other; set it to null",
+        id="weights of an embedding",
+    ),
+    pytest.param(
+        {**TABLE, "data.augmentation.color_jitter": {"brightness": 0, "contrast": 0, "saturation": 0}},
+        {**TABLE, "data.augmentation.color_jitter": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0.1}},
+        "data.augmentation.color_jitter changes nothing, for all of it is 0; set it to null",
+        id="no jitter",
+    ),
+    pytest.param(
+        {**TABLE, "data.augmentation.random_erasing": {"scale_min": 0.5}},
+        {**TABLE, "data.augmentation.random_erasing": {"scale_min": 0.5, "scale_max": 0.5}},
+        "data.augmentation.random_erasing.scale_min = 0.5 is more than scale_max = 0.33; exchange them",
+        id="range backwards",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "accepted", "message"), CASES)
+def test_what_cannot_take_effect_is_refused(overrides: dict[str, Any], accepted: dict[str, Any], message: str) -> None:
+    experiment_from_tree(override({}, accepted))
+    with pytest.raises(ConfigError) as caught:
+        experiment_from_tree(override({}, overrides))
+    assert str(caught.value) == f"config: {message}"
+
+
+@pytest.mark.parametrize("value", ["balance", {}, {"a": -1}, {"a": True}, {"a": "x"}, 3, [1, 2]])
+def test_class_weights_are_balanced_or_by_name(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"objective\.class_weights: found .*; input should be balanced, or a weight"):
+        experiment_from_tree({"objective": {"class_weights": value}})
+
+
+def test_names_of_classes_may_be_numbers() -> None:
+    config = experiment_from_tree({"objective": {"class_weights": {3: 2, "cat": 0.5}}})
+    assert config.objective.model_dump()["class_weights"] == {"3": 2.0, "cat": 0.5}
+
+
+@pytest.mark.parametrize("kind", ["supcon", "triplet"])
+@pytest.mark.parametrize("field", ["label_smoothing", "class_weights"])
+def test_an_embedding_has_neither_smoothing_nor_weights(kind: str, field: str) -> None:
+    with pytest.raises(ConfigError, match=rf"objective\.{field}: unknown field .* needs objective\.kind = "):
+        experiment_from_tree({"objective": {"kind": kind, field: 0.1}})
+
+
+@pytest.mark.parametrize("value", ["some", 1.5, True, -1])
+def test_stages_are_a_number_or_all(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"training\.freeze\.stages"):
+        experiment_from_tree({"training": {"freeze": {"stages": value}}})
+
+
+@pytest.mark.parametrize("name", ["rand_augment", "color_jitter", "random_erasing"])
+def test_any_augmentation_makes_two_views_of_an_image(name: str) -> None:
+    fixed = {"data": {"kind": "image_folder", "root": "/p", "augmentation": {"crop_scale_min": 1, "flip": False}}}
+    tree = override(fixed, {"objective.kind": "supcon"})
+    with pytest.raises(ConfigError, match="learns from two views"):
+        experiment_from_tree(tree)
+    experiment_from_tree(override(tree, {f"data.augmentation.{name}": {}}))

@@ -1,0 +1,65 @@
+"""The rules between the settings of fine-tuning and the other sections."""
+
+from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, Table
+from trainables.config.objective import ObjectiveConfig, SupCon, Triplet
+from trainables.config.optim import OptimConfig
+from trainables.config.training import Freeze, Training
+
+
+def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfig, training: Training) -> None:
+    """Raise ValueError where a setting of fine-tuning cannot take effect."""
+    _strata_are_there(data, training)
+    _weights_take_effect(data, objective)
+    if training.freeze is not None:
+        _something_is_trained(training.freeze, objective)
+        if training.freeze.leaves_the_head_alone:
+            _head_alone(optim, training)
+    if isinstance(objective, Triplet) and optim.head_multiplier != 1:
+        raise ValueError(
+            f"optim.head_multiplier = {optim.head_multiplier:g} has no effect with objective.kind = triplet, which "
+            "trains the backbone alone; set it to 1"
+        )
+
+
+def _strata_are_there(data: DataConfig, training: Training) -> None:
+    if training.sampling == "class_balanced" and data.kind in KINDS_WITH_SEVERAL_LABELS:
+        raise ValueError(
+            f"training.sampling = class_balanced takes one label an image, and data.kind = {data.kind} has several; "
+            "set it to uniform"
+        )
+    if training.sampling == "group_balanced" and not data.has_groups:
+        raise ValueError(
+            f"training.sampling = group_balanced needs groups, and data.kind = {data.kind} has none; name the columns "
+            "that make them in data.groups of a table, or set it to uniform"
+        )
+
+
+def _weights_take_effect(data: DataConfig, objective: ObjectiveConfig) -> None:
+    column = data.columns.weight if isinstance(data, Table) else None
+    if column is not None and isinstance(objective, SupCon | Triplet):
+        raise ValueError(
+            f"data.columns.weight = {column} has no effect with objective.kind = {objective.kind}, whose loss compares "
+            "images with each other; set it to null"
+        )
+
+
+def _something_is_trained(freeze: Freeze, objective: ObjectiveConfig) -> None:
+    if isinstance(objective, Triplet) and freeze.stages == "all":
+        raise ValueError(
+            "training.freeze.stages = all leaves nothing to train with objective.kind = triplet, which trains the "
+            "backbone alone; set it to a number of stages, or training.freeze to null"
+        )
+
+
+def _head_alone(optim: OptimConfig, training: Training) -> None:
+    """Refuse what changes the training of a backbone that is frozen for good."""
+    found = {
+        f"optim.layer_decay = {optim.layer_decay:g}": optim.layer_decay != 1,
+        "training.gradient_checkpointing = true": training.gradient_checkpointing,
+        "training.sync_batchnorm = true": training.sync_batchnorm,
+    }
+    for setting in (setting for setting, is_set in found.items() if is_set):
+        raise ValueError(
+            f"{setting} has no effect with training.freeze.stages = all and training.freeze.epochs = null, which never "
+            "train the backbone; leave it out, or set training.freeze.epochs"
+        )
