@@ -1,9 +1,11 @@
-"""Crops and flips that move an image and its mask together.
+"""Crops, flips and further augmentations that move an image and its mask together.
+
+Crops resample images bilinearly with antialiasing, and masks by `resize_mask`.
 
 C channels, H W image height and width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,22 +17,26 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from trainables.config import Augmentation
+from trainables.data.augmentations import ImageAndMask, Transform, augmentations
 
 Indices = npt.NDArray[np.int64]
-ImageAndMask = tuple[tv_tensors.Image, tv_tensors.Mask | None]
-Transform = Callable[[tv_tensors.Image, tv_tensors.Mask | None], ImageAndMask]
-"""Images are resampled bilinearly with antialiasing, masks by `resize_mask`."""
 MAX_RATIO = 8
 """An image that is more than this many times as long as wide loses its ends, which no crop shows."""
 
 
-def training_transform(image_size: int, augmentation: Augmentation) -> Transform:
-    """Return the random crop and flip; its random numbers come from torch's global CPU generator."""
+def training_transform(image_size: int, augmentation: Augmentation, *, background: float = 1) -> Transform:
+    """Return the augmentation; its random numbers come from torch's global CPU generator.
+
+    Args:
+        image_size: Side of the image that it returns.
+        augmentation: Crop, flip and what follows them.
+        background: What a mask's map holds on background.
+    """
     scale_min = augmentation.crop_scale_min
     steps = [_random_crop(image_size, scale_min)] if scale_min < 1 else _centre_crop(image_size)
     if augmentation.flip:
         steps.append(v2.RandomHorizontalFlip(p=0.5))
-    transform: Transform = v2.Compose(steps)
+    transform: Transform = v2.Compose([*steps, *augmentations(augmentation, background=background)])
     return transform
 
 

@@ -5,6 +5,7 @@ B batch, H W image height and width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ _OBJECT_MASK = ObjectMask()
 @dataclass(frozen=True)
 class BoxMask:
     """A `MaskFormat` without files: the boxes are listed with the image."""
+
+    background_value: ClassVar[float] = BACKGROUND
 
     def read(self, image_file: ImageFile, size: Sequence[int], _: FileReader, /) -> Tensor | None:
         """Return BACKGROUND and OBJECT, HW; a pixel is object where its centre lies in a box."""

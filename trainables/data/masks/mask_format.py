@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ ValueError says what is wrong with the values."""
 
 class MaskFormat(Protocol):
     """Reads the masks of a data set; nothing else knows what they look like."""
+
+    background_value: ClassVar[float]
+    """What maps hold on background."""
 
     def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return the map of an image, HW; None where it has no mask.
@@ -66,6 +69,8 @@ def zero_is_background(values_HW: Tensor, _: int | None) -> Tensor:
 @dataclass(frozen=True)
 class ObjectMask:
     """A `MaskFormat` that shows one object an image, whose label is listed."""
+
+    background_value: ClassVar[float] = BACKGROUND
 
     values: MaskValues = is_lit
     background: Background = zero_is_background
@@ -110,6 +115,8 @@ class ObjectMask:
 @dataclass(frozen=True)
 class ClassMask:
     """A `MaskFormat` of class maps, which say what the labels of an image are."""
+
+    background_value: ClassVar[float] = 0
 
     num_classes: int
 

@@ -5,6 +5,7 @@ B batch, H W image height and width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ _SHOWS = 0.5
 @dataclass(frozen=True)
 class SoftMask:
     """A `MaskFormat` whose map is the background's share of each pixel, float32, and nan where nothing is known."""
+
+    background_value: ClassVar[float] = 1
 
     frame: MaskFrame = "original"
 
