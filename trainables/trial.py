@@ -13,7 +13,7 @@ from trainables.config import (
     flatten,
     images_to_fit,
 )
-from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data, left_out_of
+from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data, class_weights, left_out_of
 from trainables.evaluations import (
     FINAL_SUITE,
     EvaluationContext,
@@ -191,6 +191,7 @@ def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
             f"{where}: the training set has {len(data.train)} images, fewer than training.batch_size = "
             f"{config.training.batch_size}; lower training.batch_size or add images"
         )
+    class_weights(getattr(config.objective, "class_weights", None), data.train, data.class_names)
     for field, num in images_to_fit(config.objective).items():
         if len(data.train) < num:
             raise ConfigError(

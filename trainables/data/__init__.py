@@ -2,12 +2,14 @@
 
 from trainables.data.batch import Batch
 from trainables.data.build import build_data
-from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet
+from trainables.data.class_weights import class_weights
+from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet, Labelled
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.image_file import ImageError
 from trainables.data.image_files import left_out_of, read_image
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets
+from trainables.data.sampling import strata_of
 
 __all__ = [
     "NO_CLASS",
@@ -20,11 +22,14 @@ __all__ = [
     "Grouped",
     "ImageError",
     "ImageSet",
+    "Labelled",
     "build_data",
     "build_ood_set",
+    "class_weights",
     "default_ood_sets",
     "evaluation_batches",
     "left_out_of",
     "read_image",
+    "strata_of",
     "training_batches",
 ]

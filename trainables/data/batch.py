@@ -29,6 +29,8 @@ class Batch:
     """float32, 1 for each class that the crop shows; None where every image has one label."""
     classes_BHW: Tensor | None = None
     """uint8 at image resolution: k + 1 on class k, 0 on background, 255 on neither; None where targets are."""
+    weights_B: Tensor | None = None
+    """float32, how much the loss of each image counts; None where all count alike."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -44,6 +44,15 @@ class ImageSet(Protocol):
 
 
 @runtime_checkable
+class Labelled(Protocol):
+    """An image set whose images have a label each, known without reading them; a training set is one."""
+
+    @property
+    def labels_N(self) -> Tensor:  # noqa: N802
+        """Each index's label, int64."""
+
+
+@runtime_checkable
 class Grouped(Protocol):
     """An image set whose images may belong to groups, each a class with a kind of background."""
 

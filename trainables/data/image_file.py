@@ -39,6 +39,8 @@ class ImageFile(NamedTuple):
     """The value of the object's pixels in the mask; None where it is the label, or needs none."""
     boxes: Boxes | None = None
     """In place of a mask."""
+    weight: float | None = None
+    """How much its loss counts in training; None where all count alike."""
 
 
 def image_ids(relative_paths: Iterable[Path]) -> list[str]:

@@ -5,6 +5,7 @@ Shape letters: B batch, C channels, H W image height and width.
 
 import functools
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,15 +17,16 @@ from torchvision import tv_tensors
 
 from trainables.config import DataConfig, SpuriousDigits
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
+from trainables.data.augmentations import Transform
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw
 from trainables.data.file_index import NO_MASK, digest_of, digest_part
 from trainables.data.file_reader import FileReader, decode_image, reader_of
 from trainables.data.folders import MISSING, left_out_text
 from trainables.data.image_file import ImageError, ImageFile
-from trainables.data.image_list import ImageFileList, ImageList
+from trainables.data.image_list import ImageFileList, ImageList, labels_of
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
-from trainables.data.transforms import Transform, evaluation_transform, training_transform
+from trainables.data.transforms import evaluation_transform, training_transform
 from trainables.data.validation_cut import cut_images
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,11 @@ class ImageFiles:
         """Return each index's group, int64; None where images have none."""
         return self._images.groups_N
 
+    @functools.cached_property
+    def labels_N(self) -> Tensor:  # noqa: N802
+        """Each index's label, int64, where labels are listed."""
+        return torch.from_numpy(labels_of(self.entries))
+
     @property
     def left_out(self) -> tuple[str, ...]:
         """Files that are not read, since their endings are not those of images."""
@@ -128,12 +135,14 @@ class ImageFiles:
                     images_BCHW[len(read)].copy_(image_CHW).div_(255)  # At once, while it is in the processor's cache.
                     read.append(image_file)
                     maps.append(map_HW)
-        return self._mask_format.batch(
+        batch = self._mask_format.batch(
             images_BCHW[: len(read)],
             maps,
             torch.tensor([image_file.label for image_file in read], dtype=torch.int64),
             tuple(image_file.id for image_file in read),
         )
+        weights = [image_file.weight for image_file in read if image_file.weight is not None]
+        return replace(batch, weights_B=torch.tensor(weights)) if weights else batch
 
     def digest(self) -> str:
         """Hash the sorted names, sizes in bytes and labels of images and masks; contents are not read."""
@@ -192,7 +201,6 @@ def image_bundle(
     """Return the sets of `config`, of which only the training set is augmented.
 
     Args:
-        config: Image size, augmentation, cache, and what a missing file does.
         val: The validation images; left out, they are cut from the training images, or the test images if `held_out`.
         mask_format: Reads the masks.
         train_once: The training images, each once, where `train` holds some several times.
@@ -209,9 +217,10 @@ def image_bundle(
         reader=reader_of(config),
     )
     evaluation = evaluation_transform(config.image_size)
+    training = training_transform(config.image_size, config.augmentation, background=mask_format.background_value)
     test_set = image_files(test, transform=evaluation)
     return DataBundle(
-        train=image_files(train, transform=training_transform(config.image_size, config.augmentation)),
+        train=image_files(train, transform=training),
         val=test_set if val is None else image_files(val, transform=evaluation),
         test=test_set,
         train_unaugmented=image_files(train_once or train, transform=evaluation),

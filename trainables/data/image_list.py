@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from trainables.config import ConfigError, check_regular
@@ -18,6 +19,8 @@ from trainables.data.file_index import NO_MASK, FileSet, MaskName
 from trainables.data.folders import first_few
 from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_names import composed
+
+Ints = npt.NDArray[np.int64]
 
 
 class ImageFileList(Protocol):
@@ -28,6 +31,21 @@ class ImageFileList(Protocol):
     def __getitem__(self, index: int, /) -> ImageFile: ...
 
     def __iter__(self) -> Iterator[ImageFile]: ...
+
+
+@runtime_checkable
+class ListedLabels(Protocol):
+    """An `ImageFileList` that knows its labels without making its images."""
+
+    def labels(self) -> Ints:
+        """Return the label of each image."""
+
+
+def labels_of(files: ImageFileList) -> Ints:
+    """Return the label of each image, which a list or a folder gives."""
+    if isinstance(files, ListedLabels):
+        return files.labels()
+    return np.array([file.label for file in files], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,9 @@ class FileList:
 
     def __len__(self) -> int:
         return len(self._rows_N)
+
+    def labels(self) -> Ints:
+        return self._files.labels_N[self._rows_N].astype(np.int64)
 
     def __getitem__(self, index: int, /) -> ImageFile:
         row, copy = int(self._rows_N[index]), int(self._copies_N[index])

@@ -21,6 +21,7 @@ from trainables.data.image_file import ImageFile, image_id, joined_stem
 from trainables.data.image_list import ImageList
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class ImageTable:
     mask_values_N: Ints | None = None
     """The value of each mask's object."""
     boxes: BoxColumn | None = None
+    weights_N: Floats | None = None
+    """How much each image's loss counts; None where all count alike."""
     shared_stems: frozenset[str] = frozenset()
     """The joined stems that several paths have."""
 
@@ -75,6 +78,7 @@ class ImageTable:
             id=image_id(path, is_unique=joined_stem(path) not in self.shared_stems),
             mask_value=None if self.mask_values_N is None else int(self.mask_values_N[row]),
             boxes=None if self.boxes is None else self.boxes[row],
+            weight=None if self.weights_N is None else float(self.weights_N[row]),
         )
 
     def images(self, rows_N: Ints, sizes: "FileSizes") -> ImageList:
@@ -101,6 +105,8 @@ class ImageTable:
             fields.append(self.group_names[self.groups_N[row]])
         if self.boxes is not None:
             fields.append(self.boxes.text(row))
+        if self.weights_N is not None:
+            fields.append(f"{self.weights_N[row]:.17g}")
         return "\t".join(fields) + "\n"
 
 
@@ -113,6 +119,9 @@ class TableRows:
 
     def __len__(self) -> int:
         return len(self.rows_N)
+
+    def labels(self) -> Ints:
+        return self.table.labels_N[self.rows_N]
 
     def __getitem__(self, index: int, /) -> ImageFile:
         return self.table.image(int(self.rows_N[index]))

@@ -5,16 +5,20 @@ Shape letters: B batch, N samples of a data set.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.batch import Batch
+from trainables.data.class_weights import weigh
 from trainables.data.dataset import Draw, ImageSet
 from trainables.data.image_file import ImageError
+from trainables.data.sampling import Ints, epoch_order
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -35,6 +39,8 @@ def training_batches(
     epoch: int,
     start: int = 0,
     num_views: int = 1,
+    strata_N: Ints | None = None,
+    class_weights_K: Tensor | None = None,
     rank: int = 0,
     world_size: int = 1,
     processes: int = 0,
@@ -43,12 +49,14 @@ def training_batches(
 ) -> Batches:
     """Return the share of `rank` in the epoch's batches, shuffled and augmented.
 
-    The global batch b is `perm[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
+    The global batch b is `order[b * batch_size : (b + 1) * batch_size]`, of which each rank takes its contiguous slice
     of `batch_size / world_size`; batches before `start` and an incomplete last one are dropped. An image's
-    augmentation depends only on (seed, epoch, index), not on rank, batch or process. With several views each batch
-    holds all its images once, then all of them again under other seeds.
+    augmentation depends only on (seed, epoch, index) and on how often the epoch drew it before, not on rank, batch or
+    process. With several views each batch holds all its images once, then all of them again under other seeds.
 
     Args:
+        strata_N: Each image's class or group, where each of these is drawn equally often (`epoch_order`).
+        class_weights_K: How much the loss of an image counts by its class; None where all count alike.
         processes: How many processes decode; 0 decodes in this process.
         prefetch: Batches that each of them prepares ahead.
         pin_memory: Whether batches are in page-locked memory, from which copies to an accelerator do not block.
@@ -57,13 +65,19 @@ def training_batches(
         ValueError: the set is smaller than a batch, or `world_size` does not divide `batch_size`.
         ImageError: while iterating, no image of a batch could be read.
     """
-    _check_rank(rank, world_size)
-    _check_batch_size(batch_size, len(dataset), world_size)
-    num_batches = len(dataset) // batch_size
-    order_N = np.random.default_rng([seed, epoch]).permutation(len(dataset))
-    slices = order_N[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
-    draws = _ShuffledDraws(list(slices[start:, rank]), keys=[_key(seed, epoch, view) for view in range(num_views)])
-    return _Batches(_loader(dataset, draws, processes, prefetch, pin_memory), drop_empty=False)
+    _check_shares(batch_size, len(dataset), rank, world_size)
+    order = epoch_order(len(dataset), seed=seed, epoch=epoch, strata_N=strata_N)
+    share = partial(_share, batch_size=batch_size, start=start, rank=rank, world_size=world_size)
+    keys = [_key(seed, epoch, view) for view in range(num_views)]
+    draws = _ShuffledDraws(share(order.indices_M), share(order.numbers_M), keys)
+    return _Batches(_loader(dataset, draws, processes, prefetch, pin_memory, class_weights_K), drop_empty=False)
+
+
+def _share(values_M: Ints, *, batch_size: int, start: int, rank: int, world_size: int) -> list[Ints]:
+    """Return the slices of `rank` of the batches from `start` on."""
+    num_batches = len(values_M) // batch_size
+    batches = values_M[: num_batches * batch_size].reshape(num_batches, world_size, batch_size // world_size)
+    return list(batches[start:, rank])
 
 
 def evaluation_batches(
@@ -104,7 +118,9 @@ def augmentation_seeds(indices: npt.NDArray[np.int64], key: int) -> npt.NDArray[
 class _ShuffledDraws:
     """The draws of each batch; seeds are computed when a batch is requested."""
 
-    batches: Sequence[npt.NDArray[np.int64]]
+    batches: Sequence[Ints]
+    numbers: Sequence[Ints]
+    """What seeds follow from: the indices, other numbers for images that the epoch draws again."""
     keys: Sequence[int]
     """One for each view."""
 
@@ -112,11 +128,11 @@ class _ShuffledDraws:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for indices in self.batches:
+        for indices, numbers in zip(self.batches, self.numbers, strict=True):
             yield [
                 Draw(int(index), int(seed), view)
                 for view, key in enumerate(self.keys)
-                for index, seed in zip(indices, augmentation_seeds(indices, key), strict=True)
+                for index, seed in zip(indices, augmentation_seeds(numbers, key), strict=True)
             ]
 
 
@@ -137,21 +153,22 @@ class _Batches:
 
 
 def _loader(
-    dataset: ImageSet, draws: Iterable[list[Draw]], processes: int, prefetch: int, pin_memory: bool
+    dataset: ImageSet,
+    draws: Iterable[list[Draw]],
+    processes: int,
+    prefetch: int,
+    pin_memory: bool,
+    class_weights_K: Tensor | None = None,
 ) -> "DataLoader[Batch]":
     return DataLoader(
         cast("Dataset[Batch]", dataset),
         batch_sampler=cast("Iterable[Any]", draws),
-        collate_fn=_as_it_is,
+        collate_fn=partial(weigh, weights_K=class_weights_K),
         num_workers=processes,
         prefetch_factor=prefetch if processes else None,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # Its own, so that starting an epoch leaves the global generator alone.
     )
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
 
 
 def _key(seed: int, epoch: int, view: int) -> int:
@@ -163,7 +180,8 @@ def _check_rank(rank: int, world_size: int) -> None:
         raise ValueError(f"rank = {rank} must be from 0 to world_size - 1 = {world_size - 1}")
 
 
-def _check_batch_size(batch_size: int, num_images: int, world_size: int) -> None:
+def _check_shares(batch_size: int, num_images: int, rank: int, world_size: int) -> None:
+    _check_rank(rank, world_size)
     if batch_size % world_size:
         raise ValueError(f"batch_size = {batch_size} is no multiple of world_size = {world_size}")
     if num_images < batch_size:

@@ -17,7 +17,7 @@ from trainables.data.dataset import DataBundle
 from trainables.data.folders import MISSING, Folders, first_few
 from trainables.data.image_file import joined_stem
 from trainables.data.image_files import image_bundle
-from trainables.data.image_table import FileSizes, ImageTable, Ints
+from trainables.data.image_table import FileSizes, Floats, ImageTable, Ints
 from trainables.data.masks.names import MaskNames
 from trainables.data.masks.rules import mask_format
 from trainables.data.table_columns import Values, column_values, group_values, read_table, split_rows
@@ -25,6 +25,7 @@ from trainables.data.table_file import TableFile
 from trainables.data.validation_cut import cut_off
 
 _WHOLE_NUMBER = r"^-?\d{1,9}$"
+_NOT_NEGATIVE = r"^\+?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?$"
 
 
 def build_table(config: Table) -> DataBundle:
@@ -72,6 +73,7 @@ def _image_table(table: TableFile, config: Table, labels: Values, folders: Folde
         masks=_masks(table, config, paths, folders),
         mask_values_N=_mask_values(table, config),
         boxes=box_column(table, config.columns.boxes) if isinstance(config.masks, BoxMasks) else None,
+        weights_N=_weights(table, config.columns.weight),
         shared_stems=frozenset(stem for stem, num in stems.items() if num > 1),
     )
 
@@ -115,6 +117,17 @@ def _mask_values(table: TableFile, config: Table) -> Ints | None:
     table.refuse(name, pc.invert(is_number_N), lambda cell: f"found {cell}; expected the value of the object's pixels")
     numbers: Ints = table.columns[name].cast(pa.int64()).to_numpy()
     return numbers
+
+
+def _weights(table: TableFile, name: str | None) -> Floats | None:
+    """Return how much each image's loss counts, 1 where the cell is empty; None where images have no weights."""
+    if name is None:
+        return None
+    texts_N = table.columns[name]
+    wrong_N = pc.invert(pc.match_substring_regex(texts_N, _NOT_NEGATIVE))
+    table.refuse(name, pc.fill_null(wrong_N, False), lambda cell: f"found {cell}; expected a number of 0 or more")
+    weights_N: Floats = pc.fill_null(texts_N.cast(pa.float64()), 1).to_numpy(zero_copy_only=False)
+    return weights_N
 
 
 def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes) -> None:

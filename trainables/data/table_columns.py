@@ -54,13 +54,15 @@ def _required(config: Table) -> dict[str, str]:
         fields.append("mask")
     if isinstance(masks, EqualMasks) and masks.value is None:
         fields.append("mask_value")
+    if columns.weight is not None:
+        fields.append("weight")
     named = {getattr(columns, field): f"data.columns.{field}" for field in fields}
     return {**dict.fromkeys(config.groups, "data.groups"), **named}
 
 
 def _refused(config: Table) -> dict[str, str]:
     """Return the columns that would be left out unnoticed, each with what to do."""
-    refused = {"weight": "images cannot be weighted; rename it, or leave it out"}
+    refused = {"weight": "set data.columns.weight=weight to weigh the loss of images by it, or rename it"}
     if config.masks is None:
         for name in (config.columns.mask, config.columns.boxes):
             kind = "boxes" if name == config.columns.boxes else "nonzero, or another rule"

@@ -1,7 +1,7 @@
 """What training minimises."""
 
 from trainables.losses.binary import binary_contrastive
-from trainables.losses.build import Objective, build_objective, reduce_terms
+from trainables.losses.build import Objective, build_objective, reduce_terms, weighted
 from trainables.losses.contrastive import contrastive_cross_entropy
 from trainables.losses.divergence import mask_divergence
 from trainables.losses.metric_learning import (
@@ -24,4 +24,5 @@ __all__ = [
     "semi_hard_triplet",
     "sliced_wasserstein",
     "supervised_contrastive",
+    "weighted",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainables.config import ConfigError, ExperimentConfig, mask_needs
 from trainables.data import Batch, DataBundle
-from trainables.losses import Objective, reduce_terms
+from trainables.losses import Objective, reduce_terms, weighted
 from trainables.models import BuiltModel, Classifier
 from trainables.training.context import RunContext
 from trainables.training.mixing import Mixing, join_terms, main_labels
@@ -36,7 +36,7 @@ class ClassificationTask:
         """Return the loss of this worker's own images, with `accuracy`, which counts hits, and any further terms."""
         mixed = self.mixing(batch)
         output = forward(mixed[0].batch.images_BCHW)
-        terms = join_terms([self.objective(output, head, each.batch) for each in mixed], mixed)
+        terms = join_terms([weighted(self.objective(output, head, each.batch), each.batch) for each in mixed], mixed)
         mean = reduce_terms(terms)
         sums = {
             "loss": mean.detach() * len(batch),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.checkpoint import fitting
 from trainables.config import ExperimentConfig, penalty_weights
-from trainables.data import Batches, DataBundle, training_batches
+from trainables.data import Batches, DataBundle, class_weights, strata_of, training_batches
 from trainables.json_file import write_json
 from trainables.models import Classifier, build_model
 from trainables.out_of_memory import naming_memory
@@ -147,7 +147,7 @@ def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, i
 
 def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle, learner: Learner, epoch: int) -> Row:
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
-    learner.train_mode()
+    learner.begin(epoch)
     partial = restore_partial_epoch(context, learner, epoch=epoch)
     batches = _batches(config, context, data, num_views=learner.task.num_views, epoch=epoch, start=partial.step)
     num_steps = partial.step + len(batches)
@@ -171,6 +171,8 @@ def _batches(
 ) -> Batches:
     return training_batches(
         data.train,
+        strata_N=strata_of(data.train, config.training.sampling),
+        class_weights_K=class_weights(getattr(config.objective, "class_weights", None), data.train, data.class_names),
         batch_size=config.training.batch_size,
         seed=config.seed,
         epoch=epoch,

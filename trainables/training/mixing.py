@@ -123,6 +123,7 @@ def _previous(batch: Batch) -> Batch:
         background_BHW=batch.background_BHW.roll(1, 0),
         has_mask_B=batch.has_mask_B.roll(1),
         ids=(*batch.ids[-1:], *batch.ids[:-1]),
+        weights_B=None if batch.weights_B is None else batch.weights_B.roll(1),
     )
 
 

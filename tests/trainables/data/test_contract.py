@@ -8,7 +8,7 @@ import torch
 
 from trainables.config import DataConfig, Validation
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
-from trainables.data import Batch, DataBundle, Draw, ImageSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageSet, Labelled, build_data
 from trainables.data.build import BUILDERS
 
 KINDS = sorted(BUILDERS)
@@ -165,3 +165,11 @@ def test_the_cut_divides_the_training_images_and_leaves_the_test_images(bundle_o
     digests = [images.digest() for images in (cut.train, cut.val, cut.test)]
     assert digests == [images.digest() for images in (again.train, again.val, again.test)]
     assert len({*digests, whole.train.digest()}) == 4
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - KINDS_WITH_SEVERAL_LABELS))
+def test_labels_are_known_without_reading_images(bundle_of: Build, kind: str) -> None:
+    train = bundle_of(kind).train
+    assert isinstance(train, Labelled)
+    assert train.labels_N.dtype == torch.int64
+    assert train.labels_N.tolist() == fetch(train).labels_B.tolist()

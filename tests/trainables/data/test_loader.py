@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from trainables.data import (
     ImageSet,
     build_data,
     evaluation_batches,
+    strata_of,
     training_batches,
 )
 from trainables.data.loader import augmentation_seeds
@@ -63,6 +65,41 @@ def test_rank_slices_make_up_the_global_batch(digits: ImageSet, world_size: int)
         for rank in range(world_size)
     ]
     assert [sum(parts, ()) for parts in zip(*ranks, strict=True)] == whole
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_rank_slices_make_up_the_balanced_and_weighed_batch(digits: ImageSet, world_size: int) -> None:
+    options: dict[str, Any] = {
+        "batch_size": 8,
+        "seed": 3,
+        "epoch": 2,
+        "strata_N": strata_of(digits, "group_balanced"),
+        "class_weights_K": torch.arange(10.0),
+    }
+    whole = list(training_batches(digits, **options))
+    ranks = [training_batches(digits, **options, rank=rank, world_size=world_size) for rank in range(world_size)]
+    for batch, *parts in zip(whole, *ranks, strict=True):
+        assert sum((part.ids for part in parts), ()) == batch.ids
+        weights = [weight for part in parts for weight in part.weights_B.tolist()]
+        assert weights == batch.weights_B.tolist() == batch.labels_B.tolist()
+    rest = list(training_batches(digits, **options, start=4))
+    assert ids(rest) == ids(whole)[4:]
+
+
+def test_an_image_that_is_drawn_again_is_augmented_anew(bundle_of: Callable[[str], DataBundle]) -> None:
+    train = bundle_of("image_folder").train
+    strata = np.array([0] * 11 + [1])
+    seen: dict[str, list[torch.Tensor]] = {}
+    for batch in training_batches(train, batch_size=4, seed=0, epoch=1, strata_N=strata):
+        for id_, image in zip(batch.ids, batch.images_BCHW, strict=True):
+            seen.setdefault(id_, []).append(image)
+    ((name, drawn),) = [(id_, images) for id_, images in seen.items() if len(images) > 1]
+    assert name == "fox__3"
+    assert len(drawn) == 6
+    assert len({image.sum().item() for image in drawn}) == 6
+    plain = training_batches(train, batch_size=4, seed=0, epoch=1)
+    once = {id_: image for batch in plain for id_, image in zip(batch.ids, batch.images_BCHW, strict=True)}
+    assert any(torch.equal(image, once[name]) for image in drawn)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

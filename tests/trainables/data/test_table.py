@@ -334,8 +334,8 @@ class TestErrors:
             pytest.param([ROWS[0]], "data.table: {} has no rows", id="no rows"),
             pytest.param(["path,label,split,label", *(f"{row},x" for row in ROWS[1:])], "data.table: {} has several "
                          "columns of the name label; rename them", id="column twice"),
-            pytest.param(with_column("weight", *"12345"), "data.table: {} has a column weight; images cannot be "
-                         "weighted; rename it, or leave it out", id="weights"),
+            pytest.param(with_column("weight", *"12345"), "data.table: {} has a column weight; set "
+                         "data.columns.weight=weight to weigh the loss of images by it, or rename it", id="weights"),
             pytest.param(with_column("mask", *"12345"), "data.table: {} has a column mask; data.masks = null leaves it "
                          "out: set data.masks.kind=nonzero", id="masks without a rule"),
             pytest.param(with_column("boxes", *"12345"), "data.table: {} has a column boxes; data.masks = null leaves "
@@ -434,3 +434,33 @@ def test_masks_are_needed_by_what_looks_at_them() -> None:
         ConfigError, match=r"objective\.kind = contrastive needs masks, and data\.masks = null has none"
     ):
         experiment_from_tree({"data": tree, "objective": objective})
+
+
+class TestWeights:
+    COLUMNS = {"weight": "importance"}  # noqa: RUF012
+
+    def test_a_column_weighs_the_loss_of_images(self, make: Make) -> None:
+        rows = with_column("importance", "2", "", "0.25", "1e1", ".5")
+        bundle = build_data(make(*rows, columns=self.COLUMNS))
+        weights_B = fetch(bundle.train).weights_B
+        assert weights_B is not None
+        assert weights_B.tolist() == [2, 1, 0.25]
+        assert weights_B.dtype == torch.float32
+
+    def test_without_a_column_all_count_alike(self, make: Make) -> None:
+        assert fetch(build_data(make(*with_column("importance", *"12345"))).train).weights_B is None
+
+    def test_weights_are_a_part_of_the_digest(self, make: Make) -> None:
+        digests = {
+            build_data(make(*with_column("importance", *cells), columns=self.COLUMNS)).train.digest()
+            for cells in ("11111", "11211")
+        }
+        assert len({*digests, build_data(make()).train.digest()}) == 3
+
+    @pytest.mark.parametrize("cell", ["-1", "many", "inf", "1,5"])
+    def test_a_weight_is_a_number_of_0_or_more(self, make: Make, tmp_path: Path, cell: str) -> None:
+        rows = with_column("importance", "1", f'"{cell}"', "1", "1", "1")
+        with pytest.raises(ConfigError) as caught:
+            build_data(make(*rows, columns=self.COLUMNS))
+        where = f"{tmp_path / 'mine.csv'}, row 3, column importance"
+        assert str(caught.value) == f"{where}: found {cell}; expected a number of 0 or more"

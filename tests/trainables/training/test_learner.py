@@ -1,5 +1,6 @@
 """One optimiser step, and what the settings of `training` do to it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def weights(learner: Learner) -> dict[str, Tensor]:
 
 def weights_after(config: ExperimentConfig, folder: TrialFolder, *, steps: int = 4) -> dict[str, Tensor]:
     learner = learner_of(config, folder)
-    learner.train_mode()
+    learner.begin(1)
     for batch in batches_of(config)[:steps]:
         learner.step(batch)
     return weights(learner)
@@ -106,6 +107,18 @@ def test_a_step_of_a_loss_of_several_terms_returns_their_sums_too(make_config: M
     sums = learner.step(batch)
     torch.testing.assert_close({name: sums[name] for name in expected}, expected)
     torch.testing.assert_close(sums["loss"], torch.stack(list(expected.values())).sum())
+
+
+def test_an_image_counts_by_its_weight(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({"objective.kind": "contrastive", "objective.divergence.weight": 2.0})
+    learner = learner_of(config, folder)
+    plain = batches_of(config)[0]
+    weights_B = torch.linspace(0, 3, 16)
+    terms = build_objective(config.objective)(learner.evaluated(plain.images_BCHW), learner.evaluated.head, plain)
+    sums = learner.step(replace(plain, weights_B=weights_B))
+    for name, term_B in terms.items():
+        torch.testing.assert_close(sums[name], (weights_B * term_B).sum().detach())
+    torch.testing.assert_close(sums["loss"], torch.stack([sums[name] for name in terms]).sum())
 
 
 def test_clipping_limits_the_length_of_a_step(make_config: MakeConfig, folder: TrialFolder) -> None:
@@ -176,7 +189,7 @@ def test_sync_batchnorm_is_torch_s_and_one_worker_trains_as_without(
 def test_sync_batchnorm_has_no_cpu_form(make_config: MakeConfig, folder: TrialFolder, tmp_path: Path) -> None:
     """Which is why the config refuses it without GPUs."""
     learner = learner_of(make_config(SYNC), folder)
-    learner.train_mode()
+    learner.begin(1)
     distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
     try:
         with pytest.raises(ValueError, match="SyncBatchNorm expected input tensor to be on GPU"):

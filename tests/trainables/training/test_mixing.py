@@ -334,3 +334,12 @@ def test_two_runs_of_a_seed_are_the_same(make_config: MakeConfig, tmp_path: Any)
     first = rows(1, "a")
     assert rows(1, "b") == first
     assert rows(2, "c") != first
+
+
+def test_a_pasted_image_brings_its_weight(make_config: MakeConfig) -> None:
+    (batch, *_) = training_batches(
+        build_data(make_config().data).train, batch_size=8, seed=0, epoch=1, class_weights_K=torch.arange(10.0)
+    )
+    own, pasted = paste(batch, Box(0, 16, 0, 32))
+    assert own.batch.weights_B.tolist() == batch.labels_B.tolist()
+    assert pasted.batch.weights_B.tolist() == batch.labels_B.roll(1).tolist()

@@ -1,0 +1,70 @@
+"""How often an epoch shows each image, and in which order.
+
+N images of a data set, M draws of an epoch, G strata.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.data.dataset import Grouped, ImageSet, Labelled
+
+Ints = npt.NDArray[np.int64]
+
+
+class EpochOrder(NamedTuple):
+    """The images of an epoch in order."""
+
+    indices_M: Ints
+    repeats_M: Ints
+    """How many times the epoch drew the same image before."""
+
+    @property
+    def numbers_M(self) -> Ints:  # noqa: N802
+        """Of each draw its own: the index of the image, or for one that was drawn before a number above all indices."""
+        return self.indices_M + len(self.indices_M) * self.repeats_M
+
+
+def epoch_order(num: int, *, seed: int, epoch: int, strata_N: Ints | None = None) -> EpochOrder:
+    """Return as many draws as there are images, in an order that follows from (seed, epoch) alone.
+
+    Each image is drawn once. With strata each of them is drawn equally often, or once more where their number does not
+    divide that of the images. Within a stratum no image is drawn twice more than another.
+
+    Args:
+        num: Number of images.
+        seed: Seed of the training.
+        epoch: Number of the epoch.
+        strata_N: The stratum of each image: its class or its group.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    if strata_N is None:
+        return EpochOrder(rng.permutation(num), np.zeros(num, dtype=np.int64))
+    _, codes_N, counts_G = np.unique(strata_N, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(codes_N, kind="stable"), np.cumsum(counts_G)[:-1])
+    quotas_G = np.full(len(members), num // len(members))
+    quotas_G[rng.permutation(len(members))[: num % len(members)]] += 1
+    drawn = [_passes(images, int(quota), rng) for images, quota in zip(members, quotas_G, strict=True)]
+    shuffled_M = rng.permutation(num)
+    return EpochOrder(*(np.concatenate(parts)[shuffled_M] for parts in zip(*drawn, strict=True)))
+
+
+def _passes(images_N: Ints, num: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return `num` draws of images, which are shuffled anew whenever all have been drawn."""
+    places_M = np.arange(num)
+    shuffled = [rng.permutation(images_N) for _ in range(-(-num // len(images_N)))]
+    return np.concatenate(shuffled)[:num], places_M // len(images_N)
+
+
+def strata_of(images: ImageSet, sampling: str) -> Ints | None:
+    """Return the stratum of each image by `training.sampling`; None for `uniform`."""
+    if sampling == "uniform":
+        return None
+    if sampling == "class_balanced":
+        assert isinstance(images, Labelled), "a training set has labels"
+        return images.labels_N.numpy()
+    assert isinstance(images, Grouped), "the config refuses data without groups"
+    groups_N = images.groups()
+    assert groups_N is not None, "training images belong to groups where the data have any"
+    return groups_N.numpy()
