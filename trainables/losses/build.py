@@ -73,12 +73,21 @@ def _cross_entropy(
     head: nn.Linear,  # noqa: ARG001
     batch: "Batch",
     background_BHW: Tensor | None = None,  # noqa: ARG001
+    *,
+    label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    return {"cross_entropy": functional.cross_entropy(output.logits, batch.labels_B, reduction="none")}
+    loss_B = functional.cross_entropy(output.logits, batch.labels_B, reduction="none", label_smoothing=label_smoothing)
+    return {"cross_entropy": loss_B}
 
 
 def _contrastive(
-    output: "Output", head: nn.Linear, batch: "Batch", background_BHW: Tensor, *, background_weight: float
+    output: "Output",
+    head: nn.Linear,
+    batch: "Batch",
+    background_BHW: Tensor,
+    *,
+    background_weight: float,
+    label_smoothing: float,
 ) -> dict[str, Tensor]:
     loss_B = contrastive_cross_entropy(
         output.features,
@@ -86,6 +95,7 @@ def _contrastive(
         batch.labels_B,
         background_BHW,
         background_weight=background_weight,
+        label_smoothing=label_smoothing,
         bias_K=head.bias,
     )
     return {"contrastive_cross_entropy": loss_B}
@@ -96,21 +106,29 @@ def _binary_cross_entropy(
     head: nn.Linear,
     batch: "Batch",
     background_BHW: Tensor | None = None,  # noqa: ARG001
+    *,
+    label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    targets_BK = _targets(batch, head.out_features).to(output.logits.dtype)
+    targets_BK = _targets(batch, head.out_features, label_smoothing).to(output.logits.dtype)
     loss_BK = functional.binary_cross_entropy_with_logits(output.logits, targets_BK, reduction="none")
     return {"binary_cross_entropy": loss_BK.sum(1)}
 
 
 def _binary_contrastive(
-    output: "Output", head: nn.Linear, batch: "Batch", background_BHW: Tensor, *, background_weight: float
+    output: "Output",
+    head: nn.Linear,
+    batch: "Batch",
+    background_BHW: Tensor,
+    *,
+    background_weight: float,
+    label_smoothing: float,
 ) -> dict[str, Tensor]:
     if batch.classes_BHW is not None:  # Each class has a background of its own.
         _, background_BHW = reduce_classes(batch.classes_BHW, head.out_features, output.features.shape[-2:])
     loss_B = binary_contrastive(
         output.features,
         head.weight,
-        _targets(batch, head.out_features),
+        _targets(batch, head.out_features, label_smoothing),
         background_BHW,
         background_weight=background_weight,
         bias_K=head.bias,
@@ -118,25 +136,35 @@ def _binary_contrastive(
     return {"binary_contrastive": loss_B}
 
 
-def _targets(batch: "Batch", num_classes: int) -> Tensor:
-    """Return which classes each image shows, of shape B,K: its label alone where it has one."""
-    return functional.one_hot(batch.labels_B, num_classes) if batch.targets_BK is None else batch.targets_BK
+def _targets(batch: "Batch", num_classes: int, label_smoothing: float) -> Tensor:
+    """Return which classes each image shows, of shape B,K: its label alone where it has one.
+
+    Smoothing moves each of them towards 1/2 by its share, as in Keras' BinaryCrossentropy.
+    """
+    targets_BK = functional.one_hot(batch.labels_B, num_classes) if batch.targets_BK is None else batch.targets_BK
+    return (1 - label_smoothing) * targets_BK + label_smoothing / 2 if label_smoothing else targets_BK
 
 
 def _build_cross_entropy(config: CrossEntropy) -> Objective:
-    return _with_map_terms(_cross_entropy, config) if _has_map_terms(config) else _cross_entropy
+    term = partial(_cross_entropy, label_smoothing=config.label_smoothing)
+    return _with_map_terms(term, config) if _has_map_terms(config) else term
 
 
 def _build_contrastive(config: Contrastive) -> Objective:
-    return _with_map_terms(partial(_contrastive, background_weight=config.background_weight), config)
+    return _with_map_terms(_with_both(_contrastive, config), config)
 
 
 def _build_binary_cross_entropy(config: BinaryCrossEntropy) -> Objective:
-    return _with_map_terms(_binary_cross_entropy, config) if _has_map_terms(config) else _binary_cross_entropy
+    term = partial(_binary_cross_entropy, label_smoothing=config.label_smoothing)
+    return _with_map_terms(term, config) if _has_map_terms(config) else term
 
 
 def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
-    return _with_map_terms(partial(_binary_contrastive, background_weight=config.background_weight), config)
+    return _with_map_terms(_with_both(_binary_contrastive, config), config)
+
+
+def _with_both(term: Callable[..., dict[str, Tensor]], config: Contrastive | BinaryContrastive) -> ClassificationTerm:
+    return partial(term, background_weight=config.background_weight, label_smoothing=config.label_smoothing)
 
 
 def _has_map_terms(config: ClassificationConfig) -> bool:
@@ -176,6 +204,13 @@ def build_objective(config: ObjectiveConfig) -> Objective:
     if config.kind not in OBJECTIVES:
         raise ValueError(f"objective.kind = {config.kind!r} has no builder; valid kinds: {', '.join(OBJECTIVES)}")
     return OBJECTIVES[config.kind](config)
+
+
+def weighted(terms: Mapping[str, Tensor], batch: "Batch") -> Mapping[str, Tensor]:
+    """Return the terms, of which each image's count by its weight."""
+    if batch.weights_B is None:
+        return terms
+    return {name: batch.weights_B * term_B for name, term_B in terms.items()}
 
 
 def reduce_terms(terms: Mapping[str, Tensor]) -> Tensor:

@@ -27,6 +27,7 @@ from trainables.losses import (
     mask_divergence,
     reduce_terms,
     sliced_wasserstein,
+    weighted,
 )
 from trainables.models import Classifier, build_model
 
@@ -256,3 +257,36 @@ def test_the_divergence_leaves_the_background_nothing_that_speaks_for_the_class(
     plain, pulled = (maps_after_training(each).clamp(min=0) for each in (CrossEntropy(), config))
     assert background_share(plain) > 0.5
     assert background_share(pulled) < 0.05
+
+
+SMOOTHED = {"cross_entropy": CrossEntropy, "contrastive": Contrastive}
+
+
+@pytest.mark.parametrize("config", SMOOTHED.values(), ids=SMOOTHED)
+def test_smoothing_without_masks_is_torchs(config: type[CrossEntropy | Contrastive]) -> None:
+    model, batch = network(head_bias=True), batch_of(background=torch.zeros(4, 48, 48))
+    output = model(batch.images_BCHW)
+    (found,) = build_objective(config(label_smoothing=0.3))(output, model.head, batch).values()
+    expected = functional.cross_entropy(output.logits, batch.labels_B, reduction="none", label_smoothing=0.3)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, BinaryContrastive])
+def test_binary_targets_move_towards_a_half(kind: type[BinaryCrossEntropy | BinaryContrastive]) -> None:
+    model, batch = network(head_bias=True), batch_of(background=torch.zeros(4, 48, 48))
+    output = model(batch.images_BCHW)
+    (found,) = build_objective(kind(label_smoothing=0.2))(output, model.head, batch).values()
+    targets_BK = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.9, 0.1], [0.1, 0.1, 0.9]])
+    expected = functional.binary_cross_entropy_with_logits(output.logits, targets_BK, reduction="none").sum(1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_weights_count_in_every_term_of_an_image() -> None:
+    batch = replace(batch_of(), weights_B=torch.tensor([0.0, 1.0, 2.5, 0.5]))
+    terms = {"one": torch.tensor([1.0, 2.0, 3.0, 4.0]), "other": torch.tensor([4.0, 4.0, 4.0, 4.0])}
+    found = weighted(terms, batch)
+    assert {name: term_B.tolist() for name, term_B in found.items()} == {
+        "one": [0, 2, 7.5, 2],
+        "other": [0, 4, 10, 2],
+    }
+    assert weighted(terms, batch_of()) is terms

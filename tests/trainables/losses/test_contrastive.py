@@ -91,6 +91,57 @@ def test_equals_a_loop_over_every_class_and_cell(problem: Problem, background_we
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
+@given(problem=problems(), background_weight=st.sampled_from([0.0, 0.3, 2.5]), smoothing=st.sampled_from([0.1, 0.9]))
+def test_smoothing_mixes_the_losses_with_each_class_as_label(
+    problem: Problem, background_weight: float, smoothing: float
+) -> None:
+    num_classes = len(problem["weight_KF"])
+    of_all = [
+        brute_force({**problem, "labels_B": torch.full_like(problem["labels_B"], label)}, background_weight)
+        for label in range(num_classes)
+    ]
+    own = brute_force(problem, background_weight)
+    expected = [
+        (1 - smoothing) * own[b] + smoothing / num_classes * sum(of_label[b] for of_label in of_all)
+        for b in range(len(own))
+    ]
+    found = loss_of(problem, background_weight=background_weight, label_smoothing=smoothing)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(problem=problems())
+def test_smoothed_without_background_it_is_smoothed_cross_entropy(problem: Problem) -> None:
+    logits_BK = functional.linear(problem["features_BFHW"].mean((2, 3)), problem["weight_KF"], problem["bias_K"])
+    expected = functional.cross_entropy(logits_BK, problem["labels_B"], reduction="none", label_smoothing=0.2)
+    background = torch.zeros_like(problem["background_BHW"])
+    found = loss_of(problem, background_BHW=background, label_smoothing=0.2)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_smoothed_loss_never_rewards_evidence_on_the_background() -> None:
+    """Cross-entropy of the ablated logits with smoothed targets would: it falls as a rival's penalty grows."""
+    problem = example(batch=1, classes=3, bias=False)
+    problem["background_BHW"] = torch.ones(1, 3, 3)
+    scaled = [
+        loss_of(problem, features_BFHW=scale * problem["features_BFHW"], background_weight=5.0, label_smoothing=0.3)
+        for scale in (0.0, 0.5, 1.0, 2.0)
+    ]
+    assert [loss.item() for loss in scaled] == sorted(loss.item() for loss in scaled)
+    assert scaled[0].item() == pytest.approx(math.log(3))
+
+
+def test_the_gradient_of_the_smoothed_loss_is_exact() -> None:
+    problem = example(batch=2, classes=3, features=2, size=2)
+    inputs = [problem[name].double().requires_grad_() for name in ("features_BFHW", "weight_KF", "bias_K")]
+
+    def loss(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return loss_of({**problem, "features_BFHW": features, "weight_KF": weight, "bias_K": bias}, label_smoothing=0.2)
+
+    assert torch.autograd.gradcheck(loss, inputs)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(problem=problems(), background_weight=st.sampled_from([0.0, 1.0, 7.0]))
 def test_without_background_it_is_cross_entropy(problem: Problem, background_weight: float) -> None:
     single = {
