@@ -4,5 +4,18 @@ from trainables.models.build import BuiltModel, build_model, check_weights
 from trainables.models.classifier import Classifier
 from trainables.models.embedder import Embedder, projection_head
 from trainables.models.output import Output
+from trainables.models.recomputed import recompute_stages
+from trainables.models.stages import Stage, stages_of
 
-__all__ = ["BuiltModel", "Classifier", "Embedder", "Output", "build_model", "check_weights", "projection_head"]
+__all__ = [
+    "BuiltModel",
+    "Classifier",
+    "Embedder",
+    "Output",
+    "Stage",
+    "build_model",
+    "check_weights",
+    "projection_head",
+    "recompute_stages",
+    "stages_of",
+]

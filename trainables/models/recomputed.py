@@ -1,0 +1,62 @@
+"""Stages that keep no activations for the backward pass, but compute them again (gradient checkpointing)."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from trainables.models.stages import Stage
+
+Buffers = list[tuple[nn.Module, dict[str, Tensor]]]
+
+
+def recompute_stages(stages: list[Stage]) -> None:
+    """Let each submodule of the stages, in train mode, compute its activations again in the backward pass.
+
+    Gradients are the same, bit for bit: random numbers and statistics are those of the forward pass, and what the
+    second pass does to statistics is dropped. A submodule without children has nothing but its input to keep.
+    Source: torch.utils.checkpoint, after Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+    """
+    for stage in stages:
+        for module in stage.modules:
+            if next(module.children(), None) is not None:
+                # On the module itself: a module around it would change the names of its weights in checkpoints.
+                module.forward = partial(_forward, module, module.forward)
+
+
+def _forward(module: nn.Module, forward: Any, *inputs: Any, **named: Any) -> Any:
+    if not (module.training and torch.is_grad_enabled()):
+        return forward(*inputs, **named)
+    return checkpoint(forward, *inputs, use_reentrant=False, context_fn=partial(_contexts, module), **named)
+
+
+def _contexts(module: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return the contexts of the forward pass and of its repetition, which sees the buffers as they are now."""
+    before = [(part, {name: buffer.clone() for name, buffer in found.items()}) for part, found in _buffers(module)]
+    return nullcontext(), _in_place_of_buffers(module, before)
+
+
+def _buffers(module: nn.Module) -> Buffers:
+    found = ((part, dict(part.named_buffers(recurse=False))) for part in module.modules())
+    return [(part, buffers) for part, buffers in found if buffers]
+
+
+@contextmanager
+def _in_place_of_buffers(module: nn.Module, others: Buffers) -> Iterator[None]:
+    """Give a module other buffers, and then its own again."""
+    own = _buffers(module)
+    _set_buffers(others)
+    try:
+        yield
+    finally:
+        _set_buffers(own)
+
+
+def _set_buffers(values: Buffers) -> None:
+    for part, buffers in values:
+        for name, buffer in buffers.items():
+            setattr(part, name, buffer)
