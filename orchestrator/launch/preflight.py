@@ -20,6 +20,7 @@ from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
 from trainables.models import check_weights
 from trainables.training.epoch_choice import check_epoch_choice
+from trainables.training.stage_rules import check_stages
 from trainables.trial import check_data
 
 NUM_CHECKED = 8
@@ -137,9 +138,12 @@ def check_fit(
 
 
 def check_models(experiments: Iterable[ExperimentConfig]) -> None:
-    """Check the pretrained weights of experiments; ConfigError says which file is missing or wrong."""
-    for model in {experiment.model for experiment in experiments}:
+    """Check the networks of experiments; ConfigError says which weights, or which stages, are missing or wrong."""
+    distinct = {(each.model, each.optim, each.training): each for each in experiments}
+    for model in {model for model, *_ in distinct}:
         check_weights(model)
+    for experiment in distinct.values():
+        check_stages(experiment)
 
 
 def check_points(config: SweepConfig) -> None:

@@ -94,7 +94,7 @@ def learner_of(config: ExperimentConfig, device: torch.device, folder: Path) -> 
 
 
 def two_steps(learner: Learner, batch: Batch) -> dict[str, Tensor]:
-    learner.train_mode()
+    learner.begin(1)
     torch.manual_seed(1)
     learner.step(batch)
     return learner.step(batch)

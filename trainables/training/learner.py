@@ -11,9 +11,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trainables.config import ExperimentConfig
 from trainables.data import Batch
-from trainables.models import Classifier
+from trainables.models import Classifier, recompute_stages, stages_of
 from trainables.training.context import RunContext
+from trainables.training.freezing import FrozenStages
 from trainables.training.optim import build_optimizer, build_schedule
+from trainables.training.stage_rules import check_stages
 from trainables.training.task import Task
 
 
@@ -38,11 +40,19 @@ class Learner:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self._model = network.to(context.device).to(memory_format=self._memory_format)
         self._head = model.head
+        classifier = task.classifier(self._model)
+        check_stages(config, classifier)
+        stages = stages_of(classifier)
         self._average = _moving_average(self._model, config.training.ema_decay)
         if config.training.compile:
             self._model.compile()
+        self._frozen = FrozenStages(config.training.freeze, stages)
+        self._frozen.begin(1)
+        if config.training.gradient_checkpointing:
+            recompute_stages(stages)
         self._network = context.wrap(self._model)
-        self._optimizer = build_optimizer(config.optim, self._model)
+        self._optimizer = build_optimizer(config.optim, self._model, stages)
+        self._peak_rate = config.optim.learning_rate
         self._schedule = build_schedule(
             config.optim, self._optimizer, epochs=config.training.epochs, steps_per_epoch=steps_per_epoch
         )
@@ -54,10 +64,18 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        return float(self._schedule.get_last_lr()[0])
+        """That of the schedule, without the factors of stages and head."""
+        return self._peak_rate * self._schedule.lr_lambdas[0](self._schedule.last_epoch)
 
-    def train_mode(self) -> None:
+    def begin(self, epoch: int) -> None:
+        """Switch to train mode for `epoch`, but for the stages that are frozen in it; all workers call it together."""
+        if self._frozen.begin(epoch):
+            # DistributedDataParallel averages the gradients of those parameters that take one when it is made. The
+            # old one goes first, with its hooks on the parameters.
+            self._network = self._model
+            self._network = self._context.wrap(self._model)
         self._network.train()
+        self._frozen.eval_mode()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the weights once; return the task's sums over this worker's images, on the device."""

@@ -28,7 +28,7 @@ def time_epoch(experiment: ExperimentConfig) -> float:
         model = build_model(experiment.model, num_classes=len(data.class_names), pretrained=False).model
         context = LocalContext(TrialFolder(Path()))
         learner = Learner(experiment, model, task, context, steps_per_epoch=len(batches))
-        learner.train_mode()
+        learner.begin(1)
         times = []
         for _, batch in zip(range(TIMED_STEPS + 1), batches, strict=False):
             started = time.perf_counter()

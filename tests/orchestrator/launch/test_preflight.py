@@ -78,3 +78,13 @@ def test_missing_weights_are_refused_before_a_sweep_begins_and_not_after(
         check_sweep(sweep.folder, sweep.config, store, trials=[trial])
     sweep.start("0000")
     check_sweep(sweep.folder, sweep.config, store, trials=[trial])
+
+
+def test_stages_that_a_network_lacks_are_refused_before_a_sweep_begins(
+    make_sweep: Callable[..., Any], store: Store
+) -> None:
+    five, six = (experiment_from_tree({"training": {"freeze": {"stages": number}}}) for number in (5, 6))
+    sweep = make_sweep(num_trials=1)
+    with pytest.raises(ConfigError, match=r"^training\.freeze\.stages = 6 is more than the 5 stages of model\.kind"):
+        check_sweep(sweep.folder, sweep.config, store, trials=[six])
+    check_sweep(sweep.folder, sweep.config, store, trials=[five])

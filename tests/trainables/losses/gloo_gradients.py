@@ -10,7 +10,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainables.config import ExperimentConfig, experiment_from_tree, override
-from trainables.data import Batch, build_data, training_batches
+from trainables.data import Batch, build_data, class_weights, strata_of, training_batches
 from trainables.models import build_model
 from trainables.training.build import build_task
 from trainables.training.learner import Learner
@@ -27,6 +27,7 @@ BASE: dict[str, Any] = {
     "resources": {"workers": 2},
 }
 SKIPPING = "all together, with three unreadable images on one worker"
+THAWED = "in the epoch in which frozen stages thaw"
 PARTS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"objective.kind": "cross_entropy"},
     "contrastive": {"objective.kind": "contrastive"},
@@ -38,6 +39,11 @@ PARTS: dict[str, dict[str, Any]] = {
         "objective.divergence": {"weight": 5.0, "where": "foreground", "mask_scale": 50.0},
     },
     "sliced_wasserstein": {"objective.kind": "cross_entropy", "objective.sliced_wasserstein.weight": 50.0},
+    "smoothed": {"objective.kind": "contrastive", "objective.label_smoothing": 0.2},
+    "weighted": {"objective.kind": "contrastive", "objective.class_weights": {"1": 3.0, "2": 0.5}},
+    "balanced": {"objective.kind": "contrastive", "training.sampling": "class_balanced"},
+    "computed again": {"objective.kind": "contrastive", "training.gradient_checkpointing": True},
+    THAWED: {"objective.kind": "contrastive", "training.freeze": {"stages": "all", "epochs": 1}},
     SKIPPING: {"objective.kind": "contrastive", "objective.divergence.weight": 5.0},
     "all together, accumulated": {
         "objective.kind": "contrastive",
@@ -86,8 +92,16 @@ def config_of(overrides: dict[str, Any]) -> ExperimentConfig:
 
 def share_of_batch(config: ExperimentConfig, rank: int, world_size: int) -> Batch:
     """Return this worker's images of 16, among which classes are absent; every third class has no masks."""
+    data = build_data(config.data)
     batches = training_batches(
-        build_data(config.data).train, batch_size=16, seed=0, epoch=1, rank=rank, world_size=world_size
+        data.train,
+        batch_size=16,
+        seed=0,
+        epoch=1,
+        strata_N=strata_of(data.train, config.training.sampling),
+        class_weights_K=class_weights(getattr(config.objective, "class_weights", None), data.train, data.class_names),
+        rank=rank,
+        world_size=world_size,
     )
     batch = next(iter(batches))
     has_mask_B = batch.labels_B % 3 > 0
@@ -115,7 +129,11 @@ def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1, de
     learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
     torch.manual_seed(1)  # The same directions on every worker.
     batch = share_of_batch(config, rank, world_size)
+    learner.begin(1)
     learner.step(without_skipped(batch, config) if name == SKIPPING else batch)
+    if name == THAWED:
+        learner.begin(2)
+        learner.step(batch)
     return {name: parameter.grad.cpu() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 

@@ -33,7 +33,7 @@ def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
     learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
-    learner.train_mode()
+    learner.begin(1)
     return learner
 
 

@@ -10,7 +10,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from trainables.config import Adam as AdamConfig
 from trainables.config import AdamW as AdamWConfig
 from trainables.config import OptimConfig, Sgd, SmallCnn
-from trainables.models import build_model
+from trainables.models import Classifier, build_model, stages_of
 from trainables.training.optim import build_optimizer, build_schedule, rate_factor
 
 
@@ -117,3 +117,46 @@ def test_every_parameter_is_updated_by_the_optimiser_of_the_config() -> None:
     for optimizer in (adamw, sgd):
         held = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
         assert sorted(held) == sorted(map(id, model.parameters()))
+
+
+def rates_of(config: OptimConfig, model: Classifier) -> dict[str, float]:
+    """Return the learning rate of each parameter by name."""
+    optimizer = build_optimizer(config, model, stages_of(model))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {names[id(each)]: float(group["lr"]) for group in optimizer.param_groups for each in group["params"]}
+    assert rates.keys() == {*names.values()}
+    return rates
+
+
+def test_rates_fall_from_the_head_to_the_first_stage() -> None:
+    """As BEiT's layer decay: the head has the whole rate, the last stage it times the factor."""
+    model = build_model(SmallCnn(width=4, cam_stride=4), num_classes=3).model
+    rates = rates_of(AdamWConfig(learning_rate=0.8, layer_decay=0.5, head_multiplier=3.0), model)
+    assert rates["head.weight"] == pytest.approx(2.4)
+    for block, expected in ((4, 0.4), (3, 0.2), (2, 0.1), (1, 0.05)):
+        found = [rate for name, rate in rates.items() if name.startswith(f"trunk.block{block}.")]
+        assert found == pytest.approx([expected] * 3)
+
+
+def test_the_head_alone_may_have_another_rate() -> None:
+    model = build_model(SmallCnn(width=4), num_classes=3).model
+    rates = rates_of(Sgd(learning_rate=0.1, head_multiplier=10.0), model)
+    assert {rate for name, rate in rates.items() if name.startswith("trunk.")} == {0.1}
+    assert rates["head.weight"] == pytest.approx(1.0)
+
+
+def test_layers_of_other_rates_decay_by_the_same_rule() -> None:
+    model = build_model(SmallCnn(width=4, norm="group", head_bias=True), num_classes=3).model
+    optimizer = build_optimizer(AdamWConfig(weight_decay=0.3, layer_decay=0.5), model, stages_of(model))
+    decays = {
+        parameter.ndim >= 2: group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]
+    }
+    assert decays == {True: 0.3, False: 0.0}
+    assert len(optimizer.param_groups) == 2 * 6
+
+
+def test_without_factors_there_are_two_groups_as_before() -> None:
+    model = build_model(SmallCnn(width=4, norm="group"), num_classes=3).model
+    optimizer = build_optimizer(AdamWConfig(), model, stages_of(model))
+    expected = [[p for p in model.parameters() if (p.ndim >= 2) == matrices] for matrices in (True, False)]
+    assert [list(map(id, group["params"])) for group in optimizer.param_groups] == [list(map(id, e)) for e in expected]

@@ -1,0 +1,171 @@
+"""Frozen stages: what they leave alone, for how long, and which settings do not go with them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.trainables.conftest import CPU, MakeConfig, Train
+from trainables.config import ConfigError, ExperimentConfig
+from trainables.data import build_data, training_batches
+from trainables.models import build_model
+from trainables.training import LocalContext
+from trainables.training.build import build_task
+from trainables.training.learner import Learner
+from trainables.training.stage_rules import check_stages
+from trainables.trial_folder import TrialFolder
+
+NORMS = {"model.norm": "batch", "optim.weight_decay": 0.1}
+TWO = {**NORMS, "training.freeze.stages": 2}
+ALL = {**NORMS, "training.freeze.stages": "all"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> TrialFolder:
+    return TrialFolder(tmp_path)
+
+
+def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=10).model
+    return Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+
+
+def changed_by(learner: Learner, config: ExperimentConfig, *, epoch: int) -> set[str]:
+    """Train an epoch; return which tensors of the network it changed."""
+    state: dict[str, Tensor] = learner.state()["model"]
+    before = {name: value.clone() for name, value in state.items()}
+    learner.begin(epoch)
+    for batch in training_batches(build_data(config.data).train, batch_size=16, seed=0, epoch=epoch):
+        learner.step(batch)
+    return {name for name, value in learner.state()["model"].items() if not torch.equal(value, before[name])}
+
+
+def tensors(learner: Learner, *prefixes: str) -> set[str]:
+    """Return the network's tensors below some submodules, but for the constants of normalisation."""
+    return {name for name in learner.state()["model"] if name.startswith(prefixes)}
+
+
+def test_frozen_stages_keep_weights_and_statistics(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config(TWO)
+    learner = learner_of(config, folder)
+    expected = tensors(learner, "head", "trunk") - tensors(learner, "trunk.block1", "trunk.block2")
+    assert changed_by(learner, config, epoch=1) == expected
+    assert changed_by(learner, config, epoch=3) == expected
+
+
+def test_all_stages_leave_the_head(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config(ALL)
+    learner = learner_of(config, folder)
+    assert changed_by(learner, config, epoch=1) == {"head.weight"}
+
+
+def test_after_its_epochs_a_stage_is_trained(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({**ALL, "training.freeze.epochs": 2})
+    learner = learner_of(config, folder)
+    assert [changed_by(learner, config, epoch=epoch) == {"head.weight"} for epoch in (1, 2)] == [True, True]
+    assert len(learner.state()["optimizer"]["state"]) == 1
+    assert changed_by(learner, config, epoch=3) == tensors(learner, "head", "trunk")
+    assert len(learner.state()["optimizer"]["state"]) == len(list(learner.evaluated.parameters()))
+
+
+def test_norms_of_frozen_stages_are_in_eval_mode_until_they_thaw(make_config: MakeConfig, folder: TrialFolder) -> None:
+    learner = learner_of(make_config({**TWO, "training.freeze.epochs": 1}), folder)
+
+    def modes() -> list[bool]:
+        return [module.training for module in learner.evaluated.modules() if isinstance(module, nn.BatchNorm2d)]
+
+    learner.begin(1)
+    assert modes() == [False, False, True, True, True]
+    learner.evaluated.eval()
+    learner.begin(2)
+    assert modes() == [True] * 5
+
+
+def test_the_first_epochs_are_those_of_a_network_that_is_frozen_for_good(make_config: MakeConfig, train: Train) -> None:
+    base = {**TWO, "training.epochs": 2, "optim.warmup_epochs": 0}
+    for_good = train(make_config(base), "for-good").rows()
+    thawed = train(make_config({**base, "training.freeze.epochs": 1}), "thawed").rows()
+    assert thawed[0]["train/loss"] == for_good[0]["train/loss"]
+    assert thawed[1]["train/loss"] != for_good[1]["train/loss"]
+
+
+class Wrapping(LocalContext):
+    """Counts how often a network is wrapped, with the parameters that take a gradient then."""
+
+    def __init__(self, folder: TrialFolder) -> None:
+        super().__init__(folder, device=CPU)
+        self.trained: list[int] = []
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        self.trained.append(sum(parameter.requires_grad for parameter in model.parameters()))
+        return model
+
+
+def test_a_network_is_wrapped_anew_when_its_stages_thaw(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({**ALL, "training.freeze.epochs": 2})
+    context = Wrapping(folder)
+    learner = Learner(
+        config, build_model(config.model, num_classes=10).model, build_task(config), context, steps_per_epoch=4
+    )
+    for epoch in (1, 2, 3, 4):
+        learner.begin(epoch)
+    assert context.trained == [1, 16]
+
+
+def test_what_a_network_itself_leaves_out_does_not_thaw(make_config: MakeConfig, folder: TrialFolder) -> None:
+    config = make_config({**ALL, "training.freeze.epochs": 1})
+    model = build_model(config.model, num_classes=10).model
+    unused = model.get_parameter("trunk.block3.norm.bias").requires_grad_(False)
+    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner.begin(2)
+    assert [parameter for parameter in model.parameters() if not parameter.requires_grad] == [unused]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"training.freeze.stages": 6},
+            "training.freeze.stages = 6 is more than the 5 stages of model.kind = small_cnn: block1, block2, block3, "
+            "block4, block5; lower it, or set it to all",
+        ),
+        ({"training.freeze.stages": 5}, None),
+        ({"optim.layer_decay": 0.5}, None),
+    ],
+)
+def test_a_network_has_the_stages_that_are_named(
+    make_config: MakeConfig, overrides: dict[str, Any], message: str | None
+) -> None:
+    if message is None:
+        check_stages(make_config(overrides))
+        return
+    with pytest.raises(ConfigError) as caught:
+        check_stages(make_config(overrides))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "setting"),
+    [
+        ({"optim.layer_decay": 0.5}, "optim.layer_decay = 0.5"),
+        ({"optim.head_multiplier": 10}, "optim.head_multiplier = 10"),
+        ({"training.gradient_checkpointing": True}, "training.gradient_checkpointing = true"),
+        ({"training.freeze": {}}, "training.freeze.stages = all"),
+    ],
+)
+def test_a_network_without_stages_is_trained_as_a_whole(
+    make_config: MakeConfig, overrides: dict[str, Any], setting: str
+) -> None:
+    config = make_config(overrides)
+    model = build_model(config.model, num_classes=2).model
+    model.stages = ()
+    with pytest.raises(ConfigError) as caught:
+        check_stages(config, model)
+    assert str(caught.value) == (
+        f"{setting} needs the stages of a network, and model.kind = small_cnn names none; leave it out, or name them "
+        "in its Backbone"
+    )
+    check_stages(make_config({}), model)
