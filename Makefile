@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 # A third of the sizes with which docs/results.md was measured, so that the demo takes minutes.
 DEMO_SWEEP := --set data.num_train=2000 --set data.num_test=500 --set training.epochs=5
 DEMO_PROMOTION := --set training.epochs=4
-BENCHMARKS := cli_start head_step loader_throughput objective_step scale soak train_throughput trial_overhead
+BENCHMARKS := cli_start head_step loader_throughput objective_step recipe_step scale soak train_throughput trial_overhead
 
 PIP_INSTALL := $(BIN)/python -m pip install --prefer-binary --no-compile --constraint constraints.txt
 # pip compiles on one core, this on all; it fails on the templates that some packages ship as .py files.

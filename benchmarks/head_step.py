@@ -6,21 +6,17 @@ other. Memory is what a step allocates beyond features and weights.
 It needs torch alone, without Ray and MLflow, so that it also runs on a bare GPU machine: `--device cuda`.
 """
 
-import json
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.harness.peak_memory import peak_bytes
 from benchmarks.harness.rows import Figure, benchmark
 from benchmarks.harness.timing import interleaved
 from trainables.cams import reduce_background
@@ -98,24 +94,6 @@ def step_seconds(loss: Loss, arguments: Arguments) -> float:
     for tensor in arguments:
         tensor.grad = None
     return seconds
-
-
-def peak_bytes(step: Callable[[], float], device: torch.device) -> int:
-    """Return the most bytes that a step holds at a time, of those that it allocates itself."""
-    step()
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        step()
-        return int(torch.cuda.max_memory_allocated()) - before
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder, "trace.json")
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            step()
-        profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
-    changes = sorted((event["ts"], event["args"]["Bytes"]) for event in events if event["name"] == "[memory]")
-    return int(max(accumulate(change for _, change in changes)))
 
 
 def figures_of(case: Case, device: torch.device, *, repetitions: int) -> list[Figure]:

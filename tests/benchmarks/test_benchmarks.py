@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ["cli_start", "head_step", "loader_throughput", "objective_step"]
+SCRIPTS = ["cli_start", "head_step", "loader_throughput", "objective_step", "recipe_step"]
 """Those that take seconds; the others run minutes of sweeps and are run by `make bench` alone."""
 TEXTS = {"benchmark", "figure", "unit", "about", "command", "date", "hardware", "versions"}
 ROW = {

@@ -1,0 +1,135 @@
+"""Seconds of a training step with each setting of fine-tuning, against the same step with none. A step reads its
+images, augments them, goes forward and backward, and updates the weights. The network is an EfficientNet on 160 px
+images, with batch 32 and two threads. "Paired" is the median ratio of steps taken one after the other. Memory is what a
+step allocates beyond weights.
+
+It needs torch alone, without Ray and MLflow.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.harness.peak_memory import peak_bytes
+from benchmarks.harness.rows import Figure, benchmark
+from benchmarks.harness.timing import interleaved
+from benchmarks.loader_throughput import write_images
+from trainables.config import ExperimentConfig, experiment_from_tree, override
+from trainables.data import Batch, DataBundle, build_data, class_weights, strata_of, training_batches
+from trainables.models import build_model
+from trainables.training.build import build_task
+from trainables.training.context import LocalContext
+from trainables.training.learner import Learner
+from trainables.trial_folder import TrialFolder
+
+NETWORK = {"kind": "efficientnet_v2_s"}
+BASE: dict[str, Any] = {
+    "data": {"kind": "hard_imagenet", "image_size": 160},
+    "model": NETWORK,
+    "training": {"batch_size": 32},
+}
+PLAIN, CHECKPOINTED = "plain", "gradient checkpointing"
+CONTRASTIVE = {"objective.kind": "contrastive"}
+RECIPES: dict[str, dict[str, Any]] = {
+    PLAIN: {},
+    "all stages frozen": {"training.freeze.stages": "all"},
+    "three stages frozen": {"training.freeze.stages": 3},
+    "layer decay": {"optim.layer_decay": 0.7, "optim.head_multiplier": 10},
+    "label smoothing": {"objective.label_smoothing": 0.1},
+    "contrastive": CONTRASTIVE,
+    "contrastive, label smoothing": {**CONTRASTIVE, "objective.label_smoothing": 0.1},
+    "class weights and balanced sampling": {
+        "objective.class_weights": "balanced",
+        "training.sampling": "class_balanced",
+    },
+    "RandAugment": {"data.augmentation.rand_augment": {}},
+    "colour jitter": {"data.augmentation.color_jitter": {}},
+    "random erasing": {"data.augmentation.random_erasing": {}},
+    CHECKPOINTED: {"training.gradient_checkpointing": True},
+}
+THREADS = 2
+MIB = 2**20
+CPU = torch.device("cpu")
+
+
+def batches_of(config: ExperimentConfig, data: DataBundle) -> Iterator[Batch]:
+    """Yield training batches, epoch after epoch."""
+    for epoch in count(1):
+        yield from training_batches(
+            data.train,
+            batch_size=config.training.batch_size,
+            seed=0,
+            epoch=epoch,
+            strata_N=strata_of(data.train, config.training.sampling),
+            class_weights_K=class_weights(
+                getattr(config.objective, "class_weights", None), data.train, data.class_names
+            ),
+        )
+
+
+def stepper(config: ExperimentConfig, *, num_classes: int) -> Callable[[], float]:
+    """Return a function that takes and times a step of a network of its own; all start from the same weights."""
+    data = build_data(config.data)
+    torch.manual_seed(0)
+    model = build_model(config.model, num_classes=num_classes).model
+    context = LocalContext(TrialFolder(Path()), device=CPU)
+    learner = Learner(config, model, build_task(config), context, steps_per_epoch=100)
+    learner.begin(1)
+    return partial(step_seconds, learner, batches_of(config, data))
+
+
+def step_seconds(learner: Learner, batches: Iterator[Batch]) -> float:
+    """Take one training step and return its seconds."""
+    started = time.perf_counter()
+    learner.step(next(batches))
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    run = benchmark(__file__, __doc__)
+    torch.set_num_threads(THREADS)
+    quick = {"data.image_size": 64, "training.batch_size": 4, "model": {"kind": "small_cnn"}} if run.quick else {}
+    with tempfile.TemporaryDirectory() as root:
+        write_images(Path(root), 8 if run.quick else 128)
+        base = override(BASE, {"data.root": root, "data.validation.source": "held_out", **quick})
+        configs = {name: experiment_from_tree(override(base, settings)) for name, settings in RECIPES.items()}
+        steps = {name: stepper(config, num_classes=37) for name, config in configs.items()}
+        seconds = interleaved(steps, repetitions=1 if run.quick else 15, warmup=0 if run.quick else 2)
+        memory = {name: peak_bytes(steps[name], CPU) / MIB for name in (PLAIN, CHECKPOINTED)}
+    run.publish([*time_figures(seconds), memory_figure(memory)])
+
+
+def time_figures(seconds: dict[str, list[float]]) -> Iterator[Figure]:
+    """Yield the seconds of every setting next to those without, and the paired ratio of both."""
+    plain = seconds[PLAIN]
+    for name in (name for name in seconds if name != PLAIN):
+        yield Figure(
+            figure=f"{name}: time",
+            value=median(seconds[name]),
+            unit="s",
+            against="plain fine-tuning",
+            counterpart=median(plain),
+        )
+        paired = median(ours / bare for ours, bare in zip(seconds[name], plain, strict=True))
+        yield Figure(figure=f"{name}: time, paired", value=paired, unit="times plain fine-tuning")
+
+
+def memory_figure(memory: dict[str, float]) -> Figure:
+    return Figure(
+        figure=f"{CHECKPOINTED}: peak memory",
+        value=memory[CHECKPOINTED],
+        unit="MiB",
+        against="plain fine-tuning",
+        counterpart=memory[PLAIN],
+    )
+
+
+if __name__ == "__main__":
+    main()
