@@ -21,7 +21,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 
 
-OWN_PROCESS = ("test_nodes", "test_study", "test_serving", "test_halving", "test_signals", "test_chaos")
+OWN_PROCESS = (
+    "test_nodes",
+    "test_study",
+    "test_serving",
+    "test_halving",
+    "test_signals",
+    "test_chaos",
+    "test_samplers",
+    "test_kept_epochs",
+    "test_constraint",
+)
 """Files of tests/integration that share nothing with the others, whose sweeps take minutes."""
 MAX_CPU_S = 10.0
 """What a test may take that is not marked `slow`. Time of CPU, since a busy machine makes wall time longer."""

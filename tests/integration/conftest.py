@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.tracking import Store, connect, resolve_store
+from trainables.trial_folder import Row, TrialFolder
 
 COMMAND = Path(sys.executable).with_name("campaign")
 PATIENCE_S = 240
@@ -98,6 +99,16 @@ def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") 
         if process.poll() is not None:
             pytest.fail(f"{process.args} ended too early\n{wait(process)}")
         time.sleep(0.02)
+
+
+def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
+    """Wait for the next epoch of the run, kill one of its workers, and wait until all of them have gone."""
+    num_epochs = len(folder.rows())
+    wait_until(lambda: len(folder.rows()) > num_epochs, driver)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    workers = [process for process in family if "RayTrainWorker" in process.name()]
+    workers[0].kill()
+    psutil.wait_procs(workers, timeout=60)
 
 
 @dataclass(frozen=True)
@@ -249,6 +260,15 @@ def promoted(story: Story) -> Promoted:
 def epochs(folder: SweepFolder) -> dict[str, int]:
     """Return trial id -> committed epochs."""
     return {trial_id: len(folder.trial(trial_id).rows()) for trial_id in folder.trial_ids()}
+
+
+def rows(sweep: SweepFolder) -> dict[str, list[Row]]:
+    """Return the rows of all trials without their times."""
+    return {trial_id: list(map(without_times, sweep.trial(trial_id).rows())) for trial_id in sweep.trial_ids()}
+
+
+def without_times(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("time/")}
 
 
 def states(store: Store, experiment_id: str) -> list[str]:

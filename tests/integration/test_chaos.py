@@ -17,7 +17,7 @@ from orchestrator.tracking import Store, connect, resolve_store
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.faulty_proxy import Fault, FaultyProxy
 from tests.harness.mlflow_server import Server
-from tests.integration.conftest import EPOCHS, PATIENCE_S, TINY, Shell, wait
+from tests.integration.conftest import EPOCHS, PATIENCE_S, TINY, Shell, rows, wait
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(3600)]
 
@@ -41,17 +41,6 @@ def proxy(tmp_path: Path) -> Iterator[FaultyProxy]:
             yield proxy
     finally:
         server.kill()
-
-
-def rows(sweep: SweepFolder) -> dict[str, list[dict[str, float]]]:
-    """Return the rows of all trials without their times."""
-    return {
-        trial_id: [
-            {key: value for key, value in row.items() if not key.startswith("time/")}
-            for row in sweep.trial(trial_id).rows()
-        ]
-        for trial_id in sweep.trial_ids()
-    }
 
 
 def assert_one_finished_run_each(store: Store, sweep: SweepFolder) -> None:

@@ -1,18 +1,16 @@
 """Two Ray Train workers: one config, and a promoted trial."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 
 from orchestrator.tracking import connect
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.fault_message import NoteMessage
-from tests.integration.conftest import Ran, Shell, wait, wait_until
+from tests.integration.conftest import Ran, Shell, kill_a_worker, wait
 from trainables.training import LocalContext
 from trainables.trial import run_trial
 from trainables.trial_folder import TrialFolder
@@ -31,16 +29,6 @@ PAIR = (
     "--set=optim.kind=sgd",  # AdamW makes much of the last digits of a gradient.
     f"--set=training.epochs={EPOCHS}",
 )
-
-
-def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
-    """Wait for the next epoch of the run, kill one of its workers, and wait until all of them have gone."""
-    num_epochs = len(folder.rows())
-    wait_until(lambda: len(folder.rows()) > num_epochs, driver)
-    family = psutil.Process(driver.pid).children(recursive=True)
-    workers = [process for process in family if "RayTrainWorker" in process.name()]
-    workers[0].kill()
-    psutil.wait_procs(workers, timeout=60)
 
 
 def training(name: str) -> tuple[str, ...]:
