@@ -23,7 +23,7 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null 2>&1 || tru
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all chaos check format bench results constraints clean
+.PHONY: help setup demo test test-all chaos networks check format bench results constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,10 +55,14 @@ test: $(DEV_STAMP)  ## the tests that are not slow, and an end-to-end run from s
 	$(PYTEST) -m "(not slow or spine) and not gpu and not data" $(ARGS)
 
 test-all: $(DEV_STAMP)  ## every test that needs no GPU and no external data
-	$(PYTEST) -m "not gpu and not data and not chaos" $(ARGS)
+	$(PYTEST) -m "not gpu and not data and not chaos and not exhaustive" $(ARGS)
 
 chaos: $(DEV_STAMP)  ## inject every fault for real, and write docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos $(ARGS)
+
+networks: $(DEV_STAMP)  ## judge every network of timm, and write the tables of docs/models.md
+	$(BIN)/python -m benchmarks.models
+	$(PYTEST) -m exhaustive $(ARGS)
 
 check: $(DEV_STAMP)  ## format, lint, types and imports; changes nothing
 	$(BIN)/ruff format --check .

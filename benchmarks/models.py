@@ -1,4 +1,4 @@
-"""Make the tables of docs/models.md: what is edited, and every network's size, map and cost at 224 px.
+"""Make the tables of docs/models.md: what is edited, every network's size, map and cost at 224 px, and timm's families.
 
 No weights are drawn: the networks are on torch's meta device, where a forward pass computes shapes alone.
 """
@@ -12,12 +12,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.harness.on_meta import OnMeta
+from benchmarks.timm_networks import judge_all, rows
 from trainables.config import Torchvision
 from trainables.models import BuiltModel, build_model
 from trainables.models.torchvision_network import ARCHITECTURES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.models -->\n", "<!-- end -->\n"
+BEGIN_TIMM, END_TIMM = "<!-- begin: timm, by python -m benchmarks.models -->\n", "<!-- end of timm -->\n"
 IMAGE_SIZE = 224
 STRIDES = (32, 16, 8, 4)
 EXAMPLES = ("resnet50", "regnet_y_400mf", "convnext_tiny", "efficientnet_v2_s", "densenet121")
@@ -70,11 +72,11 @@ def size_rows() -> Iterator[str]:
         )
 
 
-def with_tables(text: str, tables: str) -> str:
+def with_tables(text: str, tables: str, begin: str = BEGIN, end: str = END) -> str:
     """Return the page with `tables` between its two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{tables}\n{end}{after}"
 
 
 def _named_switches() -> list[tuple[str, Any]]:
@@ -94,7 +96,9 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE, help="the page whose tables to write")
     page = parser.parse_args().page
     tables = "\n".join([*edit_rows(), "", *size_rows(), ""])
-    page.write_text(with_tables(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    text = with_tables(page.read_text(encoding="utf-8"), tables)
+    of_timm = "\n".join([*rows(judge_all().values()), ""])
+    page.write_text(with_tables(text, of_timm, BEGIN_TIMM, END_TIMM), encoding="utf-8")
 
 
 if __name__ == "__main__":

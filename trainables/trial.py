@@ -159,7 +159,9 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
             f"far, with objective.fit_every_epochs = {flatten(config)['objective.fit_every_epochs'] or 'null'}"
         )
     with fitting(path):
-        model = build_model(config.model, num_classes=len(weights["head.weight"]), pretrained=False).model.to(device)
+        model = build_model(
+            config.model, num_classes=len(weights["head.weight"]), pretrained=False, image_size=config.data.image_size
+        ).model.to(device)
         return task.restore(model, weights).eval()
 
 

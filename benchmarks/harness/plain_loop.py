@@ -17,7 +17,7 @@ def plain_epochs(config: ExperimentConfig) -> Iterator[tuple[float, float]]:
     torch.manual_seed(config.seed)
     data = build_data(config.data)
     images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N  # type: ignore[attr-defined]
-    model = build_model(config.model, num_classes=len(data.class_names)).model
+    model = build_model(config.model, num_classes=len(data.class_names), image_size=config.data.image_size).model
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.optim.learning_rate)
     model.train()
     for _ in range(config.training.epochs):

@@ -18,7 +18,7 @@ from orchestrator.tracking import Store, check_store, ensure_experiment
 from search_spaces import find_space, planned_points
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import NO_INDEX, FileIndex
-from trainables.models import check_weights
+from trainables.models import check_model
 from trainables.training.epoch_choice import check_epoch_choice
 from trainables.training.stage_rules import check_stages
 from trainables.trial import check_data
@@ -138,10 +138,10 @@ def check_fit(
 
 
 def check_models(experiments: Iterable[ExperimentConfig]) -> None:
-    """Check the networks of experiments; ConfigError says which weights, or which stages, are missing or wrong."""
-    distinct = {(each.model, each.optim, each.training): each for each in experiments}
-    for model in {model for model, *_ in distinct}:
-        check_weights(model)
+    """Check the networks of experiments; ConfigError says what is missing or wrong in one of them."""
+    distinct = {repr((each.model, each.data.image_size, each.optim, each.training)): each for each in experiments}
+    for experiment in {repr((each.model, each.data.image_size)): each for each in distinct.values()}.values():
+        check_model(experiment)
     for experiment in distinct.values():
         check_stages(experiment)
 

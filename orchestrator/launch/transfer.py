@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.config import ConfigError, ExperimentConfig, Sgd
+from trainables.models import count_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ def _changed(fields: Mapping[str, float], factor: float) -> dict[str, Any]:
 
 
 def _num_cells(config: ExperimentConfig) -> int:
+    if config.model.cam_stride is None:
+        return count_cells(config)
     return math.ceil(config.data.image_size / config.model.cam_stride) ** 2
 
 

@@ -30,7 +30,7 @@ from trainables.config.masks import (
     SoftMasks,
     ThresholdMasks,
 )
-from trainables.config.model import ModelConfig, SmallCnn, Torchvision
+from trainables.config.model import ModelConfig, Own, SmallCnn, Timm, Torchvision
 from trainables.config.objective import (
     BinaryContrastive,
     BinaryCrossEntropy,
@@ -100,6 +100,7 @@ __all__ = [
     "ObjectiveConfig",
     "OodSet",
     "OptimConfig",
+    "Own",
     "OxfordPet",
     "PascalVoc",
     "RandAugment",
@@ -117,6 +118,7 @@ __all__ = [
     "Table",
     "TextureSet",
     "ThresholdMasks",
+    "Timm",
     "Torchvision",
     "Training",
     "Triplet",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from trainables.config.data import KINDS_WITH_MASKS, PREFETCH_BATCHES, DataConfig, SpuriousDigits, without_masks
 from trainables.config.embedding_rules import check_embedding
 from trainables.config.label_rules import check_labels
-from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms
+from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms, with_own_kind
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
 from trainables.config.recipe_rules import check_recipe
@@ -38,6 +38,8 @@ class ExperimentConfig(Section):
         """Give a section without a `kind` the kind of the default section."""
         if not isinstance(tree, dict):
             return tree
+        if isinstance(tree.get("model"), dict):
+            tree = {**tree, "model": with_own_kind(tree["model"])}
         return {
             name: {"kind": DEFAULT_KINDS[name], **section}
             if name in DEFAULT_KINDS and isinstance(section, dict)
@@ -122,7 +124,7 @@ class ExperimentConfig(Section):
     def _batch_norms_can_be_synchronised(self) -> Self:
         if not self.training.sync_batchnorm:
             return self
-        if not has_batch_norms(self.model):
+        if has_batch_norms(self.model) is False:
             raise ValueError(
                 f"training.sync_batchnorm = true has no effect: model.kind = {self.model.kind} with model.norm = "
                 f"{getattr(self.model, 'norm', None)} has no batch norms"
@@ -189,7 +191,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _map_has_cells(self) -> Self:
-        if self.data.image_size < 2 * self.model.cam_stride:
+        if self.model.cam_stride is not None and self.data.image_size < 2 * self.model.cam_stride:
             raise ValueError(
                 f"data.image_size = {self.data.image_size} leaves a map of less than 2 x 2 cells at "
                 f"model.cam_stride = {self.model.cam_stride}; lower the stride or enlarge the images"

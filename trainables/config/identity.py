@@ -22,9 +22,13 @@ def to_yaml(config: ExperimentConfig) -> str:
 def flatten(config: ExperimentConfig) -> dict[str, Any]:
     """Return the fields by dotted key, `{"optim.learning_rate": 0.001, ...}`, in a fixed order.
 
-    The settings of the evaluation suite are left out: each of its results carries its own.
+    The settings of the evaluation suite are left out: each of its results carries its own. The text of a network's file
+    is named by its SHA-256.
     """
-    return dict(leaves(config.model_dump(mode="json", exclude={"evaluation": {"suite"}})))
+    fields = dict(leaves(config.model_dump(mode="json", exclude={"evaluation": {"suite"}})))
+    if "model.source" in fields:
+        fields["model.source"] = hashlib.sha256(fields["model.source"].encode()).hexdigest()
+    return fields
 
 
 def config_hash(config: ExperimentConfig) -> str:

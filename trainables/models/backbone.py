@@ -26,3 +26,5 @@ class Backbone(NamedTuple):
     """What was loaded from a file of weights; None if all are random."""
     stages: Stages = ()
     """Its parts from the input to the output; without them, it is trained as a whole."""
+    source_sha256: str | None = None
+    """Of the text of the user's file that defines the network."""

@@ -168,3 +168,13 @@ def make_norm(
 ) -> nn.Module:
     """Build a norm of maps B,C,H,W; groups are as many as divide both `max_groups` and the channels."""
     return NORMS[kind](num_channels, eps, momentum, max_groups)
+
+
+def with_sync_batchnorm(network: nn.Module) -> nn.Module:
+    """Return a network whose batch norms are SyncBatchNorms; those of timm keep the activation that they apply."""
+    if any(type(module).__name__ == "BatchNormAct2d" for module in network.modules()):
+        from timm.layers.norm_act import convert_sync_batchnorm
+    else:
+        convert_sync_batchnorm = nn.SyncBatchNorm.convert_sync_batchnorm
+    synchronised: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return synchronised

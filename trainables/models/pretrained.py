@@ -83,14 +83,14 @@ def read_weights(weights: WeightsEnum, file: str | None) -> WeightsFile:
     if not isinstance(tensors, dict) or not all(map(_is_named_tensor, tensors.items())):
         raise ConfigError(f"{where} holds no tensors by name; {wanted}")
     _check_values(tensors, where=where, wanted=wanted)
-    digest = _sha256(path)
+    digest = sha256_of(path)
     is_original = f"-{digest[:HASH_LENGTH]}." in weights.url
     if not is_original:
         logger.warning(
             "%s is not the published file of %s: its SHA-256 begins with %s, and that of %s is in its name",
             path, weights, digest[:HASH_LENGTH], weights.url,
         )  # fmt: skip
-    return WeightsFile(str(weights), path, digest, is_original, _named_as_today(tensors))
+    return WeightsFile(str(weights), path, digest, is_original, named_as_today(tensors))
 
 
 def _check_values(tensors: Mapping[str, Tensor], *, where: str, wanted: str) -> None:
@@ -125,12 +125,13 @@ def _fetch(weights: WeightsEnum, path: Path) -> None:
         ) from error
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _named_as_today(tensors: Mapping[str, Tensor]) -> Tensors:
+def named_as_today(tensors: Mapping[str, Tensor]) -> Tensors:
     """Return the tensors by the names of today's torchvision.
 
     Old files count no batches, or none, that went into their statistics, which are not those of a fresh norm all the

@@ -53,7 +53,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def torchvision_network(config: Torchvision, *, pretrained: bool) -> Backbone:
+def torchvision_network(config: Torchvision, *, pretrained: bool, image_size: int | None) -> Backbone:  # noqa: ARG001
     """Build the network of `config` from random weights, and load those that it names if `pretrained`.
 
     Raises:

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trainables.config import ExperimentConfig
 from trainables.data import Batch
-from trainables.models import Classifier, recompute_stages, stages_of
+from trainables.models import Classifier, check_batch_norms, recompute_stages, stages_of, with_sync_batchnorm
 from trainables.training.context import RunContext
 from trainables.training.freezing import FrozenStages
 from trainables.training.optim import build_optimizer, build_schedule
@@ -37,7 +37,8 @@ class Learner:
         self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
         network = task.trained_network(model)
         if config.training.sync_batchnorm:
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+            check_batch_norms(network, config)
+            network = with_sync_batchnorm(network)
         self._model = network.to(context.device).to(memory_format=self._memory_format)
         self._head = model.head
         classifier = task.classifier(self._model)

@@ -138,7 +138,9 @@ def _fitted(
 def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, is_new: bool) -> Learner:
     task = build_task(config)
     torch.manual_seed(derive_seed(config.seed))
-    built = build_model(config.model, num_classes=len(data.class_names), pretrained=is_new)
+    built = build_model(
+        config.model, num_classes=len(data.class_names), pretrained=is_new, image_size=config.data.image_size
+    )
     if is_new and context.rank == 0:
         write_json(context.folder.model_path, task.describe(built))
     steps = len(_batches(config, context, data, num_views=task.num_views, epoch=1))

@@ -14,7 +14,8 @@ def check_stages(config: ExperimentConfig, model: Classifier | None = None) -> N
     needs = _needed_stages(config)
     if not needs:
         return
-    network = model or build_model(config.model, num_classes=2, pretrained=False).model
+    size = config.data.image_size
+    network = model or build_model(config.model, num_classes=2, pretrained=False, image_size=size).model
     names = [" + ".join(stage) for stage in network.stages]
     for setting, wanted in needs.items():
         if not names:

@@ -25,7 +25,9 @@ def time_epoch(experiment: ExperimentConfig) -> float:
     )
     with torch_threads(experiment.resources.cpus):
         torch.manual_seed(0)
-        model = build_model(experiment.model, num_classes=len(data.class_names), pretrained=False).model
+        model = build_model(
+            experiment.model, num_classes=len(data.class_names), pretrained=False, image_size=experiment.data.image_size
+        ).model
         context = LocalContext(TrialFolder(Path()))
         learner = Learner(experiment, model, task, context, steps_per_epoch=len(batches))
         learner.begin(1)

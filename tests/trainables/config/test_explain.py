@@ -114,7 +114,8 @@ def message_of(tree: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"model": {"kind": "resnet19"}},
-            f"x.yaml: model.kind: found 'resnet19'; valid kinds: small_cnn, {', '.join(get_args(TorchvisionKind))}",
+            f"x.yaml: model.kind: found 'resnet19'; valid kinds: small_cnn, {', '.join(get_args(TorchvisionKind))}, "
+            "timm, own",
             id="no such kind",
         ),
         pytest.param(

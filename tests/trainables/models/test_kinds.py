@@ -54,7 +54,7 @@ def num_parameters(built: BuiltModel) -> int:
 
 def test_the_registry_holds_every_kind_of_the_config() -> None:
     assert tuple(ARCHITECTURES) == KINDS
-    assert tuple(BACKBONES) == ("small_cnn", *KINDS)
+    assert tuple(BACKBONES) == ("small_cnn", *KINDS, "timm", "own")
 
 
 @pytest.mark.parametrize("kind", KINDS)

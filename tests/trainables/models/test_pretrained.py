@@ -12,8 +12,8 @@ from torchvision.models import get_model, get_model_weights
 
 from benchmarks.harness.on_meta import OnMeta
 from tests.trainables.models.networks import images_of
-from trainables.config import ConfigError, Torchvision, config_hash, experiment_from_tree
-from trainables.models import BuiltModel, build_model, check_weights
+from trainables.config import ConfigError, ExperimentConfig, Torchvision, config_hash, experiment_from_tree
+from trainables.models import BuiltModel, build_model, check_model
 
 HEADS = {
     "resnet18": "fc",
@@ -24,6 +24,10 @@ HEADS = {
 }
 ADDRESS = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 Edit = Callable[[dict[str, Tensor]], object]
+
+
+def experiment_of(model: Torchvision) -> ExperimentConfig:
+    return ExperimentConfig.model_validate({"data": {"image_size": 64}, "model": model.model_dump()})
 
 
 def original(kind: str) -> nn.Module:
@@ -223,7 +227,7 @@ def test_a_file_that_is_not_the_published_one_is_taken_and_told(
     assert not weights.is_original
     assert f"its SHA-256 begins with {weights.sha256[:8]}, and that of {ADDRESS} is in its name" in caplog.text
     caplog.clear()
-    monkeypatch.setattr("trainables.models.pretrained._sha256", lambda path: ADDRESS[-12:-4] + "0" * 56)  # noqa: ARG005
+    monkeypatch.setattr("trainables.models.pretrained.sha256_of", lambda path: ADDRESS[-12:-4] + "0" * 56)  # noqa: ARG005
     weights = build("resnet18", resnet18_file).pretrained
     assert weights is not None
     assert weights.is_original
@@ -284,7 +288,7 @@ def test_the_file_in_torch_hubs_folder_is_found(hub: Path, resnet18_file: str) -
     found, given = build("resnet18", None).pretrained, build("resnet18", resnet18_file).pretrained
     assert found == given
     assert found is not None
-    check_weights(Torchvision(kind="resnet18", weights="IMAGENET1K_V1"))
+    check_model(experiment_of(Torchvision(kind="resnet18", weights="IMAGENET1K_V1")))
 
 
 def test_without_network_the_error_says_what_belongs_where(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -305,11 +309,11 @@ def test_a_checkpoint_needs_no_file(hub: Path) -> None:
     config = Torchvision(kind="resnet18", weights="DEFAULT")
     assert build_model(config, num_classes=3, pretrained=False).pretrained is None
     with pytest.raises(ConfigError, match="could not be fetched"):
-        check_weights(config)
+        check_model(experiment_of(config))
 
 
 def test_networks_without_weights_pass_the_check() -> None:
-    check_weights(Torchvision(kind="resnet18"))
+    check_model(experiment_of(Torchvision(kind="resnet18")))
 
 
 @pytest.mark.parametrize(("kind", "mean"), [("efficientnet_v2_l", [0.5] * 3), ("resnet18", [0.485, 0.456, 0.406])])

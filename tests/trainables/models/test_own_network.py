@@ -1,0 +1,213 @@
+"""A network of the user's: what it must keep, which errors there are, and that its file travels in the config."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.models.networks import images_of
+from tests.trainables.models.test_contract import check_identity
+from trainables.config import (
+    ConfigError,
+    ExperimentConfig,
+    config_hash,
+    experiment_from_tree,
+    flatten,
+    override,
+    to_yaml,
+)
+from trainables.json_file import read_json
+from trainables.models import BuiltModel, build_model
+from trainables.trial import load_model
+
+NETWORK = """
+import torch
+from torch import nn
+
+
+class MyNet(nn.Module):
+    def __init__(self, width=8, num_classes=10):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1), nn.ReLU())
+        self.body = nn.Sequential(nn.Conv2d(width, width, 3, stride=2, padding=1), nn.ReLU())
+        self.fc = nn.Linear(width, num_classes)
+
+    def forward_features(self, images):
+        return self.body(self.stem(images))
+
+    def forward(self, images):
+        return self.fc(self.forward_features(images).mean((2, 3)))
+"""
+
+
+def write(folder: Path, text: str = NETWORK) -> Path:
+    path = folder / "my_net.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def config_of(path: Path, **fields: Any) -> ExperimentConfig:
+    return experiment_from_tree({"model": {"kind": f"{path}:MyNet", **fields}})
+
+
+def build(path: Path, **fields: Any) -> BuiltModel:
+    return build_model(config_of(path, **fields).model, num_classes=5, image_size=32)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in NETWORK
+    return NETWORK.replace(old, new)
+
+
+def test_its_features_are_its_map_and_the_linear_layer_is_new(tmp_path: Path) -> None:
+    built = build(write(tmp_path), arguments={"width": 6}, head_bias=True)
+    check_identity(built.model.eval(), images_of(32), side=8)
+    assert built.model.head.in_features == 6
+    assert built.edits == ()
+    assert built.model.stages == (("network.stem",), ("network.body",))
+    assert sorted(name for name, _ in built.model.named_parameters()) == [
+        "head.bias",
+        "head.weight",
+        *(f"trunk.network.{part}.0.{tensor}" for part in ("body", "stem") for tensor in ("bias", "weight")),
+    ]
+
+
+def test_strides_are_taken_away_where_they_lead_below_the_map(tmp_path: Path) -> None:
+    pooled = changed(
+        "padding=1), nn.ReLU())\n        self.fc", "padding=1), nn.ReLU(), nn.MaxPool2d(2))\n        self.fc"
+    )
+    path = write(tmp_path, pooled)
+    assert build(path).model(images_of(32)).features.shape[2:] == (4, 4)
+    built = build(path, cam_stride=4)
+    assert built.edits == ("body.2: no pooling", "head: no bias")
+    check_identity(built.model.eval(), images_of(32), side=8)
+
+
+DIFFERENT = r"they differ by [\d.e+]+ of the largest value; no norm, activation or other pooling may stand between"
+CASES = {
+    "no method": (
+        changed("forward_features", "features"),
+        "it has no forward_features(images); let that method return what is pooled, B x F x H x W, and let forward "
+        "call it",
+    ),
+    "no map": (
+        changed("return self.body(self.stem(images))", "return self.body(self.stem(images)).mean(3)"),
+        "forward_features returns shape 2x8x8 for 2 images, not B x F x H x W",
+    ),
+    "maximum": (
+        changed(".mean((2, 3))", ".amax((2, 3))"),
+        f"its linear layer fc does not get the mean of forward_features: {DIFFERENT}",
+    ),
+    "norm between": (
+        changed(
+            "self.fc(self.forward_features(images).mean((2, 3)))",
+            "self.fc(torch.nn.functional.layer_norm(self.forward_features(images).mean((2, 3)), (8,)))",
+        ),
+        f"its linear layer fc does not get the mean of forward_features: {DIFFERENT}",
+    ),
+    "softmax": (
+        changed(
+            "return self.fc(self.forward_features(images).mean((2, 3)))",
+            "return self.fc(self.forward_features(images).mean((2, 3))).softmax(1)",
+        ),
+        f"forward does not return what its last linear layer fc does: {DIFFERENT}",
+    ),
+    "flattened": (
+        changed("nn.Linear(width", "nn.Linear(64 * width").replace(".mean((2, 3))", ".flatten(1)"),
+        "its linear layer fc does not get the mean of forward_features: the shapes differ, and the layer gets 2x512",
+    ),
+    "convolution": (
+        changed("nn.Linear(width, num_classes)", "nn.Conv2d(width, num_classes, 1)").replace(
+            "mean((2, 3))", "mean((2, 3), keepdim=True)"
+        ),
+        "forward calls no nn.Linear; a linear layer of the mean of the features is what it should end in",
+    ),
+    "size": (
+        changed("return self.fc(", "assert images.shape[-1] == 64\n        return self.fc("),
+        "forward fails at 32 px: AssertionError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_error_says_which_part_fails_and_by_how_much(case: str, tmp_path: Path) -> None:
+    text, reason = CASES[case]
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        build(path)
+    message = str(caught.value)
+    start = f"model.file = {path}: MyNet: "
+    assert message.startswith(start)
+    assert re.fullmatch(reason if DIFFERENT in reason else re.escape(reason), message.removeprefix(start)), message
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "reason"),
+    [
+        ("class Other: pass", {}, "defines no MyNet"),
+        ("MyNet = 3", {}, ": MyNet is no subclass of torch.nn.Module"),
+        ("import torch\n1 / 0", {}, " cannot be imported: ZeroDivisionError: division by zero (line 2)"),
+        ("def f(:", {}, " cannot be imported: SyntaxError: "),
+        (NETWORK, {"depth": 3}, ": MyNet cannot be built with model.arguments = {'depth': 3}: TypeError: "),
+    ],
+)
+def test_a_class_that_cannot_be_had_is_an_error_of_one_line(
+    text: str, arguments: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        build(path, arguments=arguments)
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith(f"model.file = {path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(tmp_path / "none.py")
+    assert str(caught.value) == f"config: model.file = {tmp_path}/none.py cannot be read: No such file or directory"
+
+
+def test_the_config_alone_replays_the_network(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    config = config_of(path)
+    path.unlink()
+    again = experiment_from_tree(yaml.safe_load(to_yaml(config)))
+    assert again == config
+    check_identity(build_model(again.model, num_classes=5, image_size=32).model, images_of(32), side=8)
+
+
+def test_the_text_is_part_of_the_identity_and_the_place_of_its_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    config, moved = config_of(write(tmp_path)), config_of(write(tmp_path / "other"))
+    assert config_hash(config) == config_hash(moved)
+    other = config_of(write(tmp_path, changed("nn.ReLU()", "nn.GELU()")))
+    assert config_hash(other) != config_hash(config)
+    assert len(flatten(config)["model.source"]) == 64
+
+
+def test_another_file_is_read_and_an_old_text_forgotten(tmp_path: Path) -> None:
+    tree = config_of(write(tmp_path)).model_dump(mode="json")
+    (tmp_path / "other").mkdir()
+    path = write(tmp_path / "other", changed("nn.ReLU()", "nn.GELU()"))
+    again = experiment_from_tree(override(tree, {"model.file": str(path)}))
+    assert again.model == config_of(path).model
+
+
+def test_a_trial_goes_on_and_is_loaded_without_the_file(make_config: MakeConfig, train: Train, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    config = make_config(
+        {"model.kind": f"{path}:MyNet", "data.num_train": 16, "data.num_test": 10, "training.epochs": 1}
+    )
+    path.unlink()
+    folder = train(config)
+    model = load_model(folder, CPU)
+    assert model.head.in_features == 8
+    source = read_json(folder.path / "model.json")["source_sha256"]
+    assert source == flatten(config)["model.source"]
+    output = model(torch.rand(1, 3, config.data.image_size, config.data.image_size))
+    assert output.logits.isfinite().all()

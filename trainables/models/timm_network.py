@@ -1,0 +1,110 @@
+"""A network of timm, up to what its linear layer gets.
+
+B batch, C channels, H W image.
+"""
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.config import ConfigError, Timm
+from trainables.models.backbone import Backbone
+from trainables.models.fitted_map import FittedMap, features_of, fit_map
+from trainables.models.map_layout import MapLayout, UnfitNetworkError, find_layout
+from trainables.models.module_stages import stages_of_timm
+from trainables.models.pretrained import Pretrained
+from trainables.models.stride_removal import remove_strides
+from trainables.models.timm_weights import LoadedNetwork, create_network
+
+NUM_NAMED = 5
+"""Tags and names that an error lists."""
+
+
+def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> Backbone:
+    """Build the network of `config` for images of that size, and load the weights that it names if `pretrained`.
+
+    Its head is judged by numbers; `fit_map` says what is edited.
+
+    Args:
+        image_size: None takes the size that the network was made for.
+
+    Raises:
+        ConfigError: There is no such network, its logits cannot be a sum of a map, or its weights cannot be loaded.
+    """
+    published = _published(config.name)
+    options: dict[str, Any] = {"drop_rate": 0.0}
+    if published.fixed_input_size and image_size is not None:
+        options["img_size"] = image_size
+    loaded = create_network(config, pretrained=pretrained, **options)
+    size, before = image_size or published.input_size[-1], loaded.network.state_dict().keys()
+    try:
+        fitted = fit_timm(loaded.network, image_size=size, cam_stride=config.cam_stride)
+    except UnfitNetworkError as error:
+        raise ConfigError(f"model.name = {config.name}: {error}") from error
+    fitted.trunk.train()
+    own: Any = loaded.network.pretrained_cfg
+    return Backbone(
+        fitted.trunk,
+        fitted.num_features,
+        fitted.edits,
+        mean=own["mean"],
+        std=own["std"],
+        pretrained=_describe(loaded, before, fitted),
+        stages=stages_of_timm(loaded.network),
+    )
+
+
+def fit_timm(network: Any, *, image_size: int, cam_stride: int | None = None) -> FittedMap:
+    """Return a network of timm as a trunk; UnfitNetworkError says why it is none."""
+    network.eval().reset_classifier(0)
+    images_BCHW = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+
+    def map_of(images: Tensor) -> Tensor:
+        features = features_of(network, images)
+        return layout_of_timm(network, features).to_map(features)
+
+    edits = [] if cam_stride is None else remove_strides(network, map_of, images_BCHW, cam_stride)
+    features = features_of(network, images_BCHW)
+    fitted = fit_map(network, images_BCHW, features, layout_of_timm(network, features))
+    return fitted._replace(edits=(*edits, *fitted.edits))
+
+
+def layout_of_timm(network: Any, features: Tensor) -> MapLayout:
+    """Return the layout of a network's features; UnfitNetworkError says why they are no map."""
+    num_prefix = getattr(network, "num_prefix_tokens", 0)
+    return find_layout(features.shape, num_features=network.num_features, num_prefix=num_prefix)
+
+
+def _published(name: str) -> Any:
+    """Return what timm says of a network and its weights; ConfigError where it has none of that name."""
+    import timm
+
+    architecture = name.partition(".")[0]
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, timm.list_models(), n=NUM_NAMED)
+        hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() lists them"
+        raise ConfigError(f"model.name = {name}: timm has no network {architecture}; {hint}")
+    try:
+        return timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()
+    except RuntimeError as error:
+        tags = [tagged.partition(".")[2] for tagged in timm.list_pretrained(f"{architecture}.*")]
+        raise ConfigError(
+            f"model.name = {name}: {architecture} has no weights of that tag; its tags: {', '.join(tags[:NUM_NAMED])}"
+        ) from error
+
+
+def _describe(loaded: LoadedNetwork, before: Collection[str], fitted: FittedMap) -> Pretrained | None:
+    if loaded.name is None:
+        return None
+    kept = fitted.trunk.network.state_dict()
+    return Pretrained(
+        name=loaded.name,
+        sha256=loaded.sha256,
+        is_original=loaded.is_original,
+        loaded=tuple(kept),
+        not_loaded=tuple(name for name in before if name not in kept),
+        fresh=(),
+    )
