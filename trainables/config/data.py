@@ -1,21 +1,15 @@
 """Which images a trial learns from and is validated on."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trainables.config.augmentation import Augmentation
+from trainables.config.images import MAX_IMAGE_PIXELS, PREFETCH_BATCHES, Images
 from trainables.config.masks import EqualMasks, FolderMasks, TableMasks
-from trainables.config.places import Root, SubFolder
+from trainables.config.places import SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
-from trainables.config.shift import ShiftName, ShiftSet
 from trainables.config.table import Columns, SplitValues, TablePath
 from trainables.config.validation import HELD_OUT, DigitsValidation, Validation
-
-PREFETCH_BATCHES = 2
-"""PyTorch's own default."""
-MAX_IMAGE_PIXELS = 178_956_970
-"""Pillow's own limit: a larger image is probably a decompression bomb."""
 
 
 def _unquoted(year: Any) -> Any:
@@ -74,70 +68,7 @@ class SpuriousDigits(Section):
         return MAX_IMAGE_PIXELS
 
 
-_CACHE_LEAVES_GIB = 20.0
-
-
-class _Images(Section):
-    root: Root
-    image_size: int = Field(default=224, ge=32)
-    """Side of the square image that the model sees, in pixels."""
-    augmentation: Augmentation = Augmentation()
-    on_error: Literal["raise", "skip"] = "raise"
-    """What a missing or corrupt file does: stop with its name, or be skipped and counted."""
-    max_image_pixels: int = Field(default=MAX_IMAGE_PIXELS, ge=1, json_schema_extra=ADDED_LATER)
-    """Width times height of the largest image or mask that is decoded."""
-    loader_processes: int | None = Field(default=None, ge=0, json_schema_extra={"location": True})
-    """Processes a worker starts to decode images; 0 decodes in the training process. Null is one for each of
-    resources.cpus with a GPU, which would wait for images otherwise, and 0 without a GPU."""
-    prefetch_batches: int = Field(default=PREFETCH_BATCHES, ge=1, json_schema_extra={"location": True})
-    """Batches that each of these processes has ready; fewer take less shared memory."""
-    cache: Root | None = Field(default=None, json_schema_extra={"location": True})
-    """A folder on each node's own disk to which files are copied as they are first read; null reads them where they
-    lie. It is for data on shared storage that is slower than that disk."""
-    cache_leaves_gib: float = Field(default=_CACHE_LEAVES_GIB, ge=0, json_schema_extra={"location": True})
-    """GiB of that disk which the cache leaves free; what finds no room is read where it lies."""
-    shift: dict[ShiftName, ShiftSet] = Field(default_factory=dict)
-    """Shifted test sets by the name under which `shift/<name>/accuracy` is reported."""
-    val_shift: dict[ShiftName, ShiftSet] = Field(default={}, json_schema_extra=ADDED_LATER)
-    """Shifted validation sets, by which may be chosen; `val/shift/<name>/accuracy` is reported of them."""
-    validation: Validation = Field(default=Validation(), json_schema_extra=added_later(HELD_OUT))
-
-    @model_validator(mode="after")
-    def _room_is_of_a_cache(self) -> Self:
-        if self.cache is None and self.cache_leaves_gib != _CACHE_LEAVES_GIB:
-            raise ValueError(
-                f"data.cache_leaves_gib = {self.cache_leaves_gib:g} has no effect with data.cache = null; set "
-                "data.cache to a folder on each node's own disk"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _own_validation_is_there(self) -> Self:
-        kind = getattr(self, "kind", None)
-        if self.validation.source == "own" and kind not in KINDS_WITH_OWN_VALIDATION:
-            raise ValueError(
-                f"data.validation.source = own needs a validation set of the data's own, and data.kind = {kind} has "
-                "none; take cut"
-            )
-        return self
-
-    @property
-    def shift_names(self) -> tuple[str, ...]:
-        """The shifted test sets, by name."""
-        return tuple(self.shift)
-
-    @property
-    def val_shift_names(self) -> tuple[str, ...]:
-        """The shifted validation sets, by name."""
-        return tuple(self.val_shift)
-
-    @property
-    def has_groups(self) -> bool:
-        """Whether images belong to groups, each a class with a kind of background."""
-        return bool(getattr(self, "groups", ()))
-
-
-class OxfordPet(_Images):
+class OxfordPet(Images):
     """Oxford-IIIT Pet with trimaps, in torchvision's layout `<root>/oxford-iiit-pet`."""
 
     kind: Literal["oxford_pet"] = "oxford_pet"
@@ -147,8 +78,10 @@ class OxfordPet(_Images):
     """Fetch the data set into `root` when it is not there."""
 
 
-class ImageFolder(_Images):
+class ImageFolder(Images):
     """Folders `<root>/<train>/<class>`, `<root>/<val>/<class>` and `<root>/<test>/<class>`, with or without masks."""
+
+    may_have_own_validation: ClassVar[bool] = True
 
     kind: Literal["image_folder"] = "image_folder"
     train: str = "train"
@@ -192,7 +125,7 @@ class ImageFolder(_Images):
         return self
 
 
-class PascalVoc(_Images):
+class PascalVoc(Images):
     """PASCAL VOC segmentation, in torchvision's layout `<root>/VOCdevkit/VOC<year>`: several labels an image."""
 
     kind: Literal["pascal_voc"] = "pascal_voc"
@@ -202,7 +135,7 @@ class PascalVoc(_Images):
     """Fetch the data set into `root` when it, or a part of it, is not there."""
 
 
-class ImageNetS(_Images):
+class ImageNetS(Images):
     """ImageNet-S, `<root>/<folder>/{train,train-semi,validation}/<class>`: masks for train-semi and validation."""
 
     kind: Literal["imagenet_s"] = "imagenet_s"
@@ -223,7 +156,7 @@ class ImageNetS(_Images):
         return self
 
 
-class HardImageNet(_Images):
+class HardImageNet(Images):
     """Hard ImageNet: masks for images of 15 classes of ImageNet, which lie where ImageNet has them."""
 
     kind: Literal["hard_imagenet"] = "hard_imagenet"
@@ -233,8 +166,10 @@ class HardImageNet(_Images):
     """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<image>`."""
 
 
-class Table(_Images):
+class Table(Images):
     """A table, CSV or Parquet, with a row for each image: path, label, split, and what else is known of it."""
+
+    may_have_own_validation: ClassVar[bool] = True
 
     kind: Literal["table"] = "table"
     table: TablePath
@@ -262,7 +197,6 @@ DataConfig = Annotated[
 ]
 KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
 """Those that have masks whatever the config says; of the others, those have some that set `data.masks`."""
-KINDS_WITH_OWN_VALIDATION = frozenset({"image_folder", "table"})
 KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
 """Those whose images may show several classes, each with a mask of its own."""
 

@@ -5,8 +5,9 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from trainables.config.data import KINDS_WITH_MASKS, PREFETCH_BATCHES, DataConfig, SpuriousDigits, without_masks
+from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits, without_masks
 from trainables.config.embedding_rules import check_embedding
+from trainables.config.images import PREFETCH_BATCHES
 from trainables.config.label_rules import check_labels
 from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms, with_own_kind
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from torchvision import tv_tensors
 
 from trainables.config import DataConfig, check_regular
-from trainables.config.data import MAX_IMAGE_PIXELS
+from trainables.config.images import MAX_IMAGE_PIXELS
 from trainables.data.image_cache import ImageCache, cache_of
 from trainables.data.image_file import ImageError
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from trainables.config import OxfordPet, SpuriousDigits
-from trainables.config.data import MAX_IMAGE_PIXELS
+from trainables.config.images import MAX_IMAGE_PIXELS
 from trainables.data import Draw, ImageError, read_image
 from trainables.data.file_reader import FileReader, decode_image, orientation_of
 from trainables.data.image_cache import ImageCache
