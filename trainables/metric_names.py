@@ -14,6 +14,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 SHIFTED = "shift/"
 """Begins the metrics of the shifted test sets."""
+GROUP_GAP = "group_gap/"
+"""Begins the metrics of what is lost where something is uncommon for the class of a group."""
 GROUP_METRICS = ("worst_group_accuracy", "worst_group_size", "group_adjusted_accuracy", "group_adjusted_size")
 """Metrics, without their split, of images that belong to groups."""
 _WITHOUT_SPLIT = ("adversarial/", "attribution/", "background/", "faithfulness/", "localisation/", "ood/")

@@ -84,8 +84,9 @@ def check_data_set(
         _add(checked, name, seen.get(name), [*_empty_classes(config, name, counts[name])])
         _add(checked, name, None, list(turned(images, _masked(images, seen.get(name)))))
     _compare(sets, seen, checked, full=full)
-    for name, count in _as_published(config, counts).items() if published else ():
-        _add(checked, name, None, list(_unlike_published(config, name, count, published_counts(config).get(name))))
+    expected = published_counts(config) if published else {}
+    for name, count in (counts if "val" in expected else _as_published(config, counts)).items():
+        _add(checked, name, None, list(_unlike_published(config, name, count, expected.get(name))))
     if sheet is not None:
         _write_sheet(config, sets, seen, counts, sheet)
     return checked
@@ -253,7 +254,7 @@ def _unlike_published(config: DataConfig, name: str, count: SetCount, published:
     if published is None:
         return
     remedy = "complete it"
-    if name.startswith("shift."):
+    if name.removeprefix("shift.") in getattr(config, "shift", ()):
         remedy = f"complete it in data.{name}.root or data.root"
     elif isinstance(config, ImageNetS):
         remedy = "campaign data prepare imagenet-s adds what is missing"
@@ -266,4 +267,7 @@ def _unlike_published(config: DataConfig, name: str, count: SetCount, published:
     for what, num, expected in counts:
         if num != expected:
             more = f"{abs(num - expected)} {'more' if num > expected else 'fewer'}"
-            yield f"{num} {what}, {more} than the {expected} published; {remedy}, or pass --subset if this is intended"
+            yield (
+                f"{num} {what}, {more} than the {expected} {published.source}; {remedy}, or pass --subset if this is "
+                "intended"
+            )

@@ -2,7 +2,18 @@
 
 from typing import NamedTuple
 
-from trainables.config import DataConfig, DogsVsCats, ImageNetS, OxfordPet, PascalVoc
+from trainables.config import (
+    DataConfig,
+    DogsVsCats,
+    HardImageNet,
+    ImageNetS,
+    OxfordPet,
+    PascalVoc,
+    Sbd,
+    Spawrious,
+    UrbanCars,
+)
+from trainables.config.sets import IMAGENET_9_VARIANTS
 
 
 class Count(NamedTuple):
@@ -10,6 +21,8 @@ class Count(NamedTuple):
 
     images: int
     with_mask: int
+    source: str = "published"
+    """Where the number is from, for messages; "as remembered" where no publication was looked up."""
 
 
 class _ImageNetS(NamedTuple):
@@ -29,10 +42,47 @@ _VOC = {2007: (209, 213), 2012: (1464, 1449)}
 _PETS = (3680, 3669)
 """Of `trainval` and `test` (Parkhi et al. 2012, CVPR)."""
 _DOGS_VS_CATS = 25000
+_SBD = (8498, 2857)
+"""Of `train` and `val` (Hariharan et al. 2011, ICCV)."""
+_BALANCED = 15 * 2 * 100
+"""A hundred images at each end of the ranking of 15 classes (Moayeri et al. 2022, NeurIPS)."""
+_URBANCARS = (8000, 1000, 1000)
+"""Of two cars each 4000, 500 and 500 images, as the publisher's script makes them (Li et al. 2023, CVPR)."""
+_SPAWRIOUS = 8 * 3168
+"""Of training and of test images in every split (Lynch et al. 2023)."""
+_IMAGENET_9 = 4050
+"""Of the test images, and of each variant of them that shows an object (Xiao et al. 2021, ICLR)."""
+_REMEMBERED = "as remembered"
+"""No publication was looked up."""
+
+
+def _masked(train: int, *others: int, source: str = "published") -> dict[str, Count]:
+    """Return the counts of training, perhaps validation, and test images, all of them with masks."""
+    *val, test = (Count(num, num, source) for num in others)
+    return {"train": Count(train, train, source), **({"val": val[0]} if val else {}), "test": test}
+
+
+_SETS: dict[str, dict[str, Count]] = {
+    "cub": _masked(5994, 5794),
+    "imagenet_9": {
+        "train": Count(45405, 0, _REMEMBERED),
+        "val": Count(4185, 0, _REMEMBERED),
+        "test": Count(_IMAGENET_9, _IMAGENET_9),
+        **{f"shift.{variant}": Count(_IMAGENET_9, 0) for variant in IMAGENET_9_VARIANTS if "bg" not in variant},
+    },
+    "imagenet_boxes": {"train": Count(1281167, 544546, _REMEMBERED), "test": Count(50000, 50000)},
+    "rival10": _masked(21098, 5286, source=_REMEMBERED),
+    "waterbirds": _masked(4795, 1199, 5794),
+}
+"""By `data.kind`: Wah et al. 2011; Russakovsky et al. 2015, IJCV 115; Moayeri et al. 2022, CVPR; Sagawa et al. 2020,
+ICLR."""
 
 
 def published_counts(config: DataConfig) -> dict[str, Count]:
-    """Return the published counts of `train`, `test` and `shift.<name>`, where they are known."""
+    """Return the published counts of `train`, `val`, `test` and `shift.<name>`, where they are known.
+
+    Without a count of `val`, those of `train` or `test` count its images too.
+    """
     counts = _own_counts(config)
     shift = {} if config.kind == "spurious_digits" else config.shift
     for name, section in shift.items():
@@ -52,11 +102,15 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
             }
             return {"train": by_choice[train], "test": Count(published.validation, published.validation)}
         case OxfordPet(labels="breed" | "species"):
-            return _all_masked(*_PETS)
+            return _masked(*_PETS)
         case PascalVoc(year=year) if year in _VOC:
-            return _all_masked(*_VOC[year])
-    return {}
-
-
-def _all_masked(train: int, test: int) -> dict[str, Count]:
-    return {"train": Count(train, train), "test": Count(test, test)}
+            return _masked(*_VOC[year])
+        case UrbanCars(ratio=0.95):
+            return _masked(*_URBANCARS)
+        case Spawrious():
+            return {"train": Count(_SPAWRIOUS, 0), "test": Count(_SPAWRIOUS, 0)}
+        case Sbd(train="train"):
+            return _masked(*_SBD)
+        case HardImageNet(train="balanced"):
+            return {"train": Count(_BALANCED, _BALANCED)}
+    return dict(_SETS.get(config.kind, {}))

@@ -13,6 +13,7 @@ from trainables.data import Draw, ImageSet
 from trainables.data.file_reader import UPRIGHT, orientation_of
 from trainables.data.folders import first_few, left_out_text
 from trainables.data.image_files import ImageFiles
+from trainables.data.masks.voc_boxes import XML
 
 SAMPLE = 200
 """Images of a set that are read unless all are."""
@@ -76,7 +77,8 @@ def _turned_by_exif(images: ImageSet, index: int) -> int:
     if not isinstance(images, ImageFiles):
         return UPRIGHT
     image_file = images.entries[index]
-    if image_file.mask_path is None or orientation_of(image_file.mask_path) != UPRIGHT:
+    mask = image_file.mask_path
+    if mask is None or mask.suffix == XML or orientation_of(mask) != UPRIGHT:
         return UPRIGHT
     return orientation_of(image_file.path)
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from orchestrator.files.study import TRAINED
 from search_spaces import Space
-from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet
+from trainables.config import ConfigError, ExperimentConfig, SpuriousDigits, SupCon, Triplet
 from trainables.metric_names import (
+    GROUP_GAP,
     GROUP_METRICS,
     SHIFTED,
     current_metric,
@@ -59,6 +60,8 @@ def is_reported(metric: str, experiment: ExperimentConfig) -> bool:
     data = experiment.data
     if name.startswith(SHIFTED):
         return name.split("/")[1] in (data.shift_names if split == "test" else data.val_shift_names)
+    if name.startswith(GROUP_GAP):
+        return data.has_groups and not isinstance(data, SpuriousDigits)  # Whose groups say nothing of a class.
     return data.has_groups or name not in GROUP_METRICS
 
 

@@ -32,6 +32,7 @@ KEY_METRICS = (
 """Metric names, or patterns with `*`, in the order in which they are shown."""
 HEADLINES = (
     *KEY_METRICS,
+    "*/group_gap/*",
     "*/background/rfs",
     "*/background/only_fg",
     "*/background/mixed_rand",
@@ -51,6 +52,8 @@ MEANINGS = {
     "worst_group_accuracy": "accuracy on the worst group, such as the images whose background belongs to another class",
     "worst_group_size": "number of images of that group",
     "group_adjusted_size": "number of images of which a plain accuracy would have the same standard error",
+    "group_gap/*": "accuracy where the background, or what else makes groups, is uncommon for the class, less the "
+    "accuracy in distribution",
     "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
     "shift/*/accuracy": "share classified correctly on a set that differs from the training images",
     "background/influence_share": "share of the ContrastiveCAMs' absolute values that lies on the background",

@@ -8,6 +8,7 @@ from trainables.config.data import (
     ImageNetS,
     OxfordPet,
     PascalVoc,
+    Sbd,
     SpuriousDigits,
     Table,
 )
@@ -28,6 +29,7 @@ from trainables.config.masks import (
     FileMasks,
     NonzeroMasks,
     SoftMasks,
+    TableMasks,
     ThresholdMasks,
 )
 from trainables.config.model import ModelConfig, Own, SmallCnn, Timm, Torchvision
@@ -54,6 +56,7 @@ from trainables.config.objective import (
 from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names, with_first_names
+from trainables.config.sets import NicoPlusPlus, PublishedSet, Spawrious, StandardSet, UrbanCars
 from trainables.config.shift import DogsVsCats, LabelledFolder, ShiftSet
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.table import Columns
@@ -95,6 +98,7 @@ __all__ = [
     "ModelConfig",
     "NearestCentroid",
     "NearestNeighbours",
+    "NicoPlusPlus",
     "NoiseSet",
     "NonzeroMasks",
     "ObjectiveConfig",
@@ -103,25 +107,31 @@ __all__ = [
     "Own",
     "OxfordPet",
     "PascalVoc",
+    "PublishedSet",
     "RandAugment",
     "RandomErasing",
     "Resources",
+    "Sbd",
     "ScoreName",
     "Sgd",
     "ShiftSet",
     "SlicedWasserstein",
     "SmallCnn",
     "SoftMasks",
+    "Spawrious",
     "SpuriousDigits",
+    "StandardSet",
     "Suite",
     "SupCon",
     "Table",
+    "TableMasks",
     "TextureSet",
     "ThresholdMasks",
     "Timm",
     "Torchvision",
     "Training",
     "Triplet",
+    "UrbanCars",
     "Validation",
     "as_first_written",
     "check_regular",

@@ -8,6 +8,7 @@ from trainables.config.images import MAX_IMAGE_PIXELS, PREFETCH_BATCHES, Images
 from trainables.config.masks import EqualMasks, FolderMasks, TableMasks
 from trainables.config.places import SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
+from trainables.config.sets import SETS_WITH_MASKS, PublishedSet
 from trainables.config.table import Columns, SplitValues, TablePath
 from trainables.config.validation import HELD_OUT, DigitsValidation, Validation
 
@@ -135,6 +136,14 @@ class PascalVoc(Images):
     """Fetch the data set into `root` when it, or a part of it, is not there."""
 
 
+class Sbd(Images):
+    """The Semantic Boundaries Dataset, PASCAL VOC's images with more masks, in torchvision's layout: several labels."""
+
+    kind: Literal["sbd"] = "sbd"
+    train: Literal["train", "train_noval"] = "train"
+    """The list of training images; `train_noval` has none that PASCAL VOC 2012 has for validation."""
+
+
 class ImageNetS(Images):
     """ImageNet-S, `<root>/<folder>/{train,train-semi,validation}/<class>`: masks for train-semi and validation."""
 
@@ -164,6 +173,8 @@ class HardImageNet(Images):
     """Sub-folder of `root` with ImageNet's images, `{train,val}/<wnid>/<image>`."""
     masks: SubFolder = "hardImageNet"
     """Sub-folder of `root` with the masks, `{train,val}/<wnid>_<image>`."""
+    train: Literal["all", "balanced"] = Field(default="all", json_schema_extra=ADDED_LATER)
+    """All training images, or the first and the last hundred of each class by the publisher's ranking."""
 
 
 class Table(Images):
@@ -193,11 +204,14 @@ class Table(Images):
 
 
 DataConfig = Annotated[
-    SpuriousDigits | OxfordPet | PascalVoc | ImageNetS | Table | HardImageNet | ImageFolder, Field(discriminator="kind")
+    SpuriousDigits | OxfordPet | PascalVoc | Sbd | ImageNetS | Table | PublishedSet | HardImageNet | ImageFolder,
+    Field(discriminator="kind"),
 ]
-KINDS_WITH_MASKS = frozenset({"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet"})
+KINDS_WITH_MASKS = frozenset(
+    {"spurious_digits", "oxford_pet", "pascal_voc", "imagenet_s", "hard_imagenet", "sbd", *SETS_WITH_MASKS}
+)
 """Those that have masks whatever the config says; of the others, those have some that set `data.masks`."""
-KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc"})
+KINDS_WITH_SEVERAL_LABELS = frozenset({"pascal_voc", "sbd"})
 """Those whose images may show several classes, each with a mask of its own."""
 
 

@@ -29,6 +29,8 @@ from trainables.data.image_names import composed, is_hidden
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
+from trainables.data.sbd import build_sbd
+from trainables.data.sets import READERS, build_published_set
 from trainables.data.spurious_digits import build_spurious_digits
 from trainables.data.table import build_table
 from trainables.data.transforms import evaluation_transform
@@ -41,8 +43,10 @@ BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "imagenet_s": build_imagenet_s,
     "oxford_pet": build_oxford_pet,
     "pascal_voc": build_pascal_voc,
+    "sbd": build_sbd,
     "spurious_digits": build_spurious_digits,
     "table": build_table,
+    **dict.fromkeys(READERS, build_published_set),
 }
 """By `data.kind`."""
 _FILE_NAME = re.compile(r"(cat|dog)\.(\d+)\.(?i:jpe?g)")
@@ -75,7 +79,8 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
             sets[name] = image_files(images, on_error=section.on_error, section=where)
         return sets
 
-    return replace(bundle, shift=shifted("shift", config.shift), val_shift=shifted("val_shift", config.val_shift))
+    shift = {**bundle.shift, **shifted("shift", config.shift)}
+    return replace(bundle, shift=shift, val_shift=shifted("val_shift", config.val_shift))
 
 
 def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...], section: str) -> ImageList:

@@ -60,6 +60,10 @@ class Grouped(Protocol):
     def group_names(self) -> tuple[str, ...]:
         """Names by group number, the same in all sets of an experiment."""
 
+    @property
+    def group_uncommon(self) -> tuple[tuple[str, ...], ...]:
+        """By group, what is uncommon in it for its class, such as the background; empty where that is not known."""
+
     def groups(self) -> Tensor | None:
         """Return each index's group, int64; None where this set's images have none."""
 

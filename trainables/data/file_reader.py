@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from torchvision import tv_tensors
 
 from trainables.config import DataConfig, check_regular
 from trainables.config.images import MAX_IMAGE_PIXELS
+from trainables.data.array_file import ARRAY_IMAGES, Source
 from trainables.data.image_cache import ImageCache, cache_of
 from trainables.data.image_file import ImageError
 
@@ -63,17 +64,17 @@ class FileReader:
             raise ImageError(f"{path} cannot be read ({getattr(error, 'strerror', error)})") from error
         if self.cache is not None:
             try:
-                return self._values(self.cache.source(path), values)
+                return self._values(self.cache.source(path), values, path.suffix)
             except _DECODING_ERRORS:  # Of the copy, or of the original, which then fails below too.
                 self.cache.forget(path)
         try:
-            return self._values(path, values)
+            return self._values(path, values, path.suffix)
         except _DECODING_ERRORS as error:
             reason = error if path.stat().st_size else "it is empty"
             raise ImageError(f"{path} cannot be read ({reason})") from error
 
-    def _values(self, source: Path | IO[bytes], values: Callable[[Image.Image], Values]) -> Values:
-        with opened(source) as image:
+    def _values(self, source: Source, values: Callable[[Image.Image], Values], ending: str) -> Values:
+        with opened(source, ending) as image:
             if image.width * image.height > self.max_pixels:
                 raise ValueError(
                     f"it has {image.width} x {image.height} pixels, more than data.max_image_pixels = "
@@ -114,13 +115,16 @@ def orientation(image: Image.Image) -> int:
 
 def orientation_of(path: Path) -> int:
     """Return the EXIF orientation of a file that can be read."""
-    with opened(path) as image:
+    with opened(path, path.suffix) as image:
         return orientation(image)
 
 
 @contextmanager
-def opened(source: Path | IO[bytes]) -> Iterator[Image.Image]:
-    """Open an image file without Pillow's own limit of pixels, which all readers of a process share."""
+def opened(source: Source, ending: str) -> Iterator[Image.Image]:
+    """Open an image file, or an array of its ending, without Pillow's limit of pixels, which a process has once."""
+    if ending.lower() in ARRAY_IMAGES:
+        yield ARRAY_IMAGES[ending.lower()](source)
+        return
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

@@ -4,7 +4,9 @@ Layout below the root: `<images>/{train,val}/<wnid>/<image>` as ImageNet has it,
 <wnid>_<image>`, in which the object is every pixel that is not black.
 """
 
+import os
 from collections.abc import Container
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList
 from trainables.data.image_names import is_hidden
 from trainables.data.masks.mask_format import ObjectMask
-from trainables.data.validation_cut import split_files
+from trainables.data.ranking import balanced_subset
+from trainables.data.validation_cut import part_of, split_files
 
 SPLITS = ("train", "val")
 
@@ -28,7 +31,9 @@ SPLITS = ("train", "val")
 def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) -> DataBundle:
     """Read the images that have a mask, val as the test set; classes are the sorted names of the masks' classes."""
     root = Path(config.root)
-    files = file_index.files(config, find_files)
+    files = file_index.files(config.model_copy(update={"train": "all"}), find_files)
+    if config.train == "balanced":
+        files = replace(files, train=_balanced(config, files.train))
     if config.on_error == "raise":
         _check_images(root, files)
 
@@ -44,6 +49,17 @@ def build_hard_imagenet(config: HardImageNet, file_index: FileIndex = NO_INDEX) 
         class_names=files.class_names,
         mask_format=ObjectMask(brightest_colour),
     )
+
+
+def _balanced(config: HardImageNet, files: FileSet) -> FileSet:
+    """Return the images at both ends of the publisher's ranking; those without a mask are not there."""
+    masks = Path(config.root, config.masks)
+    chosen = balanced_subset((masks, masks / "meta"))
+    parts = [os.fsdecode(bytes(name)).rsplit("/", 2) for name in files.names_N]
+    is_in_N = np.array([f"{wnid}/{image}" in chosen for _, wnid, image in parts], dtype=np.bool_)
+    if not is_in_N.any():
+        raise ConfigError(f"data.train = balanced: no training image below {masks} is in the ranking")
+    return part_of(files, is_in_N, "balanced")
 
 
 def find_files(config: HardImageNet, folders: Folders) -> DataFiles:

@@ -5,9 +5,11 @@ Shape letters: B batch, C channels, H W image height and width.
 
 import functools
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -85,6 +87,11 @@ class ImageFiles:
     def group_names(self) -> tuple[str, ...]:
         """Names by group number."""
         return self._images.group_names
+
+    @property
+    def group_uncommon(self) -> tuple[tuple[str, ...], ...]:
+        """By group, what is uncommon in it for its class."""
+        return self._images.group_uncommon
 
     def groups(self) -> Tensor | None:
         """Return each index's group, int64; None where images have none."""
@@ -197,6 +204,7 @@ def image_bundle(
     val: ImageList | None = None,
     mask_format: MaskFormat = _ANY_OBJECT,
     train_once: ImageList | None = None,
+    shift: Mapping[str, ImageList] = MappingProxyType({}),
 ) -> DataBundle:
     """Return the sets of `config`, of which only the training set is augmented.
 
@@ -204,18 +212,12 @@ def image_bundle(
         val: The validation images; left out, they are cut from the training images, or the test images if `held_out`.
         mask_format: Reads the masks.
         train_once: The training images, each once, where `train` holds some several times.
+        shift: The shifted test sets that the data have of their own.
     """
     assert not isinstance(config, SpuriousDigits), "its images are no files"
     if val is None and config.validation.source == "cut":
         train, val = cut_images(train, config.validation)
-    image_files = partial(
-        ImageFiles,
-        class_names=class_names,
-        image_size=config.image_size,
-        mask_format=mask_format,
-        on_error=config.on_error,
-        reader=reader_of(config),
-    )
+    image_files = _reading(config, class_names, mask_format)
     evaluation = evaluation_transform(config.image_size)
     training = training_transform(config.image_size, config.augmentation, background=mask_format.background_value)
     test_set = image_files(test, transform=evaluation)
@@ -225,8 +227,21 @@ def image_bundle(
         test=test_set,
         train_unaugmented=image_files(train_once or train, transform=evaluation),
         class_names=class_names,
+        shift={name: image_files(images, transform=evaluation) for name, images in shift.items()},
         several_labels=config.kind in KINDS_WITH_SEVERAL_LABELS,
         config=config,
+    )
+
+
+def _reading(config: DataConfig, class_names: tuple[str, ...], mask_format: MaskFormat) -> Callable[..., ImageFiles]:
+    """Return what makes a set of a list of images and a transform."""
+    return partial(
+        ImageFiles,
+        class_names=class_names,
+        image_size=config.image_size,
+        mask_format=mask_format,
+        on_error=config.on_error,
+        reader=reader_of(config),
     )
 
 

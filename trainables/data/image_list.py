@@ -61,6 +61,8 @@ class ImageList:
     """Each image's group, int64; None where images have none."""
     group_names: tuple[str, ...] = ()
     """Names by group."""
+    group_uncommon: tuple[tuple[str, ...], ...] = ()
+    """By group, what is uncommon in it for its class, such as the background; empty where that is not known."""
     left_out: tuple[str, ...] = ()
     """Files that are not read, since their endings are not those of images."""
 

@@ -36,6 +36,8 @@ class ImageTable:
     labels_N: Ints
     groups_N: Ints | None
     group_names: tuple[str, ...]
+    group_uncommon: tuple[tuple[str, ...], ...] = ()
+    """For each group, the columns whose value is uncommon for its class; empty where groups are of several classes."""
     masks: Any | None = None
     """Array of N paths below the root, null for an image without a mask."""
     mask_values_N: Ints | None = None
@@ -60,7 +62,8 @@ class ImageTable:
 
     def image_name(self, row: int) -> str:
         """Return the path of an image below the root."""
-        return PurePosixPath(self.folder, self.paths[row].as_py()).as_posix()
+        path: str = self.paths[row].as_py()
+        return path if self.folder == PurePosixPath() else f"{self.folder}/{path}"
 
     def mask_name(self, row: int) -> str | None:
         """Return the path of an image's mask below the root; None where it has no mask in a file."""
@@ -90,6 +93,7 @@ class ImageTable:
             digest=digest_of([self._digest_line(int(row), sizes) for row in rows_N]),
             groups_N=groups_N,
             group_names=self.group_names,
+            group_uncommon=self.group_uncommon,
         )
 
     def _digest_line(self, row: int, sizes: "FileSizes") -> str:

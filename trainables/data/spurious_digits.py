@@ -4,8 +4,7 @@ A few pixels of texture are weak evidence of the class, and the whole background
 is trained to look only at the object finds little of the shortcut next to it. A dark outline separates the bright
 stroke from every texture, and counts as object.
 
-The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once per process and
-kept in memory.
+The digits are scikit-learn's `load_digits` (Alpaydin & Kaynak, UCI 1998). All sets are drawn once per process.
 Shape letters: N images or digits, B batch, C channels, H W image height and width.
 """
 
@@ -74,6 +73,7 @@ class DigitSet:
     """Whether its textures are those of the training set, so that family k is class k's own."""
     class_names: tuple[str, ...] = CLASS_NAMES
     group_names: tuple[str, ...] = GROUP_NAMES
+    group_uncommon: tuple[tuple[str, ...], ...] = ()
     num_skipped: int = 0
 
     def __len__(self) -> int:

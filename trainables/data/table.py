@@ -4,6 +4,7 @@ Shape letter: N rows.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,16 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainables.config import BoxMasks, ConfigError, EqualMasks, FileMasks, Table, Validation
+from trainables.config import BoxMasks, ConfigError, DataConfig, EqualMasks, FileMasks, Table, Validation
 from trainables.data.box_column import box_column
 from trainables.data.dataset import DataBundle
 from trainables.data.folders import MISSING, Folders, first_few
+from trainables.data.group_values import group_values, uncommon_values
 from trainables.data.image_file import joined_stem
 from trainables.data.image_files import image_bundle
 from trainables.data.image_table import FileSizes, Floats, ImageTable, Ints
+from trainables.data.masks.mask_format import MaskFormat
 from trainables.data.masks.names import MaskNames
 from trainables.data.masks.rules import mask_format
-from trainables.data.table_columns import Values, column_values, group_values, read_table, split_rows
+from trainables.data.table_columns import Values, column_values, read_table, split_rows
 from trainables.data.table_file import TableFile
 from trainables.data.validation_cut import cut_off
 
@@ -28,18 +31,53 @@ _WHOLE_NUMBER = r"^-?\d{1,9}$"
 _NOT_NEGATIVE = r"^\+?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?$"
 
 
+_REMEDY = "set data.root and data.images so that paths lead to files"
+
+
 def build_table(config: Table) -> DataBundle:
     """Read the table; classes are the values of its column of labels."""
-    table, folders = read_table(config), Folders()
-    rows, labels = split_rows(table, config), column_values(table.columns[config.columns.label])
-    _check_classes(table, config, labels, rows["train"])
-    images, sizes = _image_table(table, config, labels, folders), FileSizes(Path(config.root), folders)
-    if config.on_error == "raise":
-        _check_files(table, config, images, sizes)
-    if not len(rows["val"]) and config.validation.source == "cut":
-        rows |= _cut(rows["train"], images, config.validation)
-    sets = {split: images.images(rows_N, sizes) for split, rows_N in rows.items() if len(rows_N)}
-    return image_bundle(config, **sets, class_names=labels.names, mask_format=mask_format(config.masks))
+    return table_bundle(config, read_table(config), config, Folders())
+
+
+def table_bundle(
+    config: DataConfig,
+    table: TableFile,
+    meaning: Table,
+    folders: Folders,
+    *,
+    shift: Sequence[str] = (),
+    remedy: str = _REMEDY,
+    format_: MaskFormat | None = None,
+) -> DataBundle:
+    """Return the images of a table; ConfigError where its rows do not fit each other or the files.
+
+    Args:
+        config: Image size, augmentation, cache.
+        table: The columns that `meaning` names.
+        meaning: Says what they mean; `config` itself, where that is a table's.
+        folders: Lists folders, each once.
+        shift: Values of the column of splits that are shifted test sets of these names.
+        remedy: What to do where a file is missing.
+        format_: Reads the masks in place of what `meaning.masks` says.
+    """
+    rows, labels = split_rows(table, meaning, shift), column_values(table.columns[meaning.columns.label])
+    _check_classes(table, meaning, labels, rows["train"])
+    images = _image_table(table, meaning, labels, folders, rows["train"])
+    sizes = FileSizes(images.root, folders)
+    if meaning.on_error == "raise":
+        _check_files(table, meaning, images, sizes, remedy)
+    if not len(rows["val"]) and meaning.validation.source == "cut":
+        rows |= _cut(rows["train"], images, meaning.validation)
+    lists = {name: images.images(rows_N, sizes) for name, rows_N in rows.items() if len(rows_N)}
+    return image_bundle(
+        config,
+        train=lists["train"],
+        val=lists.get("val"),
+        test=lists["test"],
+        shift={name: lists[name] for name in shift if name in lists},
+        class_names=labels.names,
+        mask_format=format_ or mask_format(meaning.masks),
+    )
 
 
 def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str, Ints]:
@@ -60,7 +98,7 @@ def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Int
         )
 
 
-def _image_table(table: TableFile, config: Table, labels: Values, folders: Folders) -> ImageTable:
+def _image_table(table: TableFile, config: Table, labels: Values, folders: Folders, train_N: Ints) -> ImageTable:
     paths, groups = table.columns[config.columns.path], group_values(table, config.groups)
     stems = Counter(joined_stem(PurePosixPath(path)) for path in paths.to_pylist())
     return ImageTable(
@@ -70,6 +108,7 @@ def _image_table(table: TableFile, config: Table, labels: Values, folders: Folde
         labels_N=labels.codes_N,
         groups_N=groups.codes_N if groups else None,
         group_names=groups.names if groups else (),
+        group_uncommon=uncommon_values(groups, labels.codes_N, train_N) if groups else (),
         masks=_masks(table, config, paths, folders),
         mask_values_N=_mask_values(table, config),
         boxes=box_column(table, config.columns.boxes) if isinstance(config.masks, BoxMasks) else None,
@@ -130,7 +169,7 @@ def _weights(table: TableFile, name: str | None) -> Floats | None:
     return weights_N
 
 
-def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes) -> None:
+def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes, remedy: str) -> None:
     """Raise ConfigError where the table names an image or a mask that is not there."""
     names = [images.image_name(row) for row in range(len(images))]
     masks = [images.mask_name(row) for row in range(len(images))]
@@ -140,6 +179,5 @@ def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: Fil
         if missing:
             raise ConfigError(
                 f"{table.where(missing[0], column)}: {Path(config.root, files[missing[0]] or '')} is not there "
-                f"({len(missing)} of {len(files)} rows); set data.root and data.images so that paths lead to files, "
-                "or data.on_error=skip to go on without them"
+                f"({len(missing)} of {len(files)} rows); {remedy}, or set data.on_error=skip to go on without them"
             )

@@ -1,10 +1,11 @@
-"""What the columns of a table of images say: which rows are of which split, and the values of labels and groups.
+"""What the columns of a table of images say: which rows are of which split, and the values of labels.
 
-Shape letters: N rows, G groups, C columns.
+Shape letter: N rows.
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,9 +32,15 @@ class Values(NamedTuple):
 
 def read_table(config: Table) -> TableFile:
     """Read the columns that `config` needs; ConfigError where one is missing or a cell is wrong."""
-    columns = config.columns
     path = Path(config.root, config.table)
     table = read_table_file(path, required=_required(config), refused=_refused(config))
+    check_cells(table, config)
+    return table
+
+
+def check_cells(table: TableFile, config: Table) -> None:
+    """Raise ConfigError where a row lacks a value, an image has two rows, or a path does not lead into its folder."""
+    columns = config.columns
     filled = [columns.path, columns.label, columns.split, *config.groups]
     filled += [columns.mask_value] if columns.mask_value in table.columns else []
     for name in filled:
@@ -41,7 +48,6 @@ def read_table(config: Table) -> TableFile:
     _check_paths(table, columns.path, Path(config.root, config.images or ""))
     if columns.mask in table.columns:
         _check_form(table, columns.mask, Path(config.root))
-    return table
 
 
 def _required(config: Table) -> dict[str, str]:
@@ -78,8 +84,9 @@ def _check_paths(table: TableFile, name: str, folder: Path) -> None:
     is_again_N[first] = False
 
     def what(cell: str | None) -> str:
-        earlier = pc.index(paths_N, cell).as_py() + table.first_row
-        return f"{cell} is already in row {earlier}; an image has one row"
+        earlier = pc.index(paths_N, cell).as_py()
+        where = "there twice" if table.first_row is None else f"already in row {earlier + table.first_row}"
+        return f"{cell} is {where}; an image has one row"
 
     table.refuse(name, pa.array(is_again_N), what)
 
@@ -98,17 +105,22 @@ def _check_form(table: TableFile, name: str, folder: Path) -> None:
     )
 
 
-def split_rows(table: TableFile, config: Table) -> dict[str, Ints]:
-    """Return the rows of each split; ConfigError for a value that names none, and without rows to train or test on."""
+def split_rows(table: TableFile, config: Table, shift: Sequence[str] = ()) -> dict[str, Ints]:
+    """Return the rows of each split; ConfigError for a value that names none, and without rows to train or test on.
+
+    Args:
+        shift: Names of shifted test sets, which are splits too.
+    """
     name, splits = config.columns.split, config.splits
-    by_value = {splits.train: "train", splits.val: "val", splits.test: "test"}
+    by_value = {splits.train: "train", splits.val: "val", splits.test: "test", **dict(zip(shift, shift, strict=True))}
     if splits.val == "val":
         by_value.setdefault("validation", "val")
     expected = f"expected {', '.join(by_value)}, which data.splits sets"
     places_N = pc.index_in(table.columns[name], value_set=pa.array(by_value))
     table.refuse(name, pc.is_null(places_N), lambda cell: f"found {cell}; {expected}")
-    split_of = np.array([SPLITS.index(split) for split in by_value.values()])[places_N.to_numpy()]
-    rows = {split: np.flatnonzero(split_of == place) for place, split in enumerate(SPLITS)}
+    names = (*SPLITS, *shift)
+    split_of = np.array([names.index(split) for split in by_value.values()])[places_N.to_numpy()]
+    rows = {split: np.flatnonzero(split_of == place) for place, split in enumerate(names)}
     _check_splits(table, config, rows)
     return rows
 
@@ -140,20 +152,3 @@ def column_values(column_N: Any) -> Values:
     place = {name: code for code, name in enumerate(names)}
     codes = np.array([place[name] for name in found], dtype=np.int64)
     return Values(tuple(names), codes[encoded.indices.to_numpy()])
-
-
-def group_values(table: TableFile, names: tuple[str, ...]) -> Values | None:
-    """Return the combinations of columns that occur, ordered by the first column, then the second; None without any.
-
-    A combination is called `place=water, size=small`.
-    """
-    if not names:
-        return None
-    columns = [column_values(table.columns[name]) for name in names]
-    codes_NC = np.stack([values.codes_N for values in columns], axis=1)
-    found_GC, groups_N = np.unique(codes_NC, axis=0, return_inverse=True)
-    group_names = tuple(
-        ", ".join(f"{name}={values.names[code]}" for name, values, code in zip(names, columns, codes, strict=True))
-        for codes in found_GC
-    )
-    return Values(group_names, groups_N.reshape(-1).astype(np.int64))

@@ -29,8 +29,9 @@ class TableFile:
     """The columns that were asked for, without spaces around values; a cell without a value is null."""
 
     path: Path
-    first_row: int
-    """The number of the first row of values, as a spreadsheet counts: 2 in a CSV file, below its header."""
+    first_row: int | None
+    """The number of the first row of values, as a spreadsheet counts: 2 in a CSV file, below its header. None where
+    rows and columns are in no file, so that messages name none."""
     columns: Mapping[str, Any]
     """Arrays of N strings, by name."""
 
@@ -39,7 +40,7 @@ class TableFile:
 
     def where(self, row: int, column: str) -> str:
         """Return how messages name a cell."""
-        return f"{self.path}, row {row + self.first_row}, column {column}"
+        return str(self.path) if self.first_row is None else f"{self.path}, row {row + self.first_row}, column {column}"
 
     def refuse(self, column: str, wrong_N: Any, what: Callable[[str | None], str]) -> None:
         """Raise ConfigError where a cell is wrong, about the first of them.
@@ -57,13 +58,16 @@ class TableFile:
             raise ConfigError(f"{self.where(row, column)}: {what(cell)}{more}")
 
 
-def read_table_file(path: Path, *, required: Mapping[str, str], refused: Mapping[str, str]) -> TableFile:
+def read_table_file(
+    path: Path, *, required: Mapping[str, str], refused: Mapping[str, str], setting: str = "data.table"
+) -> TableFile:
     """Read the named columns of a CSV or Parquet file.
 
     Args:
         path: The file; its ending says which of the two it is.
         required: Names of columns to read, each with the setting that names it.
         refused: Names of columns that it may not have, each with the reason.
+        setting: The setting that names the file, for messages.
 
     Raises:
         ConfigError: It cannot be read, lacks a column, has one that it may not have, or has no rows.
@@ -72,28 +76,28 @@ def read_table_file(path: Path, *, required: Mapping[str, str], refused: Mapping
     try:
         check_regular(path)
         is_csv = path.suffix.lower() == ".csv"
-        header = _csv_header(path) if is_csv else pa.parquet.ParquetFile(path).schema_arrow.names
-        _check_header(path, header, required, refused)
+        header = _csv_header(path, setting) if is_csv else pa.parquet.ParquetFile(path).schema_arrow.names
+        _check_header(path, header, required, refused, setting)
         table = _read_csv(path, header, wanted) if is_csv else pa.parquet.ParquetFile(path).read(columns=wanted)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigError(f"data.table: {path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise ConfigError(f"{setting}: {path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if not len(table):
-        raise ConfigError(f"data.table: {path} has no rows")
-    columns = {name: _texts(path, name, table[name].combine_chunks()) for name in wanted}
+        raise ConfigError(f"{setting}: {path} has no rows")
+    columns = {name: _texts(path, name, table[name].combine_chunks(), setting) for name in wanted}
     return TableFile(path, 2 if is_csv else 1, columns)
 
 
-def _csv_header(path: Path) -> list[str]:
+def _csv_header(path: Path, setting: str) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"data.table: {path} {_NOT_UTF_8}") from error
+        raise ConfigError(f"{setting}: {path} {_NOT_UTF_8}") from error
     header = [name.strip() for name in next(csv.reader([line]), [])]
     for separator, name in _OTHER_SEPARATORS.items():
         if len(header) == 1 and separator in header[0]:
             raise ConfigError(
-                f"data.table: the columns of {path} are separated by {name}; save it with commas, or as Parquet"
+                f"{setting}: the columns of {path} are separated by {name}; save it with commas, or as Parquet"
             )
     return header
 
@@ -113,24 +117,26 @@ def _read_csv(path: Path, header: list[str], wanted: list[str]) -> Any:
     )
 
 
-def _check_header(path: Path, header: list[str], required: Mapping[str, str], refused: Mapping[str, str]) -> None:
+def _check_header(
+    path: Path, header: list[str], required: Mapping[str, str], refused: Mapping[str, str], setting: str
+) -> None:
     if not header:
-        raise ConfigError(f"data.table: {path} is empty; expected a header with the columns {', '.join(required)}")
+        raise ConfigError(f"{setting}: {path} is empty; expected a header with the columns {', '.join(required)}")
     twice = [name for name in required if header.count(name) > 1]
     if twice:
-        raise ConfigError(f"data.table: {path} has several columns of the name {first_few(twice)}; rename them")
+        raise ConfigError(f"{setting}: {path} has several columns of the name {first_few(twice)}; rename them")
     for name in header:
         if name in refused:
-            raise ConfigError(f"data.table: {path} has a column {name}; {refused[name]}")
-    for name, setting in required.items():
+            raise ConfigError(f"{setting}: {path} has a column {name}; {refused[name]}")
+    for name, by in required.items():
         if name not in header:
             by_lower = {other.lower(): other for other in header}
             close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
             hint = f"did you mean {by_lower[close[0]]}? " if close else ""
-            raise ConfigError(f"{setting} = {name}: {path} has no such column; {hint}it has {', '.join(header)}")
+            raise ConfigError(f"{by} = {name}: {path} has no such column; {hint}it has {', '.join(header)}")
 
 
-def _texts(path: Path, name: str, column: Any) -> Any:
+def _texts(path: Path, name: str, column: Any, setting: str) -> Any:
     """Return a column as text; numbers that are whole have no decimals."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -141,5 +147,5 @@ def _texts(path: Path, name: str, column: Any) -> Any:
     try:
         texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ConfigError(f"data.table: {path}, column {name} has values of type {column.type}, not texts") from error
+        raise ConfigError(f"{setting}: {path}, column {name} has values of type {column.type}, not texts") from error
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)

@@ -73,7 +73,7 @@ def split_files(files: FileSet, validation: Validation) -> tuple[FileSet, FileSe
     if validation.source != "cut":
         return files, None
     is_cut_N = cut_off(2 * files.labels_N.astype(np.int64) + (files.mask_sizes_N != NO_MASK), validation)
-    return _part(files, ~is_cut_N, f"train {validation}"), _part(files, is_cut_N, f"val {validation}")
+    return part_of(files, ~is_cut_N, f"train {validation}"), part_of(files, is_cut_N, f"val {validation}")
 
 
 def cut_off(strata_N: Ints, validation: Validation) -> Mask:
@@ -92,7 +92,7 @@ def _stratum(image_file: ImageFile) -> int:
     return 2 * label + (image_file.mask_path is not None)
 
 
-def _part(files: FileSet, is_in_N: Mask, name: str) -> FileSet:
+def part_of(files: FileSet, is_in_N: Mask, name: str) -> FileSet:
     """Return some of the files; the digest follows from that of all, which takes long to compute."""
     arrays = {field.name: getattr(files, field.name)[is_in_N] for field in fields(files) if field.name.endswith("_N")}
     return replace(files, **arrays, digest=short_hash([files.digest, name]))

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from trainables.data import Grouped, ImageSet
 from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.group_gaps import group_gaps
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
+from trainables.metric_names import GROUP_GAP
 from trainables.standard_error import standard_error
 
 
@@ -80,12 +82,15 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     all_N = torch.cat([_as_predicted(groups_N, context.world_size) for groups_N in grouped.values()])
     accuracies_G, num_G = group_accuracies(torch.cat(hits), all_N, len(names)), _count(all_N, len(names))
     proportions_G = _count(training_N, len(names)) / len(training_N)
+    adjusted = adjusted_accuracy(accuracies_G, proportions_G)
+    gaps = group_gaps(accuracies_G, _uncommon(context.data.train), adjusted)
     return EvaluationResult(
         {
             "worst_group_accuracy": worst_group(accuracies_G),
             "worst_group_size": worst_group_size(accuracies_G, num_G),
-            "group_adjusted_accuracy": adjusted_accuracy(accuracies_G, proportions_G),
+            "group_adjusted_accuracy": adjusted,
             "group_adjusted_size": adjusted_size(accuracies_G, num_G, proportions_G),
+            **{f"{GROUP_GAP}{name}": gap for name, gap in gaps.items()},
         },
         settings={
             "sets": list(grouped),
@@ -102,6 +107,10 @@ def _groups(images: ImageSet) -> Tensor | None:
 
 def _names(images: ImageSet) -> tuple[str, ...]:
     return images.group_names if isinstance(images, Grouped) else ()
+
+
+def _uncommon(images: ImageSet) -> tuple[tuple[str, ...], ...]:
+    return images.group_uncommon if isinstance(images, Grouped) else ()
 
 
 def _hits(context: EvaluationContext, name: str, images: ImageSet, num_expected: int) -> Tensor:
@@ -135,6 +144,7 @@ GROUPS = EvalSpec(
         "worst_group_size": None,
         "group_adjusted_accuracy": "max",
         "group_adjusted_size": None,
+        f"{GROUP_GAP}*": "max",
     },
     run=_run,
 )

@@ -14,8 +14,21 @@ from PIL import Image
 from orchestrator.data.check import Checked, SetCount, check_data_set
 from orchestrator.data.published import Count, published_counts
 from tests.trainables.imagenet_tree import CLASSES, id_map, write_hard_imagenet, write_ids, write_imagenet_s
+from tests.trainables.set_trees import WRITERS, write_waterbirds
 from tests.trainables.voc_tree import write_voc
-from trainables.config import DogsVsCats, HardImageNet, ImageFolder, ImageNetS, OxfordPet, PascalVoc, SpuriousDigits
+from trainables.config import (
+    DogsVsCats,
+    HardImageNet,
+    ImageFolder,
+    ImageNetS,
+    OxfordPet,
+    PascalVoc,
+    Sbd,
+    Spawrious,
+    SpuriousDigits,
+    StandardSet,
+    UrbanCars,
+)
 
 Cli = Callable[..., Any]
 
@@ -126,10 +139,56 @@ def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> Non
         (ImageNetS(root="/d", train="train-semi"), (500, 500), (752, 752)),
         (OxfordPet(root="/d"), (3680, 3680), (3669, 3669)),
         (PascalVoc(root="/d"), (1464, 1464), (1449, 1449)),
+        (Sbd(root="/d"), (8498, 8498), (2857, 2857)),
+        (StandardSet(root="/d", kind="cub"), (5994, 5994), (5794, 5794)),
+        (Spawrious(root="/d", split="m2m_easy"), (25344, 0), (25344, 0)),
     ],
 )
 def test_published_counts(config: Any, train: tuple[int, int], test: tuple[int, int]) -> None:
     assert published_counts(config) == {"train": Count(*train), "test": Count(*test)}
+
+
+def test_published_counts_of_sets_with_validation_and_shifted_sets() -> None:
+    assert published_counts(UrbanCars(root="/d")) == {
+        "train": Count(8000, 8000),
+        "val": Count(1000, 1000),
+        "test": Count(1000, 1000),
+    }
+    variants = ("mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg")
+    assert published_counts(StandardSet(root="/d", kind="imagenet_9")) == {
+        "train": Count(45405, 0, "as remembered"),
+        "val": Count(4185, 0, "as remembered"),
+        "test": Count(4050, 4050),
+        **{f"shift.{name}": Count(4050, 0) for name in variants},
+    }
+    assert published_counts(HardImageNet(root="/d", train="balanced")) == {"train": Count(3000, 3000)}
+
+
+def test_a_publishers_own_validation_images_are_counted_alone(tmp_path: Path) -> None:
+    checked = check_data_set(StandardSet(root=str(tmp_path), **write_waterbirds(tmp_path)))
+    assert {name: (count.images, count.with_mask) for name, count in checked.sets.items()} == {
+        "train": (5, 5),
+        "val": (3, 3),
+        "test": (3, 3),
+    }
+    assert [(problem.set, problem.message.partition(";")[0]) for problem in checked.findings] == [
+        ("train", "5 images, 4790 fewer than the 4795 published"),
+        ("val", "3 images, 1196 fewer than the 1199 published"),
+        ("test", "3 images, 5791 fewer than the 5794 published"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "with_mask"), [("imagenet_9", (0, 4)), ("imagenet_boxes", (4, 4)), ("rival10", (6, 6))]
+)
+def test_masks_that_are_no_images_are_checked_too(tmp_path: Path, kind: str, with_mask: tuple[int, int]) -> None:
+    settings = {**WRITERS[kind](tmp_path), "validation": {"source": "held_out"} if kind != "imagenet_9" else {}}
+    checked = check_data_set(
+        StandardSet.model_validate({"root": str(tmp_path), **settings}), full=True, published=False
+    )
+    test = "test" if kind == "imagenet_9" else "val"
+    assert (checked.sets["train"].with_mask, checked.sets[test].with_mask) == with_mask
+    assert checked.findings == []
 
 
 def test_sets_of_ones_own_have_no_published_counts() -> None:

@@ -393,6 +393,7 @@ SPACE = Space(name="mine", summary="-", base="{base}", suggest=suggest, num_tria
         ("background/rfs", "digits", "its goal val/background/rfs is reported by no trial"),
         ("val/acuracy", "digits", "is reported by no trial, .* valid metrics: train/loss, train/accuracy, val/loss"),
         ("val/worst_group_accuracy", "imagenet-s", "needs groups .* data.kind = imagenet_s does not have"),
+        ("val/group_gap/place", "digits", "needs groups .* data.kind = spurious_digits does not have"),
         ("val/shift/a/accuracy", "imagenet-s", "needs groups or a shifted validation set"),
     ],
 )

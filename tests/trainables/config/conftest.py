@@ -32,6 +32,11 @@ TREES: dict[str, dict[str, Any]] = {
             **IMAGES,
         }
     },
+    "standard_set": {"data": {"kind": "waterbirds", **IMAGES}},
+    "urbancars": {"data": {"kind": "urbancars", "ratio": 0.8, **IMAGES}},
+    "spawrious": {"data": {"kind": "spawrious", **IMAGES}},
+    "nico_pp": {"data": {"kind": "nico_pp", "held_out": ["dim"], **IMAGES}},
+    "sbd": {"data": {"kind": "sbd", **IMAGES}, "objective": {"kind": "binary_contrastive"}},
     "small_cnn": {"model": {"kind": "small_cnn", "norm": "group"}},
     **{
         kind: {"model": {"kind": kind, "cam_stride": 16, "weights": "DEFAULT", "weights_file": "/w.pth"}}

@@ -9,7 +9,8 @@ from trainables.config import ConfigError, experiment_from_tree
 IMAGES = {"kind": "image_folder", "root": "/p"}
 SHIFT = {"kind": "image_folder", "root": "/q"}
 WITH_MASKS = (
-    "data sets with masks: hard_imagenet, imagenet_s, oxford_pet, pascal_voc, spurious_digits, and with data.masks "
+    "data sets with masks: cub, hard_imagenet, imagenet_boxes, imagenet_s, oxford_pet, pascal_voc, rival10, "
+    "salient_imagenet, sbd, spurious_digits, urbancars, waterbirds, and with data.masks "
     "image_folder and table"
 )
 NO_MASKS = f"masks, and data.masks = null has none; {WITH_MASKS}"

@@ -134,6 +134,8 @@ def test_kinds_have_different_hashes() -> None:
         {"data": {"kind": "hard_imagenet", "root": "/p"}},
         {"data": {"kind": "image_folder", "root": "/p"}},
         {"data": {"kind": "table", "root": "/p", "table": "mine.csv"}},
+        {"data": {"kind": "waterbirds", "root": "/p"}},
+        {"data": {"kind": "cub", "root": "/p"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_contrastive"}},
         {"data": {"kind": "pascal_voc", "root": "/p"}, "objective": {"kind": "binary_cross_entropy"}},
         {"model": {"kind": "resnet18", "cam_stride": 8}},

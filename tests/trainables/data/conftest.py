@@ -10,16 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s
+from tests.trainables.sbd_tree import write_sbd
+from tests.trainables.set_trees import OWN_VALIDATION, WRITERS
 from tests.trainables.voc_tree import write_voc
 from trainables.config import (
     BoxMasks,
+    DataConfig,
     HardImageNet,
     ImageFolder,
     ImageNetS,
     OxfordPet,
     PascalVoc,
+    Sbd,
     SpuriousDigits,
     Table,
     Validation,
@@ -117,7 +122,7 @@ def imagenet_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle_of(
-    pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path, table_root: Path
+    pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path, table_root: Path, tmp_path: Path
 ) -> Callable[[str], DataBundle]:
     """Builds a tiny bundle of each kind; those of files have no cut."""
     configs = {
@@ -131,4 +136,16 @@ def bundle_of(
             root=str(table_root), table="images.csv", image_size=32, masks=BoxMasks(), groups=("label", "place")
         ),
     }
-    return lambda kind: build_data(configs[kind])
+
+    def bundle(kind: str) -> DataBundle:
+        if kind in configs:
+            return build_data(configs[kind])
+        root = tmp_path / kind
+        if kind == "sbd":
+            write_sbd(root)
+            return build_data(Sbd(root=str(root), image_size=32, validation=HELD_OUT))
+        tree = {"root": str(root), "image_size": 32, **WRITERS[kind](root)}
+        tree |= {} if kind in OWN_VALIDATION else {"validation": HELD_OUT}
+        return build_data(TypeAdapter(DataConfig).validate_python(tree))
+
+    return bundle

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from trainables.config import DataConfig, Validation
-from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
+from trainables.config.data import KINDS_WITH_MASKS, KINDS_WITH_SEVERAL_LABELS
 from trainables.data import Batch, DataBundle, Draw, ImageSet, Labelled, build_data
 from trainables.data.build import BUILDERS
 
 KINDS = sorted(BUILDERS)
 Build = Callable[[str], DataBundle]
+ONLY_SOME_HAVE_MASKS = {"imagenet_9", "imagenet_s", "salient_imagenet"}
 
 
 def sets(bundle: DataBundle) -> list[ImageSet]:
@@ -34,7 +35,7 @@ def assert_equal(first: Batch, second: Batch) -> None:
 
 def test_every_configurable_kind_has_a_builder() -> None:
     sections = get_args(get_args(DataConfig)[0])
-    assert {section.model_fields["kind"].default for section in sections} == set(BUILDERS)
+    assert {kind for each in sections for kind in get_args(each.model_fields["kind"].annotation)} == set(BUILDERS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,8 +81,8 @@ class TestContract:
         for dataset in sets(bundle):
             batch = fetch(dataset)
             share_B = batch.background_BHW.mean((1, 2))
-            if kind != "imagenet_s" or dataset is not bundle.train:  # There, only some have masks.
-                assert batch.has_mask_B.tolist() == [kind != "image_folder"] * len(batch)
+            if kind not in ONLY_SOME_HAVE_MASKS:
+                assert batch.has_mask_B.tolist() == [kind in KINDS_WITH_MASKS or kind == "table"] * len(batch)
             assert (share_B[~batch.has_mask_B] == 0).all()
             assert ((share_B > 0) & (share_B < 1))[batch.has_mask_B].all()
 
@@ -141,13 +142,24 @@ class TestContract:
 
 def test_each_kind_builds_its_own_set(bundle_of: Build) -> None:
     assert {kind: bundle_of(kind).class_names[0] for kind in KINDS} == {
+        "cub": "001.Albatross",
         "hard_imagenet": "n01",
         "image_folder": "cat",
+        "imagenet_9": "00_dog",
+        "imagenet_boxes": "n01",
         "imagenet_s": "n01",
+        "metashift": "cat",
+        "nico_pp": "cat",
         "oxford_pet": "Abyssinian",
         "pascal_voc": "aeroplane",
+        "rival10": "car",
+        "salient_imagenet": "n01",
+        "sbd": "aeroplane",
+        "spawrious": "bulldog",
         "spurious_digits": "0",
         "table": "0",
+        "urbancars": "country",
+        "waterbirds": "landbird",
     }
 
 

@@ -1,3 +1,5 @@
+import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from PIL import Image
 
 from tests.trainables.imagenet_tree import CLASSES, OWN, SIZE, write_hard_imagenet
 from trainables.config import ConfigError, HardImageNet
-from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
+from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data, ranking
 
 HELD_OUT = {"source": "held_out"}
 """The lists of the publisher as they are."""
@@ -125,3 +127,71 @@ def test_hidden_files_are_no_masks(root: Path) -> None:
     for name in ("._n01_n01_0.JPEG", "Thumbs.db", "desktop.ini"):
         (root / "hardImageNet" / "train" / name).write_bytes(b"no mask")
     assert len(bundle(root).train) == 6
+
+
+class TestBalanced:
+    """One image at each end of the ranking, in place of a hundred; each class has the images 0 and 1 with masks."""
+
+    @pytest.fixture(autouse=True)
+    def one_at_each_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ranking, "NUM_AT_EACH_END", 1)
+
+    def rank(self, root: Path, name: str = "meta/paths_by_rank.pkl") -> Path:
+        """Write the ranking 0, 2, 1 of two classes and 1, 2, 0 of one; image 2 has no mask."""
+        path = root / "hardImageNet" / name
+        path.parent.mkdir(exist_ok=True)
+        orders = {"n01": "021", "n02": "120", "n03": "021"}
+        paths = {wnid: [f"train/{wnid}/{wnid}_{number}.JPEG" for number in order] for wnid, order in orders.items()}
+        if path.suffix == ".txt":
+            path.write_text("\n".join(line for lines in paths.values() for line in lines))
+        else:
+            path.write_bytes(pickle.dumps(dict(enumerate(paths.values()))))
+        return path
+
+    @pytest.mark.parametrize("name", ["meta/paths_by_rank.pkl", "paths_by_rank2.pkl", "meta/paths_by_rank.txt"])
+    def test_both_ends_of_the_ranking(self, root: Path, name: str) -> None:
+        for number in range(3, 5):
+            shutil.copy(root / "imagenet/train/n01/n01_0.JPEG", root / f"imagenet/train/n01/n01_{number}.JPEG")
+            shutil.copy(root / "hardImageNet/train/n01_n01_0.JPEG", root / f"hardImageNet/train/n01_n01_{number}.JPEG")
+        self.rank(root, name)
+        balanced, whole = bundle(root, train="balanced"), bundle(root)
+        names = [f"{wnid}__{wnid}_{number}" for wnid in CLASSES for number in range(2)]
+        assert fetch(balanced.train_unaugmented).ids == tuple(names)
+        assert len(whole.train) == len(names) + 2
+        assert len(balanced.test) == len(whole.test)
+        assert balanced.train.digest() != whole.train.digest()
+
+    def test_the_publishers_own_ranking_comes_first(self, root: Path) -> None:
+        self.rank(root)
+        (root / "hardImageNet" / "paths_by_rank2.pkl").write_bytes(pickle.dumps({0: ["train/n02/n02_1.JPEG"]}))
+        assert fetch(bundle(root, train="balanced").train).ids == ("n02__n02_1",)
+
+    def test_a_pickle_runs_no_code(self, root: Path, tmp_path: Path) -> None:
+        class Harmful:
+            def __reduce__(self) -> tuple[object, ...]:
+                return os.mkdir, (str(tmp_path / "harm"),)
+
+        path = self.rank(root)
+        path.write_bytes(pickle.dumps({0: [Harmful()]}))
+        with pytest.raises(ConfigError) as error:
+            bundle(root, train="balanced")
+        assert str(error.value) == (
+            f"data.train = balanced: {path} is no dictionary of lists of texts (it would import posix.mkdir); write "
+            f"the paths to {path.with_name('paths_by_rank.txt')}, one in each line, in the order of their ranks"
+        )
+        assert not (tmp_path / "harm").exists()
+
+    @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps(["a"])])
+    def test_what_is_no_ranking(self, root: Path, content: bytes) -> None:
+        self.rank(root).write_bytes(content)
+        with pytest.raises(ConfigError, match=r"paths_by_rank\.pkl is no dictionary of lists of texts \("):
+            bundle(root, train="balanced")
+
+    def test_no_ranking(self, root: Path) -> None:
+        with pytest.raises(ConfigError, match=r"^data\.train = balanced: neither of .*/hardImageNet and .*/meta holds"):
+            bundle(root, train="balanced")
+
+    def test_a_ranking_of_other_images(self, root: Path) -> None:
+        self.rank(root).write_bytes(pickle.dumps({0: ["train/n09/n09_0.JPEG"]}))
+        with pytest.raises(ConfigError, match=r"no training image below .*hardImageNet is in the ranking"):
+            bundle(root, train="balanced")

@@ -146,6 +146,23 @@ class TestRows:
         assert train.group_names == ("size=9, label=cat", "size=9, label=dog", "size=10, label=cat")
         assert train.groups().tolist() == [2, 1, 0]
 
+    def test_what_is_uncommon_in_a_group_follows_from_the_training_images(self, make: Make) -> None:
+        """Cats are trained twice on 9, dogs once on 9; the test cat on 10 is uncommon, and of size and label only size.
+
+        A group of several classes has nothing that is uncommon for its class.
+        """
+        rows = with_column("size", "9", "9", "9", "9", "10")
+        train: Any = build_data(make(*rows, groups=["size", "label"])).train
+        assert train.group_names == ("size=9, label=cat", "size=9, label=dog", "size=10, label=cat")
+        assert train.group_uncommon == ((), (), ("size",))
+        alone: Any = build_data(make(*rows, groups=["size"])).train
+        assert alone.group_uncommon == ()
+
+    def test_equally_frequent_values_are_all_common(self, make: Make) -> None:
+        train: Any = build_data(make(*with_column("size", "10", "9", "9", "9", "9"), groups=["label", "size"])).train
+        assert train.group_names == ("label=cat, size=9", "label=cat, size=10", "label=dog, size=9")
+        assert train.group_uncommon == ((), (), ())
+
     def test_paths_may_be_below_a_folder(self, make: Make) -> None:
         bundle = build_data(make(*[row.replace("images/", "") for row in ROWS], images="images"))
         assert sets(bundle)["val"] == ["d"]

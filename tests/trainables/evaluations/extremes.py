@@ -29,6 +29,7 @@ class ExtremeSet:
 
     class_names = CLASS_NAMES
     group_names = tuple(f"{name} on {other}" for name in CLASS_NAMES for other in ("its own", "another"))
+    group_uncommon: tuple[tuple[str, ...], ...] = ()
     num_skipped = 0
 
     def __init__(self, labels: Sequence[int], backgrounds: Sequence[int], *, grouped: bool = True) -> None:

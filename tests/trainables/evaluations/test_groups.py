@@ -205,9 +205,11 @@ def test_the_validation_images_are_measured_alone() -> None:
     model = build_model(SmallCnn(width=4), num_classes=10).model.eval()
     context = EvaluationContext(model=model, data=data, device=CPU, batch_size=50)
     metrics = run_suite(["groups"], context)
-    assert set(metrics) == {f"val/{name}" for name in GROUPS.directions}
+    assert set(metrics) == {f"val/{name}" for name in GROUPS.directions.keys() - {"group_gap/*"}}
     assert GROUPS.run(context).settings["sets"] == ["val"]
 
 
 def test_every_metric_has_a_direction() -> None:
-    assert set(GROUPS.run(extreme_context(object_reader(), num=30)).metrics) == set(GROUPS.directions)
+    """Those of gaps need groups of which it is known what is uncommon in them."""
+    found = set(GROUPS.run(extreme_context(object_reader(), num=30)).metrics)
+    assert found == set(GROUPS.directions) - {"group_gap/*"}

@@ -38,7 +38,7 @@ def class_values(image: Image.Image) -> Pixels:
 
 def note_on_values(path: Path) -> str:
     """Return what the format of a mask file does to its values, for messages about wrong ones."""
-    with opened(path) as image:
+    with opened(path, path.suffix) as image:
         if image.format == "JPEG":
             return "; it is a JPEG file, and compression changes values: save it as PNG"
         return "; of a palette, the colours count and not their numbers" if image.mode == "P" else ""
