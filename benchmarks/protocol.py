@@ -38,8 +38,10 @@ def protocol_sentences(result: Mapping[str, Any]) -> str:
         return ""
     users = [name for name, uses in result["uses_masks"].items() if uses]
     others = [name for name, uses in result["uses_masks"].items() if not uses]
+    with_groups = [name for name, uses in result.get("uses_groups", {}).items() if uses]
+    groups = f"Trained with groups: {listing(with_groups)}." if with_groups else "No training uses groups."
     images = [f"{number} in `{metric}`" for metric, number in result["num_images"].items()]
     return (
         f"Trained with masks: {listing(users or ['none'])}. Trained without: {listing(others or ['none'])}. "
-        f"No training uses groups. Numbers of images: {listing(images)}."
+        f"{groups} Numbers of images: {listing(images)}."
     )

@@ -106,6 +106,7 @@ def facts(runs: Mapping[str, TrialFolder]) -> dict[str, Any]:
     row = row_of(next(iter(runs.values())), "", run_id=None, outcome=None)
     return {
         "uses_masks": {name: bool(mask_needs(folder.config().objective)) for name, folder in runs.items()},
+        "uses_groups": {name: folder.config().training.sampling == "group_balanced" for name, folder in runs.items()},
         "num_images": {metric: number for metric, number in row["num_images"].items() if metric.endswith("/accuracy")},
     }
 

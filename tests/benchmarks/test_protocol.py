@@ -40,4 +40,6 @@ def test_trainings_and_images_are_named() -> None:
         "Trained with masks: contrastive. Trained without: cross-entropy. No training uses groups. "
         "Numbers of images: 25 in `val/accuracy` and 100 in `test/accuracy`."
     )
+    balanced = {**result, "uses_groups": {"cross-entropy": True, "contrastive": False}}
+    assert ". Trained with groups: cross-entropy. Numbers" in protocol_sentences(balanced)
     assert protocol_sentences({}) == ""
