@@ -14,7 +14,7 @@ import torch
 from trainables.models.fitted_map import features_of, finding_of, mixes_cells
 from trainables.models.head_contract import HeadFinding
 from trainables.models.map_layout import UnfitNetworkError
-from trainables.models.timm_network import layout_of_timm
+from trainables.models.timm_network import layout_of_timm, remove_linear_layer
 
 Verdict = Literal["as it is", "head on every cell", "mean as pooling", "refused"]
 VERDICTS: tuple[Verdict, ...] = ("as it is", "head on every cell", "mean as pooling", "refused")
@@ -45,8 +45,8 @@ def judge(name: str) -> Judgement:
     with torch.device("meta"):
         network: Any = timm.create_model(name, drop_rate=0.0)
         images_BCHW = torch.empty(2, *network.pretrained_cfg["input_size"])
-    network.eval().reset_classifier(0)
     try:
+        remove_linear_layer(network.eval())
         features = features_of(network, images_BCHW)
         layout = layout_of_timm(network, features)
     except UnfitNetworkError as error:

@@ -59,7 +59,7 @@ def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> B
 
 def fit_timm(network: Any, *, image_size: int, cam_stride: int | None = None) -> FittedMap:
     """Return a network of timm as a trunk; UnfitNetworkError says why it is none."""
-    network.eval().reset_classifier(0)
+    remove_linear_layer(network.eval())
     images_BCHW = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
 
     def map_of(images: Tensor) -> Tensor:
@@ -70,6 +70,13 @@ def fit_timm(network: Any, *, image_size: int, cam_stride: int | None = None) ->
     features = features_of(network, images_BCHW)
     fitted = fit_map(network, images_BCHW, features, layout_of_timm(network, features))
     return fitted._replace(edits=(*edits, *fitted.edits))
+
+
+def remove_linear_layer(network: Any) -> None:
+    """Leave a network's classifier out; UnfitNetworkError where it is made for another task."""
+    if not hasattr(network, "reset_classifier"):
+        raise UnfitNetworkError("it is no classifier: it has no linear layer that timm could take away")
+    network.reset_classifier(0)
 
 
 def layout_of_timm(network: Any, features: Tensor) -> MapLayout:

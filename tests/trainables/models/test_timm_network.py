@@ -17,6 +17,8 @@ from tests.trainables.models.test_contract import check_identity, one_worker  # 
 from tests.trainables.models.test_identity import gap, other_images
 from trainables.config import AdamW, ConfigError, ExperimentConfig, Timm
 from trainables.models import BuiltModel, build_model, check_model, count_cells, with_sync_batchnorm
+from trainables.models.map_layout import UnfitNetworkError
+from trainables.models.timm_network import remove_linear_layer
 from trainables.training.optim import build_optimizer
 
 NOT_LOCAL = "map: not local, for a cell's features are made of all cells (attention or tokens)"
@@ -135,6 +137,13 @@ def test_what_cannot_be_used_is_refused_with_the_reason(name: str, message: str)
     with pytest.raises(ConfigError) as caught:
         build(name, size=240)
     assert str(caught.value).startswith(message)
+
+
+def test_a_network_for_another_task_is_refused() -> None:
+    with pytest.raises(
+        UnfitNetworkError, match=r"^it is no classifier: it has no linear layer that timm could take away$"
+    ):
+        remove_linear_layer(nn.Identity())
 
 
 def test_images_are_normalised_by_the_networks_own_mean() -> None:
