@@ -70,8 +70,9 @@ def test_every_import_of_tests_and_benchmarks_is_declared(folder: str) -> None:
 
 
 def test_every_runtime_dependency_is_imported() -> None:
+    """But cmaes, which Optuna imports as `CmaEsSampler` draws."""
     found = {name for package in PACKAGES for module in imports_of(package) for name in distributions(module)}
-    assert sorted(RUNTIME - found) == []
+    assert sorted(RUNTIME - found) == ["cmaes"]
 
 
 def test_no_dependency_is_declared_twice() -> None:
