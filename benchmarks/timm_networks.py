@@ -15,6 +15,7 @@ from trainables.models.fitted_map import features_of, finding_of, mixes_cells
 from trainables.models.head_contract import HeadFinding
 from trainables.models.map_layout import UnfitNetworkError
 from trainables.models.timm_network import layout_of_timm, remove_linear_layer
+from trainables.models.timm_weights import make_network
 
 Verdict = Literal["as it is", "head on every cell", "mean as pooling", "refused"]
 VERDICTS: tuple[Verdict, ...] = ("as it is", "head on every cell", "mean as pooling", "refused")
@@ -42,10 +43,10 @@ def judge_all() -> dict[str, Judgement]:
 def judge(name: str) -> Judgement:
     """Build a network on the meta device, for images of its own size, and judge it."""
     family = timm.model_entrypoint(name).__module__.rpartition(".")[2]
-    with torch.device("meta"):
-        network: Any = timm.create_model(name, drop_rate=0.0)
-        images_BCHW = torch.empty(2, *network.pretrained_cfg["input_size"])
     try:
+        with torch.device("meta"):
+            network: Any = make_network(name, drop_rate=0.0)
+            images_BCHW = torch.empty(2, *network.pretrained_cfg["input_size"])
         remove_linear_layer(network.eval())
         features = features_of(network, images_BCHW)
         layout = layout_of_timm(network, features)

@@ -39,9 +39,10 @@ def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> B
     options: dict[str, Any] = {"drop_rate": 0.0}
     if published.fixed_input_size and image_size is not None:
         options["img_size"] = image_size
-    loaded = create_network(config, pretrained=pretrained, **options)
-    size, before = image_size or published.input_size[-1], loaded.network.state_dict().keys()
+    size = image_size or published.input_size[-1]
     try:
+        loaded = create_network(config, pretrained=pretrained, **options)
+        before = loaded.network.state_dict().keys()
         fitted = fit_timm(loaded.network, image_size=size, cam_stride=config.cam_stride)
     except UnfitNetworkError as error:
         raise ConfigError(f"model.name = {config.name}: {error}") from error

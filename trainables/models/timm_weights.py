@@ -10,6 +10,7 @@ from torch import nn
 from trainables.config import ConfigError, Timm
 from trainables.models.efficientnet_lite0 import SHA256, lite0_file, named_as_in_timm
 from trainables.models.fitted_map import one_line
+from trainables.models.map_layout import UnfitNetworkError
 from trainables.models.pretrained import HASH_LENGTH, UNREADABLE, named_as_today, sha256_of
 
 logger = logging.getLogger(__name__)
@@ -35,19 +36,31 @@ def create_network(config: Timm, *, pretrained: bool, **options: Any) -> LoadedN
 
     Raises:
         ConfigError: The weights are not there, or are those of another network.
+        UnfitNetworkError: It is no classifier.
     """
     import timm
 
     if not (pretrained and config.pretrained):
-        return LoadedNetwork(timm.create_model(config.name, **options))
+        return LoadedNetwork(make_network(config.name, **options))
     if config.weights_package is not None:
-        return _from_package(config.weights_package, timm.create_model(config.name, **options))
+        return _from_package(config.weights_package, make_network(config.name, **options))
     path = Path(config.weights_file or _fetched(config.name))
     network = _from_file(config, path, options)
     _check_finite(network, path)
     digest, url = sha256_of(path), str(getattr(timm.get_pretrained_cfg(config.name), "url", None) or "")
     is_original = not url.endswith(path.suffix) or f"-{digest[:HASH_LENGTH]}." in url
     return LoadedNetwork(network, f"timm {config.name}", digest, is_original)
+
+
+def make_network(name: str, **options: Any) -> nn.Module:
+    """Make timm's network with random weights; UnfitNetworkError where it is made for another task."""
+    import timm
+
+    try:
+        network: nn.Module = timm.create_model(name, **options)
+    except TypeError as error:  # Encoders of language models take no option of a classifier.
+        raise UnfitNetworkError(f"it is no classifier: {one_line(error)}") from error
+    return network
 
 
 def _from_file(config: Timm, path: Path, options: dict[str, Any]) -> nn.Module:

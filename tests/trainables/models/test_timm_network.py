@@ -132,6 +132,10 @@ def test_a_stride_that_cannot_be_taken_away_is_refused() -> None:
             "crossvit_9_240",
             "model.name = crossvit_9_240: forward_features returns a list, not one tensor",
         ),
+        (
+            "gemma4_vit_167m_enc",
+            "model.name = gemma4_vit_167m_enc: it is no classifier: TypeError: ",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(name: str, message: str) -> None:
