@@ -4,6 +4,7 @@ They are built on torch's meta device, where a forward pass computes shapes alon
 """
 
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -19,6 +20,8 @@ from trainables.models.timm_weights import make_network
 
 Verdict = Literal["as it is", "head on every cell", "mean as pooling", "refused"]
 VERDICTS: tuple[Verdict, ...] = ("as it is", "head on every cell", "mean as pooling", "refused")
+SHAPE = re.compile(r"\b\d+(x\d+)*\b")
+"""Shapes in a reason, which differ from network to network."""
 MAX_NAMED = 3
 """Kinds of layers, or reasons, that a row lists."""
 
@@ -72,7 +75,7 @@ def rows(judgements: Iterable[Judgement]) -> Iterator[str]:
         families[judgement.family].append(judgement)
     for family, members in sorted(families.items()):
         verdicts = Counter(member.verdict for member in members)
-        whats = Counter(member.what for member in members if member.what)
+        whats = Counter(SHAPE.sub("…", member.what) for member in members if member.what)
         local = {member.is_local for member in members if member.verdict != "refused"}
         shown = "local" if local == {True} else "not local" if local == {False} else "local or not" if local else ""
         cells = [str(verdicts[verdict] or "") for verdict in VERDICTS]
