@@ -25,6 +25,9 @@ COMMAND = re.compile(r"^\s*(?:campaign |\$ campaign )(train|sweep|plan|study) ([
 COMMANDS = [(page.name, *found) for page in PAGES for found in COMMAND.findall(page.read_text(encoding="utf-8"))]
 HAS_ITS_OWN_FILE = re.compile(r"\.(yaml|py)$|^[A-Z]|\.\.\.")
 """What a reader writes first, or a place to be filled in."""
+FILE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILES = [found for page in PAGES for found in FILE.findall(page.read_text(encoding="utf-8"))]
+"""Files that a page shows: name and text."""
 SHIPPED = [command for command in COMMANDS if not HAS_ITS_OWN_FILE.search(command[2].split()[0])]
 
 
@@ -32,6 +35,15 @@ def assignments_of(words: list[str]) -> list[str]:
     return [after for word, after in pairwise(words) if word == "--set"]
 
 
+@pytest.fixture
+def _files_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the files that the pages show, as the current one."""
+    for name, text in FILES:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_files_shown")
 @pytest.mark.parametrize(("page", "command", "arguments"), SHIPPED)
 def test_command_can_be_given(page: str, command: str, arguments: str) -> None:
     name, *words = shlex.split(arguments)
