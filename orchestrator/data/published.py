@@ -65,8 +65,6 @@ def _masked(train: int, *others: int, source: str = "published") -> dict[str, Co
 _SETS: dict[str, dict[str, Count]] = {
     "cub": _masked(5994, 5794),
     "imagenet_9": {
-        "train": Count(45405, 0, _REMEMBERED),
-        "val": Count(4185, 0, _REMEMBERED),
         "test": Count(_IMAGENET_9, _IMAGENET_9),
         **{f"shift.{variant}": Count(_IMAGENET_9, 0) for variant in IMAGENET_9_VARIANTS if "bg" not in variant},
     },

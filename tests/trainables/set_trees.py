@@ -216,5 +216,5 @@ WRITERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "waterbirds": write_waterbirds,
 }
 """By `data.kind`."""
-OWN_VALIDATION = frozenset({"imagenet_9", "urbancars", "waterbirds"})
+OWN_VALIDATION = frozenset({"urbancars", "waterbirds"})
 """Those that come with validation images."""

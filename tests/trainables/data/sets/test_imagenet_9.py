@@ -14,14 +14,33 @@ from trainables.data import ImageError
 MASK = "bg_challenge/fg_mask/val/00_dog/00_0.npy"
 
 
-def test_variants_are_shifted_sets(tmp_path: Path, read: Read) -> None:
+HELD_OUT = {"source": "held_out"}
+TRAINING = [
+    f"in9l__train__{name}__{name[:2]}_{number}" for name in ("00_dog", "02_wheeled vehicle") for number in (0, 1)
+]
+
+
+def test_validation_images_are_cut_from_training_since_the_publishers_show_test_images(
+    tmp_path: Path, read: Read
+) -> None:
     data = read(**write_imagenet_9(tmp_path))
+    validated = {id_ for id_, _ in rows(data.val)}
+    assert len(validated) == 1
+    assert validated | {id_ for id_, _ in rows(data.train_unaugmented)} == set(TRAINING)
+
+
+def test_the_smaller_training_set_does_as_well(tmp_path: Path, read: Read) -> None:
+    settings = write_imagenet_9(tmp_path)
+    (tmp_path / "in9l").rename(tmp_path / "original")
+    ids = [id_ for id_, _ in rows(read(**settings, validation=HELD_OUT).train_unaugmented)]
+    assert ids == [id_.replace("in9l", "original") for id_ in TRAINING]
+
+
+def test_variants_are_shifted_sets(tmp_path: Path, read: Read) -> None:
+    data = read(**write_imagenet_9(tmp_path), validation=HELD_OUT)
     assert data.class_names == ("00_dog", "02_wheeled vehicle")
     assert tuple(data.shift) == IMAGENET_9
-    for name, images in {"in9l__train": data.train_unaugmented, "in9l__val": data.val}.items():
-        assert [id_ for id_, _ in rows(images)] == [
-            f"{name}__{folder}__{folder[:2]}_{number}" for folder in data.class_names for number in range(2)
-        ]
+    assert [id_ for id_, _ in rows(data.train_unaugmented)] == TRAINING
     for name, images in {"original": data.test, **data.shift}.items():
         assert rows(images) == [
             (f"bg_challenge__{name}__val__{folder}__{folder[:2]}_{number}", folder)
@@ -72,5 +91,7 @@ def test_arrays_that_are_no_masks(tmp_path: Path, read: Read, values: object, re
 def test_a_variant_that_is_missing(tmp_path: Path, read: Read) -> None:
     settings = write_imagenet_9(tmp_path)
     (tmp_path / "bg_challenge" / "no_fg").rename(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match=r"^data\.root: .*bg_challenge/no_fg/val cannot be read .*; unpack in9l"):
+    with pytest.raises(
+        ConfigError, match=r"^data\.root: .*bg_challenge/no_fg/val cannot be read .*; unpack backgrounds"
+    ):
         read(**settings)
