@@ -14,7 +14,8 @@ from trainables.data.sets.class_folders import images_of, sub_folders
 from trainables.data.sets.set_table import SetTable, columns_of, set_folder
 
 _GROUP = re.compile(r"obj-(?P<label>\w+)_bg-(?P<bg>\w+?)_co_occur_obj-(?P<co_occur_obj>\w+)")
-_MASKS = ("_mask.png", "_co_occur_obj_mask.png")
+_ENDING = ".jpg"
+"""Of images, in either case. The PNG files next to them are masks, and backgrounds alone for training on them."""
 _EVEN = 0.5
 """The ratio of the publisher's validation and test images."""
 _REMEDY = (
@@ -30,7 +31,7 @@ def read_urbancars(config: UrbanCars, folders: Folders) -> SetTable:
     base = set_folder(root, ("urbancars",), parts["train"], download=_REMEDY)
     rows = [row for split, part in parts.items() for row in _rows(root / base, f"{part}/{split}", split, folders)]
     for row in rows:
-        row["mask"] = f"{base}/{row['path'].removesuffix('.jpg')}_mask.png"
+        row["mask"] = f"{base}/{row['path'][: -len(_ENDING)]}_mask.png"
     return SetTable(
         source=root / base,
         folder=base,
@@ -52,7 +53,7 @@ def _rows(base: Path, part: str, split: str, folders: Folders) -> Iterator[dict[
         if group is None:
             raise ConfigError(f"data.root: found {base / folder}; expected obj-<X>_bg-<Y>_co_occur_obj-<Z>")
     for folder, name in images_of(base, found, folders, remedy=_REMEDY):
-        if not name.endswith(_MASKS):
+        if name.lower().endswith(_ENDING):
             values = found[folder]
             assert values is not None, "checked above"
             yield {"path": f"{folder}/{name}", "split": split, **values.groupdict()}

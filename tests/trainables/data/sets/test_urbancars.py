@@ -43,6 +43,18 @@ def test_the_car_is_the_object_and_the_second_object_is_background(tmp_path: Pat
     assert background_HW.sum() == 48 * 60 - 24 * 28
 
 
+def test_backgrounds_alone_are_no_training_images(tmp_path: Path, read: Read) -> None:
+    """The publisher's urbancars_aug_gen_bg_only.py writes them next to the images."""
+    settings = write_urbancars(tmp_path)
+    folder = tmp_path / "urbancars" / "bg-0.95_co_occur_obj-0.95" / "train" / "obj-urban_bg-urban_co_occur_obj-urban"
+    draw(folder / "000_bg_only.png")
+    draw(folder / "001_obj_only.PNG")
+    (folder / "002.jpg").rename(folder / "002.JPG")
+    train = read(**settings).train
+    assert [id_.rpartition("__")[2] for id_, _ in rows(train)][-3:] == ["000", "001", "002"]
+    assert len(train) == 12
+
+
 def test_gaps_are_those_of_the_paper(tmp_path: Path, read: Read) -> None:
     """In training, each car has 3 of 6 images on its own background with its own object, and 1 in each other group."""
     train: Any = read(**write_urbancars(tmp_path)).train
