@@ -18,6 +18,7 @@ from trainables.data.dataset import DataBundle
 from trainables.data.file_index import NO_INDEX, DataFiles, FileIndex, FileSet, file_set
 from trainables.data.file_reader import Pixels
 from trainables.data.folders import Folders, check_same_classes, first_few
+from trainables.data.image_file import short_hash
 from trainables.data.image_files import image_bundle
 from trainables.data.image_list import FileList, ImageList
 from trainables.data.image_names import is_hidden
@@ -59,7 +60,7 @@ def _balanced(config: HardImageNet, files: FileSet) -> FileSet:
     is_in_N = np.array([f"{wnid}/{image}" in chosen for _, wnid, image in parts], dtype=np.bool_)
     if not is_in_N.any():
         raise ConfigError(f"data.train = balanced: no training image below {masks} is in the ranking")
-    return part_of(files, is_in_N, "balanced")
+    return part_of(files, is_in_N, f"balanced {short_hash(sorted(chosen))}")
 
 
 def find_files(config: HardImageNet, folders: Folders) -> DataFiles:

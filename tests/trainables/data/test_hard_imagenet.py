@@ -166,6 +166,13 @@ class TestBalanced:
         (root / "hardImageNet" / "paths_by_rank2.pkl").write_bytes(pickle.dumps({0: ["train/n02/n02_1.JPEG"]}))
         assert fetch(bundle(root, train="balanced").train).ids == ("n02__n02_1",)
 
+    def test_another_ranking_is_another_digest(self, root: Path) -> None:
+        path = self.rank(root)
+        before = bundle(root, train="balanced").train.digest()
+        assert bundle(root, train="balanced").train.digest() == before
+        path.write_bytes(pickle.dumps({0: ["train/n01/n01_0.JPEG"], 1: ["train/n02/n02_1.JPEG"]}))
+        assert bundle(root, train="balanced").train.digest() != before
+
     def test_a_pickle_runs_no_code(self, root: Path, tmp_path: Path) -> None:
         class Harmful:
             def __reduce__(self) -> tuple[object, ...]:
