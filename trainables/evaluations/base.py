@@ -152,4 +152,4 @@ class EvalSpec:
     still_holds: Callable[[EvaluationContext, EvaluationResult], bool] = lambda context, kept: True  # noqa: ARG005
     """Whether a stored result is still of the images there are, other than those of the data sets."""
     definition: int = 1
-    """Raised when the metrics mean something else than before, so that stored results are measured again."""
+    """Raised when metrics mean something else than before, or are more, so that stored results are measured again."""

@@ -13,6 +13,7 @@ from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, context_
 from trainables.config import Suite
 from trainables.data import Batch, Draw
 from trainables.evaluations import Curve, EvalSpec, EvaluationContext, EvaluationResult, ProgressListener, run_suite
+from trainables.evaluations.groups import GROUPS
 
 
 def _never(context: EvaluationContext) -> EvaluationResult:
@@ -89,6 +90,11 @@ def test_a_metric_that_means_something_else_than_before_is_measured_again(
     files().save(replace(SPEC, definition=2), RESULT, 1)
     assert files().load(replace(SPEC, definition=2)) == RESULT
     assert files().load(SPEC) is None
+
+
+def test_groups_that_were_stored_without_gaps_are_measured_again(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(replace(GROUPS, definition=1), EvaluationResult({"val/worst_group_accuracy": 0.5}), 1)
+    assert files().load(GROUPS) is None
 
 
 def test_settings_of_other_evaluations_do_not_matter(files: Callable[..., EvaluationFiles]) -> None:
