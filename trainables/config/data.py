@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.config.images import MAX_IMAGE_PIXELS, PREFETCH_BATCHES, Images
-from trainables.config.masks import EqualMasks, FolderMasks, TableMasks
+from trainables.config.masks import EqualMasks, FolderMasks, MaskFrame, TableMasks
 from trainables.config.places import SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
 from trainables.config.sets import SETS_WITH_MASKS, PublishedSet
@@ -62,6 +62,11 @@ class SpuriousDigits(Section):
     def prefetch_batches(self) -> int:
         """Without processes it means nothing."""
         return PREFETCH_BATCHES
+
+    @property
+    def mask_frame(self) -> MaskFrame:
+        """All of an image."""
+        return "original"
 
     @property
     def max_image_pixels(self) -> int:

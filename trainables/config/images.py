@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.config.augmentation import Augmentation
+from trainables.config.masks import MaskFrame
 from trainables.config.places import Root
 from trainables.config.section import ADDED_LATER, Section, added_later
 from trainables.config.shift import ShiftName, ShiftSet
@@ -73,6 +74,12 @@ class Images(Section):
     def val_shift_names(self) -> tuple[str, ...]:
         """The shifted validation sets, by name."""
         return tuple(self.val_shift)
+
+    @property
+    def mask_frame(self) -> MaskFrame:
+        """The part of an image that its mask fits, which evaluations show."""
+        frame: MaskFrame = getattr(getattr(self, "masks", None), "frame", "original")
+        return frame
 
     @property
     def has_groups(self) -> bool:

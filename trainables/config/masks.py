@@ -7,6 +7,9 @@ from pydantic import Field
 from trainables.config.places import SubFolder
 from trainables.config.section import Section
 
+MaskFrame = Literal["original", "resize256_crop224"]
+"""Whether a mask fits its image as it is, or the central 224 pixels of the image at a shorter side of 256."""
+
 
 class _Masks(Section):
     folder: SubFolder | None = None
@@ -14,8 +17,9 @@ class _Masks(Section):
     suffix: str = ""
     """What a mask's name has after its image's: `_mask` for `1_mask.png` of `1.jpg`. Without `folder` such masks lie
     next to their images."""
-    frame: Literal["original", "resize256_crop224"] = "original"
-    """Whether a mask fits its image as it is, or the central 224 pixels of the image at a shorter side of 256."""
+    frame: MaskFrame = "original"
+    """Whether a mask fits its image as it is, or the central 224 pixels of the image at a shorter side of 256. These
+    pixels are what evaluations show of any image."""
 
     @property
     def by_name(self) -> bool:

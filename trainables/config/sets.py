@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.config.images import Images
+from trainables.config.masks import MaskFrame
 
 IMAGENET_9_VARIANTS = ("mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg", "only_bg_b", "only_bg_t")
 """The shifted sets of ImageNet-9."""
@@ -41,6 +42,11 @@ class StandardSet(_Published):
     def shift_names(self) -> tuple[str, ...]:
         """The shifted test sets, by name: the publisher's, then those of `data.shift`."""
         return (*self._own_shift_names, *self.shift)
+
+    @property
+    def mask_frame(self) -> MaskFrame:
+        """The part of an image that its mask fits, which evaluations show."""
+        return "resize256_crop224" if self.kind == "salient_imagenet" else "original"
 
     @property
     def _own_shift_names(self) -> tuple[str, ...]:

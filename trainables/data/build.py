@@ -22,7 +22,7 @@ from trainables.data.file_reader import reader_of
 from trainables.data.folders import list_folder
 from trainables.data.hard_imagenet import build_hard_imagenet
 from trainables.data.image_file import ImageFile
-from trainables.data.image_files import ImageFiles
+from trainables.data.image_files import ImageFiles, evaluation_of
 from trainables.data.image_folder import build_image_folder, class_names_in, find_images
 from trainables.data.image_list import ImageList, check_once
 from trainables.data.image_names import composed, is_hidden
@@ -33,7 +33,6 @@ from trainables.data.sbd import build_sbd
 from trainables.data.sets import READERS, build_published_set
 from trainables.data.spurious_digits import build_spurious_digits
 from trainables.data.table import build_table
-from trainables.data.transforms import evaluation_transform
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
 
@@ -67,7 +66,7 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         ImageFiles,
         class_names=bundle.class_names,
         image_size=config.image_size,
-        transform=evaluation_transform(config.image_size),
+        transform=evaluation_of(config),
         reader=reader_of(config),
     )
 

@@ -27,6 +27,7 @@ from trainables.data.file_reader import FileReader, decode_image, reader_of
 from trainables.data.folders import MISSING, left_out_text
 from trainables.data.image_file import ImageError, ImageFile
 from trainables.data.image_list import ImageFileList, ImageList, labels_of
+from trainables.data.masks.frame import cut_to_frame
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
 from trainables.data.transforms import evaluation_transform, training_transform
 from trainables.data.validation_cut import cut_images
@@ -218,8 +219,9 @@ def image_bundle(
     if val is None and config.validation.source == "cut":
         train, val = cut_images(train, config.validation)
     image_files = _reading(config, class_names, mask_format)
-    evaluation = evaluation_transform(config.image_size)
-    training = training_transform(config.image_size, config.augmentation, background=mask_format.background_value)
+    evaluation, first = evaluation_of(config), cut_to_frame(config.mask_frame)
+    background = mask_format.background_value
+    training = training_transform(config.image_size, config.augmentation, background=background, first=first)
     test_set = image_files(test, transform=evaluation)
     return DataBundle(
         train=image_files(train, transform=training),
@@ -231,6 +233,11 @@ def image_bundle(
         several_labels=config.kind in KINDS_WITH_SEVERAL_LABELS,
         config=config,
     )
+
+
+def evaluation_of(config: DataConfig) -> Transform:
+    """Return the crop in which evaluations see any image, the part of it that a mask shows."""
+    return evaluation_transform(config.image_size, cut_to_frame(config.mask_frame))
 
 
 def _reading(config: DataConfig, class_names: tuple[str, ...], mask_format: MaskFormat) -> Callable[..., ImageFiles]:
@@ -258,6 +265,6 @@ def read_image(path: Path, config: DataConfig) -> Batch:
         ImageError: It is missing or cannot be decoded; the message names it.
     """
     decoded_CHW = decode_image(path, FileReader(max_pixels=config.max_image_pixels))
-    image_CHW, _ = evaluation_transform(config.image_size)(decoded_CHW, None)
+    image_CHW, _ = evaluation_of(config)(decoded_CHW, None)
     images_BCHW, labels_B = image_CHW[None].float().div_(255), torch.zeros(1, dtype=torch.int64)
     return _ANY_OBJECT.batch(images_BCHW, [None], labels_B, (path.stem,))

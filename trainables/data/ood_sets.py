@@ -29,12 +29,11 @@ from trainables.data.file_reader import FileReader
 from trainables.data.folder_walk import FolderWalk
 from trainables.data.folders import as_on_disk, left_out_text
 from trainables.data.image_file import ImageFile, image_ids
-from trainables.data.image_files import ImageFiles
+from trainables.data.image_files import ImageFiles, evaluation_of
 from trainables.data.image_list import ImageList
 from trainables.data.image_names import is_image
 from trainables.data.spurious_digits import DigitSet, draw_digits, held_out_glyphs
 from trainables.data.textures import NUM_FAMILIES, SEEN, Array, Ints, Rng, draw_textures
-from trainables.data.transforms import evaluation_transform
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +188,7 @@ def _folder(config: DataConfig, section: FolderSet, where: str) -> ImageFiles:
         ImageList(files, folder, left_out=left_out),
         class_names=(),
         image_size=config.image_size,
-        transform=evaluation_transform(config.image_size),
+        transform=evaluation_of(config),
         on_error=section.on_error,
         section=where,
         reader=FileReader(max_pixels=config.max_image_pixels),

@@ -24,25 +24,28 @@ MAX_RATIO = 8
 """An image that is more than this many times as long as wide loses its ends, which no crop shows."""
 
 
-def training_transform(image_size: int, augmentation: Augmentation, *, background: float = 1) -> Transform:
+def training_transform(
+    image_size: int, augmentation: Augmentation, *, background: float = 1, first: Sequence[Transform] = ()
+) -> Transform:
     """Return the augmentation; its random numbers come from torch's global CPU generator.
 
     Args:
         image_size: Side of the image that it returns.
         augmentation: Crop, flip and what follows them.
         background: What a mask's map holds on background.
+        first: Steps before a crop that is not random.
     """
     scale_min = augmentation.crop_scale_min
-    steps = [_random_crop(image_size, scale_min)] if scale_min < 1 else _centre_crop(image_size)
+    steps = [_random_crop(image_size, scale_min)] if scale_min < 1 else [*first, *_centre_crop(image_size)]
     if augmentation.flip:
         steps.append(v2.RandomHorizontalFlip(p=0.5))
     transform: Transform = v2.Compose([*steps, *augmentations(augmentation, background=background)])
     return transform
 
 
-def evaluation_transform(image_size: int) -> Transform:
-    """Return the crop without randomness: shorter side to `image_size`, then the central square."""
-    transform: Transform = v2.Compose(_centre_crop(image_size))
+def evaluation_transform(image_size: int, first: Sequence[Transform] = ()) -> Transform:
+    """Return the crop without randomness: the steps `first`, shorter side to `image_size`, then the central square."""
+    transform: Transform = v2.Compose([*first, *_centre_crop(image_size)])
     return transform
 
 

@@ -4,14 +4,15 @@ H W image height and width.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
 
+from trainables.config.masks import MaskFrame
+from trainables.data.augmentations import ImageAndMask, Transform
 from trainables.data.transforms import resize_mask
 
-MaskFrame = Literal["original", "resize256_crop224"]
 _SHORTER, _CROP = 256, 224
 
 
@@ -29,10 +30,26 @@ def out_of_frame(map_HW: Tensor, size: Sequence[int], frame: MaskFrame, *, unkno
     """
     if frame == "original":
         return map_HW
-    (top, bottom), (left, right) = (_crop(length, min(size)) for length in size)
+    rows, columns = _rows_and_columns(size)
     whole_HW = torch.full(tuple(size), unknown, dtype=map_HW.dtype)
-    whole_HW[top:bottom, left:right] = resize_mask(map_HW, (bottom - top, right - left))
+    whole_HW[rows, columns] = resize_mask(map_HW, (rows.stop - rows.start, columns.stop - columns.start))
     return whole_HW
+
+
+def cut_to_frame(frame: MaskFrame) -> list[Transform]:
+    """Return what cuts an image and its map to the part that the mask shows; no step where that is all of it."""
+
+    def cut(image_CHW: tv_tensors.Image, map_HW: tv_tensors.Mask | None) -> ImageAndMask:
+        rows, columns = _rows_and_columns(image_CHW.shape[-2:])
+        within_CHW = tv_tensors.Image(image_CHW[:, rows, columns])
+        return within_CHW, None if map_HW is None else tv_tensors.Mask(map_HW[rows, columns])
+
+    return [] if frame == "original" else [cut]
+
+
+def _rows_and_columns(size: Sequence[int]) -> tuple[slice, slice]:
+    rows, columns = (slice(*_crop(length, min(size))) for length in size)
+    return rows, columns
 
 
 def _crop(length: int, shorter: int) -> tuple[int, int]:

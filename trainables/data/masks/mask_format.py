@@ -18,10 +18,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.config.masks import MaskFrame
 from trainables.data.batch import Batch
 from trainables.data.file_reader import SIDEWAYS, FileReader, orientation_of
 from trainables.data.image_file import ImageError, ImageFile, MaskSizeError
-from trainables.data.masks.frame import MaskFrame, out_of_frame, size_in_frame
+from trainables.data.masks.frame import out_of_frame, size_in_frame
 from trainables.data.masks.levels import class_values, note_on_values
 from trainables.data.masks.values import is_lit
 

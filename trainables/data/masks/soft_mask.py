@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.config.masks import MaskFrame
 from trainables.data.batch import Batch
 from trainables.data.file_reader import FileReader
 from trainables.data.image_file import ImageFile
-from trainables.data.masks.frame import MaskFrame, out_of_frame, size_in_frame
+from trainables.data.masks.frame import out_of_frame, size_in_frame
 from trainables.data.masks.mask_format import listed_label, read_map, stacked
 from trainables.data.masks.values import WHITE, brightness
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from trainables.cams import reduce_background
-from trainables.config import BoxMasks, EqualMasks, FileMasks, NonzeroMasks, SoftMasks, ThresholdMasks
+from trainables.config import BoxMasks, EqualMasks, FileMasks, NonzeroMasks, SoftMasks, Table, ThresholdMasks
 from trainables.data import Batch, Draw, ImageError
 from trainables.data.image_file import Boxes, ImageFile
-from trainables.data.image_files import ImageFiles
+from trainables.data.image_files import ImageFiles, evaluation_of, read_image
 from trainables.data.image_list import ImageList
 from trainables.data.masks.frame import out_of_frame, size_in_frame
 from trainables.data.masks.rules import mask_format
@@ -181,6 +181,26 @@ class TestFrame:
         expected = [0] * 2 + [1] * 14 + [0] * 14 + [0] * 2
         assert batch.background_BHW[0, 16].tolist() == expected
         assert batch.background_BHW[0, 0].tolist() == [0] * 32
+
+    @pytest.mark.parametrize("masks", [NonzeroMasks, SoftMasks])
+    def test_evaluations_show_the_crop_alone(self, tmp_path: Path, masks: type[NonzeroMasks | SoftMasks]) -> None:
+        """Of 64 x 96 pixels it is rows 4 to 60 and columns 20 to 76."""
+        image, mask = tmp_path / "image.png", tmp_path / "mask.png"
+        pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(image)
+        Image.fromarray(np.repeat([[0, 255]], [112, 112], axis=1).repeat(224, 0).astype(np.uint8)).save(mask)
+        config = Table(root="/d", table="t.csv", image_size=56, masks=masks(frame="resize256_crop224"))
+        images = ImageFiles(
+            ImageList([ImageFile(image, mask, 1, "image")], tmp_path),
+            class_names=("a", "b"),
+            image_size=56,
+            transform=evaluation_of(config),
+            mask_format=mask_format(config.masks),
+        )
+        batch = images.__getitems__([Draw(0, 0)])
+        assert torch.equal(batch.images_BCHW[0], torch.from_numpy(pixels[4:60, 20:76]).permute(2, 0, 1) / 255)
+        assert batch.background_BHW[0].tolist() == [[1] * 28 + [0] * 28] * 56
+        assert torch.equal(read_image(image, config).images_BCHW, batch.images_BCHW)
 
     def test_a_mask_of_another_size_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match=r"mask\.png has shape \(32, 32\), but its image .* \(224, 224\)"):

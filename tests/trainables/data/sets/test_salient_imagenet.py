@@ -50,6 +50,16 @@ def test_the_object_is_every_core_feature_in_the_crop_of_224(tmp_path: Path, rea
     assert (background_HW[:3] == 0).all(), "outside the crop nothing is known"
 
 
+def test_evaluations_show_what_the_masks_know(tmp_path: Path, read: Read) -> None:
+    """All features lie at least 20 pixels inside the crop, so that its edges are background."""
+    data = read(**write_salient_imagenet(tmp_path), augmentation={"crop_scale_min": 1})
+    for images in (data.train, data.train_unaugmented, data.val, data.test):
+        batch = fetch(images)
+        maps_BHW = batch.background_BHW[batch.has_mask_B]
+        assert len(maps_BHW) > 0
+        assert all((edge == 1).all() for edge in (maps_BHW[:, 0], maps_BHW[:, -1], maps_BHW[..., 0], maps_BHW[..., -1]))
+
+
 def test_an_image_with_spurious_features_alone_has_no_mask(tmp_path: Path, read: Read) -> None:
     found = images_by_name(read(**write_salient_imagenet(tmp_path)))
     has_mask = {id_: bool(fetch(images, index).has_mask_B) for id_, (images, index) in found.items()}
