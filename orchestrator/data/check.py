@@ -262,7 +262,7 @@ def _unlike_published(config: DataConfig, name: str, count: SetCount, published:
         remedy = "data.download=true fetches it"
     counts = [("images", count.images, published.images)]
     # Where all images have masks, one count says both.
-    if count.without_mask or published.with_mask < published.images:
+    if published.with_mask is not None and (count.without_mask or published.with_mask < published.images):
         counts.append(("images with masks", count.with_mask, published.with_mask))
     for what, num, expected in counts:
         if num != expected:

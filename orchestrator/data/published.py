@@ -20,7 +20,8 @@ class Count(NamedTuple):
     """Images of a set, and how many of them have masks."""
 
     images: int
-    with_mask: int
+    with_mask: int | None
+    """None where it is not known."""
     source: str = "published"
     """Where the number is from, for messages; "as remembered" where no publication was looked up."""
 
@@ -56,10 +57,10 @@ _REMEMBERED = "as remembered"
 """No publication was looked up."""
 
 
-def _masked(train: int, *others: int, source: str = "published") -> dict[str, Count]:
+def _masked(train: int, *others: int) -> dict[str, Count]:
     """Return the counts of training, perhaps validation, and test images, all of them with masks."""
-    *val, test = (Count(num, num, source) for num in others)
-    return {"train": Count(train, train, source), **({"val": val[0]} if val else {}), "test": test}
+    *val, test = (Count(num, num) for num in others)
+    return {"train": Count(train, train), **({"val": val[0]} if val else {}), "test": test}
 
 
 _SETS: dict[str, dict[str, Count]] = {
@@ -69,7 +70,7 @@ _SETS: dict[str, dict[str, Count]] = {
         **{f"shift.{variant}": Count(_IMAGENET_9, 0) for variant in IMAGENET_9_VARIANTS if "bg" not in variant},
     },
     "imagenet_boxes": {"train": Count(1281167, 544546, _REMEMBERED), "test": Count(50000, 50000)},
-    "rival10": _masked(21098, 5286, source=_REMEMBERED),
+    "rival10": {"train": Count(21098, None, _REMEMBERED), "test": Count(5286, None, _REMEMBERED)},
     "waterbirds": _masked(4795, 1199, 5794),
 }
 """By `data.kind`: Wah et al. 2011; Russakovsky et al. 2015, IJCV 115; Moayeri et al. 2022, CVPR; Sagawa et al. 2020,

@@ -143,7 +143,8 @@ def write_rival10(root: Path) -> dict[str, Any]:
             for number in range(2):
                 stem = root / "RIVAL10" / split / "ordinary" / f"{wnid}_{number}"
                 draw(stem.with_name(f"{stem.name}.JPEG"))
-                draw(stem.with_name(f"{stem.name}_merged_mask.JPEG"), mask())
+                draw(stem.with_name(f"{stem.name}_merged_mask.JPEG"), mask(where=(slice(0, 8), slice(0, 8))))
+                draw(root / "RIVAL10" / split / "entire_object_masks" / f"{stem.name}.JPEG", mask())
                 write_npy(stem.with_name(f"{stem.name}_attr_labels.npy"), np.zeros((2, 18)))
     return {"kind": "rival10"}
 

@@ -28,6 +28,7 @@ from trainables.config import (
     SpuriousDigits,
     StandardSet,
     UrbanCars,
+    Validation,
 )
 
 Cli = Callable[..., Any]
@@ -186,6 +187,16 @@ def test_masks_that_are_no_images_are_checked_too(tmp_path: Path, kind: str, wit
     )
     assert (checked.sets["train"].with_mask, checked.sets["val"].with_mask) == with_mask
     assert checked.findings == []
+
+
+def test_where_no_one_says_how_many_have_masks_only_images_are_compared(tmp_path: Path) -> None:
+    settings = WRITERS["rival10"](tmp_path)
+    (tmp_path / "RIVAL10" / "train" / "entire_object_masks" / "n03796401_0.JPEG").unlink()
+    checked = check_data_set(StandardSet(root=str(tmp_path), **settings, validation=Validation(source="held_out")))
+    assert [(problem.set, problem.message.partition(";")[0]) for problem in checked.findings] == [
+        ("train", "6 images, 21092 fewer than the 21098 as remembered"),
+        ("test", "6 images, 5280 fewer than the 5286 as remembered"),
+    ]
 
 
 def test_sets_of_ones_own_have_no_published_counts() -> None:

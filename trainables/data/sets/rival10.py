@@ -1,17 +1,20 @@
-"""RIVAL10: ten classes of ImageNet with masks of what tells them apart (Moayeri et al. 2022, CVPR).
+"""RIVAL10: ten classes of ImageNet with masks of the whole object (Moayeri et al. 2022, CVPR).
 
-Layout `<root>/RIVAL10/{train,test}/ordinary/<wnid>_<image>.JPEG`, with `<wnid>_<image>_merged_mask.JPEG` next to each.
+Layout `<root>/RIVAL10/{train,test}/ordinary/<wnid>_<image>.JPEG`, and the object of some in
+`<root>/RIVAL10/{train,test}/entire_object_masks/<wnid>_<image>.JPEG`. `<wnid>_<image>_merged_mask.JPEG` next to an
+image is not read: it shows the attributes that were marked, such as wheels and text, and not the object.
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from trainables.config import ConfigError, StandardSet, ThresholdMasks
 from trainables.data.folders import Folders
 from trainables.data.sets.class_folders import images_in
 from trainables.data.sets.set_table import SetTable, columns_of, set_folder
 
-_FOLDER, _MASK = "RIVAL10", "_merged_mask.JPEG"
+_FOLDER, _MASKS = "RIVAL10", "entire_object_masks"
+_ATTRIBUTES = "_merged_mask.JPEG"
 _CLASSES = {
     "truck": ("n03796401", "n04467665"),
     "car": ("n02814533", "n03100240"),
@@ -26,26 +29,27 @@ _CLASSES = {
 }
 _CLASS_OF = {wnid: name for name, wnids in _CLASSES.items() for wnid in wnids}
 _REMEDY = (
-    "unpack rival10.zip, to which https://github.com/mmoayeri/RIVAL10 links, and set data.root to the folder that "
-    f"holds {_FOLDER}"
+    "unpack rival10.zip, to which https://github.com/mmoayeri/RIVAL10 links, with {train,test}/" + _MASKS + ", and set "
+    f"data.root to the folder that holds {_FOLDER}"
 )
 
 
 def read_rival10(config: StandardSet, folders: Folders) -> SetTable:
-    """List the unchanged images, whose class follows from ImageNet's name for it, with their merged masks."""
+    """List the unchanged images, whose class follows from ImageNet's name for it, and their objects' masks."""
     root = Path(config.root)
     set_folder(root, (_FOLDER,), "train/ordinary", download=_REMEDY)
     rows = [row for split in ("train", "test") for row in _rows(root, split, folders)]
     return SetTable(source=root / _FOLDER, columns=columns_of(rows), masks=ThresholdMasks(), remedy=_REMEDY)
 
 
-def _rows(root: Path, split: str, folders: Folders) -> Iterator[dict[str, str]]:
-    folder = f"{_FOLDER}/{split}/ordinary"
+def _rows(root: Path, split: str, folders: Folders) -> Iterator[dict[str, str | None]]:
+    folder, masks = f"{_FOLDER}/{split}/ordinary", f"{_FOLDER}/{split}/{_MASKS}"
+    there = folders.sizes(root / masks)
     for name in images_in(root, folder, folders, remedy=_REMEDY):
-        if name.endswith(_MASK):
+        if name.endswith(_ATTRIBUTES):
             continue
         wnid = name.partition("_")[0]
         if wnid not in _CLASS_OF:
             raise ConfigError(f"data.root: found {root / folder / name}; expected <wnid>_<image> of RIVAL10's classes")
-        mask = f"{folder}/{PurePosixPath(name).stem}{_MASK}"
+        mask = f"{masks}/{name}" if name in there else None
         yield {"path": f"{folder}/{name}", "label": _CLASS_OF[wnid], "split": split, "mask": mask}

@@ -1,10 +1,10 @@
-"""RIVAL10 with its merged masks."""
+"""RIVAL10 with the masks of its objects."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.trainables.data.sets.conftest import Read, background, rows
+from tests.trainables.data.sets.conftest import Read, background, fetch, rows
 from tests.trainables.set_trees import draw, write_rival10
 from trainables.config import ConfigError
 
@@ -25,6 +25,13 @@ def test_soft_edges_of_a_jpeg_are_cut_at_half(tmp_path: Path, read: Read) -> Non
     background_HW = background(read(**write_rival10(tmp_path)).test)
     assert set(background_HW.unique().tolist()) == {0, 1}
     assert background_HW.sum() == 48 * 60 - 24 * 28
+
+
+def test_an_image_whose_object_was_not_marked_has_no_mask(tmp_path: Path, read: Read) -> None:
+    settings = write_rival10(tmp_path)
+    (tmp_path / "RIVAL10" / "train" / "entire_object_masks" / "n03796401_0.JPEG").unlink()
+    train = read(**settings, validation={"source": "held_out"}).train_unaugmented
+    assert fetch(train).has_mask_B.tolist() == [True, True, False, True, True, True]
 
 
 def test_an_image_of_another_class(tmp_path: Path, read: Read) -> None:
