@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from trainables.config import PublishedSet, Table
+from trainables.config import ConfigError, PublishedSet, Table
+from trainables.config.sets import SETS_WITH_MASKS
 from trainables.data.dataset import DataBundle
 from trainables.data.folders import Folders
 from trainables.data.sets.cub import read_cub
@@ -44,6 +46,8 @@ def build_published_set(config: PublishedSet) -> DataBundle:
     """Read a published data set; ConfigError where its files are not as the publisher packs them."""
     folders = Folders()
     found = READERS[config.kind](config, folders)
+    if config.kind in SETS_WITH_MASKS:
+        _check_masks(found)
     columns = {name: pa.array(cells, pa.string()) for name, cells in found.columns.items()}
     meaning = Table(
         root=config.root,
@@ -65,3 +69,12 @@ def build_published_set(config: PublishedSet) -> DataBundle:
         remedy=found.remedy,
         format_=found.mask_format,
     )
+
+
+def _check_masks(found: SetTable) -> None:
+    """Raise ConfigError where no training image has a mask, which training would notice after an epoch."""
+    has_mask_N, splits_N = pc.is_valid(pa.array(found.columns["mask"])), pa.array(found.columns["split"])
+    is_train_N = pc.equal(splits_N, "train")
+    if not pc.any(pc.and_(has_mask_N, is_train_N)).as_py():
+        num = pc.sum(is_train_N).as_py()
+        raise ConfigError(f"data.root: none of the {num} training images of {found.source} has a mask; {found.remedy}")

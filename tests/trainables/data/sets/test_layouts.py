@@ -64,6 +64,26 @@ def test_a_missing_mask(tmp_path: Path, read: Read, kind: str) -> None:
     assert message.endswith("or set data.on_error=skip to go on without them")
 
 
+@pytest.mark.parametrize(
+    ("kind", "masks", "message"),
+    [
+        (
+            "imagenet_boxes",
+            "ILSVRC/Annotations/CLS-LOC/train",
+            "none of the 4 training images of {}/ILSVRC/Data/CLS-LOC",
+        ),
+        ("rival10", "RIVAL10/train/entire_object_masks", "none of the 6 training images of {}/RIVAL10"),
+    ],
+)
+def test_no_mask_at_all_is_found_before_training(
+    tmp_path: Path, read: Read, kind: str, masks: str, message: str
+) -> None:
+    settings = WRITERS[kind](tmp_path)
+    shutil.rmtree(tmp_path / masks)
+    expected = f"data.root: {message.format(tmp_path)} has a mask; unpack "
+    assert refused(read, tmp_path, settings).startswith(expected)
+
+
 def test_names_that_are_not_utf_8(tmp_path: Path, read: Read) -> None:
     settings = WRITERS["spawrious"](tmp_path)
     folder = tmp_path / "spawrious224" / "0" / "jungle" / "bulldog"
