@@ -91,7 +91,8 @@ def _stat(images: ImageFiles, start: int) -> Files:
     for index in range(start, min(start + _CHUNK, len(images))):
         image_file = images.entries[index]
         files.num_masks += image_file.mask_path is not None or image_file.boxes is not None
-        sizes = [_size(path, files) for path in (image_file.path, image_file.mask_path) if path is not None]
+        paths = (image_file.path, image_file.mask_path, *image_file.more_masks)
+        sizes = [_size(path, files) for path in paths if path is not None]
         if all(sizes):
             files.usable.append(index)
             files.sizes.append(sizes[0])

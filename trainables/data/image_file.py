@@ -41,6 +41,8 @@ class ImageFile(NamedTuple):
     """In place of a mask."""
     weight: float | None = None
     """How much its loss counts in training; None where all count alike."""
+    more_masks: tuple[Path, ...] = ()
+    """Further files that its mask is made of."""
 
 
 def image_ids(relative_paths: Iterable[Path]) -> list[str]:

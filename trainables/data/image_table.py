@@ -3,7 +3,7 @@
 Shape letter: N rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,6 +40,8 @@ class ImageTable:
     """For each group, the columns whose value is uncommon for its class; empty where groups are of several classes."""
     masks: Any | None = None
     """Array of N paths below the root, null for an image without a mask."""
+    more_masks: Sequence[tuple[str, ...]] = ()
+    """For each row the paths below the root of further files that its mask is made of; empty where it is one file."""
     mask_values_N: Ints | None = None
     """The value of each mask's object."""
     boxes: BoxColumn | None = None
@@ -70,18 +72,24 @@ class ImageTable:
         mask: str | None = None if self.masks is None else self.masks[row].as_py()
         return mask
 
+    def mask_names(self, row: int) -> list[str]:
+        """Return the paths of all files of an image's mask below the root."""
+        mask = self.mask_name(row)
+        return [] if mask is None else [mask, *(self.more_masks[row] if self.more_masks else ())]
+
     def image(self, row: int) -> ImageFile:
         """Return the image of a row."""
         path = PurePosixPath(self.paths[row].as_py())
-        mask = self.mask_name(row)
+        masks = [self.root / name for name in self.mask_names(row)]
         return ImageFile(
             path=self.root / self.folder / path,
-            mask_path=None if mask is None else self.root / mask,
+            mask_path=masks[0] if masks else None,
             label=int(self.labels_N[row]),
             id=image_id(path, is_unique=joined_stem(path) not in self.shared_stems),
             mask_value=None if self.mask_values_N is None else int(self.mask_values_N[row]),
             boxes=None if self.boxes is None else self.boxes[row],
             weight=None if self.weights_N is None else float(self.weights_N[row]),
+            more_masks=tuple(masks[1:]),
         )
 
     def images(self, rows_N: Ints, sizes: "FileSizes") -> ImageList:
@@ -103,6 +111,7 @@ class ImageTable:
             str(self.labels_N[row]),
             digest_part(mask, MISSING if mask is None else sizes.of(mask)),
         ]
+        fields += [digest_part(name, sizes.of(name)) for name in self.mask_names(row)[1:]]
         if self.mask_values_N is not None:
             fields.append(str(self.mask_values_N[row]))
         if self.groups_N is not None:

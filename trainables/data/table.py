@@ -5,6 +5,8 @@ Shape letter: N rows.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,6 +50,7 @@ def table_bundle(
     shift: Sequence[str] = (),
     remedy: str = _REMEDY,
     format_: MaskFormat | None = None,
+    more_masks: Sequence[tuple[str, ...]] = (),
 ) -> DataBundle:
     """Return the images of a table; ConfigError where its rows do not fit each other or the files.
 
@@ -59,13 +62,13 @@ def table_bundle(
         shift: Values of the column of splits that are shifted test sets of these names.
         remedy: What to do where a file is missing.
         format_: Reads the masks in place of what `meaning.masks` says.
+        more_masks: For each row the further files of its mask, below the root.
     """
     rows, labels = split_rows(table, meaning, shift), column_values(table.columns[meaning.columns.label])
     _check_classes(table, meaning, labels, rows["train"])
-    images = _image_table(table, meaning, labels, folders, rows["train"])
+    images = replace(_image_table(table, meaning, labels, folders, rows["train"]), more_masks=more_masks)
     sizes = FileSizes(images.root, folders)
-    if meaning.on_error == "raise":
-        _check_files(table, meaning, images, sizes, remedy)
+    _check_files(table, meaning, images, sizes, remedy)
     if not len(rows["val"]) and meaning.validation.source == "cut":
         rows |= _cut(rows["train"], images, meaning.validation)
     lists = {name: images.images(rows_N, sizes) for name, rows_N in rows.items() if len(rows_N)}
@@ -170,14 +173,18 @@ def _weights(table: TableFile, name: str | None) -> Floats | None:
 
 
 def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes, remedy: str) -> None:
-    """Raise ConfigError where the table names an image or a mask that is not there."""
+    """Raise ConfigError where the table names an image or a mask that is not there, unless those are skipped."""
+    if config.on_error == "skip":
+        return
     names = [images.image_name(row) for row in range(len(images))]
-    masks = [images.mask_name(row) for row in range(len(images))]
-    sizes.read({name.rpartition("/")[0] for name in (*names, *masks) if name})
-    for column, files in ((config.columns.path, names), (config.columns.mask, masks)):
-        missing = [row for row, name in enumerate(files) if name and sizes.of(name) == MISSING]
-        if missing:
+    masks = [images.mask_names(row) for row in range(len(images))]
+    sizes.read({name.rpartition("/")[0] for name in chain(names, *masks)})
+    for column, files in ((config.columns.path, [[name] for name in names]), (config.columns.mask, masks)):
+        gone = [(row, name) for row, of_row in enumerate(files) for name in of_row if sizes.of(name) == MISSING]
+        if gone:
+            row, name = gone[0]
+            num = len({row for row, _ in gone})
             raise ConfigError(
-                f"{table.where(missing[0], column)}: {Path(config.root, files[missing[0]] or '')} is not there "
-                f"({len(missing)} of {len(files)} rows); {remedy}, or set data.on_error=skip to go on without them"
+                f"{table.where(row, column)}: {Path(config.root, name)} is not there ({num} of {len(files)} rows); "
+                f"{remedy}, or set data.on_error=skip to go on without them"
             )

@@ -68,6 +68,7 @@ def build_published_set(config: PublishedSet) -> DataBundle:
         shift=found.shift,
         remedy=found.remedy,
         format_=found.mask_format,
+        more_masks=found.more_masks,
     )
 
 

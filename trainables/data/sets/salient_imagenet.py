@@ -2,7 +2,8 @@
 
 Layout `<root>/salient_imagenet/<wnid>/image_names_map.csv`, with a column of images for each feature, and
 `<wnid>/feature_<i>/<image>.JPEG`, the feature's mask. `discover_spurious_features.csv` in the same folder has the
-answers of five people on each feature. The images are `<root>/imagenet/train/<wnid>/<image>.JPEG`.
+answers of five people on each feature. The folder may be called `salient_imagenet_dataset`, as its archive is. The
+images are `<root>/imagenet/train/<wnid>/<image>.JPEG`.
 """
 
 import csv
@@ -19,17 +20,17 @@ from torch import Tensor
 from trainables.config import ConfigError, SoftMasks, StandardSet, Validation
 from trainables.data.batch import Batch
 from trainables.data.file_reader import FileReader
-from trainables.data.folders import Folders
+from trainables.data.folders import Folders, first_few
 from trainables.data.image_file import ImageFile
 from trainables.data.masks.soft_mask import SoftMask
 from trainables.data.sets.set_table import SetTable, columns_of, read_columns, set_folder
 from trainables.data.validation_cut import cut_off
 
-_FOLDER, _IMAGES = "salient_imagenet", "imagenet/train"
+_FOLDERS, _IMAGES = ("salient_imagenet", "salient_imagenet_dataset"), "imagenet/train"
 _ANSWERS, _NAMES = "discover_spurious_features.csv", "image_names_map.csv"
 _REMEDY = (
     "unpack the masks of https://github.com/singlasahil14/salient_imagenet as salient_imagenet, put its "
-    f"mturk_results/{_ANSWERS} there too, and link ImageNet as imagenet"
+    f"mturk_results/{_ANSWERS} there too, link ImageNet as imagenet, and set data.root to the folder that holds both"
 )
 _SPURIOUS = ("separate_object", "background")
 _MIN_SPURIOUS = 3
@@ -39,25 +40,21 @@ _TEST_CUT = Validation(share=0.2, seed=0)
 _MASKS = SoftMasks(frame="resize256_crop224")
 _SOFT = SoftMask(_MASKS.frame)
 Features = dict[str, list[str]]
-"""By wnid, some of its features."""
+"""By the name of a class or of an image, some of its features."""
 
 
 @dataclass(frozen=True)
 class CoreFeatureMask:
-    """A `MaskFormat` whose object is where any core feature of the image's class is; `mask_path` is one of them."""
+    """A `MaskFormat` whose object is where any core feature of the image is; each has a file."""
 
-    core: Features
     background_value: ClassVar[float] = SoftMask.background_value
 
     def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
         """Return the least background that a core feature's mask leaves, HW."""
-        if image_file.mask_path is None:
-            return None
-        folder, name = image_file.mask_path.parents[1], image_file.mask_path.name
-        paths = [folder / f"feature_{feature}" / name for feature in self.core[folder.name]]
-        files = [image_file._replace(mask_path=path) for path in paths if path.is_file()]
-        maps = [_SOFT.read(file, size, reader) for file in files or [image_file]]
-        return torch.stack([map_HW for map_HW in maps if map_HW is not None]).amin(0)
+        paths = (image_file.mask_path, *image_file.more_masks)
+        read = [_SOFT.read(image_file._replace(mask_path=path), size, reader) for path in paths]
+        maps = [map_HW for map_HW in read if map_HW is not None]
+        return torch.stack(maps).amin(0) if maps else None
 
     def label(self, image_file: ImageFile, map_HW: Tensor | None, /) -> int:
         """Return the listed label."""
@@ -73,12 +70,18 @@ class CoreFeatureMask:
 def read_salient_imagenet(config: StandardSet, _: Folders) -> SetTable:
     """Read which images a feature of each class has; an image's object is where any of its core features is."""
     root = Path(config.root)
-    base = root / set_folder(root, (_FOLDER,), _ANSWERS, download=_REMEDY)
+    folder = set_folder(root, _FOLDERS, _ANSWERS, download=_REMEDY)
+    base = root / folder
     core = core_features(base / _ANSWERS)
-    wnids = sorted(wnid for wnid in core if (base / wnid / _NAMES).is_file())
-    if not wnids:
-        raise ConfigError(f"data.root: {base} holds no <wnid>/{_NAMES} of the classes in {_ANSWERS}; {_REMEDY}")
-    columns = columns_of([row for wnid in wnids for row in _rows(base / wnid, core[wnid])])
+    _check_classes(base, core)
+    rows: list[dict[str, str | None]] = []
+    more_masks: list[tuple[str, ...]] = []
+    for wnid in sorted(core):
+        for row, masks in _rows(base / wnid, core[wnid]):
+            paths = [f"{folder}/{mask}" for mask in masks]
+            rows.append({**row, "mask": paths[0] if paths else None})
+            more_masks.append(tuple(paths[1:]))
+    columns = columns_of(rows)
     is_test_N = cut_off(np.unique(np.array(columns["label"]), return_inverse=True)[1], _TEST_CUT)
     columns["split"] = ["test" if is_test else "train" for is_test in is_test_N.tolist()]
     return SetTable(
@@ -86,7 +89,8 @@ def read_salient_imagenet(config: StandardSet, _: Folders) -> SetTable:
         folder=_IMAGES,
         columns=columns,
         masks=_MASKS,
-        mask_format=CoreFeatureMask(core),
+        mask_format=CoreFeatureMask(),
+        more_masks=more_masks,
         remedy=_REMEDY,
     )
 
@@ -105,18 +109,29 @@ def core_features(path: Path) -> Features:
     return core
 
 
-def _rows(folder: Path, core: Sequence[str]) -> Iterator[dict[str, str | None]]:
-    """Yield a class's images by name; one that has no core feature has no mask."""
+def _check_classes(base: Path, core: Features) -> None:
+    missing = [str(base / wnid / _NAMES) for wnid in sorted(core) if not (base / wnid / _NAMES).is_file()]
+    if missing:
+        raise ConfigError(
+            f"data.root: {len(missing)} of {len(core)} classes of {base / _ANSWERS} are missing: {first_few(missing)}; "
+            f"{_REMEDY}, or remove the rows of these classes"
+        )
+
+
+def _rows(folder: Path, core: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Yield a class's images by name, with the masks of their core features, of which an image may have none."""
     wnid, path = folder.name, folder / _NAMES
     names = _names_by_feature(path)
     unknown = [feature for feature in core if feature not in names]
     if unknown:
         raise ConfigError(f"data.root: {path} has no column {unknown[0]}, a feature of {wnid} in {_ANSWERS}")
-    feature_of = {name: feature for feature in reversed(core) for name in names[feature]}
-    for name in sorted({name for listed in names.values() for name in listed}):
-        feature = feature_of.get(name)
-        mask = None if feature is None else f"{_FOLDER}/{wnid}/feature_{feature}/{name}.JPEG"
-        yield {"path": f"{wnid}/{name}.JPEG", "label": wnid, "mask": mask}
+    features_of: Features = {name: [] for name in sorted({name for listed in names.values() for name in listed})}
+    for feature in core:
+        for name in names[feature]:
+            features_of[name].append(feature)
+    for name, features in features_of.items():
+        masks = [f"{wnid}/feature_{feature}/{name}.JPEG" for feature in features]
+        yield {"path": f"{wnid}/{name}.JPEG", "label": wnid}, masks
 
 
 def _names_by_feature(path: Path) -> dict[str, list[str]]:

@@ -32,6 +32,8 @@ class SetTable:
     """What the pixels of masks mean."""
     mask_format: MaskFormat | None = None
     """Reads the masks, where they are none that `masks` can describe."""
+    more_masks: Sequence[tuple[str, ...]] = ()
+    """For each row the further files of its mask, below `data.root`; empty where a mask is one file."""
     shift: tuple[str, ...] = ()
     """The shifted test sets."""
 

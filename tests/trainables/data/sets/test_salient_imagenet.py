@@ -10,6 +10,9 @@ from tests.trainables.set_trees import write_salient_imagenet
 from trainables.config import ConfigError
 from trainables.data.sets.salient_imagenet import core_features
 
+SECOND_MASK = Path("salient_imagenet", "n01", "feature_7", "n01_3.JPEG")
+"""Of an image that has the feature 5 too."""
+
 
 def test_a_feature_is_spurious_where_three_of_five_say_so(tmp_path: Path) -> None:
     write_salient_imagenet(tmp_path)
@@ -58,6 +61,51 @@ def test_evaluations_show_what_the_masks_know(tmp_path: Path, read: Read) -> Non
         maps_BHW = batch.background_BHW[batch.has_mask_B]
         assert len(maps_BHW) > 0
         assert all((edge == 1).all() for edge in (maps_BHW[:, 0], maps_BHW[:, -1], maps_BHW[..., 0], maps_BHW[..., -1]))
+
+
+def test_the_mask_of_every_core_feature_is_looked_for(tmp_path: Path, read: Read) -> None:
+    settings, path = (
+        write_salient_imagenet(tmp_path),
+        tmp_path / "salient_imagenet" / "n01" / "feature_7" / "n01_3.JPEG",
+    )
+    path.unlink()
+    with pytest.raises(ConfigError) as error:
+        read(**settings)
+    assert f"{path} is not there (1 of 20 rows); unpack the masks" in str(error.value)
+
+
+def test_the_mask_of_every_core_feature_is_in_the_digest(tmp_path: Path, read: Read) -> None:
+    settings, path = (
+        write_salient_imagenet(tmp_path),
+        tmp_path / "salient_imagenet" / "n01" / "feature_7" / "n01_3.JPEG",
+    )
+
+    def digests() -> list[str]:
+        data = read(**settings)
+        return [images.digest() for images in (data.train, data.val, data.test)]
+
+    before = digests()
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert sorted(old == new for old, new in zip(before, digests(), strict=True)) == [False, True, True]
+
+
+def test_a_class_without_its_images_is_not_left_out(tmp_path: Path, read: Read) -> None:
+    settings, path = write_salient_imagenet(tmp_path), tmp_path / "salient_imagenet" / "n02" / "image_names_map.csv"
+    path.unlink()
+    with pytest.raises(ConfigError) as error:
+        read(**settings)
+    assert str(error.value).startswith(
+        f"data.root: 1 of 2 classes of {path.parents[1] / 'discover_spurious_features.csv'} are missing: {path}; "
+    )
+
+
+def test_the_folder_may_have_the_name_of_its_archive(tmp_path: Path, read: Read) -> None:
+    settings = write_salient_imagenet(tmp_path)
+    before = rows(read(**settings).test)
+    (tmp_path / "salient_imagenet").rename(tmp_path / "salient_imagenet_dataset")
+    data = read(**settings)
+    assert rows(data.test) == before
+    assert fetch(data.train).has_mask_B.any()
 
 
 def test_an_image_with_spurious_features_alone_has_no_mask(tmp_path: Path, read: Read) -> None:
