@@ -4,6 +4,7 @@ Shape letters: C channels, H W image height and width.
 """
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ TURNS = {
 """What makes an image upright, by its EXIF orientation."""
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """The orientations that swap height and width."""
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, NotImplementedError)
-"""What PIL raises for a file that is missing, truncated or no image."""
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, NotImplementedError, struct.error, zlib.error)
+"""What PIL, NumPy and SciPy raise for a file that is missing, truncated, damaged or no image."""
 _EXIF_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
 """What PIL raises for EXIF data that are broken, which is no reason to refuse the pixels."""
 

@@ -63,6 +63,19 @@ def test_masks_that_are_none(tmp_path: Path, content: dict[str, object] | None, 
     assert f"{path} cannot be read ({reason}" in str(error.value)
 
 
+def test_a_mask_whose_compressed_bytes_are_damaged(tmp_path: Path) -> None:
+    """As the publisher's files are: 128 bytes of header, 8 of the element's type and size, and then zlib's."""
+    write_sbd(tmp_path)
+    path = tmp_path / "cls" / "2007_000001.mat"
+    savemat(path, {"GTcls": {"Segmentation": np.zeros((60, 80), dtype=np.uint8)}}, do_compression=True)
+    content = bytearray(path.read_bytes())
+    content[136:140] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as error:
+        fetch(bundle(tmp_path).train)
+    assert f"{path} cannot be read (Error -3 while decompressing data: incorrect header check)" in str(error.value)
+
+
 def test_errors_say_what_to_unpack(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^data\.root: none of .* holds cls, the masks; unpack https"):
         bundle(tmp_path)
