@@ -6,7 +6,7 @@ Shape letters: C channels, H W image height and width.
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +73,20 @@ class FileReader:
         except _DECODING_ERRORS as error:
             reason = error if path.stat().st_size else "it is empty"
             raise ImageError(f"{path} cannot be read ({reason})") from error
+
+    def content(self, path: Path) -> bytes:
+        """Return a file's bytes, read from its copy where there is one.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is no regular file.
+        """
+        check_regular(path)
+        if self.cache is not None:
+            with suppress(OSError):  # Of the copy, or of the original, which then fails below too.
+                source = self.cache.source(path)
+                return source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        return path.read_bytes()
 
     def _values(self, source: Source, values: Callable[[Image.Image], Values], ending: str) -> Values:
         with opened(source, ending) as image:

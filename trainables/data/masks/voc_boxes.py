@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 from torch import Tensor
 
-from trainables.config import check_regular
 from trainables.data.batch import Batch
 from trainables.data.file_reader import FileReader
 from trainables.data.image_file import Boxes, ImageError, ImageFile
@@ -32,7 +31,7 @@ class VocBoxMask:
         """Return BACKGROUND and OBJECT, HW; boxes are scaled from the size that the file gives, and cut at the edge."""
         if image_file.mask_path is None:
             return None
-        return _BOX_MASK.read(image_file._replace(boxes=voc_boxes(image_file.mask_path, size)), size, reader)
+        return _BOX_MASK.read(image_file._replace(boxes=voc_boxes(image_file.mask_path, size, reader)), size, reader)
 
     def label(self, image_file: ImageFile, map_HW: Tensor | None, /) -> int:
         """Return the listed label."""
@@ -45,7 +44,7 @@ class VocBoxMask:
         return _BOX_MASK.batch(images_BCHW, maps, labels_B, ids)
 
 
-def voc_boxes(path: Path, size: Sequence[int]) -> Boxes | None:
+def voc_boxes(path: Path, size: Sequence[int], reader: FileReader) -> Boxes | None:
     """Return the boxes of an XML file in pixels of an image of this height and width; None without a box.
 
     Raises:
@@ -53,7 +52,7 @@ def voc_boxes(path: Path, size: Sequence[int]) -> Boxes | None:
     """
     height, width = size
     try:
-        root = parsed(path)
+        root = parsed(reader.content(path))
         across, down = (_scale(root, name, length) for name, length in (("width", width), ("height", height)))
         boxes = [[float(_text(box, name)) for name in _CORNERS] for box in root.iter("bndbox")]
     except (OSError, ValueError, ElementTree.ParseError) as error:
@@ -65,10 +64,8 @@ def voc_boxes(path: Path, size: Sequence[int]) -> Boxes | None:
     return Boxes(corners, str(path)) if corners else None
 
 
-def parsed(path: Path) -> ElementTree.Element:
+def parsed(content: bytes) -> ElementTree.Element:
     """Return the root of an XML file; ValueError where it declares a type, since entities can fill the memory."""
-    check_regular(path)
-    content = path.read_bytes()
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise ValueError("it has a DOCTYPE, which could declare entities without end; remove it")
     return ElementTree.fromstring(content)

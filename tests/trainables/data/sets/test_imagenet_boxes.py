@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.trainables.data.sets.conftest import Read, background, fetch, rows
 from tests.trainables.set_trees import OBJECT, voc_xml, write_imagenet_boxes
@@ -44,6 +45,16 @@ def test_an_annotation_without_a_box_is_no_mask(tmp_path: Path, read: Read) -> N
     (tmp_path / TRAIN).write_text(voc_xml("n01"))
     train = read(**settings, validation=HELD_OUT).train_unaugmented
     assert fetch(train).has_mask_B.tolist() == [False, True, True, True]
+
+
+def test_annotations_are_copied_to_the_cache_as_images_are(tmp_path: Path, read: Read) -> None:
+    settings, cache = write_imagenet_boxes(tmp_path), tmp_path / "cache"
+    test = read(**settings, cache=str(cache), cache_leaves_gib=0).test
+    first, again = fetch(test), fetch(test)
+    copies = [path.read_bytes() for path in cache.rglob("*") if path.is_file()]
+    assert len(copies) == 4 + 4
+    assert (tmp_path / VAL).read_bytes() in copies
+    assert torch.equal(first.background_BHW, again.background_BHW)
 
 
 @pytest.mark.parametrize(
