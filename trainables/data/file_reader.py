@@ -88,6 +88,11 @@ class FileReader:
                 return source.read_bytes() if isinstance(source, Path) else source.getvalue()
         return path.read_bytes()
 
+    def orientation(self, path: Path) -> int:
+        """Return the EXIF orientation of an image that can be read, from its copy where there is one."""
+        with opened(path if self.cache is None else self.cache.source(path), path.suffix) as image:
+            return orientation(image)
+
     def _values(self, source: Source, values: Callable[[Image.Image], Values], ending: str) -> Values:
         with opened(source, ending) as image:
             if image.width * image.height > self.max_pixels:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree
 
+import numpy as np
+import torch
+from PIL import Image
 from torch import Tensor
 
 from trainables.data.batch import Batch
-from trainables.data.file_reader import FileReader
+from trainables.data.file_reader import SIDEWAYS, TURNS, FileReader
 from trainables.data.image_file import Boxes, ImageError, ImageFile
 from trainables.data.masks.box_mask import BoxMask
 
@@ -28,10 +31,19 @@ class VocBoxMask:
     background_value: ClassVar[float] = BoxMask.background_value
 
     def read(self, image_file: ImageFile, size: Sequence[int], reader: FileReader, /) -> Tensor | None:
-        """Return BACKGROUND and OBJECT, HW; boxes are scaled from the size that the file gives, and cut at the edge."""
+        """Return BACKGROUND and OBJECT, HW; boxes are scaled from the size that the file gives, and cut at the edge.
+
+        They are boxes of the image as it is stored, so they are turned with it as its EXIF orientation says.
+        """
         if image_file.mask_path is None:
             return None
-        return _BOX_MASK.read(image_file._replace(boxes=voc_boxes(image_file.mask_path, size, reader)), size, reader)
+        number = _orientation(image_file, reader)
+        stored = tuple(reversed(size)) if number in SIDEWAYS else size
+        boxes = voc_boxes(image_file.mask_path, stored, reader)
+        map_HW = _BOX_MASK.read(image_file._replace(boxes=boxes), stored, reader)
+        if map_HW is None or number not in TURNS:
+            return map_HW
+        return torch.from_numpy(np.array(Image.fromarray(map_HW.numpy()).transpose(TURNS[number])))
 
     def label(self, image_file: ImageFile, map_HW: Tensor | None, /) -> int:
         """Return the listed label."""
@@ -42,6 +54,13 @@ class VocBoxMask:
     ) -> Batch:
         """Return the batch; a crop without an object counts as one without a mask."""
         return _BOX_MASK.batch(images_BCHW, maps, labels_B, ids)
+
+
+def _orientation(image_file: ImageFile, reader: FileReader) -> int:
+    try:
+        return reader.orientation(image_file.path)
+    except OSError as error:
+        raise ImageError(f"{image_file.path} cannot be read ({error.strerror or error})") from error
 
 
 def voc_boxes(path: Path, size: Sequence[int], reader: FileReader) -> Boxes | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 
 from tests.trainables.data.sets.conftest import Read, background, fetch, rows
 from tests.trainables.set_trees import OBJECT, voc_xml, write_imagenet_boxes
@@ -12,6 +13,7 @@ from trainables.data import ImageError
 
 HELD_OUT = {"source": "held_out"}
 VAL = Path("ILSVRC", "Annotations", "CLS-LOC", "val", "ILSVRC2012_val_00.xml")
+IMAGE = Path("ILSVRC", "Data", "CLS-LOC", "val", "ILSVRC2012_val_00.JPEG")
 TRAIN = Path("ILSVRC", "Annotations", "CLS-LOC", "train", "n01", "n01_0.xml")
 
 
@@ -45,6 +47,30 @@ def test_an_annotation_without_a_box_is_no_mask(tmp_path: Path, read: Read) -> N
     (tmp_path / TRAIN).write_text(voc_xml("n01"))
     train = read(**settings, validation=HELD_OUT).train_unaugmented
     assert fetch(train).has_mask_B.tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "rows_of", "columns_of"),
+    [
+        (1, slice(4, 20), slice(10, 30)),
+        (3, slice(28, 44), slice(30, 50)),
+        (6, slice(10, 30), slice(28, 44)),
+        (8, slice(30, 50), slice(4, 20)),
+    ],
+)
+def test_boxes_turn_with_their_image(
+    tmp_path: Path, read: Read, orientation: int, rows_of: slice, columns_of: slice
+) -> None:
+    """The image is stored 48 pixels high and 60 wide; by 6 it is turned clockwise, by 8 against the clock."""
+    settings = write_imagenet_boxes(tmp_path)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (60, 48)).save(tmp_path / IMAGE, exif=exif)
+    (tmp_path / VAL).write_text(voc_xml("n01", (10, 4, 30, 20)))
+    background_HW = background(read(**settings).test)
+    assert background_HW.shape == ((60, 48) if orientation > 4 else (48, 60))
+    assert (background_HW[rows_of, columns_of] == 0).all()
+    assert (background_HW == 0).sum() == 16 * 20
 
 
 def test_annotations_are_copied_to_the_cache_as_images_are(tmp_path: Path, read: Read) -> None:
