@@ -1,19 +1,20 @@
 """How many images data sets have as published."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from trainables.config import (
     DataConfig,
     DogsVsCats,
-    HardImageNet,
     ImageNetS,
     OxfordPet,
     PascalVoc,
     Sbd,
     Spawrious,
+    StandardSet,
     UrbanCars,
 )
-from trainables.config.sets import IMAGENET_9_VARIANTS
+from trainables.data.sets.metashift import TABLE
 
 
 class Count(NamedTuple):
@@ -45,16 +46,17 @@ _PETS = (3680, 3669)
 _DOGS_VS_CATS = 25000
 _SBD = (8498, 2857)
 """Of `train` and `val` (Hariharan et al. 2011, ICCV)."""
-_BALANCED = 15 * 2 * 100
-"""A hundred images at each end of the ranking of 15 classes (Moayeri et al. 2022, NeurIPS)."""
 _URBANCARS = (8000, 1000, 1000)
 """Of two cars each 4000, 500 and 500 images, as the publisher's script makes them (Li et al. 2023, CVPR)."""
 _SPAWRIOUS = 8 * 3168
 """Of training and of test images in every split (Lynch et al. 2023)."""
 _IMAGENET_9 = 4050
 """Of the test images, and of each variant of them that shows an object (Xiao et al. 2021, ICLR)."""
+_WITH_OBJECT = ("mixed_same", "mixed_rand", "mixed_next", "only_fg")
 _REMEMBERED = "as remembered"
 """No publication was looked up."""
+_METASHIFT = (Count(2276, 0, _REMEMBERED), Count(349, 0, _REMEMBERED), Count(874, 0, _REMEMBERED))
+"""By SubpopBench's table; without it the images are the same, but split otherwise."""
 
 
 def _masked(train: int, *others: int) -> dict[str, Count]:
@@ -67,7 +69,7 @@ _SETS: dict[str, dict[str, Count]] = {
     "cub": _masked(5994, 5794),
     "imagenet_9": {
         "test": Count(_IMAGENET_9, _IMAGENET_9),
-        **{f"shift.{variant}": Count(_IMAGENET_9, 0) for variant in IMAGENET_9_VARIANTS if "bg" not in variant},
+        **{f"shift.{variant}": Count(_IMAGENET_9, 0) for variant in _WITH_OBJECT},
     },
     "imagenet_boxes": {"train": Count(1281167, 544546, _REMEMBERED), "test": Count(50000, 50000)},
     "rival10": {"train": Count(21098, None, _REMEMBERED), "test": Count(5286, None, _REMEMBERED)},
@@ -110,6 +112,6 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
             return {"train": Count(_SPAWRIOUS, 0), "test": Count(_SPAWRIOUS, 0)}
         case Sbd(train="train"):
             return _masked(*_SBD)
-        case HardImageNet(train="balanced"):
-            return {"train": Count(_BALANCED, _BALANCED)}
+        case StandardSet(kind="metashift", root=root) if Path(root, TABLE).exists():
+            return dict(zip(("train", "val", "test"), _METASHIFT, strict=True))
     return dict(_SETS.get(config.kind, {}))

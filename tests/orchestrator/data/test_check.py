@@ -155,12 +155,23 @@ def test_published_counts_of_sets_with_validation_and_shifted_sets() -> None:
         "val": Count(1000, 1000),
         "test": Count(1000, 1000),
     }
-    variants = ("mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg")
+    variants = ("mixed_same", "mixed_rand", "mixed_next", "only_fg")
     assert published_counts(StandardSet(root="/d", kind="imagenet_9")) == {
         "test": Count(4050, 4050),
         **{f"shift.{name}": Count(4050, 0) for name in variants},
     }
-    assert published_counts(HardImageNet(root="/d", train="balanced")) == {"train": Count(3000, 3000)}
+    assert published_counts(HardImageNet(root="/d", train="balanced")) == {}, "images without a mask are left out"
+
+
+def test_metashift_has_as_many_images_as_its_table_says(tmp_path: Path) -> None:
+    config = StandardSet(root=str(tmp_path), kind="metashift")
+    assert published_counts(config) == {}
+    (tmp_path / "metadata_metashift.csv").touch()
+    assert published_counts(config) == {
+        "train": Count(2276, 0, "as remembered"),
+        "val": Count(349, 0, "as remembered"),
+        "test": Count(874, 0, "as remembered"),
+    }
 
 
 def test_a_publishers_own_validation_images_are_counted_alone(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from trainables.data.folders import Folders
 from trainables.data.sets.class_folders import images_of
 from trainables.data.sets.set_table import SetTable, columns_of, read_columns, renamed, set_folder
 
-_FOLDER, _TABLE = "MetaShift-Cat-Dog-indoor-outdoor", "metadata_metashift.csv"
+_FOLDER = "MetaShift-Cat-Dog-indoor-outdoor"
+TABLE = "metadata_metashift.csv"
+"""Next to the folder; it says the splits."""
 _PARTS = ("train/cat/cat(indoor)", "train/dog/dog(outdoor)", "test/cat/cat(outdoor)", "test/dog/dog(indoor)")
 _PART = re.compile(r"(?P<split>train|test)/\w+/(?P<label>cat|dog)\((?P<place>indoor|outdoor)\)")
 _REMEDY = (
@@ -28,7 +30,7 @@ def read_metashift(config: StandardSet, folders: Folders) -> SetTable:
     """Read the table, or list the folders; an image's group is its animal and its place."""
     root = Path(config.root)
     base = root / set_folder(root, (_FOLDER,), _PARTS[0], download=_REMEDY)
-    table = root / _TABLE
+    table = root / TABLE
     if table.exists():
         return _of_table(table)
     rows = []
