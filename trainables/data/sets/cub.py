@@ -25,7 +25,7 @@ def read_cub(config: StandardSet, _: Folders) -> SetTable:
     """Read the lists, in which each line is an image's or a class's number and what belongs to it."""
     root = Path(config.root)
     base = root / set_folder(root, (_FOLDER,), "images.txt", download=_REMEDY)
-    masks = segmentations(root, without="data.kind=image_folder reads folders of classes without masks")
+    masks = segmentations(root, without="data.kind=table reads CUB without masks")
     paths, classes = _listed(base / "images.txt"), _listed(base / "classes.txt")
     labels, splits = (_listed(base / f"{name}.txt", paths) for name in ("image_class_labels", "train_test_split"))
     _check(base / "image_class_labels.txt", labels, classes)

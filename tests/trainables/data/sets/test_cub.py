@@ -26,6 +26,17 @@ def test_masks_fit_their_images(tmp_path: Path, read: Read) -> None:
     assert background_HW.sum() == 48 * 60 - 24 * 28
 
 
+def test_without_segmentations_a_table_is_what_works(tmp_path: Path, read: Read) -> None:
+    settings = write_cub(tmp_path)
+    (tmp_path / "segmentations").rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError) as error:
+        read(**settings)
+    assert str(error.value).startswith(
+        f"data.root: {tmp_path} holds no CUB_200_2011/segmentations or segmentations, the masks; unpack https://"
+    )
+    assert str(error.value).endswith("; data.kind=table reads CUB without masks")
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
