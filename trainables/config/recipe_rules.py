@@ -3,6 +3,7 @@
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, Table
 from trainables.config.objective import ObjectiveConfig, SupCon, Triplet
 from trainables.config.optim import OptimConfig
+from trainables.config.sets import SETS_WITH_GROUPS
 from trainables.config.training import Freeze, Training
 
 
@@ -30,7 +31,8 @@ def _strata_are_there(data: DataConfig, training: Training) -> None:
     if training.sampling == "group_balanced" and not data.has_groups:
         raise ValueError(
             f"training.sampling = group_balanced needs groups, and data.kind = {data.kind} has none; name the columns "
-            "that make them in data.groups of a table, or set it to uniform"
+            "that make them in data.groups of a table, take one of the data sets with groups "
+            f"({', '.join(sorted(SETS_WITH_GROUPS))}), or set it to uniform"
         )
 
 

@@ -70,7 +70,8 @@ CASES = [
         {**TABLE, "training.sampling": "group_balanced"},
         {**TABLE, "data.groups": ["label"], "training.sampling": "group_balanced"},
         "training.sampling = group_balanced needs groups, and data.kind = table has none; name the columns that make "
-        "them in data.groups of a table, or set it to uniform",
+        "them in data.groups of a table, take one of the data sets with groups (metashift, nico_pp, spawrious, "
+        "urbancars, waterbirds), or set it to uniform",
         id="groups",
     ),
     pytest.param(
