@@ -58,11 +58,12 @@ def set_folder(root: Path, names: Sequence[str], holds: str, *, download: str) -
 
 
 def _nearby(root: Path, names: Sequence[str], holds: str) -> str | None:
-    """Return what to set where the folder is one level above or below; None where it is not."""
+    """Return what to set where the root is the folder, a folder on the way to it, or one level above; else None."""
     for name in names:
-        depth = len(Path(name).parts)
-        if (root / holds).exists() and root.parts[-depth:] == Path(name).parts:
-            return f"it is {name} itself: set data.root={Path(*root.parts[:-depth])}"
+        parts = Path(name).parts
+        for depth in range(1, len(parts) + 1):
+            if root.parts[-depth:] == parts[:depth] and Path(root, *parts[depth:], holds).exists():
+                return f"it is {'/'.join(parts[:depth])} itself: set data.root={Path(*root.parts[:-depth])}"
         below = next((path for path in sorted(root.glob(f"*/{name}/{holds}"))), None)
         if below is not None:
             return f"it is one folder deeper: set data.root={root / below.relative_to(root).parts[0]}"

@@ -13,6 +13,8 @@ from trainables.data.sets import READERS
 
 FOLDERS = {
     "cub": "CUB_200_2011",
+    "imagenet_9": "in9l",
+    "imagenet_boxes": "ILSVRC/Data/CLS-LOC",
     "metashift": "MetaShift-Cat-Dog-indoor-outdoor",
     "nico_pp": "public_dg_0416/train",
     "rival10": "RIVAL10",
@@ -41,16 +43,18 @@ def test_an_empty_root(tmp_path: Path, read: Read, kind: str) -> None:
     (tmp_path / "empty").mkdir()
     message = refused(read, tmp_path / "empty", settings)
     assert message.startswith(f"data.root: {tmp_path / 'empty'}")
-    assert "set data.root to the folder that holds" in message or kind in ("salient_imagenet",)
+    assert "set data.root to the folder that holds" in message
 
 
-@pytest.mark.parametrize("kind", FOLDERS)
+@pytest.mark.parametrize("kind", WRITERS)
 def test_a_root_one_level_off(tmp_path: Path, read: Read, kind: str) -> None:
     settings = WRITERS[kind](tmp_path / "right")
     assert refused(read, tmp_path, settings).endswith(f"it is one folder deeper: set data.root={tmp_path / 'right'}")
-    folder = FOLDERS[kind]
-    message = refused(read, tmp_path / "right" / folder, settings)
-    assert message.endswith(f"it is {folder} itself: set data.root={tmp_path / 'right'}")
+    names = FOLDERS[kind].split("/")
+    for depth in range(1, len(names) + 1):
+        folder = "/".join(names[:depth])
+        message = refused(read, tmp_path / "right" / folder, settings)
+        assert message.endswith(f"it is {folder} itself: set data.root={tmp_path / 'right'}")
 
 
 @pytest.mark.parametrize("kind", ["imagenet_9", "urbancars"])
