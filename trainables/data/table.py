@@ -30,6 +30,8 @@ from trainables.data.table_file import TableFile
 from trainables.data.validation_cut import cut_off
 
 _WHOLE_NUMBER = r"^-?\d{1,9}$"
+_HIDES_A_DIFFERENCE = r"__|_/|/_|//|(^|/)\."
+"""In a path: what looks like the joint of a stem, an empty name, and one that begins with a dot, such as `.` itself."""
 _NOT_NEGATIVE = r"^\+?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?$"
 
 
@@ -103,7 +105,6 @@ def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Int
 
 def _image_table(table: TableFile, config: Table, labels: Values, folders: Folders, train_N: Ints) -> ImageTable:
     paths, groups = table.columns[config.columns.path], group_values(table, config.groups)
-    stems = Counter(joined_stem(PurePosixPath(path)) for path in paths.to_pylist())
     return ImageTable(
         root=Path(config.root),
         folder=PurePosixPath(config.images or ""),
@@ -116,8 +117,23 @@ def _image_table(table: TableFile, config: Table, labels: Values, folders: Folde
         mask_values_N=_mask_values(table, config),
         boxes=box_column(table, config.columns.boxes) if isinstance(config.masks, BoxMasks) else None,
         weights_N=_weights(table, config.columns.weight),
-        shared_stems=frozenset(stem for stem, num in stems.items() if num > 1),
+        shared_stems=shared_stems(paths),
     )
+
+
+def shared_stems(paths: Any) -> frozenset[str]:
+    """Return the joined stems that several of the paths have, which `image_id` tells apart."""
+    ending = PurePosixPath(paths[0].as_py()).suffix
+    # Paths of one ending that differ have stems that differ, unless a name could hide that. A stem takes microseconds.
+    if (
+        ending
+        and len(pc.unique(paths)) == len(paths)
+        and pc.all(pc.ends_with(paths, ending)).as_py()
+        and not pc.any(pc.match_substring_regex(paths, _HIDES_A_DIFFERENCE)).as_py()
+    ):
+        return frozenset()
+    stems = Counter(joined_stem(PurePosixPath(path)) for path in paths.to_pylist())
+    return frozenset(stem for stem, num in stems.items() if num > 1)
 
 
 def _masks(table: TableFile, config: Table, paths: Any, folders: Folders) -> Any | None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from trainables.config import ConfigError, ExperimentConfig, Table, experiment_from_tree
 from trainables.data import Batch, DataBundle, Draw, ImageError, ImageSet, build_data
+from trainables.data.table import shared_stems
 
 ROWS = (
     "path,label,split",
@@ -481,3 +482,20 @@ class TestWeights:
             build_data(make(*rows, columns=self.COLUMNS))
         where = f"{tmp_path / 'mine.csv'}, row 3, column importance"
         assert str(caught.value) == f"{where}: found {cell}; expected a number of 0 or more"
+
+
+@pytest.mark.parametrize(
+    ("paths", "shared"),
+    [
+        (["a/1.jpg", "b/1.jpg", "a_b/1.jpg"], set()),
+        (["a/1.jpg", "a/1.png"], {"a__1"}),
+        (["a/1.jpg", "a__1.jpg"], {"a__1"}),
+        (["a_/1.jpg", "a/_1.jpg"], {"a___1"}),
+        (["a/1.jpg", "./a/1.jpg", "a//1.jpg"], {"a__1"}),
+        (["a/1.jpg", "a/1.jpg", "a/2.jpg"], {"a__1"}),
+        (["a/.jpg", "a/.jpg.jpg"], {"a__.jpg"}),
+        (["a/1", "a/1.5", "a/2"], {"a__1"}),
+    ],
+)
+def test_stems_that_several_paths_have(paths: list[str], shared: set[str]) -> None:
+    assert shared_stems(pa.array(paths)) == shared
