@@ -30,7 +30,8 @@ def log_model(store: Store, run_id: str, folder: TrialFolder, model: "nn.Module"
 
     The folder says which epoch the weights are from; push it first, so that its metrics are there to tie. A second
     call for the same epoch returns the model that is there. The network is pickled on the CPU in eval mode:
-    loading needs its class, which is why `campaign` is among the model's requirements.
+    loading needs its class, which is why `campaign` is among the model's requirements. Classes of a user's file are
+    pickled too.
 
     While MLflow does not answer, the result is None and a warning says so; the weights stay in the checkpoint.
     """
@@ -99,6 +100,10 @@ def _save(model: "nn.Module", path: Path, logged: Any) -> None:
         import mlflow.pytorch
         from mlflow.models import Model
 
+        from trainables.models import own_modules
+
+        for module in own_modules(model):
+            mlflow.pytorch.pickle_module.register_pickle_by_value(module)
         description = Model(logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id)
         mlflow.pytorch.save_model(
             copy.deepcopy(model).cpu().eval(),

@@ -5,6 +5,7 @@ from trainables.models.classifier import Classifier
 from trainables.models.embedder import Embedder, projection_head
 from trainables.models.norms import with_sync_batchnorm
 from trainables.models.output import Output
+from trainables.models.own_network import own_modules
 from trainables.models.recomputed import recompute_stages
 from trainables.models.stages import Stage, stages_of
 
@@ -18,6 +19,7 @@ __all__ = [
     "check_batch_norms",
     "check_model",
     "count_cells",
+    "own_modules",
     "projection_head",
     "recompute_stages",
     "stages_of",

@@ -27,6 +27,8 @@ from trainables.models.surgery import replace
 
 DEFAULT_SIZE = 64
 """Pixels of a side of the images by which a network is judged whose own size is not known."""
+_MODULE = "campaign_network_"
+"""How the names of modules begin that are made of users' files."""
 
 
 def own_network(config: Own, *, pretrained: bool, image_size: int | None) -> Backbone:  # noqa: ARG001
@@ -51,6 +53,12 @@ def own_network(config: Own, *, pretrained: bool, image_size: int | None) -> Bac
     digest = hashlib.sha256(config.source.encode()).hexdigest()
     stages = stages_by_children(network)
     return Backbone(trunk.train(), features_BFHW.shape[1], (*edits, *frozen), stages=stages, source_sha256=digest)
+
+
+def own_modules(network: nn.Module) -> list[ModuleType]:
+    """Return the modules that define parts of a network and are made of users' files: no other process has them."""
+    names = {type(part).__module__ for part in network.modules()}
+    return [sys.modules[name] for name in sorted(names) if name.startswith(_MODULE) and name in sys.modules]
 
 
 class _Call(NamedTuple):
@@ -147,7 +155,7 @@ def _built(config: Own, where: str) -> nn.Module:
 def _module(config: Own) -> ModuleType:
     """Run the file's text as a module of its own, which its text names."""
     digest = hashlib.sha256(config.source.encode()).hexdigest()
-    name = f"campaign_network_{digest[:12]}"
+    name = f"{_MODULE}{digest[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)

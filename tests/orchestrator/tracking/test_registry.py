@@ -1,6 +1,7 @@
 """A trained network through MLflow and back."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from orchestrator.tracking import Store, StoreError, TrialRun, connect, log_model, set_champion_alias
 from tests.orchestrator.tracking.conftest import row
+from tests.trainables.models.test_own_network import config_of, write
 from trainables.config import SmallCnn
 from trainables.json_file import write_text
 from trainables.models import build_model
@@ -53,6 +55,19 @@ def test_champion_loads_as_the_network_it_was(
     assert not loaded.training
     assert type(found) is type(expected)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_champion_of_a_users_network_loads_where_its_file_was_never_run(
+    store: Store, trial: Any, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_model(config_of(write(tmp_path)).model, num_classes=3, image_size=48).model.eval()
+    log_model(store, run_id, TrialFolder(trial.folder), network)
+    set_champion_alias(store, "mine", run_id)
+    monkeypatch.delitem(sys.modules, type(network.trunk.network).__module__)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
+    loaded = mlflow.pytorch.load_model("models:/mine@champion")
+    images_BCHW = torch.rand(2, 3, 48, 48)
+    torch.testing.assert_close(loaded(images_BCHW), network(images_BCHW), rtol=0, atol=0)
 
 
 def test_model_is_logged_once_with_the_runs_metrics(
