@@ -105,11 +105,15 @@ def freeze_unused(trunk: nn.Module, images_BCHW: Tensor) -> tuple[Tensor, list[s
     named = {name: parameter for name, parameter in trunk.named_parameters() if parameter.requires_grad}
     with torch.enable_grad():
         features_BFHW: Tensor = trunk(images_BCHW)
-        gradients = torch.autograd.grad(features_BFHW.sum(), [*named.values()], allow_unused=True)
-    unused = [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
+        if not (named and features_BFHW.requires_grad):
+            unused, reason = [*named], "forward_features passes no gradient on to it"
+        else:
+            gradients = torch.autograd.grad(features_BFHW.sum(), [*named.values()], allow_unused=True)
+            unused = [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
+            reason = "the map does not depend on it"
     for name in unused:
         named[name].requires_grad_(False)
-    edits = [f"not trained, for the map does not depend on it: {_listing(unused)}"] if unused else []
+    edits = [f"not trained, for {reason}: {_listing(unused)}"] if unused else []
     return features_BFHW.detach(), edits
 
 

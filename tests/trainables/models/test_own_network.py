@@ -43,6 +43,8 @@ class MyNet(nn.Module):
         return self.fc(self.forward_features(images).mean((2, 3)))
 """
 
+Edits = tuple[str, ...]
+
 
 def write(folder: Path, text: str = NETWORK) -> Path:
     path = folder / "my_net.py"
@@ -74,6 +76,27 @@ def test_its_features_are_its_map_and_the_linear_layer_is_new(tmp_path: Path) ->
         "head.weight",
         *(f"trunk.network.{part}.0.{tensor}" for part in ("body", "stem") for tensor in ("bias", "weight")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "edits"),
+    [
+        ("num_classes)\n", "num_classes)\n        self.requires_grad_(False)\n", ()),
+        (
+            "    def forward_features",
+            "    @torch.no_grad()\n    def forward_features",
+            (
+                "not trained, for forward_features passes no gradient on to it: stem.0.weight, stem.0.bias, "
+                "body.0.weight and 1 more",
+            ),
+        ),
+    ],
+)
+def test_a_frozen_backbone_trains_its_linear_layer_alone(old: str, new: str, edits: Edits, tmp_path: Path) -> None:
+    built = build(write(tmp_path, changed(old, new)))
+    assert built.edits == (*edits, "head: no bias")
+    assert [name for name, each in built.model.named_parameters() if each.requires_grad] == ["head.weight"]
+    check_identity(built.model.eval(), images_of(32), side=8)
 
 
 def test_strides_are_taken_away_where_they_lead_below_the_map(tmp_path: Path) -> None:
