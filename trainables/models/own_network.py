@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from trainables.config import ConfigError, Own
 from trainables.models.backbone import Backbone
 from trainables.models.feature_map import FeatureMap
-from trainables.models.fitted_map import features_of, freeze_unused, one_line
-from trainables.models.head_contract import BROKEN, TOLERANCE, relative_gap
+from trainables.models.fitted_map import features_of, freeze_unused
+from trainables.models.head_contract import TOLERANCE, relative_gap
 from trainables.models.map_layout import MapLayout, UnfitNetworkError
 from trainables.models.module_stages import stages_by_children
 from trainables.models.stride_removal import remove_strides
@@ -39,17 +39,19 @@ def own_network(config: Own, *, pretrained: bool, image_size: int | None) -> Bac
     """
     where = f"model.file = {config.file}: {config.name}"
     network = _built(config, where)
-    network.eval()
     size = image_size or DEFAULT_SIZE
     images_BCHW = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
+        network.eval()
         layer_name = check_head(network, images_BCHW)
         replace(network, layer_name, nn.Identity())
         edits = [] if config.cam_stride is None else _strided(network, images_BCHW, config.cam_stride)
+        trunk = FeatureMap(network, MapLayout("BFHW"))
+        features_BFHW, frozen = freeze_unused(trunk, images_BCHW)
     except UnfitNetworkError as error:
         raise ConfigError(f"{where}: {error}") from error
-    trunk = FeatureMap(network, MapLayout("BFHW"))
-    features_BFHW, frozen = freeze_unused(trunk, images_BCHW)
+    except Exception as error:  # The user's code may raise anything, in a copy or a gradient too.
+        raise ConfigError(f"{where} fails at {size} px: {_failed(error)}") from error
     digest = hashlib.sha256(config.source.encode()).hexdigest()
     stages = stages_by_children(network)
     return Backbone(trunk.train(), features_BFHW.shape[1], (*edits, *frozen), stages=stages, source_sha256=digest)
@@ -113,17 +115,20 @@ def _last_linear(network: nn.Module, images_BCHW: Tensor) -> tuple[_Call, Tensor
     linear = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     handles = [
         module.register_forward_hook(
-            lambda _, given, returned, name=name: calls.append(_Call(name, given[0], returned))
+            lambda _, given, named, returned, name=name: calls.append(
+                _Call(name, given[0] if given else named["input"], returned)
+            ),
+            with_kwargs=True,
         )
         for name, module in linear
     ]
     try:
         logits = network(images_BCHW)
-    except BROKEN as error:
-        raise UnfitNetworkError(f"forward fails at {images_BCHW.shape[-1]} px: {one_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()
+    if not isinstance(logits, Tensor):
+        raise UnfitNetworkError(f"forward returns a {type(logits).__name__}, not one tensor of logits")
     if not calls:
         raise UnfitNetworkError(
             "forward calls no nn.Linear; a linear layer of the mean of the features is what it should end in"
@@ -173,6 +178,6 @@ def _module(config: Own) -> ModuleType:
 
 def _failed(error: BaseException) -> str:
     """Return kind, message and line of an error in the user's file."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<")]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".py>")]
     place = f" (line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

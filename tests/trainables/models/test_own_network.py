@@ -149,11 +149,43 @@ CASES = {
         ),
         "forward calls no nn.Linear; a linear layer of the mean of the features is what it should end in",
     ),
-    "size": (
-        changed("return self.fc(", "assert images.shape[-1] == 64\n        return self.fc("),
-        "forward fails at 32 px: AssertionError: ",
+    "tuple": (
+        changed(".mean((2, 3)))", ".mean((2, 3))), None"),
+        "forward returns a tuple, not one tensor of logits",
     ),
 }
+BODY = "return self.body(self.stem(images))"
+FAILURES = {
+    "size": (
+        changed("return self.fc(", "assert images.shape[-1] == 64, 'size'\n        return self.fc("),
+        "AssertionError: size (line 17)",
+    ),
+    "name": (changed(BODY, f"{BODY} * factor"), "NameError: name 'factor' is not defined (line 14)"),
+    "import": (changed(BODY, f"import none\n        {BODY}"), "ModuleNotFoundError: No module named 'none' (line 14)"),
+    "division": (changed(BODY, f"{BODY} * (1 / 0)"), "ZeroDivisionError: division by zero (line 14)"),
+    "copy": (
+        changed("        self.fc = ", "        self.rows = (row for row in ())\n        self.fc = "),
+        "TypeError: cannot pickle 'generator' object",
+    ),
+    "gradient": (
+        changed(BODY, f"{BODY}.sub(0, alpha=1 / (1 - torch.is_grad_enabled()))"),
+        "ZeroDivisionError: division by zero (line 14)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_what_the_users_code_raises_is_an_error_of_one_line(case: str, tmp_path: Path) -> None:
+    text, reason = FAILURES[case]
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        build(path)
+    assert str(caught.value) == f"model.file = {path}: MyNet fails at 32 px: {reason}"
+
+
+def test_a_linear_layer_may_be_called_by_name(tmp_path: Path) -> None:
+    built = build(write(tmp_path, changed("return self.fc(", "return self.fc(input=")))
+    assert built.model.head.in_features == 8
 
 
 @pytest.mark.parametrize("case", CASES)
