@@ -7,6 +7,7 @@ import copy
 import hashlib
 import inspect
 import linecache
+import math
 import sys
 import traceback
 from types import ModuleType
@@ -72,10 +73,12 @@ class _Call(NamedTuple):
 def check_head(network: nn.Module, images_BCHW: Tensor) -> str:
     """Return the name of the linear layer that gets the mean of a network's features, in float64.
 
+    Its trained parameters are changed in a copy, so that no factor is 1 by the way in which it was initialised.
+
     Raises:
         UnfitNetworkError: Something stands between that mean and the logits.
     """
-    doubled = copy.deepcopy(network).double()
+    doubled = _perturbed(copy.deepcopy(network).double())
     images_BCHW = images_BCHW.double()
     if not callable(getattr(network, "forward_features", None)):
         raise UnfitNetworkError(
@@ -90,21 +93,34 @@ def check_head(network: nn.Module, images_BCHW: Tensor) -> str:
         )
     last, logits = _last_linear(doubled, images_BCHW)
     gap = relative_gap(last.given, features_BFHW.mean((2, 3)))
-    if gap > TOLERANCE:
+    if not gap <= TOLERANCE:  # Nor is NaN.
         raise UnfitNetworkError(
             f"its linear layer {last.name} does not get the mean of forward_features: {_gap(last, gap)}"
         )
     gap = relative_gap(logits, last.returned)
-    if gap > TOLERANCE:
+    if not gap <= TOLERANCE:
         raise UnfitNetworkError(
             f"forward does not return what its last linear layer {last.name} does: {_gap(last, gap)}"
         )
     return last.name
 
 
+@torch.no_grad()
+def _perturbed(network: nn.Module) -> nn.Module:
+    """Change a network's trained parameters by up to a tenth, and those that are 0 by up to 0.1; signs stay."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        if parameter.requires_grad and parameter.is_floating_point():
+            change = torch.rand(parameter.shape, generator=generator, dtype=parameter.dtype) / 10
+            parameter.copy_(torch.where(parameter == 0, change, parameter * (1 + change)))
+    return network
+
+
 def _gap(last: _Call, gap: float) -> str:
     if gap == float("inf"):
         return f"the shapes differ, and the layer gets {'x'.join(map(str, last.given.shape))}"
+    if math.isnan(gap):
+        return "one of them is not finite"
     return f"they differ by {gap:.2g} of the largest value; no norm, activation or other pooling may stand between"
 
 

@@ -139,6 +139,28 @@ CASES = {
         ),
         f"forward does not return what its last linear layer fc does: {DIFFERENT}",
     ),
+    "factor of 1": (
+        changed("(2, 3)))", "(2, 3)) * self.scale)").replace(
+            "        self.fc =", "        self.scale = nn.Parameter(torch.ones(width))\n        self.fc ="
+        ),
+        f"its linear layer fc does not get the mean of forward_features: {DIFFERENT}",
+    ),
+    "temperature of 1": (
+        changed("(2, 3)))", "(2, 3))) / self.temperature").replace(
+            "        self.fc =", "        self.temperature = nn.Parameter(torch.tensor(1.0))\n        self.fc ="
+        ),
+        f"forward does not return what its last linear layer fc does: {DIFFERENT}",
+    ),
+    "sum with nothing": (
+        changed("(2, 3)))", "(2, 3)) + self.shift)").replace(
+            "        self.fc =", "        self.shift = nn.Parameter(torch.zeros(width))\n        self.fc ="
+        ),
+        f"its linear layer fc does not get the mean of forward_features: {DIFFERENT}",
+    ),
+    "not finite": (
+        changed("return self.body(self.stem(images))", "return self.body(self.stem(images)) * float('nan')"),
+        "its linear layer fc does not get the mean of forward_features: one of them is not finite",
+    ),
     "flattened": (
         changed("nn.Linear(width", "nn.Linear(64 * width").replace(".mean((2, 3))", ".flatten(1)"),
         "its linear layer fc does not get the mean of forward_features: the shapes differ, and the layer gets 2x512",
@@ -181,6 +203,14 @@ def test_what_the_users_code_raises_is_an_error_of_one_line(case: str, tmp_path:
     with pytest.raises(ConfigError) as caught:
         build(path)
     assert str(caught.value) == f"model.file = {path}: MyNet fails at 32 px: {reason}"
+
+
+def test_a_factor_that_is_not_trained_may_be_1(tmp_path: Path) -> None:
+    constant = changed("(2, 3)))", "(2, 3)) * self.scale)").replace(
+        "        self.fc =",
+        "        self.scale = nn.Parameter(torch.ones(width), requires_grad=False)\n        self.fc =",
+    )
+    check_identity(build(write(tmp_path, constant)).model.eval(), images_of(32), side=8)
 
 
 def test_a_linear_layer_may_be_called_by_name(tmp_path: Path) -> None:
