@@ -174,7 +174,7 @@ def _built(config: Own, where: str) -> nn.Module:
 
 
 def _module(config: Own) -> ModuleType:
-    """Run the file's text as a module of its own, which its text names."""
+    """Run the file's text, once a process, as a module that its text names; torch's random numbers stay as they are."""
     digest = hashlib.sha256(config.source.encode()).hexdigest()
     name = f"{_MODULE}{digest[:12]}"
     if name in sys.modules:
@@ -185,7 +185,8 @@ def _module(config: Own) -> ModuleType:
     linecache.cache[module.__file__] = (len(config.source), None, config.source.splitlines(True), module.__file__)
     sys.modules[name] = module
     try:
-        exec(compile(config.source, module.__file__, "exec"), module.__dict__)
+        with torch.random.fork_rng(devices=[]):
+            exec(compile(config.source, module.__file__, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # The user's code may raise anything.
         del sys.modules[name]
         raise ConfigError(f"model.file = {config.file} cannot be imported: {_failed(error)}") from error

@@ -205,6 +205,16 @@ def test_what_the_users_code_raises_is_an_error_of_one_line(case: str, tmp_path:
     assert str(caught.value) == f"model.file = {path}: MyNet fails at 32 px: {reason}"
 
 
+def test_random_numbers_of_a_files_first_run_change_no_weights(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{NETWORK}\ntorch.manual_seed(77)\n")
+
+    def weight() -> torch.Tensor:
+        torch.manual_seed(1)
+        return build(path).model.trunk.network.stem[0].weight
+
+    assert torch.equal(weight(), weight())  # The second build takes the module of the first.
+
+
 def test_a_factor_that_is_not_trained_may_be_1(tmp_path: Path) -> None:
     constant = changed("(2, 3)))", "(2, 3)) * self.scale)").replace(
         "        self.fc =",
