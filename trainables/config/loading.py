@@ -11,6 +11,7 @@ from trainables.config.earlier import as_written_then
 from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
+from trainables.config.model import with_own_kind
 from trainables.config.optim import AdamW
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names
@@ -57,13 +58,15 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
 def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
     """Return a copy of `tree` with each dotted key set.
 
-    Setting a section's `kind` to a variant that has other fields resets the section to that variant's defaults.
+    Setting a section's `kind` to a variant that has other fields resets the section to that variant's defaults, and
+    another class of a user's network starts without arguments.
     """
-    result, overrides = deepcopy(with_current_names(tree)), with_current_names(overrides)
+    result, overrides = deepcopy(with_current_names(tree)), _with_own_kind(with_current_names(overrides))
     if {"training", "training.epochs"} & overrides.keys():
         _forget_default_warmup(result)
-    if "model.file" in overrides and isinstance(result.get("model"), dict):
-        result["model"].pop("source", None)  # That of the file before.
+    if isinstance(result.get("model"), dict):
+        result["model"] = with_own_kind(result["model"])
+        _forget_other_network(result["model"], overrides)
     for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
         *parents, field = key.split(".")
         section = result
@@ -77,6 +80,20 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
             section.clear()
         section[field] = overrides[key]
     return result
+
+
+def _with_own_kind(overrides: Tree) -> Tree:
+    """Return overrides in which `model.kind = FILE.py:CLASS` is written out."""
+    model = {key.removeprefix("model."): value for key, value in overrides.items() if key.startswith("model.")}
+    return overrides | {f"model.{field}": value for field, value in with_own_kind(model).items()}
+
+
+def _forget_other_network(model: Tree, overrides: Tree) -> None:
+    """Leave out the text of the file before, and the arguments of the class before."""
+    if "model.file" in overrides:
+        model.pop("source", None)
+    if overrides.get("model.name", model.get("name")) != model.get("name"):
+        model.pop("arguments", None)
 
 
 def _forget_default_warmup(tree: Tree) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trainables.config.error import ConfigError
 from trainables.config.places import Root
 from trainables.config.regular_file import check_regular
 from trainables.config.section import Section
@@ -220,9 +221,22 @@ class Own(Section):
 
 
 def with_own_kind(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's section in which `kind: FILE.py:CLASS` is written out."""
+    """Return a model's section in which `kind: FILE.py:CLASS` is written out.
+
+    Raises:
+        ConfigError: It has another `file` or `name` too.
+    """
     file, colon, name = str(model.get("kind")).rpartition(".py:")
-    return {**model, "kind": "own", "file": f"{file}.py", "name": name} if colon else model
+    if not colon:
+        return model
+    own = {"file": f"{file}.py", "name": name}
+    for field, value in own.items():
+        if model.get(field, value) != value:
+            raise ConfigError(
+                f"model.kind = {model['kind']} says model.{field} = {value}, and model.{field} = {model[field]} is "
+                "given too; remove one of them"
+            )
+    return {**model, "kind": "own", **own}
 
 
 def has_batch_norms(model: "ModelConfig") -> bool | None:

@@ -267,6 +267,39 @@ def test_a_file_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> Non
     assert str(caught.value) == f"config: model.file = {tmp_path}/none.py cannot be read: No such file or directory"
 
 
+def overridden(tree: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return override({"model": tree}, {f"model.{name}": value for name, value in fields.items()})["model"]
+
+
+def test_the_short_kind_is_written_out_before_anything_is_set() -> None:
+    short = {"kind": "a.py:A", "arguments": {"width": 4}, "cam_stride": 8}
+    own = {"kind": "own", "file": "a.py", "name": "A", "cam_stride": 8}
+    assert overridden(short) == own | {"arguments": {"width": 4}}
+    assert overridden(short, name="B") == own | {"name": "B"}
+    assert overridden(short, file="v2.py") == own | {"file": "v2.py", "arguments": {"width": 4}}
+    assert overridden(short, kind="b.py:B") == own | {"file": "b.py", "name": "B"}
+    trained = own | {"file": "/of/a.py", "arguments": {"width": 4}, "source": "text"}
+    assert overridden(trained, kind="a.py:A") == own | {"arguments": {"width": 4}}
+    assert overridden({"kind": "resnet18", "cam_stride": 8}, kind="a.py:A") == {
+        "kind": "own",
+        "file": "a.py",
+        "name": "A",
+    }
+
+
+def test_a_short_kind_and_another_class_or_file_exclude_each_other() -> None:
+    reason = "model.kind = a.py:A says model.name = A, and model.name = B is given too; remove one of them"
+    for of_tree, overrides in (({"kind": "a.py:A", "name": "B"}, {}), ({}, {"kind": "a.py:A", "name": "B"})):
+        with pytest.raises(ConfigError) as caught:
+            overridden(of_tree, **overrides)
+        assert str(caught.value) == reason
+    with pytest.raises(ConfigError) as caught:
+        experiment_from_tree({"model": {"kind": "a.py:A", "file": "b.py"}})
+    assert str(caught.value) == (
+        "config: model.kind = a.py:A says model.file = a.py, and model.file = b.py is given too; remove one of them"
+    )
+
+
 def test_the_config_alone_replays_the_network(tmp_path: Path) -> None:
     path = write(tmp_path)
     config = config_of(path)
