@@ -67,7 +67,7 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
     if isinstance(result.get("model"), dict):
         result["model"] = with_own_kind(result["model"])
         _forget_other_network(result["model"], overrides)
-    for key in sorted(overrides, key=lambda key: (not key.endswith(".kind"), key.count("."))):
+    for key in sorted(overrides, key=lambda key: (not _is_kind(key), key.count("."))):
         *parents, field = key.split(".")
         section = result
         for parent in parents:
@@ -76,10 +76,14 @@ def override(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tree:
             section = section[parent]
             if not isinstance(section, dict):
                 raise ConfigError(f"{key}: {parent} is a value, not a section")
-        if field == "kind" and not same_fields(".".join(parents), section.get("kind"), overrides[key]):
+        if _is_kind(key) and not same_fields(".".join(parents), section.get("kind"), overrides[key]):
             section.clear()
         section[field] = overrides[key]
     return result
+
+
+def _is_kind(key: str) -> bool:
+    return key.endswith(".kind") and not key.startswith("model.arguments.")  # A user's class may have such an argument.
 
 
 def _with_own_kind(overrides: Tree) -> Tree:

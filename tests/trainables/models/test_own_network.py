@@ -287,6 +287,19 @@ def test_the_short_kind_is_written_out_before_anything_is_set() -> None:
     }
 
 
+def test_an_argument_may_be_called_kind() -> None:
+    model = {
+        "kind": "own",
+        "file": "a.py",
+        "name": "A",
+        "arguments": {"width": 4, "block": {"kind": "wide", "depth": 2}},
+    }
+    found = overridden(model, **{"arguments.kind": "large", "arguments.block.kind": "deep"})
+    assert found["arguments"] == {"width": 4, "kind": "large", "block": {"kind": "deep", "depth": 2}}
+    found = overridden(model, **{"arguments": {"width": 8}, "arguments.kind": "large"})
+    assert found["arguments"] == {"width": 8, "kind": "large"}
+
+
 def test_a_short_kind_and_another_class_or_file_exclude_each_other() -> None:
     reason = "model.kind = a.py:A says model.name = A, and model.name = B is given too; remove one of them"
     for of_tree, overrides in (({"kind": "a.py:A", "name": "B"}, {}), ({}, {"kind": "a.py:A", "name": "B"})):
