@@ -211,13 +211,22 @@ class Own(Section):
         """Read the file's text, unless an earlier command did."""
         if not isinstance(tree, dict) or tree.get("source") or not isinstance(tree.get("file"), str):
             return tree
-        path = Path(tree["file"]).expanduser()
-        try:
-            check_regular(path)
-            return {**tree, "source": path.read_text(encoding="utf-8")}
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ValueError(f"model.file = {path} cannot be read: {reason}") from error
+        return {**tree, "source": read_network_file(tree["file"])["source"]}
+
+
+def read_network_file(name: str) -> dict[str, str]:
+    """Return a file of networks as fields of `Own`: its path, made absolute, as `file`, and its text as `source`.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        path = Path(name).expanduser().absolute()
+        check_regular(path)
+        return {"file": str(path), "source": path.read_text(encoding="utf-8")}
+    except (OSError, ValueError, RuntimeError) as error:  # The last where ~ is no user's.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"model.file = {name} cannot be read: {reason}") from error
 
 
 def with_own_kind(model: dict[str, Any]) -> dict[str, Any]:

@@ -267,6 +267,14 @@ def test_a_file_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> Non
     assert str(caught.value) == f"config: model.file = {tmp_path}/none.py cannot be read: No such file or directory"
 
 
+def test_a_home_that_is_not_there_is_an_error_of_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(Path("~nobody-here/net.py"))
+    assert str(caught.value) == (
+        "config: model.file = ~nobody-here/net.py cannot be read: Could not determine home directory."
+    )
+
+
 def overridden(tree: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return override({"model": tree}, {f"model.{name}": value for name, value in fields.items()})["model"]
 
