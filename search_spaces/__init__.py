@@ -11,7 +11,16 @@ from search_spaces.sampler import (
     planned_points,
     qmc_points,
 )
-from search_spaces.space import Goal, Point, SamplerName, Space, draw_points, overrides_of, suggest_point
+from search_spaces.space import (
+    Goal,
+    Point,
+    SamplerName,
+    Space,
+    draw_distributions,
+    draw_points,
+    overrides_of,
+    suggest_point,
+)
 
 __all__ = [
     "SPACES",
@@ -22,6 +31,7 @@ __all__ = [
     "Space",
     "check_grid",
     "check_sampler",
+    "draw_distributions",
     "draw_points",
     "find_base",
     "find_experiment",

@@ -15,6 +15,7 @@ from search_spaces import (
     Space,
     check_grid,
     check_sampler,
+    draw_distributions,
     draw_points,
     find_base,
     find_space,
@@ -26,6 +27,7 @@ from trainables.config import (
     ExperimentConfig,
     experiment_from_tree,
     flatten,
+    network_files,
     override,
     parse_assignments,
 )
@@ -105,10 +107,23 @@ def sweep_of_space(
         "seed": seed,
         "asha": use_asha,
         **_added_later(space),
+        **({"files": files} if (files := _searched_files(space)) else {}),
     }
     name = f"{space.name}-{digest_of(fields)}" if name is None else name
     limits = {"max_concurrent": max_concurrent, "max_failures": max_failures, **search.limits}
     return sweep_from_tree({"name": name, **fields, **limits}, source="sweep")
+
+
+def _searched_files(space: Space) -> dict[str, dict[str, str]]:
+    """Return by name the files of networks among which the space chooses, as they are now."""
+    distributions = [each for point in draw_distributions(space, NUM_DRAWN) for each in point.items()]
+    choices = {
+        (name, choice)
+        for name, distribution in distributions
+        if name in {"model.kind", "model.file"}
+        for choice in getattr(distribution, "choices", ())
+    }
+    return network_files([{name: choice} for name, choice in sorted(choices, key=str)])
 
 
 def _added_later(space: Space) -> dict[str, Any]:

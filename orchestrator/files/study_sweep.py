@@ -13,6 +13,7 @@ from trainables.config import (
     ExperimentConfig,
     config_hash,
     experiment_from_tree,
+    network_files,
     override,
     parse_assignments,
 )
@@ -42,6 +43,7 @@ def sweep_of_study(
         "goals": [_goal(study)],
         "num_trials": len(study.trials),
         "study": study.model_dump(mode="json"),
+        "files": network_files([study.set, *study.arms.values()]),
     }
     config = sweep_from_tree(
         {"name": study.name if name is None else name, **fields, "max_concurrent": max_concurrent}, source="sweep"
@@ -87,7 +89,7 @@ def study_evaluations(study: Study) -> tuple[str, ...]:
 def _experiment(config: SweepConfig, study: Study, arm: str, seed: int) -> ExperimentConfig:
     source = f"study {study.name}, arm {arm}"
     try:
-        tree = override(override(config.base, study.overrides(arm)), dict.fromkeys(study.seed_fields, seed))
+        tree = config.overridden(study.overrides(arm), dict.fromkeys(study.seed_fields, seed))
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     return experiment_from_tree(tree, source=source)

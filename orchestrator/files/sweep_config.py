@@ -57,6 +57,8 @@ class SweepConfig(Section):
     """The experiment that points are overrides of, with the user's own overrides applied."""
     set: dict[str, Any] = Field(default_factory=dict)
     """The user's overrides of sections whose kind a point chooses. They are set at each point, below what it sets."""
+    files: dict[str, dict[str, str]] = Field(default={}, json_schema_extra=ADDED_LATER)
+    """The name, in an arm or a point, of a file of networks -> `file` and `source` as the sweep was made."""
     goals: tuple[SweepGoal, ...]
     constraints: tuple[Constraint, ...] = Field(default=(), json_schema_extra=ADDED_LATER)
     """What a trial must keep to be feasible; feasible trials rank first."""
@@ -112,9 +114,19 @@ class SweepConfig(Section):
         """What ends the search early."""
         return tuple(map(parse_stop_rule, self.stop_when))
 
+    def overridden(self, *overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tree of the base with overrides, one after the other; a file of networks is not read again."""
+        tree = self.base
+        for each in overrides:
+            tree = override(tree, each)
+        model = tree.get("model")
+        if isinstance(model, dict) and not model.get("source"):
+            return {**tree, "model": {**model, **self.files.get(str(model.get("file")), {})}}
+        return tree
+
     def experiment(self, point: dict[str, Any] | None = None) -> ExperimentConfig:
         """Return the validated experiment at `point`; ConfigError also where it does not report what is compared."""
-        tree = override(self.base, {**self.set, **(point or {})})
+        tree = self.overridden({**self.set, **(point or {})})
         experiment = experiment_from_tree(tree, source=f"sweep {self.name}")
         if self.space is not None and isinstance(experiment.objective, SupCon | Triplet):
             check_embedding(self.name, [goal.metric for goal in self.goals], experiment.objective, asha=self.asha)

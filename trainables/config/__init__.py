@@ -33,6 +33,7 @@ from trainables.config.masks import (
     ThresholdMasks,
 )
 from trainables.config.model import ModelConfig, Own, SmallCnn, Timm, Torchvision
+from trainables.config.network_file import network_files
 from trainables.config.objective import (
     BinaryContrastive,
     BinaryCrossEntropy,
@@ -143,6 +144,7 @@ __all__ = [
     "leaves",
     "load_experiment",
     "mask_needs",
+    "network_files",
     "override",
     "parse_assignments",
     "penalty_weights",

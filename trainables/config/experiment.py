@@ -9,7 +9,8 @@ from trainables.config.data import KINDS_WITH_MASKS, DataConfig, SpuriousDigits,
 from trainables.config.embedding_rules import check_embedding
 from trainables.config.images import PREFETCH_BATCHES
 from trainables.config.label_rules import check_labels
-from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms, with_own_kind
+from trainables.config.model import ModelConfig, SmallCnn, has_batch_norms
+from trainables.config.network_file import with_own_kind
 from trainables.config.objective import CrossEntropy, ObjectiveConfig, mask_needs
 from trainables.config.optim import AdamW, OptimConfig
 from trainables.config.recipe_rules import check_recipe

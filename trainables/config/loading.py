@@ -11,7 +11,7 @@ from trainables.config.earlier import as_written_then
 from trainables.config.error import ConfigError
 from trainables.config.experiment import DEFAULT_KINDS, ExperimentConfig
 from trainables.config.explain import explain
-from trainables.config.model import with_own_kind
+from trainables.config.network_file import with_own_kind
 from trainables.config.optim import AdamW
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names

@@ -1,13 +1,11 @@
 """Which network a trial trains: a backbone and the edits made to it; `docs/models.md` has them all in a table."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainables.config.error import ConfigError
+from trainables.config.network_file import read_network_file
 from trainables.config.places import Root
-from trainables.config.regular_file import check_regular
 from trainables.config.section import Section
 
 NormKind = Literal["batch", "running", "group", "dynamic_tanh", "frozen"]
@@ -212,40 +210,6 @@ class Own(Section):
         if not isinstance(tree, dict) or tree.get("source") or not isinstance(tree.get("file"), str):
             return tree
         return {**tree, "source": read_network_file(tree["file"])["source"]}
-
-
-def read_network_file(name: str) -> dict[str, str]:
-    """Return a file of networks as fields of `Own`: its path, made absolute, as `file`, and its text as `source`.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        path = Path(name).expanduser().absolute()
-        check_regular(path)
-        return {"file": str(path), "source": path.read_text(encoding="utf-8")}
-    except (OSError, ValueError, RuntimeError) as error:  # The last where ~ is no user's.
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"model.file = {name} cannot be read: {reason}") from error
-
-
-def with_own_kind(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's section in which `kind: FILE.py:CLASS` is written out.
-
-    Raises:
-        ConfigError: It has another `file` or `name` too.
-    """
-    file, colon, name = str(model.get("kind")).rpartition(".py:")
-    if not colon:
-        return model
-    own = {"file": f"{file}.py", "name": name}
-    for field, value in own.items():
-        if model.get(field, value) != value:
-            raise ConfigError(
-                f"model.kind = {model['kind']} says model.{field} = {value}, and model.{field} = {model[field]} is "
-                "given too; remove one of them"
-            )
-    return {**model, "kind": "own", **own}
 
 
 def has_batch_norms(model: "ModelConfig") -> bool | None:

@@ -10,6 +10,7 @@ from orchestrator.files.study import Study, read_study, study_from_tree
 from orchestrator.files.study_sweep import prepare_study, study_evaluations, study_trials, sweep_of_study
 from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from orchestrator.files.sweep_folder import SweepFolder
+from tests.trainables.models.test_own_network import write as write_network
 from trainables.config import ConfigError, config_hash
 from trainables.evaluations import QUICK
 
@@ -82,6 +83,24 @@ def test_default_seeds_are_five_and_a_stored_study_keeps_its_own(tmp_path: Path)
     prepare_study(folder, sweep_of_study(study(seeds=[0, 1, 2])))
     assert folder.config().study.seeds == (0, 1, 2)
     assert len(folder.trial_ids()) == 6
+
+
+def test_files_of_networks_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").mkdir()
+    path = write_network(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    named = {"model.kind": "own", "model.file": "my_net.py", "model.name": "MyNet", "model.arguments.width": 4}
+    arms = {"plain": {}, "short": {"model.kind": "my_net.py:MyNet"}, "named": named}
+    config = sweep(arms=arms, seeds=[3])
+    path.write_text(text.replace("ReLU", "GELU"), encoding="utf-8")
+    assert sweep(arms=arms, seeds=[3]).name != config.name
+    path.unlink()
+    monkeypatch.chdir(tmp_path / "other")
+    trials = study_trials(SweepConfig.model_validate(config.model_dump(mode="json")))
+    models = [trials[trial_id].model for trial_id in ("short-s3", "named-s3")]
+    assert [(model.file, model.name, model.source) for model in models] == [(str(path), "MyNet", text)] * 2
+    assert sweep().files == {}
 
 
 def test_what_is_measured_and_shown_is_no_part_of_the_name() -> None:

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from orchestrator.files.space_sweep import SearchOptions, sweep_of_space
-from orchestrator.files.sweep_config import read_sweep_config, sweep_yaml
+from orchestrator.files.sweep_config import SweepConfig, read_sweep_config, sweep_yaml
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.launch.preflight import check_points
 from search_spaces import SPACES, overrides_of
+from tests.trainables.models.test_own_network import write as write_network
 from trainables.config import ConfigError, read_tree
 
 SPACE = "digits-background-weight"
@@ -53,6 +54,31 @@ def switching(tmp_path: Path) -> str:
     """A space that chooses the objective's kind and switches one of its regularisers."""
     (tmp_path / "switching.py").write_text(SWITCHING, encoding="utf-8")
     return str(tmp_path / "switching.py")
+
+
+NETWORKS = """
+from search_spaces import Goal, Space
+def suggest(trial):
+    trial.suggest_categorical("model.kind", ["small_cnn", "my_net.py:MyNet"])
+SPACE = Space(name="networks", summary="-", base="digits", suggest=suggest, num_trials=2,
+              goals=(Goal("val/accuracy", "max"),))
+"""
+
+
+def test_files_of_networks_that_a_space_chooses_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "networks.py").write_text(NETWORKS, encoding="utf-8")
+    path = write_network(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    config = sweep_of_space("networks.py")
+    path.write_text(text.replace("ReLU", "GELU"), encoding="utf-8")
+    assert sweep_of_space("networks.py").name != config.name
+    path.unlink()
+    monkeypatch.chdir(path.root)
+    again = SweepConfig.model_validate(config.model_dump(mode="json"))
+    model = again.experiment({"model.kind": "my_net.py:MyNet"}).model
+    assert (model.file, model.name, model.source) == (str(path), "MyNet", text)
+    assert again.experiment({"model.kind": "small_cnn"}).model.kind == "small_cnn"
 
 
 def test_an_assignment_holds_at_every_point(switching: str) -> None:
