@@ -91,9 +91,10 @@ def check_sweep(
     """
     if config.space is not None:
         check_optuna_study(sweep, config)
-        check_points(config)
+        sampled = check_points(config)
         experiments = [config.experiment()]
     else:
+        sampled = []
         experiments = list(trials) or [sweep.trial(trial_id).config() for trial_id in sweep.trial_ids()]
         if len(experiments) < config.num_trials:
             raise ConfigError(
@@ -106,7 +107,7 @@ def check_sweep(
         file_index = file_index_in(sweep.storage, on_ray=address is not None)
         check_fit(experiments, nodes, limit=config.max_concurrent, grows=address is not None, file_index=file_index)
     if not sweep.trial_ids():  # A trial that has started does not read the file of weights again.
-        check_models(experiments)
+        check_models([*experiments, *sampled])
     check_store(store)
 
 
@@ -146,10 +147,15 @@ def check_models(experiments: Iterable[ExperimentConfig]) -> None:
         check_stages(experiment)
 
 
-def check_points(config: SweepConfig) -> None:
-    """Check the space's first points and a few sampled ones; ConfigError if one is no valid config."""
+def check_points(config: SweepConfig) -> list[ExperimentConfig]:
+    """Return the experiments at the space's first points and at a few sampled ones.
+
+    Raises:
+        ConfigError: One of them is no valid config.
+    """
     assert config.space is not None
-    sample_points(config, len(find_space(config.space).first_points) + NUM_CHECKED)
+    points = sample_points(config, len(find_space(config.space).first_points) + NUM_CHECKED)
+    return [config.experiment(point) for point in points]
 
 
 def sample_points(config: SweepConfig, num_points: int) -> list[dict[str, Any]]:

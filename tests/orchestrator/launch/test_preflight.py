@@ -53,6 +53,18 @@ def test_points_that_are_no_configs_are_refused(
         check_sweep(sweep.folder, sweep.config, store)
 
 
+@pytest.mark.filterwarnings("ignore:Fixed parameter")
+def test_points_that_do_not_fit_the_network_are_refused_before_a_sweep_begins(
+    make_sweep: Callable[..., Any], store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    suggest = "trial.suggest_int('training.freeze.stages', 1, 6)"
+    path.write_text(SPACE.format(suggest=suggest, first='{"training.freeze.stages": 6}'), encoding="utf-8")
+    sweep = make_sweep(space=str(path))
+    with pytest.raises(ConfigError, match=r"^training\.freeze\.stages = 6 is more than the 5 stages of model\.kind"):
+        check_sweep(sweep.folder, sweep.config, store)
+
+
 def test_fixed_list_without_its_trials_is_refused(make_sweep: Callable[..., Any], store: Store) -> None:
     sweep = make_sweep(num_trials=2)
     sweep.start("0000")
