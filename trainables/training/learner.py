@@ -1,7 +1,8 @@
 """The state that training changes: weights, their moving average, optimiser and schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from trainables.training.freezing import FrozenStages
 from trainables.training.optim import build_optimizer, build_schedule
 from trainables.training.stage_rules import check_stages
 from trainables.training.task import Task
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class Learner:
@@ -151,4 +154,13 @@ def _moving_average(model: nn.Module, decay: float | None) -> AveragedModel | No
     if decay is None:
         return None
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=partial(_follow, average), use_buffers=True)
+
+
+def _follow(average: Callable[..., None], averages: Tensors, values: Tensors, num_averaged: Tensor | int) -> None:
+    """Move averages towards values of the same dtype; counts and indices, which have no mean, become the values."""
+    if averages[0].is_floating_point():
+        average(averages, values, num_averaged)
+        return
+    for own, value in zip(averages, values, strict=True):
+        own.copy_(value)

@@ -155,6 +155,20 @@ def test_the_moving_average_follows_its_recursion(make_config: MakeConfig, folde
     assert distance(found, {name: weights(plain)[name] for name in found}) > 1e-3
 
 
+def test_the_moving_average_takes_no_mean_of_counts_and_indices(make_config: MakeConfig, folder: TrialFolder) -> None:
+    """As timm's Swin and BEiT have indices, in buffers that are not saved."""
+    config = make_config({"training.ema_decay": 0.75, "model.norm": "batch"})
+    model = build_model(config.model, num_classes=10).model
+    model.register_buffer("index", torch.arange(100), persistent=False)
+    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner.begin(1)
+    for number, batch in enumerate(batches_of(config), start=1):
+        learner.step(batch)
+        buffers = dict(learner.evaluated.named_buffers())
+        assert buffers["index"].tolist() == list(range(100))
+        assert buffers["trunk.block1.norm.num_batches_tracked"] == number
+
+
 def test_the_moving_average_leaves_the_training_alone(make_config: MakeConfig, folder: TrialFolder) -> None:
     averaged, plain = (learner_of(make_config(each), folder) for each in ({"training.ema_decay": 0.9}, {}))
     for batch in batches_of(make_config()):
