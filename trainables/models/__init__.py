@@ -6,7 +6,7 @@ from trainables.models.embedder import Embedder, projection_head
 from trainables.models.norms import with_sync_batchnorm
 from trainables.models.output import Output
 from trainables.models.own_network import own_modules
-from trainables.models.recomputed import recompute_stages
+from trainables.models.recomputed import recompute_stages, recomputed_modules
 from trainables.models.stages import Stage, stages_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "own_modules",
     "projection_head",
     "recompute_stages",
+    "recomputed_modules",
     "stages_of",
     "with_sync_batchnorm",
 ]

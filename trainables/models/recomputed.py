@@ -21,11 +21,23 @@ def recompute_stages(stages: list[Stage]) -> None:
     second pass does to statistics is dropped. A submodule without children has nothing but its input to keep.
     Source: torch.utils.checkpoint, after Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
     """
-    for stage in stages:
-        for module in stage.modules:
-            if next(module.children(), None) is not None:
-                # On the module itself: a module around it would change the names of its weights in checkpoints.
-                module.forward = partial(_forward, module, module.forward)
+    for module in recomputed_modules(stages):
+        # On the module itself: a module around it would change the names of its weights in checkpoints.
+        module.forward = partial(_forward, module, module.forward)
+
+
+def recomputed_modules(stages: list[Stage]) -> list[nn.Module]:
+    """Return the submodules whose activations `recompute_stages` computes again."""
+    return [each for stage in stages for module in stage.modules for each in _with_forward(module)]
+
+
+def _with_forward(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield a module with children, or in the place of a list of modules, which nobody calls, those in it."""
+    if type(module).forward is nn.Module.forward:
+        for child in module.children():
+            yield from _with_forward(child)
+    elif next(module.children(), None) is not None:
+        yield module
 
 
 def _forward(module: nn.Module, forward: Any, *inputs: Any, **named: Any) -> Any:

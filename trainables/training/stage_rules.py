@@ -1,11 +1,11 @@
 """Whether a network has the stages that the settings of its training name."""
 
 from trainables.config import ConfigError, ExperimentConfig
-from trainables.models import Classifier, build_model
+from trainables.models import Classifier, build_model, recomputed_modules, stages_of
 
 
 def check_stages(config: ExperimentConfig, model: Classifier | None = None) -> None:
-    """Raise ConfigError where a network has fewer stages than a setting asks for.
+    """Raise ConfigError where a network's stages are not those that a setting needs to take effect.
 
     Args:
         config: The experiment.
@@ -28,6 +28,15 @@ def check_stages(config: ExperimentConfig, model: Classifier | None = None) -> N
                 f"{setting} is more than the {len(names)} stages of model.kind = {config.model.kind}: "
                 f"{', '.join(names)}; lower it, or set it to all"
             )
+    _activations_are_computed_again(config, network)
+
+
+def _activations_are_computed_again(config: ExperimentConfig, network: Classifier) -> None:
+    if config.training.gradient_checkpointing and not recomputed_modules(stages_of(network)):
+        raise ConfigError(
+            f"training.gradient_checkpointing = true has no effect: no stage of model.kind = {config.model.kind} has "
+            "submodules whose activations could be computed again; set it to false"
+        )
 
 
 def _needed_stages(config: ExperimentConfig) -> dict[str, int]:

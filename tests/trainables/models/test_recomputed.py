@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from tests.trainables.models.networks import SMALLEST, fresh_model, images_of
-from trainables.models import Classifier, Stage, recompute_stages, stages_of
+from trainables.models import Classifier, Stage, recompute_stages, recomputed_modules, stages_of
 
 
 def both(kind: str, **fields: Any) -> tuple[Classifier, Classifier]:
@@ -65,7 +65,7 @@ def test_a_stage_of_stored_statistics_computes_with_those_of_the_first_pass() ->
     torch.testing.assert_close(step(recomputed)[0], first, rtol=0, atol=0)
 
 
-def num_kept(model: Classifier) -> int:
+def num_kept(model: nn.Module) -> int:
     kept: list[Tensor] = []
     with saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
         model(images_of(32))
@@ -76,6 +76,33 @@ def test_fewer_activations_are_kept() -> None:
     plain, recomputed = both("resnet18")
     # What is left belongs to the stem, normalisation, pooling and head.
     assert num_kept(recomputed) < num_kept(plain) / 4
+
+
+class Lists(nn.Module):
+    """A network of two blocks in a list within a list, as timm's Twins and many of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks = [nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sigmoid(), nn.Conv2d(3, 3, 1)) for _ in range(2)]
+        self.blocks = nn.ModuleList([nn.ModuleList(blocks)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks[0]:
+            x = block(x)
+        return x
+
+
+def test_blocks_of_a_list_are_computed_again() -> None:
+    """A list is no module that is called: it has no forward of its own."""
+    network = Lists()
+    stage = Stage([network.blocks], list(network.parameters()))
+    assert recomputed_modules([stage]) == list(network.blocks[0])
+    images = images_of(4)
+    expected = torch.autograd.grad(network(images).sum(), stage.parameters)
+    kept_before = num_kept(network)
+    recompute_stages([stage])
+    assert num_kept(network) < kept_before
+    torch.testing.assert_close(torch.autograd.grad(network(images).sum(), stage.parameters), expected, rtol=0, atol=0)
 
 
 def test_weights_keep_their_names_and_evaluation_its_cost() -> None:

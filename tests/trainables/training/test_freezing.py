@@ -169,3 +169,18 @@ def test_a_network_without_stages_is_trained_as_a_whole(
         "in its Backbone"
     )
     check_stages(make_config({}), model)
+
+
+def test_gradient_checkpointing_needs_stages_of_several_layers(make_config: MakeConfig) -> None:
+    """A layer alone keeps nothing but its input."""
+    config = make_config({"training.gradient_checkpointing": True})
+    model = build_model(config.model, num_classes=2).model
+    check_stages(config, model)
+    model.trunk = nn.Sequential(nn.Conv2d(3, 4, 1))
+    model.stages = (("0",),)
+    with pytest.raises(ConfigError) as caught:
+        check_stages(config, model)
+    assert str(caught.value) == (
+        "training.gradient_checkpointing = true has no effect: no stage of model.kind = small_cnn has submodules whose "
+        "activations could be computed again; set it to false"
+    )
