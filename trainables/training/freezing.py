@@ -30,5 +30,6 @@ class FrozenStages:
 
     def eval_mode(self) -> None:
         """Let frozen stages normalise by their stored statistics, and drop nothing."""
-        for module in (module for stage in self._stages if self._are_frozen for module in stage.modules):
-            module.eval()
+        for stage in self._stages if self._are_frozen else ():
+            for module in (*stage.modules, *stage.others):
+                module.eval()

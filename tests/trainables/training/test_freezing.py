@@ -1,5 +1,6 @@
 """Frozen stages: what they leave alone, for how long, and which settings do not go with them."""
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,23 @@ def test_the_first_epochs_are_those_of_a_network_that_is_frozen_for_good(make_co
     thawed = train(make_config({**base, "training.freeze.epochs": 1}), "thawed").rows()
     assert thawed[0]["train/loss"] == for_good[0]["train/loss"]
     assert thawed[1]["train/loss"] != for_good[1]["train/loss"]
+
+
+@pytest.mark.parametrize(("stages", "still_trained"), [(1, ["", "1", "drop_1"]), ("all", [])])
+def test_layers_without_parameters_are_frozen_with_the_stage_before_them(
+    make_config: MakeConfig, folder: TrialFolder, stages: int | str, still_trained: list[str]
+) -> None:
+    """They draw random numbers, or count statistics; the trunk itself may do so in its forward."""
+    config = make_config({"training.freeze.stages": stages})
+    model = build_model(config.model, num_classes=10).model
+    norm = nn.BatchNorm2d(4, affine=False)
+    layers = {"0": nn.Conv2d(3, 4, 4, 4), "norm_0": norm, "1": nn.Conv2d(4, 32, 1), "drop_1": nn.Dropout()}
+    model.trunk = nn.Sequential(OrderedDict(layers))
+    model.head = nn.Linear(32, 10, bias=False)
+    model.stages = (("0",), ("1",))
+    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner.begin(1)
+    assert [name for name, module in model.trunk.named_modules() if module.training] == still_trained
 
 
 class Wrapping(LocalContext):
