@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables.config import ConfigError, ExperimentConfig, ModelConfig, Own, SmallCnn, Timm
 from trainables.models.backbone import Backbone
@@ -95,7 +96,7 @@ def check_model(experiment: ExperimentConfig) -> None:
 
 def check_batch_norms(model: nn.Module, experiment: ExperimentConfig) -> None:
     """Raise ConfigError where batch norms are to be synchronised and there are none."""
-    if experiment.training.sync_batchnorm and not any(isinstance(part, nn.BatchNorm2d) for part in model.modules()):
+    if experiment.training.sync_batchnorm and not any(isinstance(part, _BatchNorm) for part in model.modules()):
         raise ConfigError(
             f"training.sync_batchnorm = true has no effect: the network of model.kind = {experiment.model.kind} has no "
             "batch norms"

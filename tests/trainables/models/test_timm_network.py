@@ -18,7 +18,9 @@ from tests.trainables.models.test_contract import check_identity, one_worker  # 
 from tests.trainables.models.test_identity import gap, other_images
 from trainables.config import AdamW, ConfigError, ExperimentConfig, Timm
 from trainables.models import BuiltModel, build_model, check_model, count_cells, with_sync_batchnorm
+from trainables.models.frozen_norms import freeze_batch_norms
 from trainables.models.map_layout import UnfitNetworkError
+from trainables.models.norms import StoredNorm
 from trainables.models.timm_network import remove_linear_layer
 from trainables.training.optim import build_optimizer
 
@@ -314,6 +316,20 @@ def test_frozen_batch_norms_keep_the_pretrained_statistics_in_training() -> None
     assert all(torch.equal(before[name], buffer) for name, buffer in frozen.model.named_buffers())
     assert {name for name, parameter in frozen.model.named_parameters() if parameter.grad is None} == {"head.weight"}
     assert len(list(own.model.parameters())) == len(list(frozen.model.parameters()))
+
+
+def test_batch_norms_of_vectors_are_frozen_too() -> None:
+    """Those of LeViT's linear layers, which are given cells of all images, one below the other."""
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm2d(2, affine=False)).train()
+    network[0].load_state_dict(
+        {**network[0].state_dict(), "running_mean": torch.tensor([1.0, 2.0]), "weight": torch.tensor([3.0, -1.0])}
+    )
+    assert freeze_batch_norms(network) == ["norms: batch -> frozen"]
+    assert [type(norm) for norm in network] == [StoredNorm, StoredNorm]
+    assert [parameter.requires_grad for parameter in network.parameters()] == [True, True, False, False]
+    found = network[0](torch.tensor([[1.0, 0.0], [3.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 2.0], [6.0, 0.0]]) / (1 + 1e-5) ** 0.5)
+    assert freeze_batch_norms(nn.Sequential(nn.LayerNorm(2))) == []
 
 
 @pytest.mark.parametrize(
