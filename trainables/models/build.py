@@ -85,13 +85,20 @@ def build_model(
 def check_model(experiment: ExperimentConfig) -> None:
     """Raise ConfigError where what only a built network shows does not fit the experiment.
 
-    That is whether the weights are there, whether timm or the user's file has such a network, and its batch norms.
+    That is whether the weights are there, whether timm or the user's file has such a network, its batch norms, and
+    the size of its map.
     """
     config = experiment.model
     if not isinstance(config, Timm | Own) and getattr(config, "weights", None) is None:
         return
     built = build_model(config, num_classes=2, image_size=experiment.data.image_size)
     check_batch_norms(built.model, experiment)
+    height, width = _map_sides(built.model, experiment.data.image_size)
+    if min(height, width) < 2:
+        raise ConfigError(
+            f"data.image_size = {experiment.data.image_size} leaves a map of {height} x {width} cells in the network "
+            f"of model.kind = {config.kind}, less than 2 x 2; enlarge the images, or set model.cam_stride to less"
+        )
 
 
 def check_batch_norms(model: nn.Module, experiment: ExperimentConfig) -> None:
@@ -106,7 +113,12 @@ def check_batch_norms(model: nn.Module, experiment: ExperimentConfig) -> None:
 def count_cells(experiment: ExperimentConfig) -> int:
     """Return the number of cells of an image's map, which a network shows that is built for it."""
     size = experiment.data.image_size
-    model = build_model(experiment.model, num_classes=2, pretrained=False, image_size=size).model.eval()
-    with torch.no_grad():
-        features_BFHW = model(torch.zeros(1, 3, size, size)).features
-    return int(features_BFHW.shape[2] * features_BFHW.shape[3])
+    model = build_model(experiment.model, num_classes=2, pretrained=False, image_size=size).model
+    height, width = _map_sides(model, size)
+    return height * width
+
+
+@torch.no_grad()
+def _map_sides(model: Classifier, size: int) -> tuple[int, int]:
+    height, width = model.eval()(torch.zeros(1, 3, size, size)).features.shape[2:]
+    return int(height), int(width)

@@ -235,6 +235,20 @@ def test_stages_are_timms_groups_from_the_input_to_the_output() -> None:
     assert build("tf_efficientnet_lite0").model.stages[0] == ("network.conv_stem", "network.bn1")
 
 
+def test_a_map_of_one_cell_is_refused() -> None:
+    def experiment(size: int) -> ExperimentConfig:
+        model = {"kind": "timm", "name": "test_resnet"}
+        return ExperimentConfig.model_validate({"data": {"image_size": size}, "model": model})
+
+    check_model(experiment(64))
+    with pytest.raises(ConfigError) as caught:
+        check_model(experiment(32))
+    assert str(caught.value) == (
+        "data.image_size = 32 leaves a map of 1 x 1 cells in the network of model.kind = timm, less than 2 x 2; "
+        "enlarge the images, or set model.cam_stride to less"
+    )
+
+
 def test_cells_are_counted_on_the_map() -> None:
     model = {"kind": "timm", "name": "test_vit"}
     experiment = ExperimentConfig.model_validate({"data": {"image_size": 64}, "model": model})
