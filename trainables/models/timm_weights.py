@@ -10,6 +10,7 @@ from torch import nn
 from trainables.config import ConfigError, Timm
 from trainables.models.efficientnet_lite0 import SHA256, lite0_file, named_as_in_timm
 from trainables.models.fitted_map import one_line
+from trainables.models.head_contract import BROKEN
 from trainables.models.map_layout import UnfitNetworkError
 from trainables.models.pretrained import HASH_LENGTH, UNREADABLE, named_as_today, sha256_of
 
@@ -36,7 +37,7 @@ def create_network(config: Timm, *, pretrained: bool, **options: Any) -> LoadedN
 
     Raises:
         ConfigError: The weights are not there, or are those of another network.
-        UnfitNetworkError: It is no classifier.
+        UnfitNetworkError: It is no classifier, or none for images of that size.
     """
     import timm
 
@@ -53,13 +54,16 @@ def create_network(config: Timm, *, pretrained: bool, **options: Any) -> LoadedN
 
 
 def make_network(name: str, **options: Any) -> nn.Module:
-    """Make timm's network with random weights; UnfitNetworkError where it is made for another task."""
+    """Make timm's network with random weights; UnfitNetworkError where it is for another task, or other images."""
     import timm
 
     try:
         network: nn.Module = timm.create_model(name, **options)
     except TypeError as error:  # Encoders of language models take no option of a classifier.
         raise UnfitNetworkError(f"it is no classifier: {one_line(error)}") from error
+    except BROKEN as error:
+        size = f" for {options['img_size']} px" if "img_size" in options else ""
+        raise UnfitNetworkError(f"it cannot be built{size}: {one_line(error)}") from error
     return network
 
 
@@ -73,7 +77,8 @@ def _from_file(config: Timm, path: Path, options: dict[str, Any]) -> nn.Module:
     except OSError as error:
         reason = error.strerror or "there is no such file"
         raise ConfigError(f"model.weights_file = {path} cannot be read: {reason}") from error
-    except (*UNREADABLE, SafetensorError) as error:
+    except (*BROKEN, *UNREADABLE, SafetensorError) as error:
+        make_network(config.name, **options)  # Says so where the file is not at fault.
         raise ConfigError(f"{path} holds no weights of model.name = {config.name}: {one_line(error)[:200]}") from error
 
 

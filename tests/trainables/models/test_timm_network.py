@@ -146,6 +146,17 @@ def test_what_cannot_be_used_is_refused_with_the_reason(name: str, message: str)
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("name", ["xcit_nano_12_p16_224", "nest_tiny"])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_network_that_does_not_fit_the_images_is_refused(name: str, from_file: bool, tmp_path: Path) -> None:
+    """timm asserts that its patches fit, before it reads weights."""
+    path = tmp_path / "weights.pth"
+    torch.save({}, path)
+    with pytest.raises(ConfigError) as caught:
+        build(name, size=200, **({"pretrained": True, "weights_file": str(path)} if from_file else {}))
+    assert str(caught.value).startswith(f"model.name = {name}: it cannot be built for 200 px: AssertionError: ")
+
+
 def test_a_network_for_another_task_is_refused() -> None:
     with pytest.raises(
         UnfitNetworkError, match=r"^it is no classifier: it has no linear layer that timm could take away$"
