@@ -49,7 +49,7 @@ def _something_is_trained(freeze: Freeze, objective: ObjectiveConfig) -> None:
     if isinstance(objective, Triplet) and freeze.stages == "all":
         raise ValueError(
             "training.freeze.stages = all leaves nothing to train with objective.kind = triplet, which trains the "
-            "backbone alone; set it to a number of stages, or training.freeze to null"
+            "backbone alone; freeze fewer stages, or set training.freeze to null"
         )
 
 

@@ -1,6 +1,7 @@
 """Whether a network has the stages that the settings of its training name."""
 
 from trainables.config import ConfigError, ExperimentConfig
+from trainables.config.recipe_rules import check_recipe
 from trainables.models import Classifier, build_model, recomputed_modules, stages_of
 
 
@@ -29,6 +30,7 @@ def check_stages(config: ExperimentConfig, model: Classifier | None = None) -> N
                 f"{', '.join(names)}; lower it, or set it to all"
             )
     _activations_are_computed_again(config, network)
+    _all_stages_are_all(config, num_stages=len(names))
 
 
 def _activations_are_computed_again(config: ExperimentConfig, network: Classifier) -> None:
@@ -37,6 +39,20 @@ def _activations_are_computed_again(config: ExperimentConfig, network: Classifie
             f"training.gradient_checkpointing = true has no effect: no stage of model.kind = {config.model.kind} has "
             "submodules whose activations could be computed again; set it to false"
         )
+
+
+def _all_stages_are_all(config: ExperimentConfig, *, num_stages: int) -> None:
+    """Apply the rules of `training.freeze.stages = all` to their number."""
+    freeze = config.training.freeze
+    if freeze is None or freeze.stages != num_stages:
+        return
+    training = config.training.model_copy(update={"freeze": freeze.model_copy(update={"stages": "all"})})
+    try:
+        check_recipe(config.data, config.objective, config.optim, training)
+    except ValueError as error:
+        raise ConfigError(
+            f"training.freeze.stages = {num_stages} are all stages of model.kind = {config.model.kind}: {error}"
+        ) from error
 
 
 def _needed_stages(config: ExperimentConfig) -> dict[str, int]:

@@ -31,7 +31,7 @@ CASES = [
         {**FROZEN, "objective.kind": "triplet"},
         {**FROZEN, "objective.kind": "supcon"},
         "training.freeze.stages = all leaves nothing to train with objective.kind = triplet, which trains the backbone "
-        "alone; set it to a number of stages, or training.freeze to null",
+        "alone; freeze fewer stages, or set training.freeze to null",
         id="nothing to train",
     ),
     pytest.param(

@@ -189,6 +189,33 @@ def test_a_network_without_stages_is_trained_as_a_whole(
     check_stages(make_config({}), model)
 
 
+NEVER_TRAINED = (
+    " has no effect with training.freeze.stages = all and training.freeze.epochs = null, which never train the "
+    "backbone; leave it out, or set training.freeze.epochs"
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (
+            {"objective.kind": "triplet"},
+            "training.freeze.stages = all leaves nothing to train with objective.kind = triplet, which trains the "
+            "backbone alone; freeze fewer stages, or set training.freeze to null",
+        ),
+        ({"optim.layer_decay": 0.5}, f"optim.layer_decay = 0.5{NEVER_TRAINED}"),
+        ({"training.gradient_checkpointing": True}, f"training.gradient_checkpointing = true{NEVER_TRAINED}"),
+    ],
+)
+def test_the_number_of_all_stages_has_the_rules_of_all(
+    make_config: MakeConfig, overrides: dict[str, Any], reason: str
+) -> None:
+    check_stages(make_config({**overrides, "training.freeze.stages": 4}))
+    with pytest.raises(ConfigError) as caught:
+        check_stages(make_config({**overrides, "training.freeze.stages": 5}))
+    assert str(caught.value) == f"training.freeze.stages = 5 are all stages of model.kind = small_cnn: {reason}"
+
+
 def test_gradient_checkpointing_needs_stages_of_several_layers(make_config: MakeConfig) -> None:
     """A layer alone keeps nothing but its input."""
     config = make_config({"training.gradient_checkpointing": True})
