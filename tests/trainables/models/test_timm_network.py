@@ -21,6 +21,7 @@ from trainables.models import BuiltModel, build_model, check_model, count_cells,
 from trainables.models.frozen_norms import freeze_batch_norms
 from trainables.models.map_layout import UnfitNetworkError
 from trainables.models.norms import StoredNorm
+from trainables.models.pretrained import sha256_of
 from trainables.models.timm_network import remove_linear_layer
 from trainables.training.optim import build_optimizer
 
@@ -277,6 +278,22 @@ def test_weights_of_a_file_are_loaded_and_named(tmp_path: Path) -> None:
     assert built.pretrained.not_loaded == ("head.fc.weight", "head.fc.bias")
     assert set(built.pretrained.loaded) == original.state_dict().keys() - set(built.pretrained.not_loaded)
     assert built.pretrained.fresh == ()
+    assert built.pretrained.is_original is None  # A file of the hub has no hash in its name.
+
+
+def test_a_file_of_another_hash_than_the_published_one_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(timm.create_model("resnet10t").state_dict(), path)
+    digest = sha256_of(path)[:8]
+    built = build("resnet10t", pretrained=True, weights_file=str(path))
+    assert built.pretrained is not None
+    assert built.pretrained.is_original is False
+    url = timm.get_pretrained_cfg("resnet10t").url
+    assert caplog.messages == [
+        f"{path} is not the published file of {url}: its SHA-256 begins with {digest}, not with {url[-12:-4]}"
+    ]
 
 
 @pytest.mark.parametrize(
