@@ -4,7 +4,7 @@ B batch, C channels, H W image.
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> B
     size = image_size or published.input_size[-1]
     try:
         loaded = create_network(config, pretrained=pretrained, **options)
-        before = loaded.network.state_dict().keys()
+        before = loaded.network.state_dict(keep_vars=True)
         fitted = fit_timm(loaded.network, image_size=size, cam_stride=config.cam_stride)
     except UnfitNetworkError as error:
         raise ConfigError(f"model.name = {config.name}: {error}") from error
@@ -116,15 +116,16 @@ def _published(name: str) -> Any:
         ) from error
 
 
-def _describe(loaded: LoadedNetwork, before: Collection[str], fitted: FittedMap) -> Pretrained | None:
+def _describe(loaded: LoadedNetwork, before: Mapping[str, Tensor], fitted: FittedMap) -> Pretrained | None:
+    """Name the tensors by the file's names; an edit may have given them others, by which they are still the same."""
     if loaded.name is None:
         return None
-    kept = fitted.trunk.network.state_dict()
+    kept = {id(tensor) for tensor in fitted.trunk.network.state_dict(keep_vars=True).values()}
     return Pretrained(
         name=loaded.name,
         sha256=loaded.sha256,
         is_original=loaded.is_original,
-        loaded=tuple(kept),
-        not_loaded=tuple(name for name in before if name not in kept),
+        loaded=tuple(name for name, tensor in before.items() if id(tensor) in kept),
+        not_loaded=tuple(name for name, tensor in before.items() if id(tensor) not in kept),
         fresh=(),
     )

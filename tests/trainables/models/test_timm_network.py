@@ -281,6 +281,15 @@ def test_weights_of_a_file_are_loaded_and_named(tmp_path: Path) -> None:
     assert built.pretrained.is_original is None  # A file of the hub has no hash in its name.
 
 
+def test_weights_that_an_edit_renamed_are_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(timm.create_model("test_convnext").state_dict(), path)
+    built = build("test_convnext", pretrained=True, weights_file=str(path), cam_stride=16)
+    assert built.pretrained is not None
+    assert built.pretrained.not_loaded == ("head.fc.weight", "head.fc.bias")
+    assert "stages.3.downsample.1.weight" in built.pretrained.loaded
+
+
 def test_a_file_of_another_hash_than_the_published_one_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
