@@ -39,6 +39,8 @@ def remove_strides(
         raise UnfitNetworkError(
             f"its own map has {found} cells a side at {size} px, more than the {wanted} of that stride"
         )
+    if found == wanted:  # A layer off the map's path may have fewer cells all the same.
+        return []
     edits = [_keep_size(network, name) for name, side in sides.items() if side < wanted]
     found = map_of(images_BCHW).shape[-1]
     if found != wanted:

@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
@@ -22,6 +22,7 @@ from trainables.models.frozen_norms import freeze_batch_norms
 from trainables.models.map_layout import UnfitNetworkError
 from trainables.models.norms import StoredNorm
 from trainables.models.pretrained import sha256_of
+from trainables.models.stride_removal import remove_strides
 from trainables.models.timm_network import remove_linear_layer
 from trainables.training.optim import build_optimizer
 
@@ -110,6 +111,24 @@ def test_cam_stride_takes_strides_away(name: str, cam_stride: int, edits: tuple[
     with torch.no_grad():
         check_identity(built.model.eval(), images_of(64), side=64 // cam_stride)
     assert build(name, cam_stride=32).edits == build(name).edits
+
+
+def test_no_stride_is_taken_away_where_the_map_has_its_cells() -> None:
+    """A pooling within an attention has fewer cells than the map."""
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 8, stride=8)
+            self.down = nn.Conv2d(4, 4, 2, stride=2)
+
+        def forward(self, images: Tensor) -> Tensor:
+            map_BFHW = self.stem(images)
+            return map_BFHW * self.down(map_BFHW).mean((2, 3), keepdim=True)
+
+    network = Gated()
+    assert remove_strides(network, network, images_of(64), 8) == []
+    assert network.down.stride == (2, 2)
 
 
 def test_a_stride_that_cannot_be_taken_away_is_refused() -> None:
