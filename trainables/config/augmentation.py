@@ -37,8 +37,8 @@ class RandomErasing(Section):
 
     probability: float = Field(default=0.25, gt=0, le=1)
     """Share of the images in which one is erased."""
-    scale_min: float = Field(default=0.02, gt=0, le=1)
-    """Smallest share of the image that it covers."""
+    scale_min: float = Field(default=0.02, gt=0, lt=1)
+    """Smallest share of the image that it covers; torchvision erases no whole image."""
     scale_max: float = Field(default=0.33, gt=0, le=1)
     """Largest share."""
 

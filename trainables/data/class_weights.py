@@ -26,7 +26,7 @@ def class_weights(
         class_names: Names by label.
 
     Raises:
-        ConfigError: A name is that of no class.
+        ConfigError: A name is that of no class, or no class counts.
     """
     if weights is None:
         return None
@@ -43,6 +43,8 @@ def class_weights(
     weights_K = torch.ones(len(class_names))
     for name, weight in weights.items():
         weights_K[labels[composed(name)]] = weight
+    if not weights_K.any():
+        raise ConfigError("objective.class_weights is 0 for every class, so that no image counts; let one be above 0")
     return weights_K
 
 

@@ -118,6 +118,15 @@ def test_what_cannot_take_effect_is_refused(overrides: dict[str, Any], accepted:
     assert str(caught.value) == f"config: {message}"
 
 
+def test_random_erasing_of_whole_images_is_refused() -> None:
+    erasing = {"data.augmentation.random_erasing": {"scale_min": 1, "scale_max": 1}}
+    with pytest.raises(ConfigError) as caught:
+        experiment_from_tree(override({}, {**TABLE, **erasing}))
+    assert str(caught.value) == (
+        "config: data.augmentation.random_erasing.scale_min: found 1; input should be less than 1"
+    )
+
+
 @pytest.mark.parametrize("value", ["balance", {}, {"a": -1}, {"a": True}, {"a": "x"}, 3, [1, 2]])
 def test_class_weights_are_balanced_or_by_name(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"objective\.class_weights: found .*; input should be balanced, or a weight"):

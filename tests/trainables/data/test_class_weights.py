@@ -53,6 +53,14 @@ def test_a_name_of_no_class_is_refused(images: ImageSet) -> None:
     )
 
 
+def test_weights_by_which_no_image_counts_are_refused(images: ImageSet) -> None:
+    with pytest.raises(ConfigError) as caught:
+        class_weights(dict.fromkeys(NAMES, 0), images, NAMES)
+    assert str(caught.value) == (
+        "objective.class_weights is 0 for every class, so that no image counts; let one be above 0"
+    )
+
+
 def test_a_batch_is_weighed_by_class_on_top_of_its_own_weights() -> None:
     weights_K = torch.tensor([2.0, 3.0, 5.0, 7.0])
     assert weigh(batch(), None).weights_B is None
