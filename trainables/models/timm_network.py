@@ -63,7 +63,7 @@ def timm_network(config: Timm, *, pretrained: bool, image_size: int | None) -> B
 
 def fit_timm(network: Any, *, image_size: int, cam_stride: int | None = None) -> FittedMap:
     """Return a network of timm as a trunk; UnfitNetworkError says why it is none."""
-    remove_linear_layer(network.eval())
+    left_out = remove_linear_layer(network.eval())
     images_BCHW = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
 
     def map_of(images: Tensor) -> Tensor:
@@ -73,14 +73,35 @@ def fit_timm(network: Any, *, image_size: int, cam_stride: int | None = None) ->
     edits = [] if cam_stride is None else remove_strides(network, map_of, images_BCHW, cam_stride)
     features = features_of(network, images_BCHW)
     fitted = fit_map(network, images_BCHW, features, layout_of_timm(network, features))
-    return fitted._replace(edits=(*edits, *fitted.edits))
+    return fitted._replace(edits=(*left_out, *edits, *fitted.edits))
 
 
-def remove_linear_layer(network: Any) -> None:
-    """Leave a network's classifier out; UnfitNetworkError where it is made for another task."""
+def remove_linear_layer(network: Any) -> list[str]:
+    """Leave a network's classifier out, and return the edit in words where that is more than a linear layer.
+
+    Raises:
+        UnfitNetworkError: The network is made for another task.
+    """
     if not hasattr(network, "reset_classifier"):
         raise UnfitNetworkError("it is no classifier: it has no linear layer that timm could take away")
+    before = {name: module for name, module in network.named_modules() if _does_something(module)}
+    last = _last_layers(network)
     network.reset_classifier(0)
+    after = {name: type(module) for name, module in network.named_modules()}  # Some poolings are made anew.
+    layers = [name for name, module in before.items() if module not in last and after.get(name) is not type(module)]
+    return [f"{', '.join(layers)}: left out with the linear layer"] if layers else []
+
+
+def _last_layers(network: Any) -> list[nn.Module]:
+    """Return the last layer of each of timm's classifiers, of which a distilled network has two."""
+    classifiers = network.get_classifier()
+    several = classifiers if isinstance(classifiers, tuple) else (classifiers,)
+    layers = [[module for module in classifier.modules() if _does_something(module)] for classifier in several]
+    return [each[-1] for each in layers if each]
+
+
+def _does_something(module: nn.Module) -> bool:
+    return not isinstance(module, nn.Dropout | nn.Identity) and next(module.children(), None) is None
 
 
 def layout_of_timm(network: Any, features: Tensor) -> MapLayout:

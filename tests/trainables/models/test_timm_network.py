@@ -24,6 +24,7 @@ from trainables.models.norms import StoredNorm
 from trainables.models.pretrained import sha256_of
 from trainables.models.stride_removal import remove_strides
 from trainables.models.timm_network import remove_linear_layer
+from trainables.models.timm_weights import make_network
 from trainables.training.optim import build_optimizer
 
 NOT_LOCAL = "map: not local, for a cell's features are made of all cells (attention or tokens)"
@@ -182,6 +183,25 @@ def test_a_network_for_another_task_is_refused() -> None:
         UnfitNetworkError, match=r"^it is no classifier: it has no linear layer that timm could take away$"
     ):
         remove_linear_layer(nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ("name", "edits"),
+    [
+        ("test_resnet", []),
+        ("test_convnext", []),
+        ("densenet121", []),
+        ("repvit_m0_9", ["head.head.bn, head.head.l, head.head_dist.bn: left out with the linear layer"]),
+        ("shvit_s1", ["head.bn: left out with the linear layer"]),
+        ("levit_128s", ["head.bn, head_dist.bn: left out with the linear layer"]),
+        ("deit_tiny_distilled_patch16_224", []),
+        ("caformer_s18", ["head.fc.fc1, head.fc.act.relu, head.fc.norm: left out with the linear layer"]),
+    ],
+)
+def test_what_is_left_out_with_the_linear_layer_is_named(name: str, edits: list[str]) -> None:
+    with torch.device("meta"):
+        network = make_network(name)
+    assert remove_linear_layer(network) == edits
 
 
 def test_images_are_normalised_by_the_networks_own_mean() -> None:
