@@ -130,7 +130,7 @@ def _cell(metric: str, trials: Sequence[TrialRow]) -> str:
 
 def _settings(rows: Mapping[str, Sequence[TrialRow]]) -> str:
     trials = [trial for found in rows.values() for trial in found]
-    fields = list(varied(trials))
+    fields = [field for leader, others in varied(trials).items() for field in (leader, *others)]
     lines = [
         [name, trial["trial_id"], *(format_setting(trial["config"].get(field)) for field in fields)]
         for name, found in rows.items()
