@@ -71,7 +71,8 @@ def test_metric_that_some_shown_trial_lacks_is_left_out() -> None:
 def test_a_setting_that_one_shown_trial_alone_has_is_shown() -> None:
     weighted = trial("0001", "contrastive", 0.5)
     weighted["config"]["objective.background_weight"] = 0.1
-    shown = section({"sweeps": [sweep(trial("0000", "cross_entropy", 0.1), weighted)]}).partition("The trials behind")[2]
+    text = section({"sweeps": [sweep(trial("0000", "cross_entropy", 0.1), weighted)]})
+    shown = text.partition("The trials behind")[2]
     assert "| best contrastive | 0001 | contrastive | 0.1 | 0.002 |" in shown
 
 
