@@ -147,7 +147,7 @@ class _Batches:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
             if len(batch):
-                yield batch
+                yield batch if self.loader.pin_memory else batch.in_float32()  # Pinned memory is copied as it is.
             elif not self.drop_empty:
                 raise ImageError("no image of a training batch could be read; the log names the skipped files")
 

@@ -72,6 +72,17 @@ def test_to_moves_every_tensor_and_leaves_the_batch() -> None:
     assert moved.ids == batch.ids
 
 
+def test_bytes_become_floats_once() -> None:
+    batch = batch_of(2)
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    sent = replace(batch, images_BCHW=pixels.view(1, 1, 1, 3), background_BHW=torch.tensor([[[True, False, True]]]))
+    for arrived in (sent.in_float32(), sent.to("cpu"), sent.in_float32().in_float32()):
+        assert torch.equal(arrived.images_BCHW, torch.tensor([[[[0.0, 51 / 255, 1.0]]]]))
+        assert torch.equal(arrived.background_BHW, torch.tensor([[[1.0, 0.0, 1.0]]]))
+    assert torch.equal(sent.images_BCHW.flatten(), pixels)
+    assert batch.in_float32().images_BCHW is batch.images_BCHW
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_pin_memory_pins_every_tensor() -> None:

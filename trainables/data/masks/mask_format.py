@@ -97,13 +97,12 @@ class ObjectMask:
         self, images_BCHW: Tensor, maps: Sequence[Tensor | None], labels_B: Tensor, ids: tuple[str, ...]
     ) -> Batch:
         """Return the batch; a crop without an object counts as one without a mask."""
-        # Only what is written takes memory and time; one mask after the other stays in the processor's cache.
-        background_BHW = np.zeros((len(maps), *images_BCHW.shape[2:]), dtype=np.float32)
+        background_BHW = np.zeros((len(maps), *images_BCHW.shape[2:]), dtype=np.bool_)
         has_mask_B = torch.zeros(len(maps), dtype=torch.bool)
         for index, map_HW in enumerate(maps):
             if map_HW is not None and (values_HW := map_HW.as_subclass(Tensor).numpy()).min(initial=IGNORED) == OBJECT:
                 has_mask_B[index] = True
-                background_BHW[index] = values_HW == BACKGROUND
+                np.equal(values_HW, BACKGROUND, out=background_BHW[index])
         return Batch(
             images_BCHW=images_BCHW,
             labels_B=labels_B,
@@ -185,7 +184,7 @@ def batch_of_classes(
     return Batch(
         images_BCHW=images_BCHW,
         labels_B=torch.where(has_mask_B, areas_BK.argmax(1), labels_B),
-        background_BHW=((classes_BHW == 0) & has_mask_B[:, None, None]).float(),
+        background_BHW=(classes_BHW == 0) & has_mask_B[:, None, None],
         has_mask_B=has_mask_B,
         ids=ids,
         targets_BK=shows_BK.float(),

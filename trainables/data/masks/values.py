@@ -28,8 +28,8 @@ def is_lit(image: Image.Image) -> Pixels:
     _refuse_compressed(image)
     if image.mode == "P":
         return _lit_of_palette(image)
-    values_HWC = np.atleast_3d(whole_numbers(image))
-    lit_HW: Pixels = (values_HWC != 0).any(2).astype(np.uint8)
+    is_lit = whole_numbers(image) != 0
+    lit_HW: Pixels = (is_lit.any(2) if is_lit.ndim == 3 else is_lit).view(np.uint8)
     alpha_HW = np.array(image.getchannel("A")) if "A" in image.getbands() else np.zeros(1)
     if alpha_HW.min() != alpha_HW.max() and ((alpha_HW > 0) != lit_HW).any():
         raise ValueError(TRANSPARENT)
