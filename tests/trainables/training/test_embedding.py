@@ -1,6 +1,5 @@
 """Steps of an embedding: what they change, and under which settings they are the same."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,33 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.training.conftest import learner_of
 from trainables.config import ExperimentConfig
 from trainables.data import Batch, build_data, training_batches
 from trainables.json_file import read_json
 from trainables.losses import supervised_contrastive
 from trainables.models import Embedder, build_model
-from trainables.training import LocalContext
 from trainables.training.build import build_task
 from trainables.training.embedding import EmbeddingTask
-from trainables.training.learner import Learner
 from trainables.trial_folder import TrialFolder
 
 SUPCON: dict[str, Any] = {"objective.kind": "supcon", "objective.projection_size": 6}
 TRIPLET: dict[str, Any] = {"objective.kind": "triplet", "objective.margin": 2.0}
 OBJECTIVES = pytest.mark.parametrize("objective", [SUPCON, TRIPLET], ids=["supcon", "triplet"])
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> TrialFolder:
-    return TrialFolder(tmp_path)
-
-
-def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
-    torch.manual_seed(0)
-    model = build_model(config.model, num_classes=10).model
-    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
-    learner.begin(1)
-    return learner
 
 
 def batches_of(config: ExperimentConfig) -> list[Batch]:
@@ -44,6 +29,7 @@ def batches_of(config: ExperimentConfig) -> list[Batch]:
 
 def weights_after(config: ExperimentConfig, folder: TrialFolder) -> dict[str, Tensor]:
     learner = learner_of(config, folder)
+    learner.begin(1)
     for batch in batches_of(config):
         learner.step(batch)
     weights: dict[str, Tensor] = learner.state()["model"]

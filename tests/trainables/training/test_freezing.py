@@ -1,7 +1,6 @@
 """Frozen stages: what they leave alone, for how long, and which settings do not go with them."""
 
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.training.conftest import learner_of
 from trainables.config import ConfigError, ExperimentConfig
 from trainables.data import build_data, training_batches
 from trainables.models import build_model
@@ -21,17 +21,6 @@ from trainables.trial_folder import TrialFolder
 NORMS = {"model.norm": "batch", "optim.weight_decay": 0.1}
 TWO = {**NORMS, "training.freeze.stages": 2}
 ALL = {**NORMS, "training.freeze.stages": "all"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> TrialFolder:
-    return TrialFolder(tmp_path)
-
-
-def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
-    torch.manual_seed(0)
-    model = build_model(config.model, num_classes=10).model
-    return Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
 
 
 def changed_by(learner: Learner, config: ExperimentConfig, *, epoch: int) -> set[str]:
@@ -105,7 +94,7 @@ def test_layers_without_parameters_are_frozen_with_the_stage_before_them(
     model.trunk = nn.Sequential(OrderedDict(layers))
     model.head = nn.Linear(32, 10, bias=False)
     model.stages = (("0",), ("1",))
-    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner = learner_of(config, folder, model)
     learner.begin(1)
     assert [name for name, module in model.trunk.named_modules() if module.training] == still_trained
 
@@ -137,7 +126,7 @@ def test_what_a_network_itself_leaves_out_does_not_thaw(make_config: MakeConfig,
     config = make_config({**ALL, "training.freeze.epochs": 1})
     model = build_model(config.model, num_classes=10).model
     unused = model.get_parameter("trunk.block3.norm.bias").requires_grad_(False)
-    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner = learner_of(config, folder, model)
     learner.begin(2)
     assert [parameter for parameter in model.parameters() if not parameter.requires_grad] == [unused]
 

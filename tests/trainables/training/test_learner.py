@@ -2,32 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, distributed, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
+from tests.trainables.training.conftest import learner_of
 from trainables.config import ExperimentConfig
 from trainables.data import Batch, build_data, training_batches
 from trainables.losses import build_objective
 from trainables.models import build_model
-from trainables.training import LocalContext
-from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.trial_folder import TrialFolder
-
-
-@pytest.fixture
-def folder(tmp_path: Any) -> TrialFolder:
-    return TrialFolder(tmp_path)
-
-
-def learner_of(config: ExperimentConfig, folder: TrialFolder) -> Learner:
-    torch.manual_seed(0)
-    model = build_model(config.model, num_classes=10).model
-    return Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
 
 
 def batches_of(config: ExperimentConfig) -> list[Batch]:
@@ -160,7 +147,7 @@ def test_the_moving_average_takes_no_mean_of_counts_and_indices(make_config: Mak
     config = make_config({"training.ema_decay": 0.75, "model.norm": "batch"})
     model = build_model(config.model, num_classes=10).model
     model.register_buffer("index", torch.arange(100), persistent=False)
-    learner = Learner(config, model, build_task(config), LocalContext(folder, device=CPU), steps_per_epoch=4)
+    learner = learner_of(config, folder, model)
     learner.begin(1)
     for number, batch in enumerate(batches_of(config), start=1):
         learner.step(batch)
