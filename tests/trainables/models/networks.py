@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 
 from trainables.config import ModelConfig, SmallCnn, Torchvision
@@ -11,6 +12,8 @@ NUM_CLASSES = 5
 SMALLEST = ("resnet18", "regnet_x_400mf", "convnext_tiny", "efficientnet_v2_s", "densenet121")
 KINDS = ("small_cnn", *SMALLEST, "resnet50", "regnet_y_400mf")
 """One of each way of building; bottlenecks and squeeze-and-excitation next to the smallest of their families."""
+REST_OF_A_PRODUCT = (pytest.mark.slow, pytest.mark.exhaustive)
+"""Marks of combinations of a network and a norm, each of which is tested with others."""
 
 STRIDE_EDITS = {
     "resnet": [f"layer{stage}.0: stride 2 -> 1" for stage in (4, 3, 2)],

@@ -14,6 +14,7 @@ from torchvision.models import get_model
 from tests.trainables.models.networks import (
     KINDS,
     NUM_CLASSES,
+    REST_OF_A_PRODUCT,
     SMALLEST,
     all_edits,
     architecture_of,
@@ -41,12 +42,13 @@ def with_norms(kinds: Sequence[str]) -> list[tuple[str, str]]:
     return [(kind, norm) for kind in kinds for norm in NORMS if (kind, norm) != ("small_cnn", "own")]
 
 
-REST = [
-    (kind, norm)
-    for kind, norm in with_norms([kind for kind in FAMILIES_AND_BLOCKS if kind not in ("small_cnn", "resnet18")])
-    if (kind in SMALLEST) <= (norm != "own")
-]
-"""The whole product but for two networks with every norm, and the smallest of each architecture with its own."""
+OTHERS = [kind for kind in FAMILIES_AND_BLOCKS if kind not in ("small_cnn", *SMALLEST)]
+
+
+def marked(cases: list[tuple[str, str]], norm_of_all: str) -> list[Any]:
+    """Return the cases: those of one norm are for `make test-all`, the others for `make networks`."""
+    marks = {True: pytest.mark.slow, False: REST_OF_A_PRODUCT}
+    return [pytest.param(kind, norm, marks=marks[norm == norm_of_all]) for kind, norm in cases]
 
 
 def other_images(size: int) -> Tensor:
@@ -80,7 +82,8 @@ def test_the_identity_holds_after_two_images_of_one_cell(kind: str, norm: str) -
     [
         *with_norms(["small_cnn", "resnet18"]),
         *((kind, "own") for kind in SMALLEST[1:]),
-        *(pytest.param(kind, norm, marks=pytest.mark.slow) for kind, norm in REST),
+        *marked([(kind, norm) for kind in SMALLEST[1:] for norm in NORMS[1:]], "running"),
+        *marked(with_norms(OTHERS), "own"),
     ],
 )
 def test_the_identity_holds_with_every_norm_stride_and_end(kind: str, norm: str) -> None:
@@ -121,9 +124,9 @@ def test_the_identity_holds_as_the_learning_rate_rises(kind: str) -> None:
     """With `running`, which no batch holds back, and maps of 2x2 cells, the smallest that an experiment may have."""
     model = fresh_model(kind, cam_stride=32, norm="running")
     optimizer = build_optimizer(AdamW(), model)
-    schedule = build_schedule(AdamW(), optimizer, epochs=10, steps_per_epoch=10)
+    schedule = build_schedule(AdamW(), optimizer, epochs=10, steps_per_epoch=5)
     images, labels = images_of(64, batch=8), torch.arange(8) % NUM_CLASSES
-    for step in range(1, 12):
+    for step in range(1, 7):
         loss = cross_entropy(model.train()(images).logits, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -145,7 +148,7 @@ def test_one_value_a_channel_is_refused(kind: str, norm: str) -> None:
     ("kind", "norm"),
     [
         *with_norms(["small_cnn", "resnet18"]),
-        *(pytest.param(kind, norm, marks=pytest.mark.slow) for kind, norm in with_norms(SMALLEST[1:])),
+        *marked(with_norms(SMALLEST[1:]), "own"),
     ],
 )
 def test_what_a_tiny_batch_left_makes_a_round_trip(kind: str, norm: str) -> None:
