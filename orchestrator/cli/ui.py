@@ -26,6 +26,7 @@ def ui(
 
     from orchestrator.tracking import StoreError, resolve_store
     from orchestrator.tracking.pages import runs_pages
+    from orchestrator.tracking.server import WITHOUT_JOBS
     from trainables.config import ConfigError
 
     store = resolve_store(storage, tracking_uri)
@@ -48,4 +49,4 @@ def ui(
     command += ["--host", host, "--port", str(port), "--workers", "1"]
     if store.artifact_location:
         command += ["--default-artifact-root", store.artifact_location]
-    os.execv(sys.executable, command)
+    os.execve(sys.executable, command, {**os.environ, **WITHOUT_JOBS})

@@ -26,6 +26,9 @@ EVERYWHERE = ("0.0.0.0", "::")
 """Hosts with which a server listens on all addresses of its machine."""
 PR_SET_PDEATHSIG = 1
 
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Environment of a server without jobs, which evaluate language models in processes of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackingServer:
@@ -84,7 +87,7 @@ class TrackingServer:
         """Return the settings that may hold passwords: `ps` does not show a process's environment."""
         return {
             "MLFLOW_BACKEND_STORE_URI": self.store.tracking_uri,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # Jobs evaluate language models, in more processes.
+            **WITHOUT_JOBS,
             **self._let_in(),
         }
 

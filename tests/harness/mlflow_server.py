@@ -9,6 +9,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from orchestrator.tracking.server import WITHOUT_JOBS
+
 START_TIMEOUT_S = 300
 
 
@@ -28,7 +30,8 @@ class Server:
         command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder}/server.db"]
         command += ["--artifacts-destination", str(self._folder / "artifacts")]
         log = (self._folder / "server.log").open("ab")
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        environment = {**os.environ, **WITHOUT_JOBS}
+        self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         log.close()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():

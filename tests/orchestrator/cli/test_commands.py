@@ -414,7 +414,7 @@ def test_ui_prints_the_address_of_each_experiments_runs(
 ) -> None:
     experiment_id = ensure_experiment(resolve_store(storage), "first")
     served: list[list[str]] = []
-    monkeypatch.setattr("os.execv", lambda _, command: served.append(command))
+    monkeypatch.setattr("os.execve", lambda _, command, __: served.append(command))
     ran = cli("ui", "--storage", storage, "--port", "5001")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.splitlines() == [

@@ -84,7 +84,7 @@ def test_database_that_is_locked_for_a_moment_is_served(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[list[str]] = []
-    monkeypatch.setattr("os.execv", lambda _, command: served.append(command))
+    monkeypatch.setattr("os.execve", lambda _, command, __: served.append(command))
     monkeypatch.setattr(store, "LOCK_WAIT_S", 0.1)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as other:
         other.execute("BEGIN IMMEDIATE")
