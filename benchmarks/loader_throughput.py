@@ -37,7 +37,7 @@ from trainables.data import DataBundle, build_data, training_batches
 
 SIZE = (500, 375)
 """Width and height."""
-IMAGE_SIZE, BATCH_SIZE = 224, 64
+IMAGE_SIZE = 224
 SLOW_FILE_S, SLOW_BYTES_S = 0.01, 50e6
 
 
@@ -60,13 +60,13 @@ def write_images(root: Path, num: int) -> None:
             Image.fromarray(mask).save(masks / f"{name}_{path.name}", format="PNG")
 
 
-def campaign_rate(data: DataBundle, epochs: Iterator[int], processes: int) -> float:
+def campaign_rate(data: DataBundle, epochs: Iterator[int], processes: int, batch_size: int) -> float:
     """Read an epoch as training does; return images a second."""
-    batches = training_batches(data.train, batch_size=BATCH_SIZE, seed=0, epoch=next(epochs), processes=processes)
-    return _rate(batches, len(batches) * BATCH_SIZE)
+    batches = training_batches(data.train, batch_size=batch_size, seed=0, epoch=next(epochs), processes=processes)
+    return _rate(batches, len(batches) * batch_size)
 
 
-def bare_rate(root: Path, processes: int) -> float:
+def bare_rate(root: Path, processes: int, batch_size: int) -> float:
     """Read an epoch as one writes it by hand; return images a second."""
     steps = [
         v2.ToImage(),
@@ -75,8 +75,8 @@ def bare_rate(root: Path, processes: int) -> float:
         v2.ToDtype(torch.float32, scale=True),
     ]
     images = ImageFolder(root / "imagenet" / "train", v2.Compose(steps))
-    loader = DataLoader(images, BATCH_SIZE, shuffle=True, num_workers=processes, drop_last=True)
-    return _rate(loader, len(loader) * BATCH_SIZE)
+    loader = DataLoader(images, batch_size, shuffle=True, num_workers=processes, drop_last=True)
+    return _rate(loader, len(loader) * batch_size)
 
 
 def _rate(batches: Any, num: int) -> float:
@@ -104,15 +104,15 @@ def compare(sides: Mapping[str, Callable[[], float]], *, repetitions: int) -> di
     return {name: median(rates) for name, rates in interleaved(sides, repetitions=repetitions, warmup=1).items()}
 
 
-def figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]:
+def figures(root: Path, *, processes: int, batch_size: int, repetitions: int) -> Iterator[Figure]:
     """Yield the rates of images without and with masks, and of slow storage."""
     plain = build_data(ImageFolderConfig(root=str(root / "imagenet"), image_size=IMAGE_SIZE))
     masked = build_data(HardImageNet(root=str(root), image_size=IMAGE_SIZE))
     epochs = count(1)
     sides = {
-        "bare": partial(bare_rate, root, processes),
-        "images": partial(campaign_rate, plain, epochs, processes),
-        "images with masks": partial(campaign_rate, masked, epochs, processes),
+        "bare": partial(bare_rate, root, processes, batch_size),
+        "images": partial(campaign_rate, plain, epochs, processes, batch_size),
+        "images with masks": partial(campaign_rate, masked, epochs, processes, batch_size),
     }
     rates = compare(sides, repetitions=repetitions)
     for name in ("images", "images with masks"):
@@ -135,15 +135,15 @@ def decoding_figure(root: Path, image_ms: float) -> Figure:
     return Figure(figure="a mask's decoding alone", value=mask_ms, unit="ms", against=against, counterpart=image_ms)
 
 
-def slow_figures(root: Path, *, processes: int, repetitions: int) -> Iterator[Figure]:
+def slow_figures(root: Path, *, processes: int, batch_size: int, repetitions: int) -> Iterator[Figure]:
     """Yield the rate from a cache, against that from slow storage."""
     folder = ImageFolderConfig(root=str(root / "imagenet"), image_size=IMAGE_SIZE)
     with tempfile.TemporaryDirectory() as cache, slow_storage(root):
         cached = build_data(folder.model_copy(update={"cache": cache, "cache_leaves_gib": 0.0}))
         epochs = count(1)
         sides = {
-            "slow": partial(campaign_rate, build_data(folder), epochs, processes),
-            "cached": partial(campaign_rate, cached, epochs, processes),
+            "slow": partial(campaign_rate, build_data(folder), epochs, processes, batch_size),
+            "cached": partial(campaign_rate, cached, epochs, processes, batch_size),
         }
         rates = compare(sides, repetitions=repetitions)
     yield _figure(f"slow storage, cached, {_count(processes)}", rates["cached"], "not cached", rates["slow"])
@@ -156,17 +156,18 @@ def _figure(figure: str, rate: float, against: str, counterpart: float) -> Figur
 def main() -> None:
     run = benchmark(__file__, __doc__)
     torch.set_num_threads(1)
-    num, repetitions = (2 * BATCH_SIZE, 1) if run.quick else (6 * BATCH_SIZE, 4)
+    num, batch_size, repetitions = (16, 8, 1) if run.quick else (384, 64, 4)
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder), num)
         found: list[Figure] = []
         for processes in (0,) if run.quick else sorted({0, 1, cores}):
-            found += figures(Path(folder), processes=processes, repetitions=repetitions)
+            found += figures(Path(folder), processes=processes, batch_size=batch_size, repetitions=repetitions)
         bare = found[0].counterpart
         assert bare is not None, "the first figure is that of images, 0 processes"
         found.append(decoding_figure(Path(folder), 1000 / bare))
-        found += slow_figures(Path(folder), processes=0 if run.quick else cores, repetitions=repetitions)
+        slow = 0 if run.quick else cores
+        found += slow_figures(Path(folder), processes=slow, batch_size=batch_size, repetitions=repetitions)
         run.publish(found)
 
 

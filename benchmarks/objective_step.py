@@ -75,7 +75,7 @@ def stepper(config: ObjectiveConfig, batch: Batch, *, num_classes: int, cam_stri
 def main() -> None:
     device_option = ("--device", {"default": "cpu", "help": "cpu, or cuda"})
     run = benchmark(__file__, __doc__, device_option)
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1 if run.quick else THREADS)
     figures = []
     for num_classes, cam_stride in CASES[:1] if run.quick else CASES:
         batch = random_batch(num_classes, 64 if run.quick else 224, torch.device(run.arguments.device))

@@ -94,7 +94,7 @@ def step_seconds(learner: Learner, batches: Iterator[Batch]) -> float:
 
 def main() -> None:
     run = benchmark(__file__, __doc__)
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1 if run.quick else THREADS)
     quick = {"data.image_size": 64, "training.batch_size": 4, "model": {"kind": "small_cnn"}} if run.quick else {}
     with tempfile.TemporaryDirectory() as root:
         write_images(Path(root), 8 if run.quick else 128)
