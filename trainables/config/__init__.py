@@ -58,7 +58,7 @@ from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
 from trainables.config.regular_file import check_regular
 from trainables.config.renamed import current_name, with_current_names, with_first_names
 from trainables.config.sets import NicoPlusPlus, PublishedSet, Spawrious, StandardSet, UrbanCars
-from trainables.config.shift import DogsVsCats, LabelledFolder, ShiftSet
+from trainables.config.shift import DogsVsCats, LabelledFolder, LabelledTable, ShiftSet
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.table import Columns
 from trainables.config.training import Evaluation, Freeze, Resources, Training
@@ -94,6 +94,7 @@ __all__ = [
     "ImageFolder",
     "ImageNetS",
     "LabelledFolder",
+    "LabelledTable",
     "LinearProbe",
     "MapName",
     "ModelConfig",

@@ -13,8 +13,10 @@ from trainables.config import (
     HardImageNet,
     ImageNetS,
     LabelledFolder,
+    LabelledTable,
     ShiftSet,
     SpuriousDigits,
+    Table,
 )
 from trainables.data.dataset import DataBundle, ImageSet
 from trainables.data.file_index import NO_INDEX, FileIndex
@@ -27,12 +29,15 @@ from trainables.data.image_folder import build_image_folder, class_names_in, fin
 from trainables.data.image_list import ImageList, check_once
 from trainables.data.image_names import composed, is_hidden
 from trainables.data.imagenet_s import build_imagenet_s
+from trainables.data.masks.mask_format import MaskFormat, ObjectMask
+from trainables.data.masks.rules import mask_format
 from trainables.data.oxford_pet import build_oxford_pet
 from trainables.data.pascal_voc import build_pascal_voc
 from trainables.data.sbd import build_sbd
 from trainables.data.sets import READERS, build_published_set
 from trainables.data.spurious_digits import build_spurious_digits
-from trainables.data.table import build_table
+from trainables.data.table import build_table, table_images
+from trainables.data.table_columns import read_table
 
 __all__ = ["BUILDERS", "DataBundle", "build_data"]
 
@@ -75,7 +80,8 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         for name, section in sections.items():
             where = f"data.{field}.{name}"
             images = _shifted_images(section, root=config.root, class_names=bundle.class_names, section=where)
-            sets[name] = image_files(images, on_error=section.on_error, section=where)
+            format_ = _shifted_masks(section)
+            sets[name] = image_files(images, mask_format=format_, on_error=section.on_error, section=where)
         return sets
 
     shift = {**bundle.shift, **shifted("shift", config.shift)}
@@ -87,7 +93,27 @@ def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...],
     if isinstance(shift, DogsVsCats):
         labels = _training_labels(("cat", "dog"), class_names, section=section)
         return _dogs_vs_cats(Path(shift.root or root, "dogs-vs-cats", "train"), labels, section=section)
+    if isinstance(shift, LabelledTable):
+        return _labelled_table(shift, root, class_names, section=section)
     return _labelled_folder(shift, class_names, section=section)
+
+
+def _shifted_masks(shift: ShiftSet) -> MaskFormat:
+    return mask_format(shift.masks) if isinstance(shift, LabelledTable) else ObjectMask()
+
+
+def _labelled_table(shift: LabelledTable, root: str, class_names: tuple[str, ...], *, section: str) -> ImageList:
+    """Return the images of the rows whose split is the wanted one."""
+    meaning = Table(
+        root=shift.root or root,
+        table=shift.table,
+        images=shift.images,
+        columns=shift.columns,
+        masks=shift.masks,
+        on_error=shift.on_error,
+    )
+    labels_of = partial(_training_labels, training=class_names, section=section)
+    return table_images(read_table(meaning, section), meaning, shift.split, labels_of, section)
 
 
 def _labelled_folder(shift: LabelledFolder, class_names: tuple[str, ...], *, section: str) -> ImageList:

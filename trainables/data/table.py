@@ -4,7 +4,7 @@ Shape letter: N rows.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 
 from trainables.config import BoxMasks, ConfigError, DataConfig, EqualMasks, FileMasks, Table, Validation
 from trainables.data.box_column import box_column
-from trainables.data.dataset import DataBundle
+from trainables.data.dataset import NO_CLASS, DataBundle
 from trainables.data.folders import MISSING, Folders, first_few
 from trainables.data.group_values import group_values, uncommon_values
 from trainables.data.image_file import joined_stem
 from trainables.data.image_files import image_bundle
+from trainables.data.image_list import ImageList
 from trainables.data.image_table import FileSizes, Floats, ImageTable, Ints
 from trainables.data.masks.mask_format import MaskFormat
 from trainables.data.masks.names import MaskNames
@@ -83,6 +84,36 @@ def table_bundle(
         class_names=labels.names,
         mask_format=format_ or mask_format(meaning.masks),
     )
+
+
+def table_images(
+    table: TableFile, meaning: Table, split: str, labels_of: Callable[[Sequence[str]], Mapping[str, int]], setting: str
+) -> ImageList:
+    """Return the images of one value of the column of splits, without groups.
+
+    Args:
+        table: The columns that `meaning` names.
+        meaning: Says what they mean.
+        split: The value.
+        labels_of: From the names of their classes to labels; ConfigError where it does not know one.
+        setting: The section that names the table, for messages.
+
+    Raises:
+        ConfigError: No row has the value, or a file is missing.
+    """
+    rows_N = np.flatnonzero(pc.equal(table.columns[meaning.columns.split], split).to_numpy(zero_copy_only=False))
+    if not len(rows_N):
+        raise ConfigError(f"{table.path}, column {meaning.columns.split}: no row has {setting}.split = {split}")
+    values, folders = column_values(table.columns[meaning.columns.label]), Folders()
+    names = [values.names[code] for code in np.unique(values.codes_N[rows_N])]
+    label_of = labels_of(names)
+    labels_K = np.array([label_of.get(name, NO_CLASS) for name in values.names])
+    images = replace(_image_table(table, meaning, values, folders, rows_N), labels_N=labels_K[values.codes_N])
+    sizes = FileSizes(images.root, folders)
+    _check_files(
+        table, meaning, images, sizes, f"set {setting}.root and {setting}.images so that paths lead to files", setting
+    )
+    return images.images(rows_N, sizes)
 
 
 def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str, Ints]:
@@ -188,7 +219,9 @@ def _weights(table: TableFile, name: str | None) -> Floats | None:
     return weights_N
 
 
-def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: FileSizes, remedy: str) -> None:
+def _check_files(
+    table: TableFile, config: Table, images: ImageTable, sizes: FileSizes, remedy: str, setting: str = "data"
+) -> None:
     """Raise ConfigError where the table names an image or a mask that is not there, unless those are skipped."""
     if config.on_error == "skip":
         return
@@ -202,5 +235,5 @@ def _check_files(table: TableFile, config: Table, images: ImageTable, sizes: Fil
             num = len({row for row, _ in gone})
             raise ConfigError(
                 f"{table.where(row, column)}: {Path(config.root, name)} is not there ({num} of {len(files)} rows); "
-                f"{remedy}, or set data.on_error=skip to go on without them"
+                f"{remedy}, or set {setting}.on_error=skip to go on without them"
             )

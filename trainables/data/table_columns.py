@@ -30,10 +30,16 @@ class Values(NamedTuple):
     """Each row's place among them."""
 
 
-def read_table(config: Table) -> TableFile:
-    """Read the columns that `config` needs; ConfigError where one is missing or a cell is wrong."""
-    path = Path(config.root, config.table)
-    table = read_table_file(path, required=_required(config), refused=_refused(config))
+def read_table(config: Table, setting: str = "data") -> TableFile:
+    """Read the columns that `config` needs; ConfigError where one is missing or a cell is wrong.
+
+    Args:
+        config: Says what they mean.
+        setting: The section that says so, for messages.
+    """
+    path, required = Path(config.root, config.table), _required(config, setting)
+    refused = {name: why for name, why in _refused(config, setting).items() if name not in required}
+    table = read_table_file(path, required=required, refused=refused, setting=f"{setting}.table")
     check_cells(table, config)
     return table
 
@@ -50,7 +56,7 @@ def check_cells(table: TableFile, config: Table) -> None:
         _check_form(table, columns.mask, Path(config.root))
 
 
-def _required(config: Table) -> dict[str, str]:
+def _required(config: Table, setting: str) -> dict[str, str]:
     """Return the columns to read, each with the setting that names it."""
     columns, masks = config.columns, config.masks
     fields = ["path", "label", "split"]
@@ -62,18 +68,18 @@ def _required(config: Table) -> dict[str, str]:
         fields.append("mask_value")
     if columns.weight is not None:
         fields.append("weight")
-    named = {getattr(columns, field): f"data.columns.{field}" for field in fields}
-    return {**dict.fromkeys(config.groups, "data.groups"), **named}
+    named = {getattr(columns, field): f"{setting}.columns.{field}" for field in fields}
+    return {**dict.fromkeys(config.groups, f"{setting}.groups"), **named}
 
 
-def _refused(config: Table) -> dict[str, str]:
+def _refused(config: Table, setting: str) -> dict[str, str]:
     """Return the columns that would be left out unnoticed, each with what to do."""
-    refused = {"weight": "set data.columns.weight=weight to weigh the loss of images by it, or rename it"}
+    refused = {"weight": f"set {setting}.columns.weight=weight to weigh the loss of images by it, or rename it"}
     if config.masks is None:
         for name in (config.columns.mask, config.columns.boxes):
             kind = "boxes" if name == config.columns.boxes else "nonzero, or another rule"
-            refused[name] = f"data.masks = null leaves it out: set data.masks.kind={kind}, or rename it"
-    return {name: why for name, why in refused.items() if name not in _required(config)}
+            refused[name] = f"{setting}.masks = null leaves it out: set {setting}.masks.kind={kind}, or rename it"
+    return refused
 
 
 def _check_paths(table: TableFile, name: str, folder: Path) -> None:

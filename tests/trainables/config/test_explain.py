@@ -120,7 +120,7 @@ def message_of(tree: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"data": {**PET, "shift": {"a": {"kind": "zip", "root": "/q"}}}},
-            "x.yaml: data.shift.a.kind: found 'zip'; valid kinds: dogs_vs_cats, image_folder",
+            "x.yaml: data.shift.a.kind: found 'zip'; valid kinds: dogs_vs_cats, image_folder, table",
             id="no such kind of a named set",
         ),
         pytest.param(
