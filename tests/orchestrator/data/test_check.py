@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from orchestrator.data.check import Checked, SetCount, check_data_set
 from orchestrator.data.published import Count, published_counts
@@ -17,21 +18,21 @@ from tests.trainables.imagenet_tree import CLASSES, id_map, write_hard_imagenet,
 from tests.trainables.set_trees import WRITERS, write_waterbirds
 from tests.trainables.voc_tree import write_voc
 from trainables.config import (
-    DogsVsCats,
+    DataConfig,
     HardImageNet,
     ImageFolder,
     ImageNetS,
-    OxfordPet,
-    PascalVoc,
-    Sbd,
-    Spawrious,
     SpuriousDigits,
     StandardSet,
-    UrbanCars,
     Validation,
 )
 
 Cli = Callable[..., Any]
+
+
+def config_of(fields: dict[str, Any]) -> Any:
+    """Return the data section with these fields; its folder is not read unless one is given."""
+    return TypeAdapter(DataConfig).validate_python({"root": "/d", **fields})
 
 
 @pytest.fixture
@@ -133,34 +134,36 @@ def test_published_counts_are_compared_with_what_is_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("config", "train", "test"),
+    ("fields", "train", "test"),
     [
-        (ImageNetS(root="/d", folder="ImageNetS919"), (1183322, 9190), (12419, 12419)),
-        (ImageNetS(root="/d", folder="ImageNetS300", train="train"), (384862, 0), (4097, 4097)),
-        (ImageNetS(root="/d", train="train-semi"), (500, 500), (752, 752)),
-        (OxfordPet(root="/d"), (3680, 3680), (3669, 3669)),
-        (PascalVoc(root="/d"), (1464, 1464), (1449, 1449)),
-        (Sbd(root="/d"), (8498, 8498), (2857, 2857)),
-        (StandardSet(root="/d", kind="cub"), (5994, 5994), (5794, 5794)),
-        (Spawrious(root="/d", split="m2m_easy"), (25344, 0), (25344, 0)),
+        ({"kind": "imagenet_s", "folder": "ImageNetS919"}, (1183322, 9190), (12419, 12419)),
+        ({"kind": "imagenet_s", "folder": "ImageNetS300", "train": "train"}, (384862, 0), (4097, 4097)),
+        ({"kind": "imagenet_s", "train": "train-semi"}, (500, 500), (752, 752)),
+        ({"kind": "oxford_pet"}, (3680, 3680), (3669, 3669)),
+        ({"kind": "pascal_voc"}, (1464, 1464), (1449, 1449)),
+        ({"kind": "sbd"}, (8498, 8498), (2857, 2857)),
+        ({"kind": "cub"}, (5994, 5994), (5794, 5794)),
+        ({"kind": "spawrious", "split": "m2m_easy"}, (25344, 0), (25344, 0)),
     ],
 )
-def test_published_counts(config: Any, train: tuple[int, int], test: tuple[int, int]) -> None:
-    assert published_counts(config) == {"train": Count(*train), "test": Count(*test)}
+def test_published_counts(fields: dict[str, str], train: tuple[int, int], test: tuple[int, int]) -> None:
+    assert published_counts(config_of(fields)) == {"train": Count(*train), "test": Count(*test)}
 
 
 def test_published_counts_of_sets_with_validation_and_shifted_sets() -> None:
-    assert published_counts(UrbanCars(root="/d")) == {
+    assert published_counts(config_of({"kind": "urbancars"})) == {
         "train": Count(8000, 8000),
         "val": Count(1000, 1000),
         "test": Count(1000, 1000),
     }
     variants = ("mixed_same", "mixed_rand", "mixed_next", "only_fg")
-    assert published_counts(StandardSet(root="/d", kind="imagenet_9")) == {
+    assert published_counts(config_of({"kind": "imagenet_9"})) == {
         "test": Count(4050, 4050),
         **{f"shift.{name}": Count(4050, 0) for name in variants},
     }
-    assert published_counts(HardImageNet(root="/d", train="balanced")) == {}, "images without a mask are left out"
+    assert published_counts(config_of({"kind": "hard_imagenet", "train": "balanced"})) == {}, (
+        "images without a mask are left out"
+    )
 
 
 def test_metashift_has_as_many_images_as_its_table_says(tmp_path: Path) -> None:
@@ -211,11 +214,10 @@ def test_where_no_one_says_how_many_have_masks_only_images_are_compared(tmp_path
 
 
 def test_sets_of_ones_own_have_no_published_counts() -> None:
-    assert published_counts(OxfordPet(root="/d", labels="present_breed")) == {}
-    assert published_counts(ImageNetS(root="/d", folder="mine")) == {}
-    assert published_counts(HardImageNet(root="/d", shift={"asirra": DogsVsCats()})) == {
-        "shift.asirra": Count(25000, 0)
-    }
+    assert published_counts(config_of({"kind": "oxford_pet", "labels": "present_breed"})) == {}
+    assert published_counts(config_of({"kind": "imagenet_s", "folder": "mine"})) == {}
+    shifted = config_of({"kind": "hard_imagenet", "shift": {"asirra": {"kind": "dogs_vs_cats"}}})
+    assert published_counts(shifted) == {"shift.asirra": Count(25000, 0)}
 
 
 def test_drawn_images_are_counted() -> None:
@@ -232,7 +234,7 @@ def test_drawn_images_are_counted() -> None:
 
 def test_classes_that_only_masks_show_are_counted_where_all_are_read(tmp_path: Path) -> None:
     write_voc(tmp_path)
-    count = check_data_set(PascalVoc(root=str(tmp_path)), published=False).sets["train"]
+    count = check_data_set(config_of({"kind": "pascal_voc", "root": str(tmp_path)}), published=False).sets["train"]
     assert count.classes is not None
     assert sum(count.classes.values()) == count.images == count.read
 
