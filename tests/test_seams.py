@@ -176,7 +176,7 @@ def test_added_metric_is_evaluated(copy: Path, run: Callable[..., dict[str, floa
 def test_added_space_is_planned(copy: Path, run: Callable[..., dict[str, object]]) -> None:
     steps = section("Add a search space")
     apply(steps, copy)
-    plan = run(CAMPAIGN, "plan", *arguments(steps, "plan"), "--json")
+    plan = run(CAMPAIGN, "plan", *arguments(steps, "plan"), "--no-measure", "--json")
     assert (plan["space"], plan["num_trials"]) == ("digits-learning-rate", 8)
 
 
