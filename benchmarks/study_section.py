@@ -13,6 +13,11 @@ FIXED = (
     "end."
 )
 
+TUNED = (
+    "The settings of each arm are chosen on validation images, at a seed of their own. Each training with them is "
+    "measured on the test images once, at its end."
+)
+
 
 class _Pair(NamedTuple):
     """A metric of an arm, before and now."""
@@ -37,7 +42,7 @@ def section(result: Mapping[str, Any]) -> str:
         f"## Study {study['study']}",
         f"```\n{result['command']}\n```",
         study["summary"],
-        "" if is_earlier(result) else FIXED,
+        "" if is_earlier(result) else TUNED if study.get("tuning") else FIXED,
         protocol_sentences(result),
         study_markdown(study).strip(),
     ]

@@ -9,6 +9,7 @@ from orchestrator.cli.exit_codes import FAILED, INTERRUPTED
 from orchestrator.cli.output import command_line, continued_with, note, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from orchestrator.files.study import Study
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.study import StudyRun
     from orchestrator.launch.sweep import SweepRun
@@ -22,26 +23,49 @@ def run_and_print(request: "SweepRequest", *, json: bool, trial_timeout: float |
     Args:
         trial_timeout: Seconds without a report after which a trial is ended; None leaves it to the sweep's config.
     """
-    from orchestrator.launch.preflight import check_request, started
-    from orchestrator.launch.study import run_study
-    from orchestrator.launch.sweep import SweepRun, run_sweep
+    from orchestrator.launch.sweep import SweepRun
 
     folder, store = request.folder, request.store
-    check_request(request)
-    noun = "sweep" if request.config.study is None else "study"
-    note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
     resume = f"campaign resume {folder.path.name}"
     with continued_with(lambda: command_line() if folder.is_new else resume):
-        with started(request):
-            if trial_timeout is not None:
-                folder.set_trial_timeout(trial_timeout)
-            run = (run_sweep if request.config.study is None else run_study)(folder, store, address=request.address)
+        run = _run(request, trial_timeout)
         if isinstance(run, SweepRun):
             _print_sweep(folder, run, json=json)
             _end(folder, store, run, {})
         else:
             _print_study(folder, run, json=json)
             _end(folder, store, run.sweep, run.not_evaluated)
+
+
+def run_candidates(request: "SweepRequest", study: "Study", trial_timeout: float | None) -> "Study":
+    """Train the candidates of a study's tuning, say what is chosen, and return the study with the chosen settings."""
+    from orchestrator.files.study import with_chosen
+    from orchestrator.launch.study import StudyRun, chosen_settings
+
+    with continued_with(command_line):
+        run = _run(request, trial_timeout)
+        assert isinstance(run, StudyRun)
+        if run.sweep.unfinished or run.sweep.interrupted:
+            raise KeyboardInterrupt
+    chosen = chosen_settings(study, run.result)
+    for arm, settings in chosen.items():
+        note(f"arm {arm} takes settings {settings.number} of {len(settings.values)}")
+    return with_chosen(study, chosen)
+
+
+def _run(request: "SweepRequest", trial_timeout: float | None) -> "SweepRun | StudyRun":
+    from orchestrator.launch.preflight import check_request, started
+    from orchestrator.launch.study import run_study
+    from orchestrator.launch.sweep import run_sweep
+
+    folder, store = request.folder, request.store
+    check_request(request)
+    noun = "sweep" if request.config.study is None else "study"
+    note(f"{noun} {folder.path.name} in {folder.path}, tracked in {store}")
+    with started(request):
+        if trial_timeout is not None:
+            folder.set_trial_timeout(trial_timeout)
+        return (run_sweep if request.config.study is None else run_study)(folder, store, address=request.address)
 
 
 def _print_sweep(folder: "SweepFolder", run: "SweepRun", *, json: bool) -> None:

@@ -1,10 +1,11 @@
 """The command that runs a study."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.launching import run_and_print
+from orchestrator.cli.launching import run_and_print, run_candidates
 from orchestrator.cli.options import (
     DEFAULT_STORAGE,
     Address,
@@ -50,17 +51,26 @@ def study(
 
     Example: campaign study digits-shortcut --seeds 0,1,2,3,4 --name five
     """
-    from orchestrator.files.study import read_study
+    from orchestrator.files.study import candidates_of, read_study
     from orchestrator.files.study_sweep import sweep_of_study
+    from orchestrator.files.sweep_config import SweepConfig
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
     chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds))
-    config = sweep_of_study(chosen, name=name, campaign=campaign, assignments=set_ or [], max_concurrent=concurrent)
-    folder, store = SweepFolder.of(storage, config.name), resolve_store(storage, tracking_uri)
-    request = SweepRequest(folder=folder, config=config, store=store, address=address)
-    run_and_print(request, json=json, trial_timeout=trial_timeout)
+    shared = campaign or chosen.name
+    sweep_of = partial(sweep_of_study, campaign=shared, assignments=set_ or [], max_concurrent=concurrent)
+    store = resolve_store(storage, tracking_uri)
+
+    def request(config: SweepConfig) -> SweepRequest:
+        return SweepRequest(folder=SweepFolder.of(storage, config.name), config=config, store=store, address=address)
+
+    if chosen.tuning is not None:
+        sweep_of(chosen, name=name)  # Checks the study before anything is trained for it.
+        candidates = request(sweep_of(candidates_of(chosen), name=name and f"{name}-tuning"))
+        chosen = run_candidates(candidates, chosen, trial_timeout)
+    run_and_print(request(sweep_of(chosen, name=name)), json=json, trial_timeout=trial_timeout)
 
 
 def _names(text: str | None) -> list[str] | None:

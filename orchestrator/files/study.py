@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from orchestrator.files.tuning import ChosenSettings, Tuning
 from search_spaces import find_study
 from trainables.config import ConfigError, with_current_names
 from trainables.config.explain import explain
@@ -42,6 +43,10 @@ class Study(Section):
     """Config fields that a seed sets: `seed`, and `data.seed` where the images are to be drawn anew as well."""
     evaluations: tuple[str, ...] = ()
     """What `campaign evaluate --suite` takes, one by one, to be measured on top of the quick suite."""
+    tuning: Tuning | None = None
+    """How each arm's settings are chosen before the study; null where the arms say them all."""
+    reads_test: bool = True
+    """Whether trials are measured on the test images at the end; false for a study by which something is chosen."""
     metrics: tuple[Annotated[str, AfterValidator(current_metric)], ...]
     """The table's columns in their order: names, or patterns with `*`. The leaderboard ranks by the first one, as of
     the validation split, without `*` that a trial reports and that has a better direction, else by `val/accuracy`."""
@@ -68,6 +73,21 @@ class Study(Section):
     def _reference_is_an_arm(self) -> Self:
         if self.reference is not None and self.reference not in self.arms:
             raise ValueError(f"reference = {self.reference} is no arm; arms: {', '.join(self.arms)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_arm_is_tuned(self) -> Self:
+        if self.tuning is None:
+            return self
+        if set(self.tuning.settings) != set(self.arms):
+            raise ValueError(
+                f"tuning.settings names {', '.join(self.tuning.settings)}; expected the arms: {', '.join(self.arms)}"
+            )
+        if self.tuning.seed in self.seeds:
+            raise ValueError(
+                f"tuning.seed = {self.tuning.seed} is one of seeds = {', '.join(map(str, self.seeds))}, on which the "
+                "study reports; take another"
+            )
         return self
 
     @model_validator(mode="after")
@@ -120,7 +140,12 @@ class Study(Section):
         return self
 
     def _places(self) -> list[tuple[str, dict[str, Any]]]:
-        return [("set", self.set), *((f"arms.{arm}", overrides) for arm, overrides in self.arms.items())]
+        candidates = {} if self.tuning is None else self.tuning.settings
+        return [
+            ("set", self.set),
+            *((f"arms.{arm}", overrides) for arm, overrides in self.arms.items()),
+            *((f"tuning.settings.{arm}", overrides) for arm, each in candidates.items() for overrides in each),
+        ]
 
     def overrides(self, arm: str) -> dict[str, Any]:
         """Return what the arm sets, and beneath it what all do, since an arm of another kind starts a section anew."""
@@ -169,7 +194,45 @@ class Study(Section):
         changes: dict[str, Any] = {} if seeds is None else {"seeds": list(seeds)}
         if arms:
             changes["arms"] = {arm: overrides for arm, overrides in self.arms.items() if arm in arms}
+            changes["tuning"] = self.tuning and self.tuning.of(changes["arms"])
         return study_from_tree({**self.model_dump(mode="json"), **changes}, source=f"study {self.name}")
+
+
+def candidate_arm(arm: str, number: int) -> str:
+    """Return what the arm of a candidate is called, by its number from 1 on."""
+    return f"{arm}.{number}"
+
+
+def candidates_of(study: Study) -> Study:
+    """Return the study whose arms are the candidates of a study's tuning; it reads no test image."""
+    tuning = study.tuning
+    assert tuning is not None
+    arms = {
+        candidate_arm(arm, number): {**study.arms[arm], **candidate}
+        for arm, candidates in tuning.settings.items()
+        for number, candidate in enumerate(candidates, start=1)
+    }
+    changes = {
+        "name": f"{study.name}-tuning",
+        "arms": arms,
+        "reference": None,
+        "seeds": [tuning.seed],
+        "evaluations": [],
+        "tuning": None,
+        "reads_test": False,
+        "metrics": [tuning.metric],
+    }
+    return study_from_tree({**study.model_dump(mode="json"), **changes}, source=f"study {study.name}, tuning")
+
+
+def with_chosen(study: Study, chosen: Mapping[str, ChosenSettings]) -> Study:
+    """Return the study whose arms have the settings that were chosen for them."""
+    tuning = study.tuning
+    assert tuning is not None
+    arms = {arm: {**overrides, **tuning.settings[arm][chosen[arm].number - 1]} for arm, overrides in study.arms.items()}
+    tuned = tuning.model_copy(update={"chosen": dict(chosen)})
+    tree = {**study.model_dump(mode="json"), "arms": arms, "tuning": tuned.model_dump(mode="json")}
+    return study_from_tree(tree, source=f"study {study.name}")
 
 
 def read_study(name: str) -> Study:

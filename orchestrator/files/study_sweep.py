@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from orchestrator.files.search_metrics import check_choice, is_reported
 from orchestrator.files.study import TRAINED, Study
 from orchestrator.files.sweep_config import SweepConfig, digest_of, sweep_from_tree
 from orchestrator.files.sweep_folder import SweepFolder
@@ -50,6 +51,7 @@ def sweep_of_study(
     )
     experiments = study_trials(config)
     _check_metrics(study, experiments)
+    _check_tuning(study, experiments)
     _check_resources(study, experiments)
     _check_different(study, experiments)
     if name is None:
@@ -119,6 +121,18 @@ def _check_resources(study: Study, experiments: dict[str, ExperimentConfig]) -> 
                     f"{study.trials[first][0]} has {first_value}; all trials of a study get the same resources: put "
                     "them under `set`, or give them with --set"
                 )
+
+
+def _check_tuning(study: Study, experiments: dict[str, ExperimentConfig]) -> None:
+    if study.tuning is None:
+        return
+    metric = study.tuning.metric
+    check_choice(metric, f"study {study.name}: tuning.metric")
+    if not all(is_reported(metric, experiment) for experiment in experiments.values()):
+        raise ConfigError(
+            f"study {study.name}: tuning.metric {metric} needs groups or a shifted validation set that the data do "
+            "not have; take val/accuracy"
+        )
 
 
 def _check_different(study: Study, experiments: dict[str, ExperimentConfig]) -> None:

@@ -4,8 +4,10 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.files.study import Study, candidate_arm
 from orchestrator.files.study_sweep import study_evaluations
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.files.tuning import ChosenSettings
 from orchestrator.launch.evaluation import EvaluationRequest
 from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from orchestrator.launch.progress import SuiteProgress
@@ -15,6 +17,8 @@ from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import sweep_document
 from orchestrator.tracking import Store, StoreError, ids_in_mlflow
+from trainables.config import ConfigError
+from trainables.evaluations import direction
 from trainables.json_file import write_json, write_text
 
 logger = logging.getLogger(__name__)
@@ -36,14 +40,17 @@ def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -
     """Train what is left of the study's trials, evaluate those that have completed, and write the result.
 
     The result is `study.json` and `study.md` in the sweep's folder and on its parent run. Finished trials and
-    evaluations are not repeated. While trials are left to train, nothing is evaluated.
+    evaluations are not repeated. While trials are left to train, nothing is evaluated, and neither is a study that does
+    not read the test images.
 
     Raises:
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
         StoreError: The MLflow store cannot be used when the sweep starts.
     """
     run = run_sweep(sweep, store, address=address)
-    failures = {} if run.unfinished or run.interrupted else _evaluate(sweep, address)
+    study = sweep.config().study
+    assert study is not None
+    failures = {} if run.unfinished or run.interrupted or not study.reads_test else _evaluate(sweep, address)
     result = study_document(sweep)
     write_text(sweep.path / "study.md", study_markdown(result))
     write_json(sweep.result_path, result)
@@ -71,3 +78,27 @@ def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:
         listeners = [progress.listener(trial_id, len(evaluations)) for trial_id in done]
         results = evaluate_on_ray(requests, listeners, address=address)
     return {trial_id: result for trial_id, result in zip(done, results, strict=True) if isinstance(result, Exception)}
+
+
+def chosen_settings(study: Study, candidates: StudyDocument) -> dict[str, ChosenSettings]:
+    """Return which settings each arm of a study takes, from the result of its candidates.
+
+    Raises:
+        ConfigError: All candidates of an arm failed.
+    """
+    tuning = study.tuning
+    assert tuning is not None
+    better = direction(tuning.metric)
+    assert better is not None, "a study is checked before its candidates are trained"
+    figures = {arm["arm"]: arm["figures"].get(tuning.metric) for arm in candidates["arms"]}
+    chosen = {}
+    for arm, settings in tuning.settings.items():
+        found = [figures[candidate_arm(arm, number)] for number in range(1, len(settings) + 1)]
+        best = tuning.best([None if figure is None else figure["mean"] for figure in found], direction=better)
+        if best is None:
+            raise ConfigError(
+                f"study {study.name}: no candidate of arm {arm} has completed with {tuning.metric}; see why with: "
+                f"campaign leaderboard {candidates['sweep']}"
+            )
+        chosen[arm] = best
+    return chosen

@@ -168,6 +168,8 @@ def _notes(document: StudyDocument) -> Iterator[str]:
             f"With {num_seeds} seeds an interval is wide, for the spread over the seeds is itself hardly known. "
             "A difference that is not in bold may well be there, and more seeds would show it."
         )
+    if tuning := document.get("tuning"):
+        yield tuning
     yield document["budget"]
     yield (
         "Training is the wall time of the training steps, as a mean over the seeds. "

@@ -76,6 +76,8 @@ class StudyDocument(TypedDict):
     seeds: list[int]
     metrics: list[Metric]
     arms: list[ArmResult]
+    tuning: NotRequired[str | None]
+    """How each arm's settings were chosen; None where the study has them as they are."""
     budget: str
     warnings: list[str]
     """What makes metrics incomparable, and which trials are missing."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from orchestrator.files.study import Study
 from orchestrator.files.sweep_folder import SweepFolder
+from orchestrator.results.arm_settings import budget_sentence, changes, settings, tuning_sentence
 from orchestrator.results.comparability import warnings
 from orchestrator.results.evaluated import EvaluatedRun, read_run
-from orchestrator.results.formatting import format_setting
 from orchestrator.results.intervals import SeedDifference, difference_of_images, difference_of_values, holm
 from orchestrator.results.study_document import (
     ArmMetric,
@@ -31,21 +31,6 @@ ENDED = {"failed": "failed", "stopped": "was stopped", "unfinished": "is unfinis
 """Status of a trial that does not count -> verb of the sentence that says so."""
 MEAN_TOLERANCE = 1e-5
 """How far float32 rounding may move a metric from the mean of its images' values."""
-VIEWS = "views of an image in a step"
-BUDGET = ("training.", "optim.", "data.", "objective.cutmix", "objective.background_noise", "model.weights", VIEWS)
-"""Beginnings of the fields that set how long an arm trains, on what, and how its images are changed."""
-STATED = (
-    "training.epochs",
-    "training.batch_size",
-    "optim.kind",
-    "optim.learning_rate",
-    "data.augmentation.crop_scale_min",
-    "data.augmentation.flip",
-    VIEWS,
-)
-"""Fields that are stated even where they are the same in all arms."""
-Changes = dict[str, tuple[Any, Any]]
-"""Field -> value in the arm and in the reference arm; None where an arm has no such field."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +91,7 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
         seeds=list(study.seeds),
         metrics=[Metric(metric=metric, better=better(metric)) for metric in metrics],
         arms=[_arm(study, arm, trials, metrics, settings_of) for arm in study.arms],
+        tuning=None if study.tuning is None else tuning_sentence(study.tuning),
         budget=budget_sentence(settings_of, study.compared_with),
         warnings=[*_missing(study, trials), *_incomparable(study, trials)],
     )
@@ -251,43 +237,3 @@ def _incomparable(study: Study, trials: Trials) -> list[str]:
     arms = [study.compared_with, *(arm for arm in study.arms if arm != study.compared_with)]
     by_seed = [[trials[arm, seed].run for arm in arms if trials[arm, seed].is_complete] for seed in study.seeds]
     return list(dict.fromkeys(sentence for runs in by_seed for sentence in warnings(runs)))
-
-
-def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trial's config by dotted field, and how many views of each image a step uses."""
-    return {**config, VIEWS: 2 if config["objective.kind"] == "supcon" else 1}
-
-
-def changes(arm: Mapping[str, Any], reference: Mapping[str, Any]) -> Changes:
-    """Return the settings of an arm that differ from those of the reference arm, at the same seed."""
-    return {
-        field: (arm.get(field), reference.get(field))
-        for field in dict.fromkeys([*reference, *arm])
-        if _differ(field, arm, reference)
-    }
-
-
-def _differ(field: str, arm: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
-    """A setting that is switched off, such as a weight of 0, equals a missing one."""
-    if field in arm and field in reference:
-        return bool(arm[field] != reference[field])
-    return bool(arm.get(field) or reference.get(field))
-
-
-def budget_sentence(settings_of: Mapping[str, Mapping[str, Any]], reference: str) -> str:
-    """Say which budget and augmentation the arms share, and where an arm differs from the reference arm."""
-    expected = settings_of[reference]
-    stated = ", ".join(f"{field} {format_setting(expected[field])}" for field in STATED if field in expected)
-    different = [
-        f"Arm {arm} has {', '.join(_change(field, *pair) for field, pair in found.items())}."
-        for arm, own in settings_of.items()
-        if (found := {key: pair for key, pair in changes(own, expected).items() if key.startswith(BUDGET)})
-    ]
-    if not different:
-        return f"Budget and augmentation are the same in every arm: {stated}."
-    arms = [f"Arm {reference} has {stated}.", *different]
-    return f"Budget and augmentation are not the same in every arm. {' '.join(arms)}"
-
-
-def _change(field: str, own: Any, expected: Any) -> str:
-    return f"{field} {format_setting(own)} (not {format_setting(expected)})"

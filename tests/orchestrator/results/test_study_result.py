@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,10 +12,9 @@ from rich.console import Console
 from orchestrator.reports.report import render_report
 from orchestrator.reports.study_table import study_markdown, study_rich, study_table
 from orchestrator.results.study_document import StudyDocument
-from orchestrator.results.study_result import VIEWS, budget_sentence, changes, settings, study_document
+from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import trial_rows
 from tests.harness.study_on_disk import FOUR, StudyOnDisk
-from trainables.config import experiment_from_tree, flatten, override
 from trainables.json_file import write_json
 
 SHIFT = "shift/random_background/accuracy"
@@ -260,6 +258,7 @@ def test_document_is_json_and_says_what_each_arm_changes(tmp_path: Path) -> None
         "seeds",
         "metrics",
         "arms",
+        "tuning",
         "budget",
         "warnings",
     }
@@ -301,62 +300,3 @@ def test_report_of_the_sweep_shows_the_table(tmp_path: Path) -> None:
     assert '<td class="number">0.800 ± 0.283<small>+0.200 (−1.071 to +1.471)</small></td>' in page  # noqa: RUF001
     assert "Budget and augmentation are the same in every arm" in page
     assert "<code>val/accuracy</code>" in page
-
-
-def arm(**overrides: Any) -> dict[str, Any]:
-    """Return the settings of the default experiment with `section__field` set."""
-    dotted = {key.replace("__", "."): value for key, value in overrides.items()}
-    return settings(flatten(experiment_from_tree(override({}, dotted))))
-
-
-STATED = f"training.epochs 10, training.batch_size 64, optim.kind adamw, optim.learning_rate 0.001, {VIEWS} 1"
-
-
-def test_equal_budgets_are_said_to_be_equal() -> None:
-    arms = {"plain": arm(), "contrastive": arm(objective__kind="contrastive"), "edits": arm(model__final_relu=False)}
-    assert budget_sentence(arms, "plain") == f"Budget and augmentation are the same in every arm: {STATED}."
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        ({"training__epochs": 20}, "other has training.epochs 20 (not 10)."),
-        (
-            {"optim__kind": "sgd"},
-            "other has optim.kind sgd (not adamw), optim.momentum 0.9 (not –), optim.nesterov true (not –).",  # noqa: RUF001
-        ),
-        ({"objective__background_noise": 0.2}, "other has objective.background_noise 0.2 (not 0)."),
-        ({"objective__kind": "supcon"}, f"other has {VIEWS} 2 (not 1)."),
-        ({"data__correlation": 0.5}, "other has data.correlation 0.5 (not 0.95)."),
-    ],
-)
-def test_each_difference_is_said_with_both_values(overrides: dict[str, Any], said: str) -> None:
-    sentence = budget_sentence({"plain": arm(), "other": arm(**overrides)}, "plain")
-    assert sentence == f"Budget and augmentation are not the same in every arm. Arm plain has {STATED}. Arm {said}"
-
-
-def test_mixing_of_images_is_augmentation() -> None:
-    sentence = budget_sentence({"plain": arm(), "mixed": arm(objective__cutmix={"alpha": 0.5})}, "plain")
-    assert "mixed has objective.cutmix.probability 0.5 (not –), objective.cutmix.alpha 0.5 (not –)." in sentence  # noqa: RUF001
-
-
-def test_augmentation_of_images_is_stated() -> None:
-    image_files = arm(data={"kind": "image_folder", "root": "x"})
-    assert "data.augmentation.crop_scale_min 0.5, data.augmentation.flip true" in budget_sentence(
-        {"a": image_files}, "a"
-    )
-
-
-def test_changes_name_what_the_arm_has_and_the_reference_has() -> None:
-    assert changes(arm(objective__kind="contrastive"), arm()) == {
-        "objective.kind": ("contrastive", "cross_entropy"),
-        "objective.background_weight": (1.0, None),
-    }
-    assert changes(arm(), arm()) == {}
-
-
-def test_part_that_is_switched_off_is_as_one_that_is_not_there() -> None:
-    changed = changes(arm(objective__kind="triplet"), arm())
-    assert "objective.background_noise" not in changed
-    assert "objective.cutmix" not in changed
-    assert changed["objective.margin"] == (0.3, None)
