@@ -1,13 +1,14 @@
-"""Commands on data sets: prepare one, check one."""
+"""Commands on data sets: prepare one, check one, compose one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from orchestrator.cli.compose import compose
 from orchestrator.cli.exit_codes import USAGE_ERROR
 from orchestrator.cli.options import Config, Json, Set, in_home, in_home_if_given
-from orchestrator.cli.output import note, print_json, say
+from orchestrator.cli.output import note, print_json, progress, say
 
 MAX_SHOWN = 20
 """Problems of a set that are printed; --json has all."""
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.data.check import Checked, SetCount
-    from orchestrator.data.files import Track
     from orchestrator.data.imagenet_s_tree import Tree
     from orchestrator.data.links import LinkKind
 
@@ -47,7 +47,7 @@ Sheet = Annotated[
 ]
 Subset = Annotated[bool, typer.Option("--subset", help="Do not compare with the published counts.")]
 
-data = typer.Typer(help="Prepare and check data sets.", no_args_is_help=True)
+data = typer.Typer(help="Prepare, check and compose data sets.", no_args_is_help=True)
 prepare = typer.Typer(help="Make the folders of a data set from the published files.", no_args_is_help=True)
 
 
@@ -56,6 +56,7 @@ def register(app: typer.Typer) -> None:
     prepare.command(name="imagenet-s")(prepare_imagenet_s)
     data.add_typer(prepare, name="prepare")
     data.command()(check)
+    data.command()(compose)
     app.add_typer(data, name="data")
 
 
@@ -116,7 +117,7 @@ def _link(tree: "Tree", root: Path, kind: "LinkKind", threads: int, *, dry_run: 
     target = root / tree.folder
     with nullcontext() if dry_run else locked(target / ".prepare.lock", f"data prepare of {target}"):
         done = link_all(tree.jobs, kind, dry_run=dry_run, threads=threads)
-        for linked in _progress()(done, tree.folder, len(tree.jobs)):
+        for linked in progress()(done, tree.folder, len(tree.jobs)):
             counts[linked.split]["linked"] += linked.made
             counts[linked.split]["there"] += linked.there
     for split, count in counts.items() if not quiet else ():
@@ -158,7 +159,7 @@ def check(
     workers = (processes if processes is not None else os.cpu_count() or 1) if full else 0
     path = sheet or _sheet_of(config)
     checked = check_data_set(
-        experiment.data, full=full, processes=workers, published=not subset, sheet=path, track=_progress()
+        experiment.data, full=full, processes=workers, published=not subset, sheet=path, track=progress()
     )
     if json:
         document = {"config": config, "kind": experiment.data.kind, **asdict(checked), "sheet": str(path)}
@@ -206,12 +207,3 @@ def _count_line(name: str, count: "SetCount") -> str:
         f"{name}: {plural(count.images, 'image')}, {count.with_mask} with masks ({share}), {count.without_mask} "
         f"without{classes}; {count.read} read"
     )
-
-
-def _progress() -> "Track":
-    """Return a function that shows progress on a terminal's standard error."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return lambda steps, what, num: track(steps, what, num, console=console, disable=not console.is_terminal)

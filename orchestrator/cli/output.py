@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainables.json_file import finite
+
+if TYPE_CHECKING:
+    from orchestrator.data.files import Track
 
 
 def escape_what_cannot_be_shown() -> None:
@@ -57,6 +60,15 @@ def print_table(table: Any) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
+
+
+def progress() -> "Track":
+    """Return a function that shows progress on a terminal's standard error."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return lambda steps, what, num: track(steps, what, num, console=console, disable=not console.is_terminal)
 
 
 def log_to_stderr(*, verbose: bool) -> None:

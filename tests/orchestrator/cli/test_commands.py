@@ -71,7 +71,7 @@ def test_unknown_command_is_a_usage_error(cli: Cli) -> None:
     [
         (("sweep", "digit"), f"no space 'digit'; valid names: cifar-embedding, {SPACE}, pets-architecture, "),
         (("plan", "digit"), "no space 'digit'"),
-        (("train", "digit"), "no base config 'digit'; valid names: cifar10, digits, "),
+        (("train", "digit"), "no base config 'digit'; valid names: cifar10, composed-pets, digits, "),
         (("sweep", SPACE, "--set", "optim.rate=1"), "optim.rate: unknown field (found 1)"),
         (("plan", SPACE, "--set", "optim.rate=1"), "valid fields: "),
         (("train", "digits", "--set", "optim.rate=1"), "optim.rate: unknown field"),

@@ -1,0 +1,141 @@
+"""`campaign data compose`: objects of one data set before scenes of another."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.cli.options import Config, Json, Set, in_home, in_home_if_given
+from orchestrator.cli.output import command_line, note, print_json, progress, say
+
+if TYPE_CHECKING:
+    from orchestrator.data.compose.compose import Composed
+    from orchestrator.data.compose.scenes import KindsBy as KindsByName
+
+DEFAULT_SHARES = (0.6, 0.2, 0.2)
+MAX_SHOWN = 12
+"""Groups of a split that are printed; --json has all."""
+
+Scenes = Annotated[
+    Path,
+    typer.Option(
+        callback=in_home,
+        help="The scenes: a folder of images, or a .csv or .parquet file with the columns path and mask, and perhaps "
+        "kind.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option(callback=in_home, help="The folder to make.", show_default=False)]
+SceneMasks = Annotated[
+    Path | None,
+    typer.Option(
+        callback=in_home_if_given,
+        help="A folder with masks of the scenes, of the same names: objects, where a mask is not black, are taken out.",
+        show_default=False,
+    ),
+]
+KindsBy = Annotated[
+    Literal["folder", "column", "colour"] | None,
+    typer.Option(
+        help="What says which kind a scene is: its sub-folder, the table's column kind, or its colour. By default the "
+        "sub-folder or the column.",
+        show_default=False,
+    ),
+]
+Kinds = Annotated[
+    int | None,
+    typer.Option(min=2, help="With --kinds-by colour, the number of kinds: by default 2.", show_default=False),
+]
+Agreement = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of a class's training images that stand before the class's own kind of scene."
+    ),
+]
+SceneShares = Annotated[
+    tuple[float, float, float],
+    typer.Option(metavar="TRAIN VAL TEST", help="Shares of the scenes for training, validation and test."),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        min=32, help="Pixels of an image's shorter side; by default images keep their size.", show_default=False
+    ),
+]
+Feather = Annotated[float, typer.Option(min=0, max=16, help="Blur of an object's edge, in pixels; 0 for none.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every choice.")]
+
+
+def compose(
+    config: Config,
+    scenes: Scenes,
+    out: Out,
+    scene_masks: SceneMasks = None,
+    kinds_by: KindsBy = None,
+    kinds: Kinds = None,
+    agreement: Agreement = 0.95,
+    scene_shares: SceneShares = DEFAULT_SHARES,
+    image_size: ImageSize = None,
+    feather: Feather = 1.0,
+    seed: Seed = 0,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Put the objects of a config's data before other scenes: a data set whose background misleads as much as you say.
+
+    The new folder has images, masks, a table, a config that trains on it, and a contact sheet.
+
+    Example: campaign data compose pets.yaml --scenes places --agreement 0.95 --out composed
+    """
+    from search_spaces import find_experiment
+
+    by = _kinds_by(scenes, kinds_by, kinds)
+    experiment = find_experiment(config, set_ or [])
+    from orchestrator.data.compose.compose import Options, compose_data  # Heavy: only for options that are right.
+
+    options = Options(
+        scenes=scenes,
+        scene_masks=scene_masks,
+        kinds_by=by,
+        kinds=kinds,
+        agreement=agreement,
+        scene_shares=scene_shares,
+        image_size=image_size,
+        feather=feather,
+        seed=seed,
+    )
+    composed = compose_data(experiment.data, options, out, made_by=command_line(), track=progress())
+    _say(composed, out, json=json)
+
+
+def _kinds_by(scenes: Path, given: "KindsByName | None", kinds: int | None) -> "KindsByName":
+    """Return what says the kinds of scenes; ConfigError where their number is given and has no effect."""
+    from trainables.config import ConfigError
+    from trainables.config.table import TABLE_SUFFIXES
+
+    by = given or ("column" if scenes.suffix.lower() in TABLE_SUFFIXES else "folder")
+    if kinds is not None and by != "colour":
+        raise ConfigError(f"--kinds {kinds} has no effect with --kinds-by {by}, which says the kinds itself")
+    return by
+
+
+def _say(composed: "Composed", out: Path, *, json: bool) -> None:
+    from orchestrator.data.compose.config_file import CONFIG, SHEET
+    from orchestrator.files.text import plural
+
+    if json:
+        print_json({"out": str(out), **composed.document()})
+        return
+    for split, groups in composed.groups.items():
+        shown = [f"{group} {num}" for group, num in groups.items()][:MAX_SHOWN]
+        more = f", and {len(groups) - MAX_SHOWN} more groups" if len(groups) > MAX_SHOWN else ""
+        left_out = composed.without_mask[split]
+        without = f"; {plural(left_out, 'image')} without a mask left out" if left_out else ""
+        say(f"{split}: {plural(sum(groups.values()), 'image')}; {', '.join(shown)}{more}{without}")
+        say(f"  scenes: {', '.join(f'{kind} {num}' for kind, num in composed.scenes[split].items())}")
+    say(f"shifted sets: {', '.join(f'{name} {num}' for name, num in composed.shifted.items())}")
+    if composed.scenes_left_out:
+        say(f"scenes left out, since too little is around their objects: {composed.scenes_left_out}")
+    say(f"agreement in training: {composed.measured_agreement:.4f}")
+    say(f"contact sheet: {out / SHEET}")
+    note(f"train on it with: campaign train {out / CONFIG}")

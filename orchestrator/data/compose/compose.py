@@ -1,0 +1,227 @@
+"""`campaign data compose`: a new folder with images, masks, tables, a config that reads them, and a contact sheet."""
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from orchestrator.data.compose.config_file import write_config, write_sheet
+from orchestrator.data.compose.new_folder import new_folder
+from orchestrator.data.compose.objects import Objects, find_objects, read_object
+from orchestrator.data.compose.plan import SPLITS, Ints, Planned, Split, own_kinds, plan_images, split_scenes
+from orchestrator.data.compose.scenes import KindsBy, Scene, kinds_by_colour, list_scenes, write_scene
+from orchestrator.data.compose.writing import (
+    SCENES,
+    SHIFTED_TABLE,
+    TABLE,
+    ObjectFile,
+    Row,
+    SceneFile,
+    agreement_of,
+    read_rows,
+    row_of,
+    write_images,
+    write_table,
+)
+from orchestrator.data.files import Track
+from trainables.config import ConfigError, DataConfig
+
+_ENLARGED = 2
+"""Scenes are kept at so many times the size of the images, since one that is narrower than an image is enlarged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to compose."""
+
+    scenes: Path
+    scene_masks: Path | None = None
+    kinds_by: KindsBy = "folder"
+    kinds: int | None = None
+    """Clusters of mean colour, with `kinds_by` colour; None is 2."""
+    agreement: float = 0.95
+    scene_shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    """Shares of the scenes for training, validation and test."""
+    image_size: int | None = None
+    """Pixels of an image's shorter side, unless it has fewer; None keeps images as large as they are."""
+    feather: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where shares do not divide the scenes."""
+        if min(self.scene_shares) <= 0 or not math.isclose(sum(self.scene_shares), 1):
+            found = " ".join(f"{share:g}" for share in self.scene_shares)
+            raise ConfigError(f"--scene-shares {found}: expected three shares above 0 whose sum is 1")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What was written, counted in the tables."""
+
+    groups: Mapping[str, Mapping[str, int]]
+    """By split, the images of each group, `<class> before <kind>`."""
+    shifted: Mapping[str, int]
+    """Images by shifted set."""
+    own_kind: Mapping[str, str]
+    """By class."""
+    agreement: Mapping[str, tuple[int, int]]
+    """By class, the training images before its own kind of scene, and all of them."""
+    scenes: Mapping[str, Mapping[str, int]]
+    """By split, the scenes of each kind."""
+    scenes_left_out: int
+    """Scenes that show too little around their objects."""
+    without_mask: Mapping[str, int]
+    """By split, images that are left out, since they have no mask."""
+
+    @property
+    def measured_agreement(self) -> float:
+        """The share of the training images that stand before their class's own kind of scene."""
+        return sum(own for own, _ in self.agreement.values()) / sum(num for _, num in self.agreement.values())
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it, for JSON."""
+        return {**asdict(self), "measured_agreement": self.measured_agreement}
+
+
+def compose_data(
+    config: DataConfig, options: Options, target: Path, *, made_by: str = "", track: Track | None = None
+) -> Composed:
+    """Write the composed data into `target`, a folder that is missing or empty.
+
+    Args:
+        config: The data whose objects are used: those with masks.
+        options: Scenes, agreement, sizes and seed.
+        target: The folder to make.
+        made_by: The command, for the head of the written config.
+        track: Shows progress.
+
+    Raises:
+        ConfigError: The data, the scenes or the options do not fit each other, or the target is not empty.
+        ImageError: An image or a mask cannot be read.
+    """
+    track = track or (lambda steps, *_: steps)
+    objects, class_names = find_objects(config)
+    listed = list_scenes(options.scenes, options.scene_masks, options.kinds_by)
+    with new_folder(target, "data compose") as folder:
+        scenes = _kinds_and_splits(_write_scenes(listed, options, folder, track), options)
+        labels = {split: each.labels_N for split, each in objects.items()}
+        planned = plan_images(labels, scenes.kinds_S, scenes.splits_S, agreement=options.agreement, seed=options.seed)
+        sources = {split: _sources(split, each, class_names, config) for split, each in objects.items()}
+        rows = [(image, row_of(image, sources[image.split][image.object], scenes.files)) for image in planned]
+        _write_objects(rows, objects, sources, options, config, folder, track)
+        write_table(folder / TABLE, (row for image, row in rows if image.set in SPLITS))
+        write_table(folder / SHIFTED_TABLE, (row for image, row in rows if image.set not in SPLITS))
+        write_config(folder, str(target), config.image_size, made_by)
+        write_sheet(folder)
+        return _count(folder, class_names, scenes, len(listed), objects)
+
+
+class _Scenes(NamedTuple):
+    files: Sequence[SceneFile]
+    kinds: Sequence[str]
+    kinds_S: Ints
+    """The place of each scene's kind among them."""
+    splits_S: Ints
+    """The place of each scene's split among `SPLITS`."""
+
+
+def _kinds_and_splits(files: Sequence[SceneFile], options: Options) -> _Scenes:
+    kinds = sorted({scene.kind for scene in files})
+    if len(kinds) < 2:
+        raise ConfigError(f"--scenes: there is one kind of scene, {kinds[0]}; expected two or more")
+    kinds_S = np.array([kinds.index(scene.kind) for scene in files])
+    return _Scenes(files, kinds, kinds_S, split_scenes(kinds_S, options.scene_shares, kinds, options.seed))
+
+
+def _count(
+    folder: Path, class_names: Sequence[str], scenes: _Scenes, num_listed: int, objects: Mapping[Split, Objects]
+) -> Composed:
+    rows, shifted = read_rows(folder / TABLE), read_rows(folder / SHIFTED_TABLE)
+    own = [scenes.kinds[kind] for kind in own_kinds(np.arange(len(class_names)), len(scenes.kinds))]
+    own_kind = dict(zip(class_names, own, strict=True))
+    return Composed(
+        groups=_by_split((row.split, f"{row.label} before {row.kind}") for row in rows),
+        shifted=dict(Counter(row.split for row in shifted)),
+        own_kind=own_kind,
+        agreement=agreement_of(rows, own_kind),
+        scenes=_by_split(
+            (SPLITS[split], scene.kind) for split, scene in zip(scenes.splits_S, scenes.files, strict=True)
+        ),
+        scenes_left_out=num_listed - len(scenes.files),
+        without_mask={split: each.without_mask for split, each in objects.items()},
+    )
+
+
+def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Return split -> name -> how many pairs there are of both."""
+    count = Counter(pairs)
+    return {split: {name: count[one, name] for one, name in sorted(count) if one == split} for split in SPLITS}
+
+
+def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track: Track) -> list[SceneFile]:
+    """Write the scenes without their objects; ConfigError where nothing is left of any."""
+    (folder / SCENES).mkdir()
+    shorter = None if options.image_size is None else _ENLARGED * options.image_size
+    names = [f"{SCENES}/{scene.file.id}.png" for scene in scenes]
+
+    def write(number: int) -> tuple[float, float] | None:
+        return write_scene(scenes[number], folder / names[number], shorter)
+
+    chromas = _in_threads(write, len(scenes), "scenes", track)
+    left = [(name, scene, chroma) for name, scene, chroma in zip(names, scenes, chromas, strict=True) if chroma]
+    if not left:
+        raise ConfigError("--scenes: no scene shows enough around its object")
+    kinds: Iterable[str | None] = (scene.kind for _, scene, _ in left)
+    if options.kinds_by == "colour":
+        kinds = kinds_by_colour([chroma for *_, chroma in left], options.kinds or 2, options.seed)
+    return [SceneFile(name, str(kind)) for (name, *_), kind in zip(left, kinds, strict=True)]
+
+
+def _sources(split: Split, objects: Objects, class_names: Sequence[str], config: DataConfig) -> list[ObjectFile]:
+    root = Path(getattr(config, "root", "")).absolute()
+    found = []
+    for number, label in enumerate(objects.labels_N.tolist()):
+        path = objects.path(number).absolute()
+        source = path.relative_to(root) if path.is_relative_to(root) else path
+        found.append(ObjectFile(split, objects.id(number), class_names[label], source.as_posix()))
+    return found
+
+
+def _write_objects(
+    rows: Iterable[tuple[Planned, Row]],
+    objects: Mapping[Split, Objects],
+    sources: Mapping[Split, Sequence[ObjectFile]],
+    options: Options,
+    config: DataConfig,
+    folder: Path,
+    track: Track,
+) -> None:
+    """Write the images of each object together, so that it is read once."""
+    by_object: dict[tuple[Split, int], list[tuple[Planned, Row]]] = defaultdict(list)
+    for image, row in rows:
+        by_object[image.split, image.object].append((image, row))
+    jobs = list(by_object.items())
+
+    def write(number: int) -> None:
+        (split, index), images = jobs[number]
+        pixels_HWC, share_HW = read_object(
+            objects[split], index, shorter=options.image_size, feather=options.feather, config=config
+        )
+        write_images(folder, sources[split][index].mask, pixels_HWC, share_HW, images)
+
+    _in_threads(write, len(jobs), "objects", track)
+
+
+def _in_threads(step: Callable[[int], Any], num: int, what: str, track: Track) -> list[Any]:
+    """Return what a function returns for 0 to num - 1; Pillow and NumPy leave Python to other threads."""
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        return list(track(pool.map(step, range(num)), what, num))
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,146 @@
+"""The scenes that objects are put before: where they lie, which kind each is, and what is left without its object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from sklearn.cluster import KMeans
+
+from trainables.config import ConfigError, NonzeroMasks
+from trainables.config.table import TABLE_SUFFIXES
+from trainables.data.compositing import mean_chroma, resized, shrunk, without_object
+from trainables.data.file_reader import FileReader, decode_image
+from trainables.data.folder_walk import FolderWalk
+from trainables.data.folders import Folders, first_few
+from trainables.data.image_file import ImageFile, image_ids
+from trainables.data.image_names import is_image
+from trainables.data.masks.mask_format import OBJECT, ObjectMask
+from trainables.data.masks.names import MaskNames
+from trainables.data.table_file import read_table_file
+
+KindsBy = Literal["folder", "column", "colour"]
+_READER = FileReader()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image without an object, or with one that its mask shows."""
+
+    file: ImageFile
+    kind: str | None = None
+    """Its kind, where folders or a column say it."""
+
+
+def list_scenes(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene]:
+    """Return the scenes of a folder, or of a table with the columns path, mask and perhaps kind, by their paths.
+
+    Args:
+        source: The folder or the table.
+        masks: For a folder, the folder with masks of the same names; None where scenes show no object.
+        kinds_by: What says which kind a scene is.
+
+    Raises:
+        ConfigError: There are none, or their kinds are not known.
+    """
+    if source.suffix.lower() in TABLE_SUFFIXES:
+        return _of_table(source, masks, kinds_by)
+    if not source.is_dir():
+        raise ConfigError(f"--scenes: there is no folder {source}; give a folder of images, or a .csv or .parquet file")
+    found = sorted(path for path in FolderWalk("--scenes").files(source, owner="") if is_image(path.name))
+    if not found:
+        raise ConfigError(f"--scenes: there are no images below {source}")
+    names = [PurePosixPath(path.relative_to(source).as_posix()) for path in found]
+    if kinds_by == "column":
+        raise ConfigError(f"--kinds-by column needs a table, and --scenes {source} is a folder; take folder or colour")
+    if kinds_by == "folder" and any(len(name.parts) == 1 for name in names):
+        raise ConfigError(
+            f"--kinds-by folder: {source} has images in no sub-folder, such as {found[0].name}; put each kind of scene "
+            "into a sub-folder, or pass --kinds-by colour"
+        )
+    return _scenes(source, names, _named_masks(source, masks, names), [name.parts[0] for name in names], kinds_by)
+
+
+def _of_table(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene]:
+    if masks is not None:
+        raise ConfigError(
+            f"--scene-masks has no effect, since the column mask of {source} names the masks; leave it out"
+        )
+    if kinds_by == "folder":
+        raise ConfigError(f"--kinds-by folder needs a folder, and --scenes {source} is a table; take column or colour")
+    wanted = ("path", "mask", "kind") if kinds_by == "column" else ("path", "mask")
+    table = read_table_file(source, required=dict.fromkeys(wanted, "column"), refused={}, setting="--scenes")
+    columns = {name: table.columns[name].to_pylist() for name in wanted}
+    empty = [name for name in wanted if name != "mask" and None in columns[name]]
+    if empty:
+        raise ConfigError(f"{table.where(columns[empty[0]].index(None), empty[0])}: is empty; every row needs a value")
+    slashed = next((kind for kind in columns.get("kind", ()) if "/" in kind), None)
+    if slashed is not None:
+        raise ConfigError(
+            f"{source}, column kind: found {slashed}; a kind becomes a part of file names: leave out the /"
+        )
+    names = [PurePosixPath(path) for path in columns["path"]]
+    paths = [None if mask is None else source.parent / mask for mask in columns["mask"]]
+    return _scenes(source.parent, names, paths, columns.get("kind", [""] * len(names)), kinds_by)
+
+
+def _named_masks(source: Path, masks: Path | None, names: Sequence[PurePosixPath]) -> list[Path | None]:
+    if masks is None:
+        return [None] * len(names)
+    finder = MaskNames(masks.parent, source, NonzeroMasks(folder=masks.name), Folders())
+    found = [finder.path(name) for name in names]
+    missing = [str(name) for name, mask in zip(names, found, strict=True) if mask is None]
+    if missing:
+        raise ConfigError(
+            f"--scene-masks: {len(missing)} of {len(names)} scenes have no mask in {masks}: {first_few(missing)}; add "
+            "them, or list the scenes in a table whose column mask is empty for a scene without an object"
+        )
+    return found
+
+
+def _scenes(
+    folder: Path, names: Sequence[PurePosixPath], masks: Sequence[Path | None], kinds: Sequence[str], by: KindsBy
+) -> list[Scene]:
+    ids = image_ids(map(Path, names))
+    return [
+        Scene(ImageFile(folder / name, mask, None, id_), None if by == "colour" else kind)
+        for name, mask, id_, kind in zip(names, masks, ids, kinds, strict=True)
+    ]
+
+
+def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float, float] | None:
+    """Write a scene without its object, as PNG, and return its mean chroma; None, and no file, if too little is left.
+
+    Raises:
+        ImageError: The scene or its mask cannot be read.
+    """
+    pixels_HWC = decode_image(scene.file.path, _READER).permute(1, 2, 0).numpy()
+    map_HW = ObjectMask().read(scene.file, pixels_HWC.shape[:2], _READER)
+    whole_HWC = shrunk(pixels_HWC, shorter)
+    if map_HW is not None:
+        object_HW = resized((map_HW.numpy() == OBJECT).astype(np.uint8) * 255, whole_HWC.shape[:2]) > 0
+        filled_HWC = without_object(whole_HWC, object_HW)
+        if filled_HWC is None:
+            return None
+        whole_HWC = filled_HWC
+    Image.fromarray(whole_HWC).save(target, compress_level=1)
+    return mean_chroma(whole_HWC)
+
+
+def kinds_by_colour(chromas: Sequence[tuple[float, float]], num: int, seed: int) -> list[str]:
+    """Return `colour-1` to `colour-<num>` for the clusters of k-means over mean chromas, ordered by their centres.
+
+    Raises:
+        ConfigError: There are fewer different scenes than kinds.
+    """
+    if len(set(chromas)) < num:
+        raise ConfigError(
+            f"--kinds {num}: the scenes have {len(set(chromas))} different mean colours; pass fewer kinds"
+        )
+    means_SC = np.array(chromas)
+    clusters = KMeans(num, n_init=10, random_state=seed).fit(means_SC)
+    order = np.lexsort(clusters.cluster_centers_.T[::-1])
+    rank = {int(cluster): place for place, cluster in enumerate(order, 1)}
+    return [f"colour-{rank[int(cluster)]}" for cluster in clusters.labels_]

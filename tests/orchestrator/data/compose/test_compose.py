@@ -1,0 +1,314 @@
+"""`campaign data compose` on a tree of plain colours: files, tables and messages."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orchestrator.data.compose.new_folder import new_folder
+from orchestrator.data.compose.plan import SHIFTED
+from orchestrator.data.compose.writing import Row, read_rows
+from search_spaces import find_experiment
+from trainables.config import ConfigError
+from trainables.data import Draw, build_data
+from trainables.data.image_files import ImageFiles
+
+Cli = Callable[..., Any]
+NUM = {"train": 20, "test": 4}
+SCENES = 5
+OBJECT = (slice(8, 24), slice(12, 36))
+"""Rows and columns of an object, of 32 and 48."""
+KINDS = {"forest": 0, "sea": 1}
+
+
+def paint(path: Path, colour: tuple[int, int, int], inside: tuple[int, int, int] | None = None) -> None:
+    pixels_HWC = np.full((32, 48, 3), colour, dtype=np.uint8)
+    if inside is not None:
+        pixels_HWC[OBJECT] = inside
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels_HWC).save(path)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cats and dogs in red on grey, of which the last has no mask, and scenes in blue or green."""
+    root = tmp_path_factory.mktemp("tree")
+    for label, name in enumerate(("cat", "dog")):
+        for split, num in NUM.items():
+            for index in range(num):
+                paint(root / f"mine/{split}/{name}/{index}.png", (90, 90, 90), (200 + index, 10 * label, 0))
+                paint(root / f"mine/masks/{split}/{name}/{index}.png", (0, 0, 0), (255, 255, 255))
+    paint(root / "mine/train/dog/unknown.png", (90, 90, 90))
+    for kind, channel in KINDS.items():
+        for index in range(SCENES):
+            paint(root / f"scenes/{kind}/{index}.png", (0, 0, 100 + index) if channel else (0, 100 + index, 0))
+    lines = "\n  ".join(("kind: image_folder", f"root: {root}/mine", "val: test", "image_size: 32"))
+    (root / "mine.yaml").write_text(f"data:\n  {lines}\n  masks: {{kind: nonzero, folder: masks}}\n")
+    return root
+
+
+@pytest.fixture
+def compose(cli: Cli, tree: Path, tmp_path: Path) -> Cli:
+    def run(*more: str, out: str = "out", scenes: str = "scenes") -> Any:
+        arguments = (tree / "mine.yaml", "--scenes", tree / scenes, "--feather", 0, "--agreement", 0.75)
+        return cli("data", "compose", *arguments, "--out", tmp_path / out, *more)
+
+    return run
+
+
+def pixels(path: Path) -> Any:
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def colours(root: Path, name: str) -> tuple[Any, Any]:
+    """Return the one colour of an image's object and the one around it."""
+    image_HWC, around_HW = pixels(root / name), np.ones((32, 48), dtype=np.bool_)
+    around_HW[OBJECT] = False
+    (inside,), (outside,) = np.unique(image_HWC[OBJECT].reshape(-1, 3), axis=0), np.unique(image_HWC[around_HW], axis=0)
+    return tuple(inside.tolist()), tuple(outside.tolist())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_whole_set(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    ran = compose("--json")
+    assert ran.code == 0, ran.err
+    document, root = json.loads(ran.out), tmp_path / "out"
+    assert document["groups"] == {
+        "train": {
+            "cat before forest": 12,
+            "cat before sea": 4,
+            "dog before forest": 4,
+            "dog before sea": 12,
+        },
+        "val": dict.fromkeys(("cat before forest", "cat before sea", "dog before forest", "dog before sea"), 4),
+        "test": dict.fromkeys(("cat before forest", "cat before sea", "dog before forest", "dog before sea"), 4),
+    }
+    assert document["own_kind"] == {"cat": "forest", "dog": "sea"}
+    assert document["agreement"] == {"cat": [12, 16], "dog": [12, 16]}
+    assert document["measured_agreement"] == 0.75
+    assert document["shifted"] == dict.fromkeys(sorted(SHIFTED), 8)
+    assert document["without_mask"] == {"train": 1, "val": 0, "test": 0}
+    kinds = {"train": 3, "val": 1, "test": 1}
+    assert document["scenes"] == {split: dict.fromkeys(KINDS, num) for split, num in kinds.items()}
+    check_splits(read_rows(root / "table.csv"))
+    check_pixels(root, tree / "mine", read_rows(root / "table.csv"), read_rows(root / "shifted.csv"))
+    check_config(root)
+
+
+def check_splits(rows: list[Row]) -> None:
+    check_splits_apart(rows)
+    assert {row.object.partition("/")[0] for row in rows if row.split == "test"} == {"test"}
+    assert {row.object.partition("/")[0] for row in rows if row.split != "test"} == {"train"}
+
+
+def check_splits_apart(rows: list[Row]) -> None:
+    for column in ("object", "scene"):
+        splits: dict[str, set[str]] = {}
+        for row in rows:
+            splits.setdefault(getattr(row, column), set()).add(row.split)
+        assert {len(of_one) for of_one in splits.values()} == {1}, column
+
+
+def check_pixels(root: Path, source: Path, rows: list[Row], shifted: list[Row]) -> None:
+    """Compare objects with their images, what is around them with their scenes, and masks with both."""
+    black, seen = (0, 0, 0), Counter(row.split for row in shifted)
+    for row in [*rows, *shifted]:
+        inside, outside = colours(root, row.path)
+        scene = tuple(pixels(root / row.scene)[0, 0].tolist()) if row.scene else black
+        expected = {
+            "only_bg": (scene, scene),
+            "no_fg": (black, scene),
+            "clean": (colours(source, row.object)[0], (90, 90, 90)),
+        }
+        assert (inside, outside) == expected.get(row.split, (colours(source, row.object)[0], scene)), row
+        assert row.kind == ("" if not row.scene else "sea" if scene[2] else "forest")
+        if row.mask:
+            mask_HW = pixels(root / row.mask)
+            assert mask_HW[OBJECT].min() == 255
+            assert mask_HW.sum() == 255 * 16 * 24
+    assert seen == dict.fromkeys(SHIFTED, 8)
+    assert {row.split for row in shifted if not row.mask} == {"only_bg"}
+
+
+def check_config(root: Path) -> None:
+    """The config that was written reads all sets, with groups in the three splits alone."""
+    bundle = build_data(find_experiment(str(root / "config.yaml")).data)
+    sets = bundle.named()
+    assert {name: len(images) for name, images in sets.items()} == {
+        "train": 32,
+        "val": 16,
+        "test": 16,
+        **{f"shift.{name}": 8 for name in SHIFTED},
+    }
+    grouped = [name for name, images in sets.items() if isinstance(images, ImageFiles) and images.groups() is not None]
+    assert grouped == ["train", "val", "test"]
+    batch = bundle.shift["only_fg"].__getitems__([Draw(index, 0) for index in range(8)])
+    assert batch.labels_B.tolist() == [0] * 4 + [1] * 4
+    assert batch.has_mask_B.all()
+    assert pixels(root / "contact-sheet.png").ndim == 3
+
+
+def test_the_same_seed_makes_the_same_bytes(compose: Cli, tmp_path: Path) -> None:
+    for out, seed in (("first", "1"), ("second", "1"), ("third", "2")):
+        assert compose("--seed", seed, "--feather", "1", out=out).code == 0
+    first, second, third = (files(tmp_path / out) for out in ("first", "second", "third"))
+    for found in (first, second, third):
+        del found["config.yaml"]  # It names its folder.
+    assert first == second
+    assert first["table.csv"] != third["table.csv"]
+
+
+def test_kinds_by_colour_and_objects_that_are_taken_out(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """The scenes' objects are white; nothing of them is left."""
+    scenes, masks = tree / "with-objects", tree / "scene-masks"
+    for name, colour in (("blue", (0, 0, 120)), ("green", (0, 120, 0))):
+        for index in range(SCENES):
+            paint(scenes / f"{name}{index}.png", (colour[0] + index, *colour[1:]), (255, 255, 255))
+            paint(masks / f"{name}{index}.png", (0, 0, 0), (255, 255, 255))
+    ran = compose("--kinds-by", "colour", "--scene-masks", str(masks), scenes="with-objects")
+    assert ran.code == 0, ran.err
+    assert "agreement in training: 0.7500" in ran.out
+    rows = read_rows(tmp_path / "out" / "table.csv")
+    names = {row.kind: {Path(each.scene).name[:3] for each in rows if each.kind == row.kind} for row in rows}
+    assert names == {"colour-1": {"gre"}, "colour-2": {"blu"}}
+    assert max(pixels(tmp_path / "out" / row.scene).max() for row in rows) == 120
+
+
+def test_scenes_of_a_table(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    paths = [f"scenes/{kind}/{index}.png,,{kind[0]}" for kind in KINDS for index in range(SCENES)]
+    (tree / "scenes.csv").write_text("\n".join(["path,mask,kind", *paths]) + "\n")
+    assert compose(scenes="scenes.csv").code == 0
+    assert {row.kind for row in read_rows(tmp_path / "out" / "table.csv")} == {"f", "s"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--kinds", "3"), "--kinds 3 has no effect with --kinds-by folder, which says the kinds itself"),
+        (("--kinds-by", "colour", "--kinds", "11"), "--kinds 11: the scenes have 6 different mean colours"),
+        (("--kinds-by", "column"), "--kinds-by column needs a table"),
+        (
+            ("--scene-shares", "0.5", "0.2", "0.2"),
+            "--scene-shares 0.5 0.2 0.2: expected three shares above 0 whose sum",
+        ),
+        (("--scene-shares", "0.9", "0.05", "0.05"), "the kind forest has 5 scenes, too few for one in each split"),
+        (("--set", "data.masks=null"), "data.kind = image_folder: no image of the split train has a mask"),
+        (("--set", "data.validation.source=held_out"), "data.validation.source = held_out takes the test images"),
+        (("--scene-masks", "{tree}/mine/masks"), "--scene-masks: 10 of 10 scenes have no mask"),
+        (("--scenes", "{tree}/none"), "--scenes: there is no folder {tree}/none"),
+        (("--scenes", "{tree}/scenes/sea"), "--kinds-by folder: {tree}/scenes/sea has images in no sub-folder"),
+        (("--scenes", "{tree}/one"), "--scenes: there is one kind of scene, sea; expected two or more"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(
+    compose: Cli, tree: Path, tmp_path: Path, more: tuple[str, ...], message: str
+) -> None:
+    if not (tree / "one").exists():
+        shutil.copytree(tree / "scenes" / "sea", tree / "one" / "sea")
+    ran = compose(*(word.format(tree=tree) for word in more))
+    assert ran.code == 2
+    assert message.format(tree=tree) in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("digits", "data.kind = spurious_digits has no files; composed data need images with masks in files"),
+        ("pascal-voc", "data.kind = pascal_voc has several labels an image; composed data need one"),
+    ],
+)
+def test_digits_and_several_labels_have_no_object_to_place(
+    cli: Cli, tree: Path, tmp_path: Path, base: str, message: str
+) -> None:
+    ran = cli("data", "compose", base, "--scenes", tree / "scenes", "--out", tmp_path / "out")
+    assert (ran.code, ran.err) == (2, f"error: {message}\n")
+
+
+def test_a_broken_image_leaves_nothing(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "scenes", tree / "broken")
+    (tree / "broken" / "sea" / "3.png").write_bytes(b"no image")
+    ran = compose(scenes="broken")
+    assert ran.code == 2
+    assert "broken/sea/3.png cannot be read" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+class TestNewFolder:
+    @pytest.mark.parametrize("is_folder", [True, False])
+    def test_what_is_there_stays(self, compose: Cli, tmp_path: Path, is_folder: bool) -> None:
+        mine = tmp_path / "out" / "mine" if is_folder else tmp_path / "out"
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        ran = compose()
+        assert ran.code == 2
+        assert f"{tmp_path}/out is there already; remove it, or give another folder" in ran.err
+        assert mine.read_text() == "mine"
+
+    def test_an_empty_folder_is_filled(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        with new_folder(tmp_path / "out", "data compose") as folder:
+            (folder / "a").write_text("whole")
+        assert files(tmp_path) == {"out/a": b"whole"}
+
+    def test_a_killed_process_leaves_no_folder_and_the_next_begins_anew(self, tmp_path: Path) -> None:
+        code = (
+            "import os, pathlib, signal, sys\n"
+            "from orchestrator.data.compose.new_folder import new_folder\n"
+            "with new_folder(pathlib.Path(sys.argv[1]), 'data compose') as folder:\n"
+            "    (folder / 'images').mkdir()\n"
+            "    (folder / 'images' / 'half').write_text('half')\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ran = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], env=environment, check=False)
+        assert ran.returncode == -signal.SIGKILL
+        assert not (tmp_path / "out").exists()
+        assert "half" in str(sorted(tmp_path.rglob("*")))
+        with new_folder(tmp_path / "out", "data compose") as folder:
+            (folder / "a").write_text("whole")
+        assert files(tmp_path) == {"out/a": b"whole"}
+
+    def test_two_processes_do_not_make_one_folder(self, tmp_path: Path) -> None:
+        with new_folder(tmp_path / "out", "data compose") as folder:
+            (folder / "a").write_text("whole")
+            busy = pytest.raises(ConfigError, match=r"data compose of .*out is being run by another process")
+            with busy, new_folder(tmp_path / "out", "data compose"):
+                pass
+        assert files(tmp_path) == {"out/a": b"whole"}
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_pets_before_the_scenes_of_ecssd(cli: Cli, real_images_root: str, tmp_path: Path) -> None:
+    """410 pets to train and validate on, of which a fifth of each class is cut, and 178 to test on."""
+    scenes, masks = (f"{real_images_root}/ecssd/{name}" for name in ("images", "masks"))
+    ran = cli(
+        *("data", "compose", "pets-species", "--set", f"data.root={real_images_root}", "--scenes", scenes),
+        *("--scene-masks", masks, "--kinds-by", "colour", "--image-size", "64", "--out", tmp_path / "out", "--json"),
+    )
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert {split: sum(groups.values()) for split, groups in document["groups"].items()} == {
+        "train": 328,
+        "val": 2 * 82,
+        "test": 2 * 178,
+    }
+    assert abs(document["measured_agreement"] - 0.95) < 0.01
+    assert sum(sum(kinds.values()) for kinds in document["scenes"].values()) == 501 - document["scenes_left_out"]
+    check_splits_apart(read_rows(tmp_path / "out" / "table.csv"))
