@@ -11,6 +11,8 @@ CROSS_ENTROPY = "cross_entropy"
 ADDITIONS = {
     "KL": "objective.divergence.weight",
     "SWD": "objective.sliced_wasserstein.weight",
+    "guidance": "objective.guidance.weight",
+    "RRR": "objective.rrr.weight",
     "noise": "objective.background_noise",
     "CutMix": "objective.cutmix.probability",
 }
@@ -103,8 +105,9 @@ def additions(row: TrialRow) -> dict[str, str]:
 def _addition(row: TrialRow, name: str) -> str:
     if name == "CutMix":
         return name
+    label = f"guidance by {row['config']['objective.guidance.loss']}" if name == "guidance" else name
     where = " on the object" if name == "KL" and row["config"].get("objective.divergence.where") == "foreground" else ""
-    return f"{name} {format_setting(float(row['config'][ADDITIONS[name]]))}{where}"
+    return f"{label} {format_setting(float(row['config'][ADDITIONS[name]]))}{where}"
 
 
 def objective_group(row: TrialRow) -> str:

@@ -116,7 +116,12 @@ STEPS: dict[str, dict[str, Any]] = {
         "model.norm": "batch",
     },
     "binary cross-entropy": {"objective.kind": "binary_cross_entropy", "training.ema_decay": 0.9},
-    "binary contrastive": {"objective.kind": "binary_contrastive", "training.channels_last": True},
+    "binary contrastive": {
+        "objective.kind": "binary_contrastive",
+        "objective.guidance.weight": 1.0,
+        "objective.rrr.weight": 1.0,
+        "training.channels_last": True,
+    },
     "embedding": {"objective.kind": "supcon", "optim.kind": "adam"},
 }
 

@@ -41,21 +41,22 @@ from trainables.config.objective import (
     Contrastive,
     CrossEntropy,
     CutMix,
-    Divergence,
     EmbeddingClassifier,
     LinearProbe,
     NearestCentroid,
     NearestNeighbours,
     ObjectiveConfig,
-    SlicedWasserstein,
     SupCon,
     Triplet,
     images_to_fit,
     mask_needs,
+    objective_at,
     penalty_weights,
+    regulariser_weights,
 )
 from trainables.config.optim import Adam, AdamW, OptimConfig, Sgd
 from trainables.config.regular_file import check_regular
+from trainables.config.regularisers import Divergence, Guidance, Rrr, SlicedWasserstein
 from trainables.config.renamed import current_name, with_current_names, with_first_names
 from trainables.config.sets import NicoPlusPlus, PublishedSet, Spawrious, StandardSet, UrbanCars
 from trainables.config.shift import DogsVsCats, LabelledFolder, LabelledTable, ShiftSet
@@ -90,6 +91,7 @@ __all__ = [
     "FileMasks",
     "FolderSet",
     "Freeze",
+    "Guidance",
     "HardImageNet",
     "ImageFolder",
     "ImageNetS",
@@ -113,6 +115,7 @@ __all__ = [
     "RandAugment",
     "RandomErasing",
     "Resources",
+    "Rrr",
     "Sbd",
     "ScoreName",
     "Sgd",
@@ -146,10 +149,12 @@ __all__ = [
     "load_experiment",
     "mask_needs",
     "network_files",
+    "objective_at",
     "override",
     "parse_assignments",
     "penalty_weights",
     "read_tree",
+    "regulariser_weights",
     "to_yaml",
     "why_nothing_was_learnt",
     "with_current_names",

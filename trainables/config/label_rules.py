@@ -3,7 +3,12 @@
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig
 from trainables.config.objective import BinaryContrastive, BinaryCrossEntropy, ObjectiveConfig
 
-_ONE_LABEL_TERMS = {"divergence": "weight", "sliced_wasserstein": "weight", "cutmix": "probability"}
+_ONE_LABEL_TERMS = {
+    "divergence": "weight",
+    "sliced_wasserstein": "weight",
+    "guidance": "weight",
+    "cutmix": "probability",
+}
 """The regularisers that look at one class an image, each with the field that says how much."""
 
 

@@ -6,33 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from trainables.config.regularisers import Divergence, Guidance, Rrr, SlicedWasserstein
 from trainables.config.section import ADDED_LATER, Section
-
-
-class Divergence(Section):
-    """The KL divergence between the mask and each ContrastiveCAM, both as distributions over the map's cells."""
-
-    weight: float = Field(gt=0)
-    """Weight of the mean over the K-1 rivals; the literature has 50 over the whole map, and 0.001 * (K-1) on the
-    foreground: 0.001 of their sum."""
-    where: Literal["map", "foreground"] = "map"
-    """Count every cell; or those of the object alone, without the mask's own logarithm. Under a mask of zeros and ones
-    both have the same gradient."""
-    mask_scale: float = Field(default=1000.0, gt=0)
-    """Factor on the mask before its softmax; the literature has 1000 with `map` and 50 with `foreground`."""
-    map_scale: float = Field(default=10.0, gt=0)
-    """Factor on the ContrastiveCAMs before theirs."""
-
-
-class SlicedWasserstein(Section):
-    """The sliced Wasserstein distance between ContrastiveCAMs and a scaled copy of the mask."""
-
-    weight: float = Field(gt=0)
-    """Weight of the mean over directions."""
-    num_directions: int = Field(default=64, ge=1)
-    """Random unit directions, drawn anew at every step."""
-    target_probability: float = Field(default=0.95, gt=0, lt=1)
-    """Probability of the label that the scaled mask stands for."""
 
 
 class CutMix(Section):
@@ -64,6 +39,10 @@ class _Classification(Section):
     """Pulls each ContrastiveCAM towards the mask; null leaves it out."""
     sliced_wasserstein: SlicedWasserstein | None = None
     """Pulls all ContrastiveCAMs together towards the mask; null leaves it out."""
+    guidance: Guidance | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Pulls the label's own HiResCAM onto the object; null leaves it out."""
+    rrr: Rrr | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Penalises the gradient on the background's pixels; null leaves it out."""
     background_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of Gaussian noise on the background of training images, of pixels in [0, 1]: core risk
     minimisation. 0 adds none."""
@@ -90,6 +69,8 @@ class Contrastive(_Classification):
     kind: Literal["contrastive"] = "contrastive"
     background_weight: float = Field(default=1.0, ge=0)
     """The penalty lambda on the background's absolute contribution; the literature has 1."""
+    background_weight_warmup: int = Field(default=0, ge=0, json_schema_extra=ADDED_LATER)
+    """Epochs over which that weight rises from 0: in epoch e of n it is (e-1)/n of itself, and all of it after n."""
 
 
 class BinaryCrossEntropy(_Classification):
@@ -110,6 +91,8 @@ class BinaryContrastive(_Classification):
     kind: Literal["binary_contrastive"] = "binary_contrastive"
     background_weight: float = Field(default=1.0, ge=0)
     """The penalty on the background's absolute HiResCAMs; 0 is binary cross-entropy on what the object adds."""
+    background_weight_warmup: int = Field(default=0, ge=0, json_schema_extra=ADDED_LATER)
+    """Epochs over which that weight rises from 0: in epoch e of n it is (e-1)/n of itself, and all of it after n."""
 
 
 class LinearProbe(Section):
@@ -179,6 +162,14 @@ ClassificationConfig = CrossEntropy | Contrastive | BinaryCrossEntropy | BinaryC
 ObjectiveConfig = Annotated[ClassificationConfig | SupCon | Triplet, Field(discriminator="kind")]
 
 
+def objective_at(objective: ObjectiveConfig, epoch: int) -> ObjectiveConfig:
+    """Return the objective of an epoch, in whose warm-up the background weight is the share that is due."""
+    if not isinstance(objective, Contrastive | BinaryContrastive) or epoch > objective.background_weight_warmup:
+        return objective
+    share = (epoch - 1) / objective.background_weight_warmup
+    return objective.model_copy(update={"background_weight": share * objective.background_weight})
+
+
 def images_to_fit(objective: ObjectiveConfig) -> dict[str, int]:
     """Return the fields that ask for so many training images to fit a classifier to."""
     if not isinstance(objective, _Embedding):
@@ -198,11 +189,8 @@ def mask_needs(objective: ObjectiveConfig) -> dict[str, str]:
         needs["objective.kind = contrastive"] = "objective.kind=cross_entropy"
     if isinstance(objective, BinaryContrastive) and objective.background_weight:
         needs[f"objective.background_weight = {objective.background_weight}"] = "objective.background_weight=0"
-    if objective.divergence is not None:
-        needs[f"objective.divergence.weight = {objective.divergence.weight}"] = "objective.divergence=null"
-    if objective.sliced_wasserstein is not None:
-        weight = objective.sliced_wasserstein.weight
-        needs[f"objective.sliced_wasserstein.weight = {weight}"] = "objective.sliced_wasserstein=null"
+    for name, weight in regulariser_weights(objective).items():
+        needs[f"objective.{name}.weight = {weight}"] = f"objective.{name}=null"
     if objective.background_noise:
         needs[f"objective.background_noise = {objective.background_noise}"] = "objective.background_noise=0"
     return needs
@@ -212,7 +200,11 @@ def penalty_weights(objective: ObjectiveConfig) -> list[str]:
     """Return the fields by which a penalty of an objective can be lowered."""
     if not isinstance(objective, _Classification):
         return []
-    has_weight = isinstance(objective, Contrastive | BinaryContrastive)
-    regularisers = {"divergence": objective.divergence, "sliced_wasserstein": objective.sliced_wasserstein}
-    own = ["objective.background_weight"] if has_weight else []
-    return own + [f"objective.{name}.weight" for name, term in regularisers.items() if term is not None]
+    own = ["objective.background_weight"] if isinstance(objective, Contrastive | BinaryContrastive) else []
+    return own + [f"objective.{name}.weight" for name in regulariser_weights(objective)]
+
+
+def regulariser_weights(objective: _Classification) -> dict[str, float]:
+    """Return the weights of an objective's regularisers, by their names."""
+    terms = {name: getattr(objective, name) for name in ("divergence", "sliced_wasserstein", "guidance", "rrr")}
+    return {name: term.weight for name, term in terms.items() if term is not None}

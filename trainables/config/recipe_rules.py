@@ -1,7 +1,7 @@
 """The rules between the settings of fine-tuning and the other sections."""
 
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, Table
-from trainables.config.objective import ObjectiveConfig, SupCon, Triplet
+from trainables.config.objective import BinaryContrastive, Contrastive, ObjectiveConfig, SupCon, Triplet
 from trainables.config.optim import OptimConfig
 from trainables.config.sets import SETS_WITH_GROUPS
 from trainables.config.training import Freeze, Training
@@ -11,6 +11,9 @@ def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfi
     """Raise ValueError where a setting of fine-tuning cannot take effect."""
     _strata_are_there(data, training)
     _weights_take_effect(data, objective)
+    _background_weight_rises(objective, training)
+    if getattr(objective, "rrr", None) is not None:
+        _network_can_be_differentiated_twice(training)
     if training.freeze is not None:
         _something_is_trained(training.freeze, objective)
         if training.freeze.leaves_the_head_alone:
@@ -42,6 +45,35 @@ def _weights_take_effect(data: DataConfig, objective: ObjectiveConfig) -> None:
         raise ValueError(
             f"data.columns.weight = {column} has no effect with objective.kind = {objective.kind}, whose loss compares "
             "images with each other; set it to null"
+        )
+
+
+def _background_weight_rises(objective: ObjectiveConfig, training: Training) -> None:
+    if not isinstance(objective, Contrastive | BinaryContrastive) or not objective.background_weight_warmup:
+        return
+    setting = f"objective.background_weight_warmup = {objective.background_weight_warmup}"
+    if not objective.background_weight:
+        raise ValueError(
+            f"{setting} has no effect with objective.background_weight = 0; set the weight that it rises to, or the "
+            "warm-up to 0"
+        )
+    if objective.background_weight_warmup >= training.epochs:
+        raise ValueError(
+            f"{setting} must be below training.epochs = {training.epochs}, so that an epoch has the whole "
+            f"objective.background_weight = {objective.background_weight:g}"
+        )
+
+
+def _network_can_be_differentiated_twice(training: Training) -> None:
+    """Refuse what has no gradient of a gradient."""
+    found = {
+        "training.compile = true": training.compile,
+        "training.sync_batchnorm = true": training.sync_batchnorm,
+    }
+    for setting in (setting for setting, is_set in found.items() if is_set):
+        raise ValueError(
+            f"{setting} does not go with objective.rrr, whose loss is a gradient, since torch cannot differentiate it "
+            "once more then; set it to false, or objective.rrr to null"
         )
 
 

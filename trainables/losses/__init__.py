@@ -4,12 +4,14 @@ from trainables.losses.binary import binary_contrastive
 from trainables.losses.build import Objective, build_objective, reduce_terms, weighted
 from trainables.losses.contrastive import contrastive_cross_entropy
 from trainables.losses.divergence import mask_divergence
+from trainables.losses.guidance import guidance
 from trainables.losses.metric_learning import (
     EmbeddingLoss,
     build_embedding_loss,
     semi_hard_triplet,
     supervised_contrastive,
 )
+from trainables.losses.rrr import right_reasons
 from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
@@ -19,8 +21,10 @@ __all__ = [
     "build_embedding_loss",
     "build_objective",
     "contrastive_cross_entropy",
+    "guidance",
     "mask_divergence",
     "reduce_terms",
+    "right_reasons",
     "semi_hard_triplet",
     "sliced_wasserstein",
     "supervised_contrastive",

@@ -20,11 +20,14 @@ from trainables.config import (
     Contrastive,
     CrossEntropy,
     ObjectiveConfig,
+    regulariser_weights,
 )
 from trainables.losses.binary import binary_contrastive
 from trainables.losses.contrastive import contrastive_cross_entropy
 from trainables.losses.divergence import mask_divergence
+from trainables.losses.guidance import guidance
 from trainables.losses.precision import loss_dtype
+from trainables.losses.rrr import right_reasons
 from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
 if TYPE_CHECKING:
@@ -40,8 +43,14 @@ class Objective(Protocol):
         ...
 
 
+ON_HIRESCAMS = frozenset({"guidance"})
+"""The terms on HiResCAMs; the others are on ContrastiveCAMs."""
 MapTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(contrastive_BKHW, labels_B, background_BHW) -> loss_B."""
+"""(maps_BKHW, labels_B, background_BHW) -> loss_B; the maps are ContrastiveCAMs, for `guidance` HiResCAMs."""
+
+
+PixelTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(logits_BK, images_BCHW, background_BHW) -> loss_B; the images require a gradient, and the mask has their size."""
 
 
 ClassificationTerm = Callable[["Output", nn.Linear, "Batch", Tensor], dict[str, Tensor]]
@@ -50,21 +59,28 @@ ClassificationTerm = Callable[["Output", nn.Linear, "Batch", Tensor], dict[str, 
 
 @dataclass(frozen=True)
 class _Classification:
-    """A classification term and terms on the ContrastiveCAMs; maps and mask are reduced once for all of them."""
+    """A classification term, and terms on maps and pixels; maps and mask are made once for all of them."""
 
     classification: ClassificationTerm
     map_terms: Mapping[str, tuple[float, MapTerm]]
     """Weight and term by name."""
+    pixel_terms: Mapping[str, tuple[float, PixelTerm]]
+    """Likewise, on the gradient of the images."""
 
     def __call__(self, output: "Output", head: nn.Linear, batch: "Batch") -> dict[str, Tensor]:
         background_BHW = reduce_background(batch.background_BHW, output.features.shape[-2:])
         terms = self.classification(output, head, batch, background_BHW)
         if self.map_terms:
             features_BFHW = output.features.to(loss_dtype(output.features, head.weight))
-            contrastive_BKHW = contrastive_cams(hirescam(features_BFHW, head.weight), batch.labels_B)
+            cams_BKHW = hirescam(features_BFHW, head.weight)
+            contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B)
             for name, (weight, term) in self.map_terms.items():
-                term_B = term(contrastive_BKHW, batch.labels_B, background_BHW)
+                maps_BKHW = cams_BKHW if name in ON_HIRESCAMS else contrastive_BKHW
+                term_B = term(maps_BKHW, batch.labels_B, background_BHW)
                 terms[name] = weight * torch.where(batch.has_mask_B, term_B, 0)
+        for name, (weight, pixel_term) in self.pixel_terms.items():
+            term_B = pixel_term(output.logits, batch.images_BCHW, batch.background_BHW)
+            terms[name] = weight * torch.where(batch.has_mask_B, term_B, 0)
         return terms
 
 
@@ -147,7 +163,7 @@ def _targets(batch: "Batch", num_classes: int, label_smoothing: float) -> Tensor
 
 def _build_cross_entropy(config: CrossEntropy) -> Objective:
     term = partial(_cross_entropy, label_smoothing=config.label_smoothing)
-    return _with_map_terms(term, config) if _has_map_terms(config) else term
+    return _with_map_terms(term, config) if regulariser_weights(config) else term
 
 
 def _build_contrastive(config: Contrastive) -> Objective:
@@ -156,7 +172,7 @@ def _build_contrastive(config: Contrastive) -> Objective:
 
 def _build_binary_cross_entropy(config: BinaryCrossEntropy) -> Objective:
     term = partial(_binary_cross_entropy, label_smoothing=config.label_smoothing)
-    return _with_map_terms(term, config) if _has_map_terms(config) else term
+    return _with_map_terms(term, config) if regulariser_weights(config) else term
 
 
 def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
@@ -165,10 +181,6 @@ def _build_binary_contrastive(config: BinaryContrastive) -> Objective:
 
 def _with_both(term: Callable[..., dict[str, Tensor]], config: Contrastive | BinaryContrastive) -> ClassificationTerm:
     return partial(term, background_weight=config.background_weight, label_smoothing=config.label_smoothing)
-
-
-def _has_map_terms(config: ClassificationConfig) -> bool:
-    return config.divergence is not None or config.sliced_wasserstein is not None
 
 
 def _with_map_terms(classification: ClassificationTerm, config: ClassificationConfig) -> Objective:
@@ -188,7 +200,16 @@ def _with_map_terms(classification: ClassificationTerm, config: ClassificationCo
             target_probability=wasserstein.target_probability,
         )
         map_terms["sliced_wasserstein"] = (wasserstein.weight, term)
-    return _Classification(classification, map_terms)
+    if config.guidance is not None:
+        map_terms["guidance"] = (config.guidance.weight, partial(guidance, loss=config.guidance.loss))
+    return _Classification(classification, map_terms, _pixel_terms(config))
+
+
+def _pixel_terms(config: ClassificationConfig) -> dict[str, tuple[float, PixelTerm]]:
+    if config.rrr is None:
+        return {}
+    is_binary = isinstance(config, BinaryCrossEntropy | BinaryContrastive)
+    return {"rrr": (config.rrr.weight, partial(right_reasons, is_binary=is_binary))}
 
 
 OBJECTIVES: dict[str, Callable[[Any], Objective]] = {

@@ -1,7 +1,7 @@
 """Stages that keep no activations for the backward pass, but compute them again (gradient checkpointing)."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -47,9 +47,26 @@ def _forward(module: nn.Module, forward: Any, *inputs: Any, **named: Any) -> Any
 
 
 def _contexts(module: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Return the contexts of the forward pass and of its repetition, which sees the buffers as they are now."""
-    before = [(part, {name: buffer.clone() for name, buffer in found.items()}) for part, found in _buffers(module)]
-    return nullcontext(), _in_place_of_buffers(module, before)
+    """Return the contexts of the forward pass and of its repetitions, which see the buffers as they are now."""
+    return nullcontext(), _InPlaceOfBuffers(module)
+
+
+class _InPlaceOfBuffers:
+    """Gives a module the buffers that it had at first, and then its own again.
+
+    A gradient of a gradient repeats the forward pass more than once, and each pass may change the buffers.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._first = _cloned(_buffers(module))
+
+    def __enter__(self) -> None:
+        self._own = _buffers(self._module)
+        _set_buffers(_cloned(self._first))
+
+    def __exit__(self, *_: object) -> None:
+        _set_buffers(self._own)
 
 
 def _buffers(module: nn.Module) -> Buffers:
@@ -57,15 +74,8 @@ def _buffers(module: nn.Module) -> Buffers:
     return [(part, buffers) for part, buffers in found if buffers]
 
 
-@contextmanager
-def _in_place_of_buffers(module: nn.Module, others: Buffers) -> Iterator[None]:
-    """Give a module other buffers, and then its own again."""
-    own = _buffers(module)
-    _set_buffers(others)
-    try:
-        yield
-    finally:
-        _set_buffers(own)
+def _cloned(values: Buffers) -> Buffers:
+    return [(part, {name: buffer.clone() for name, buffer in buffers.items()}) for part, buffers in values]
 
 
 def _set_buffers(values: Buffers) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import nn
 
-from trainables.config import ExperimentConfig, SupCon, Triplet
+from trainables.config import ExperimentConfig, SupCon, Triplet, objective_at
 from trainables.losses import build_embedding_loss, build_objective
 from trainables.models import projection_head
 from trainables.training.classification import ClassificationTask
@@ -21,4 +21,4 @@ def build_task(config: ExperimentConfig) -> Task:
         return EmbeddingTask(config, objective, build_embedding_loss(objective), projection, num_views=2)
     if isinstance(objective, Triplet):
         return EmbeddingTask(config, objective, build_embedding_loss(objective), nn.Identity, num_views=1)
-    return ClassificationTask(config, build_objective(objective), build_mixing(objective))
+    return ClassificationTask(config, build_objective(objective_at(objective, 1)), build_mixing(objective))

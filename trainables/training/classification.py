@@ -1,27 +1,28 @@
 """The task of a loss on the logits: the network that is trained is the one that is evaluated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from trainables.config import ConfigError, ExperimentConfig, mask_needs
+from trainables.config import ConfigError, ExperimentConfig, mask_needs, objective_at
 from trainables.data import Batch, DataBundle
-from trainables.losses import Objective, reduce_terms, weighted
+from trainables.losses import Objective, build_objective, reduce_terms, weighted
 from trainables.models import BuiltModel, Classifier
 from trainables.training.context import RunContext
-from trainables.training.mixing import Mixing, join_terms, main_labels
+from trainables.training.mixing import MixedBatch, Mixing, join_terms, main_labels
 from trainables.training.task import Forward, TaskLoss
 from trainables.trial_folder import Row
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClassificationTask:
     """Learns to classify images by `objective`, after `mixing` has changed them."""
 
     config: ExperimentConfig
     objective: Objective
+    """That of the epoch."""
     mixing: Mixing
     num_views: int = 1
 
@@ -32,9 +33,14 @@ class ClassificationTask:
         assert isinstance(network, Classifier)
         return network
 
+    def begin(self, epoch: int) -> None:
+        self.objective = build_objective(objective_at(self.config.objective, epoch))
+
     def loss(self, batch: Batch, forward: Forward, head: nn.Linear, context: RunContext) -> TaskLoss:
         """Return the loss of this worker's own images, with `accuracy`, which counts hits, and any further terms."""
         mixed = self.mixing(batch)
+        if getattr(self.config.objective, "rrr", None) is not None:
+            mixed = _with_pixel_gradients(mixed)
         output = forward(mixed[0].batch.images_BCHW)
         terms = join_terms([weighted(self.objective(output, head, each.batch), each.batch) for each in mixed], mixed)
         mean = reduce_terms(terms)
@@ -78,3 +84,9 @@ class ClassificationTask:
 
     def describe(self, built: BuiltModel) -> dict[str, Any]:
         return built.describe()
+
+
+def _with_pixel_gradients(mixed: list[MixedBatch]) -> list[MixedBatch]:
+    """Return the mixed batches with images, which they share, that require a gradient."""
+    images_BCHW = mixed[0].batch.images_BCHW.detach().requires_grad_()
+    return [each._replace(batch=replace(each.batch, images_BCHW=images_BCHW)) for each in mixed]

@@ -38,6 +38,9 @@ class EmbeddingTask:
         assert isinstance(network, Embedder)
         return network.classifier
 
+    def begin(self, epoch: int) -> None:
+        """Every epoch has the same loss."""
+
     def loss(
         self,
         batch: Batch,

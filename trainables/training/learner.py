@@ -73,6 +73,7 @@ class Learner:
 
     def begin(self, epoch: int) -> None:
         """Switch to train mode for `epoch`, but for the stages that are frozen in it; all workers call it together."""
+        self.task.begin(epoch)
         if self._frozen.begin(epoch):
             # DistributedDataParallel averages the gradients of those parameters that take one when it is made. The
             # old one goes first, with its hooks on the parameters.

@@ -40,6 +40,9 @@ class Task(Protocol):
     def classifier(self, network: nn.Module) -> Classifier:
         """Return the classifier within a network that `trained_network` returned."""
 
+    def begin(self, epoch: int) -> None:
+        """Make ready for the steps of `epoch`; what then holds follows from the config and the epoch alone."""
+
     def loss(self, batch: Batch, forward: Forward, head: nn.Linear, context: RunContext) -> TaskLoss:
         """Return the loss of a micro-batch on the device; all workers call it together."""
 

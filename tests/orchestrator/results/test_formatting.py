@@ -15,6 +15,8 @@ from trainables.config import experiment_from_tree, flatten
 KL = {"divergence": {"weight": 1.0}}
 SWD = {"sliced_wasserstein": {"weight": 100.0}}
 NOISE = {"background_noise": 0.5}
+GUIDANCE = {"guidance": {"weight": 0.5, "loss": "l1"}}
+RRR = {"rrr": {"weight": 10.0}}
 CUTMIX = {"cutmix": {"probability": 0.5}}
 
 
@@ -41,6 +43,8 @@ def row(kind: str, **objective: object) -> TrialRow:
             "contrastive + KL 0.001 on the object, background weight 1",
             "contrastive + KL",
         ),
+        (row("cross_entropy", **GUIDANCE), "cross-entropy + guidance by l1 0.5", "cross-entropy + guidance"),
+        (row("cross_entropy", **RRR), "cross-entropy + RRR 10", "cross-entropy + RRR"),
         (row("binary_contrastive"), "binary-contrastive, background weight 1", "binary-contrastive"),
         (row("supcon"), "supcon", "supcon"),
         (row("triplet"), "triplet", "triplet"),
@@ -59,7 +63,7 @@ def test_a_config_without_parts_is_worded_by_its_loss() -> None:
     assert not is_cross_entropy(trial)
 
 
-@pytest.mark.parametrize("part", [KL, SWD, NOISE, CUTMIX])
+@pytest.mark.parametrize("part", [KL, SWD, GUIDANCE, RRR, NOISE, CUTMIX])
 def test_cross_entropy_with_any_part_is_not_plain(part: dict[str, object]) -> None:
     assert not is_cross_entropy(row("cross_entropy", **part))
 

@@ -18,6 +18,10 @@ VOC = {"kind": "pascal_voc", "root": "/p"}
 SEVERAL = "one label an image, and data.kind = pascal_voc has several; set"
 
 SYNC, GPUS = {"sync_batchnorm": True}, {"workers": 2, "gpus": 1}
+TWICE = (
+    "does not go with objective.rrr, whose loss is a gradient, since torch cannot differentiate it once more then; "
+    "set it to false, or objective.rrr to null"
+)
 
 CASES = [
     pytest.param(
@@ -95,6 +99,44 @@ CASES = [
         {"objective": {"cutmix": {}}, "data": IMAGES},
         f"objective.sliced_wasserstein.weight = 2.0 needs {NO_MASKS}",
         id="masks of the sliced Wasserstein distance, and CutMix without any",
+    ),
+    pytest.param(
+        {"objective": {"guidance": {"weight": 2}, "rrr": {"weight": 3}}, "data": IMAGES},
+        {"objective": {"guidance": {"weight": 2}, "rrr": {"weight": 3}}},
+        f"objective.guidance.weight = 2.0 and objective.rrr.weight = 3.0 need {NO_MASKS}",
+        id="masks of guidance and RRR",
+    ),
+    pytest.param(
+        {"data": VOC, "objective": {"kind": "binary_cross_entropy", "guidance": {"weight": 2}}},
+        {"data": VOC, "objective": {"kind": "binary_cross_entropy", "rrr": {"weight": 2}}},
+        f"objective.guidance.weight = 2.0 takes {SEVERAL} objective.guidance=null",
+        id="guidance of several labels, and RRR on what is no object",
+    ),
+    pytest.param(
+        {"objective": {"rrr": {"weight": 1}}, "training": {"compile": True}},
+        {"objective": {"guidance": {"weight": 1}}, "training": {"compile": True}},
+        f"training.compile = true {TWICE}",
+        id="a compiled network and RRR",
+    ),
+    pytest.param(
+        {"objective": {"rrr": {"weight": 1}}, "training": SYNC, "model": {"norm": "batch"}, "resources": GPUS},
+        {"objective": {"rrr": {"weight": 1}}, "training": {"gradient_checkpointing": True}},
+        f"training.sync_batchnorm = true {TWICE}",
+        id="synchronised batch norms and RRR, and activations that are computed again",
+    ),
+    pytest.param(
+        {"objective": {"kind": "contrastive", "background_weight_warmup": 3}, "training": {"epochs": 3}},
+        {"objective": {"kind": "contrastive", "background_weight_warmup": 2}, "training": {"epochs": 3}},
+        "objective.background_weight_warmup = 3 must be below training.epochs = 3, so that an epoch has the whole "
+        "objective.background_weight = 1",
+        id="a background weight that is never reached",
+    ),
+    pytest.param(
+        {"objective": {"kind": "binary_contrastive", "background_weight_warmup": 1, "background_weight": 0}},
+        {"objective": {"kind": "binary_contrastive", "background_weight_warmup": 1}},
+        "objective.background_weight_warmup = 1 has no effect with objective.background_weight = 0; set the weight "
+        "that it rises to, or the warm-up to 0",
+        id="a background weight that stays 0",
     ),
     pytest.param(
         {"data": VOC},

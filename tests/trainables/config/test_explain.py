@@ -34,31 +34,36 @@ def message_of(tree: dict[str, Any]) -> str:
         pytest.param(
             {"objective": {"kind": "cross_entropy", "temperature": 2}},
             "x.yaml: objective.temperature: unknown field (found 2); objective.temperature needs objective.kind = "
-            "supcon; valid fields: background_noise, class_weights, cutmix, divergence, kind, label_smoothing, "
-            "sliced_wasserstein",
+            "supcon; valid fields: background_noise, class_weights, cutmix, divergence, guidance, kind, "
+            "label_smoothing, rrr, sliced_wasserstein",
             id="field of another kind",
         ),
         pytest.param(
             {"objective": {"background_weight": 0.3}},
             "x.yaml: objective.background_weight: unknown field (found 0.3); objective.background_weight needs "
             "objective.kind = contrastive or binary_contrastive; valid fields: "
-            "background_noise, class_weights, cutmix, divergence, kind, label_smoothing, sliced_wasserstein",
+            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "sliced_wasserstein",
             id="field of two other kinds",
         ),
         pytest.param(
             {"objective": {"backgroud_weight": 0.3}},
-            "x.yaml: objective.backgroud_weight: unknown field (found 0.3); did you mean background_weight? "
-            "objective.background_weight needs objective.kind = contrastive or binary_contrastive; valid fields: "
-            "background_noise, class_weights, cutmix, divergence, kind, label_smoothing, sliced_wasserstein",
+            "x.yaml: objective.backgroud_weight: unknown field (found 0.3); did you mean background_weight or "
+            "background_weight_warmup? objective.background_weight needs objective.kind = contrastive or "
+            "binary_contrastive; objective.background_weight_warmup needs objective.kind = contrastive or "
+            "binary_contrastive; valid fields: "
+            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "sliced_wasserstein",
             id="misspelt field of another kind",
         ),
         pytest.param(
             {"objective": {"background_penalty": 0.3}},
             "x.yaml: objective.background_penalty: unknown field (found 0.3); did you mean background_weight or "
-            "background_noise? objective.background_weight needs objective.kind = contrastive or binary_contrastive; "
-            "valid fields: background_noise, class_weights, cutmix, divergence, kind, label_smoothing, "
-            "sliced_wasserstein",
-            id="two fields that are alike",
+            "background_noise or background_weight_warmup? objective.background_weight needs objective.kind = "
+            "contrastive or binary_contrastive; objective.background_weight_warmup needs objective.kind = contrastive "
+            "or binary_contrastive; valid fields: background_noise, class_weights, cutmix, divergence, guidance, kind, "
+            "label_smoothing, rrr, sliced_wasserstein",
+            id="fields that are alike",
         ),
         pytest.param(
             {"model": {"weights": "DEFAULT"}},
@@ -76,7 +81,8 @@ def message_of(tree: dict[str, Any]) -> str:
         pytest.param(
             {"objective": {"kind": "cross_entropy", "zzz": 2}},
             "x.yaml: objective.zzz: unknown field (found 2); valid fields: "
-            "background_noise, class_weights, cutmix, divergence, kind, label_smoothing, sliced_wasserstein",
+            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "sliced_wasserstein",
             id="unknown field that resembles none",
         ),
         pytest.param(

@@ -28,11 +28,18 @@ PLACES = {
 }
 """Fields that say where and on what a trial runs, and not what it computes."""
 A_MASK_RULE = {"kind": "soft", "folder": "masks"}
-NEED_MASKS = {"objective.divergence", "objective.sliced_wasserstein", "objective.background_noise"}
+NEED_MASKS = {
+    "objective.background_noise",
+    "objective.divergence",
+    "objective.guidance",
+    "objective.rrr",
+    "objective.sliced_wasserstein",
+}
 NEED_ONE_LABEL = {
     "objective.class_weights",
     "objective.cutmix",
     "objective.divergence",
+    "objective.guidance",
     "objective.sliced_wasserstein",
     "training.sampling",
 }

@@ -28,6 +28,7 @@ BASE: dict[str, Any] = {
 }
 SKIPPING = "all together, with three unreadable images on one worker"
 THAWED = "in the epoch in which frozen stages thaw"
+RRR_THAWED = "rrr, in the epoch in which frozen stages thaw"
 PARTS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"objective.kind": "cross_entropy"},
     "contrastive": {"objective.kind": "contrastive"},
@@ -39,6 +40,20 @@ PARTS: dict[str, dict[str, Any]] = {
         "objective.divergence": {"weight": 5.0, "where": "foreground", "mask_scale": 50.0},
     },
     "sliced_wasserstein": {"objective.kind": "cross_entropy", "objective.sliced_wasserstein.weight": 50.0},
+    "guidance by energy": {"objective.guidance": {"weight": 5.0, "loss": "energy"}},
+    "guidance by l1": {"objective.guidance": {"weight": 5.0, "loss": "l1"}},
+    "guidance by ppce": {"objective.guidance": {"weight": 5.0, "loss": "ppce"}},
+    "guidance by squares": {"objective.guidance": {"weight": 5.0, "loss": "squares"}},
+    "rrr": {"objective.rrr.weight": 5.0},
+    "rrr of a binary loss, accumulated": {
+        "objective": {"kind": "binary_contrastive", "rrr": {"weight": 5.0}},
+        "training.accumulate": 2,
+    },
+    "rrr, computed again": {
+        "objective": {"kind": "contrastive", "rrr": {"weight": 5.0}},
+        "training.gradient_checkpointing": True,
+    },
+    RRR_THAWED: {"objective.rrr.weight": 5.0, "training.freeze": {"stages": 3, "epochs": 1}},
     "smoothed": {"objective.kind": "contrastive", "objective.label_smoothing": 0.2},
     "weighted": {"objective.kind": "contrastive", "objective.class_weights": {"1": 3.0, "2": 0.5}},
     "balanced": {"objective.kind": "contrastive", "training.sampling": "class_balanced"},
@@ -131,7 +146,7 @@ def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1, de
     batch = share_of_batch(config, rank, world_size)
     learner.begin(1)
     learner.step(without_skipped(batch, config) if name == SKIPPING else batch)
-    if name == THAWED:
+    if name in (THAWED, RRR_THAWED):
         learner.begin(2)
         learner.step(batch)
     return {name: parameter.grad.cpu() for name, parameter in model.named_parameters() if parameter.grad is not None}

@@ -15,6 +15,7 @@ from trainables.config import (
     Contrastive,
     CrossEntropy,
     Divergence,
+    Guidance,
     ObjectiveConfig,
     SlicedWasserstein,
     SmallCnn,
@@ -24,6 +25,7 @@ from trainables.losses import (
     binary_contrastive,
     build_objective,
     contrastive_cross_entropy,
+    guidance,
     mask_divergence,
     reduce_terms,
     sliced_wasserstein,
@@ -44,6 +46,10 @@ WITH_PARTS: list[ObjectiveConfig] = [
     Contrastive(divergence=DIVERGENCES["foreground"], sliced_wasserstein=WASSERSTEIN),
     BinaryContrastive(sliced_wasserstein=WASSERSTEIN),
     BinaryCrossEntropy(divergence=DIVERGENCES["map"]),
+    CrossEntropy(guidance=Guidance(weight=2.0)),
+    Contrastive(guidance=Guidance(weight=2.0, loss="l1"), divergence=DIVERGENCES["map"]),
+    BinaryContrastive(guidance=Guidance(weight=0.02, loss="ppce")),
+    BinaryCrossEntropy(guidance=Guidance(weight=0.5, loss="squares")),
 ]
 CONFIGS = SOFTMAX + BINARY + WITH_PARTS
 
@@ -152,6 +158,18 @@ def test_parts_are_added_weighted_to_any_classification_term(plain: ObjectiveCon
     assert [*terms][1:] == ["divergence", "sliced_wasserstein"]
 
 
+def test_guidance_is_on_hirescams_next_to_terms_on_contrastive_cams() -> None:
+    model, batch = network(), batch_of()
+    output = model(batch.images_BCHW)
+    config = CrossEntropy(divergence=DIVERGENCES["map"], guidance=Guidance(weight=3.0, loss="l1"))
+    terms = build_objective(config)(output, model.head, batch)
+    background = reduce_background(batch.background_BHW, (6, 6))
+    cams = hirescam(output.features, model.head.weight)
+    torch.testing.assert_close(terms["guidance"], 3 * guidance(cams, batch.labels_B, background, loss="l1"))
+    contrastive = contrastive_cams(cams, batch.labels_B)
+    torch.testing.assert_close(terms["divergence"], 2 * mask_divergence(contrastive, batch.labels_B, background))
+
+
 def test_map_terms_leave_samples_without_a_mask_out() -> None:
     model = network()
     background = batch_of().background_BHW
@@ -159,11 +177,13 @@ def test_map_terms_leave_samples_without_a_mask_out() -> None:
     batch = replace(batch_of(background=background), has_mask_B=torch.tensor([True, False, True, True]))
     output = model(batch.images_BCHW)
     features = output.features.detach().requires_grad_()
-    config = CrossEntropy(divergence=DIVERGENCES["map"], sliced_wasserstein=WASSERSTEIN)
+    config = CrossEntropy(
+        divergence=DIVERGENCES["map"], sliced_wasserstein=WASSERSTEIN, guidance=Guidance(weight=1.0, loss="l1")
+    )
     terms = build_objective(config)(output._replace(features=features), model.head, batch)
-    for name in ("divergence", "sliced_wasserstein"):
+    for name in ("divergence", "sliced_wasserstein", "guidance"):
         assert (terms[name] == 0).tolist() == [False, True, False, False]
-    (terms["divergence"] + terms["sliced_wasserstein"]).sum().backward()
+    (terms["divergence"] + terms["sliced_wasserstein"] + terms["guidance"]).sum().backward()
     assert features.grad is not None
     assert features.grad.flatten(1).any(1).tolist() == [True, False, True, True]
 

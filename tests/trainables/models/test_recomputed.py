@@ -65,6 +65,22 @@ def test_a_stage_of_stored_statistics_computes_with_those_of_the_first_pass() ->
     torch.testing.assert_close(step(recomputed)[0], first, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("norm", ["batch", "running", "group"])
+def test_a_gradient_of_a_gradient_is_the_same_too(norm: str) -> None:
+    """It repeats the forward pass twice, each time with the buffers that the pass had."""
+    found = []
+    for model in both("small_cnn", norm=norm):
+        for _ in range(2):
+            model.zero_grad()
+            images_BCHW = images_of(32, batch=3).requires_grad_()
+            (gradient,) = torch.autograd.grad(model(images_BCHW).logits.sum(), images_BCHW, create_graph=True)
+            gradient.square().sum().backward()
+        gradients = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+        found.append((gradients, dict(model.named_buffers())))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+    assert "trunk.block1.conv.weight" in found[0][0]
+
+
 def num_kept(model: nn.Module) -> int:
     kept: list[Tensor] = []
     with saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):

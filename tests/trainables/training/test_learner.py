@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +10,12 @@ from torch import Tensor, distributed, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from tests.trainables.training.conftest import learner_of
-from trainables.config import ExperimentConfig
+from trainables.config import CrossEntropy, CutMix, ExperimentConfig
 from trainables.data import Batch, build_data, training_batches
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training.learner import Learner
+from trainables.training.mixing import build_mixing
 from trainables.trial_folder import TrialFolder
 
 
@@ -46,11 +48,11 @@ def step_length(config: ExperimentConfig, folder: TrialFolder) -> float:
     return torch.cat([(after[name] - before[name]).flatten() for name in before]).norm().item()
 
 
-@pytest.mark.parametrize("objective", ["cross_entropy", "contrastive"])
+@pytest.mark.parametrize("objective", [{}, {"objective.kind": "contrastive"}, {"objective.rrr.weight": 1.0}])
 def test_two_micro_batches_make_the_step_of_the_whole_batch(
-    make_config: MakeConfig, folder: TrialFolder, objective: str
+    make_config: MakeConfig, folder: TrialFolder, objective: dict[str, Any]
 ) -> None:
-    base = {"optim.kind": "sgd", "objective.kind": objective}
+    base = {"optim.kind": "sgd", **objective}
     one = weights_after(make_config(base), folder)
     two = weights_after(make_config({**base, "training.accumulate": 2}), folder)
     torch.testing.assert_close(two, one, rtol=0, atol=1e-6)
@@ -106,6 +108,19 @@ def test_an_image_counts_by_its_weight(make_config: MakeConfig, folder: TrialFol
     for name, term_B in terms.items():
         torch.testing.assert_close(sums[name], (weights_B * term_B).sum().detach())
     torch.testing.assert_close(sums["loss"], torch.stack([sums[name] for name in terms]).sum())
+
+
+def test_each_epoch_has_its_background_weight(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {"objective.kind": "contrastive", "optim.learning_rate": 1e-12}
+    batch, losses = batches_of(make_config())[0], {}
+    for weight in (0.0, 1.0, 2.0):
+        losses[weight] = learner_of(make_config({**base, "objective.background_weight": weight}), folder).step(batch)
+    warmup = {"objective.background_weight": 2.0, "objective.background_weight_warmup": 2}
+    learner = learner_of(make_config({**base, **warmup}), folder)
+    for epoch, weight in ((1, 0.0), (2, 1.0), (3, 2.0)):
+        learner.begin(epoch)
+        assert learner.step(batch)["loss"].item() == pytest.approx(losses[weight]["loss"].item(), rel=1e-6)
+    assert losses[0.0]["loss"] < losses[1.0]["loss"] < losses[2.0]["loss"]
 
 
 def test_clipping_limits_the_length_of_a_step(make_config: MakeConfig, folder: TrialFolder) -> None:
@@ -197,6 +212,68 @@ def test_sync_batchnorm_has_no_cpu_form(make_config: MakeConfig, folder: TrialFo
             learner.step(batches_of(make_config({}))[0])
     finally:
         distributed.destroy_process_group()
+
+
+def test_rrr_penalises_the_pixels_that_were_mixed(make_config: MakeConfig, folder: TrialFolder) -> None:
+    """The loss of the loop is that of its definition, on the images after CutMix, with each label's background."""
+    config = make_config({"objective.rrr.weight": 3.0, "objective.cutmix.probability": 1.0})
+    learner, batch = learner_of(config, folder), batches_of(config)[0]
+    torch.manual_seed(5)
+    mixed = build_mixing(CrossEntropy(cutmix=CutMix(probability=1.0)))(batch)
+    images = mixed[0].batch.images_BCHW.clone().requires_grad_()
+    model = learner_of(config, folder).evaluated.train()
+    (gradient,) = torch.autograd.grad(model(images).logits.log_softmax(1).sum(), images)
+    expected = [
+        share * g.square().sum(0).mul(b).sum()
+        for m in mixed
+        for g, b, share in zip(gradient, m.batch.background_BHW, m.share_B, strict=True)
+    ]
+    learner.begin(1)
+    torch.manual_seed(5)
+    sums = learner.step(batch)
+    torch.testing.assert_close(sums["rrr"], 3 * torch.stack(expected).sum())
+    torch.testing.assert_close(sums["loss"], sums["rrr"] + sums["cross_entropy"])
+    assert not batch.images_BCHW.requires_grad
+
+
+RRR = {"optim.kind": "sgd", "objective.rrr.weight": 10.0}
+OTHER_STEPS = {
+    "channels last": {"training.channels_last": True},
+    "computed again": {"training.gradient_checkpointing": True, "model.norm": "running"},
+    "average": {"training.ema_decay": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_STEPS)
+def test_rrr_trains_alike_however_a_step_is_computed(make_config: MakeConfig, folder: TrialFolder, name: str) -> None:
+    other = OTHER_STEPS[name]
+    base = {**RRR, "model.norm": other.get("model.norm", "batch")}
+    plain, found = (learner_of(make_config({**base, **each}), folder) for each in ({}, other))
+    for learner in (plain, found):
+        learner.begin(1)
+        for batch in batches_of(make_config()):
+            learner.step(batch)
+    torch.testing.assert_close(found.state()["model"], plain.state()["model"], rtol=0, atol=1e-4)
+    without = weights_after(make_config({"optim.kind": "sgd", "model.norm": base["model.norm"]}), folder)
+    assert distance(plain.state()["model"], without) > 1e-3
+
+
+def test_rrr_in_bf16_trains_to_nearly_the_same(make_config: MakeConfig, folder: TrialFolder) -> None:
+    base = {**RRR, "objective.rrr.weight": 1.0}
+    full = weights_after(make_config(base), folder)
+    half = weights_after(make_config({**base, "training.precision": "bf16"}), folder)
+    start = weights(learner_of(make_config(base), folder))
+    assert 0 < distance(half, full) < 0.1 * distance(full, start)
+
+
+def test_rrr_trains_the_head_of_a_frozen_backbone(make_config: MakeConfig, folder: TrialFolder) -> None:
+    frozen = {"model.norm": "batch", "training.freeze.stages": "all"}
+    learner = learner_of(make_config({**RRR, **frozen}), folder)
+    before = weights(learner)
+    learner.begin(1)
+    learner.step(batches_of(make_config())[0])
+    moved = {name for name, value in weights(learner).items() if not torch.equal(value, before[name])}
+    assert moved == {"head.weight"}
 
 
 def test_channels_last_trains_the_same_weights(make_config: MakeConfig, folder: TrialFolder) -> None:

@@ -199,6 +199,8 @@ PARTS = {
         {"objective.sliced_wasserstein.weight": 3},
         "objective.sliced_wasserstein=null",
     ),
+    "objective.guidance.weight = 0.5": ({"objective.guidance.weight": 0.5}, "objective.guidance=null"),
+    "objective.rrr.weight = 2.0": ({"objective.rrr.weight": 2}, "objective.rrr=null"),
     "objective.background_noise = 0.1": ({"objective.background_noise": 0.1}, "objective.background_noise=0"),
 }
 
@@ -217,10 +219,11 @@ def test_a_part_that_needs_masks_and_saw_none_is_refused_by_name(
 
 
 def test_the_terms_of_a_loss_of_several_are_in_the_row(make_config: MakeConfig, context: LocalContext) -> None:
-    overrides = {"objective.divergence.weight": 2, "objective.sliced_wasserstein.weight": 3}
+    weights = {"divergence": 2, "sliced_wasserstein": 3, "guidance": 4, "rrr": 5}
+    overrides = {f"objective.{name}.weight": weight for name, weight in weights.items()}
     fit_in(context, make_config(overrides))
     for row in context.folder.rows():
-        terms = [row[f"train/{name}"] for name in ("cross_entropy", "divergence", "sliced_wasserstein")]
+        terms = [row[f"train/{name}"] for name in ("cross_entropy", *weights)]
         assert row["train/loss"] == pytest.approx(sum(terms), rel=1e-5)
         assert min(terms) > 0
 

@@ -53,6 +53,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "objective.class_weights": "balanced",
     },
     "supcon-frozen": {"objective.kind": "supcon", "training.freeze.epochs": 2, "optim.head_multiplier": 2},
+    "rivals": {
+        "objective.kind": "contrastive",
+        "objective.background_weight_warmup": 2,
+        "objective.guidance.weight": 0.5,
+        "objective.rrr.weight": 0.5,
+        "model.norm": "batch",
+    },
     "all": {
         "objective.kind": "contrastive",
         "model.norm": "batch",
