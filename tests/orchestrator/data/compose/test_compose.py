@@ -196,6 +196,27 @@ def test_scenes_of_a_table(compose: Cli, tree: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "more", "message"),
+    [
+        (("path,mask", "scenes/sea/0.png,"), (), "column = kind: {tree}/list.csv has no such column"),
+        (("path,mask,kind", "scenes/sea/0.png,,"), (), "{tree}/list.csv, row 2, column kind: is empty"),
+        (("path,mask,kind", "scenes/sea/0.png,,a/b"), (), "{tree}/list.csv, column kind: found a/b; a kind becomes"),
+        (("path,mask,kind", "a.png,,b"), ("--kinds-by", "folder"), "--kinds-by folder needs a folder, and --scenes"),
+        (("path,mask,kind", "a.png,,b"), ("--scene-masks", "/m"), "--scene-masks has no effect, since the column mask"),
+        (("path,mask,kind", "a.png,,b"), (), "{tree}/a.png cannot be read"),
+    ],
+)
+def test_a_table_of_scenes_that_is_wrong(
+    compose: Cli, tree: Path, tmp_path: Path, rows: tuple[str, ...], more: tuple[str, ...], message: str
+) -> None:
+    (tree / "list.csv").write_text("\n".join(rows) + "\n")
+    ran = compose(*more, scenes="list.csv")
+    assert ran.code == 2
+    assert message.format(tree=tree) in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("more", "message"),
     [
         (("--kinds", "3"), "--kinds 3 has no effect with --kinds-by folder, which says the kinds itself"),
