@@ -22,7 +22,7 @@ from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_folder import SweepFolder
 from orchestrator.results.formatting import objective_group
 from orchestrator.results.trial_rows import row_of
-from trainables.config.objective import mask_needs
+from trainables.config import supervision
 from trainables.metric_names import current_metric, with_current_metrics
 from trainables.trial_folder import TrialFolder
 
@@ -104,9 +104,10 @@ def study(campaign: Campaign, name: str, seeds: Sequence[int]) -> dict[str, Any]
 def facts(runs: Mapping[str, TrialFolder]) -> dict[str, Any]:
     """Return which trainings use masks, and on how many images each accuracy is measured."""
     row = row_of(next(iter(runs.values())), "", run_id=None, outcome=None)
+    given = {name: supervision(folder.config()) for name, folder in runs.items()}
     return {
-        "uses_masks": {name: bool(mask_needs(folder.config().objective)) for name, folder in runs.items()},
-        "uses_groups": {name: folder.config().training.sampling == "group_balanced" for name, folder in runs.items()},
+        "uses_masks": {name: "masks" in uses for name, uses in given.items()},
+        "uses_groups": {name: "groups" in uses for name, uses in given.items()},
         "num_images": {metric: number for metric, number in row["num_images"].items() if metric.endswith("/accuracy")},
     }
 

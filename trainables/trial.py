@@ -194,6 +194,7 @@ def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
             f"{config.training.batch_size}; lower training.batch_size or add images"
         )
     class_weights(getattr(config.objective, "class_weights", None), data.train, data.class_names)
+    build_task(config, data.train)
     for field, num in images_to_fit(config.objective).items():
         if len(data.train) < num:
             raise ConfigError(

@@ -90,7 +90,8 @@ def test_a_read_waits_for_the_device(read: str) -> None:
 def learner_of(config: ExperimentConfig, device: torch.device, folder: Path) -> Learner:
     torch.manual_seed(0)
     context = LocalContext(TrialFolder(folder), device=device)
-    return Learner(config, network(), build_task(config), context, steps_per_epoch=2)
+    task = build_task(config, build_data(config.data).train)
+    return Learner(config, network(), task, context, steps_per_epoch=2)
 
 
 def two_steps(learner: Learner, batch: Batch) -> dict[str, Tensor]:
@@ -122,6 +123,7 @@ STEPS: dict[str, dict[str, Any]] = {
         "objective.rrr.weight": 1.0,
         "training.channels_last": True,
     },
+    "groups": {"objective.group_dro": {"step_size": 1.0}, "data.correlation": 0.5},
     "embedding": {"objective.kind": "supcon", "optim.kind": "adam"},
 }
 

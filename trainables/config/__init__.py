@@ -42,6 +42,7 @@ from trainables.config.objective import (
     CrossEntropy,
     CutMix,
     EmbeddingClassifier,
+    GroupDro,
     LinearProbe,
     NearestCentroid,
     NearestNeighbours,
@@ -61,6 +62,7 @@ from trainables.config.renamed import current_name, with_current_names, with_fir
 from trainables.config.sets import NicoPlusPlus, PublishedSet, Spawrious, StandardSet, UrbanCars
 from trainables.config.shift import DogsVsCats, LabelledFolder, LabelledTable, ShiftSet
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
+from trainables.config.supervision import supervision
 from trainables.config.table import Columns
 from trainables.config.training import Evaluation, Freeze, Resources, Training
 from trainables.config.validation import DigitsValidation, Validation
@@ -91,6 +93,7 @@ __all__ = [
     "FileMasks",
     "FolderSet",
     "Freeze",
+    "GroupDro",
     "Guidance",
     "HardImageNet",
     "ImageFolder",
@@ -155,6 +158,7 @@ __all__ = [
     "penalty_weights",
     "read_tree",
     "regulariser_weights",
+    "supervision",
     "to_yaml",
     "why_nothing_was_learnt",
     "with_current_names",

@@ -19,6 +19,13 @@ class CutMix(Section):
     """Both parameters of the beta distribution of the box's share of the image."""
 
 
+class GroupDro(Section):
+    """GroupDRO: a group's loss counts by a weight, which grows while that loss is above those of the other groups."""
+
+    step_size: float = Field(default=0.01, gt=0)
+    """Step of the logarithms of the weights, in each step of the training; the literature has 0.01."""
+
+
 def _class_weights(value: Any) -> Any:
     """Return weights under the names of classes, which may be numbers in YAML."""
     if value is None or value == "balanced":
@@ -55,6 +62,8 @@ class _Classification(Section):
     )
     """How much an image's loss counts, by the name of its class; `balanced` is inverse to the number of training
     images. Null counts all alike."""
+    group_dro: GroupDro | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Weighs the groups of the data by their losses; null counts all images alike."""
 
 
 class CrossEntropy(_Classification):

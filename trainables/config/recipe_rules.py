@@ -14,6 +14,8 @@ def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfi
     _background_weight_rises(objective, training)
     if getattr(objective, "rrr", None) is not None:
         _network_can_be_differentiated_twice(training)
+    if getattr(objective, "group_dro", None) is not None:
+        _groups_have_losses(data, objective, training)
     if training.freeze is not None:
         _something_is_trained(training.freeze, objective)
         if training.freeze.leaves_the_head_alone:
@@ -31,11 +33,32 @@ def _strata_are_there(data: DataConfig, training: Training) -> None:
             f"training.sampling = class_balanced takes one label an image, and data.kind = {data.kind} has several; "
             "set it to uniform"
         )
-    if training.sampling == "group_balanced" and not data.has_groups:
+    if training.sampling == "group_balanced":
+        _groups_are_there(data, "training.sampling = group_balanced", "uniform")
+
+
+def _groups_are_there(data: DataConfig, setting: str, other: str) -> None:
+    if not data.has_groups:
         raise ValueError(
-            f"training.sampling = group_balanced needs groups, and data.kind = {data.kind} has none; name the columns "
-            "that make them in data.groups of a table, take one of the data sets with groups "
-            f"({', '.join(sorted(SETS_WITH_GROUPS))}), or set it to uniform"
+            f"{setting} needs groups, and data.kind = {data.kind} has none; name the columns that make them in "
+            "data.groups of a table, take one of the data sets with groups "
+            f"({', '.join(sorted(SETS_WITH_GROUPS))}), or set it to {other}"
+        )
+
+
+def _groups_have_losses(data: DataConfig, objective: ObjectiveConfig, training: Training) -> None:
+    """Refuse GroupDRO where images have no groups, or the groups of a batch no losses."""
+    _groups_are_there(data, "objective.group_dro", "null")
+    if training.accumulate > 1:
+        raise ValueError(
+            f"objective.group_dro weighs groups by their losses in the whole batch, and training.accumulate = "
+            f"{training.accumulate} shows a part of it at a time: set it to 1, and spread a large batch over "
+            "resources.workers"
+        )
+    if getattr(objective, "cutmix", None) is not None:
+        raise ValueError(
+            "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one "
+            "of them to null"
         )
 
 

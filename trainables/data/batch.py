@@ -33,6 +33,8 @@ class Batch:
     """uint8 at image resolution: k + 1 on class k, 0 on background, 255 on neither; None where targets are."""
     weights_B: Tensor | None = None
     """float32, how much the loss of each image counts; None where all count alike."""
+    indices_B: Tensor | None = None
+    """int64, the place of each image in its data set; None where the images are of none."""
 
     def __len__(self) -> int:
         return len(self.ids)

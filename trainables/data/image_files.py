@@ -136,6 +136,7 @@ class ImageFiles:
         shape = (len(draws), 3, self._image_size, self._image_size)
         images_BCHW = torch.from_numpy(np.empty(shape, dtype=np.uint8 if is_sent else np.float32))
         read: list[ImageFile] = []
+        indices: list[int] = []
         maps: list[Tensor | None] = []
         with torch.random.fork_rng(devices=[]):
             for draw in draws:
@@ -146,6 +147,7 @@ class ImageFiles:
                     if not is_sent:
                         placed_CHW.div_(255)  # At once, while it is in the processor's cache.
                     read.append(image_file)
+                    indices.append(draw.index)
                     maps.append(map_HW)
         batch = self._mask_format.batch(
             images_BCHW[: len(read)],
@@ -155,6 +157,7 @@ class ImageFiles:
         )
         batch = batch if is_sent else batch.in_float32()
         weights = [image_file.weight for image_file in read if image_file.weight is not None]
+        batch = replace(batch, indices_B=torch.tensor(indices, dtype=torch.int64))
         return replace(batch, weights_B=torch.tensor(weights)) if weights else batch
 
     def digest(self) -> str:

@@ -90,15 +90,15 @@ class DigitSet:
         """Index the tensors, and draw further views."""
         indices_B = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
         images_BCHW, ink_BHW = self.images_NCHW[indices_B], self.ink_NHW[indices_B]
-        for row, draw in enumerate(draws):
-            if draw.view:
-                images_BCHW[row], ink_BHW[row] = self._redraw(draw)
+        for row in [row for row, draw in enumerate(draws) if draw.view]:
+            images_BCHW[row], ink_BHW[row] = self._redraw(draws[row])
         return Batch(
             images_BCHW=images_BCHW.float() / 255,
             labels_B=self.labels_N[indices_B],
             background_BHW=(~ink_BHW).float(),
             has_mask_B=torch.ones(len(draws), dtype=torch.bool),
             ids=tuple(f"{self.name}-{draw.index:05d}" for draw in draws),
+            indices_B=indices_B,
         )
 
     def _redraw(self, draw: Draw) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from trainables.data import Batch, DataBundle
 from trainables.losses import Objective, build_objective, reduce_terms, weighted
 from trainables.models import BuiltModel, Classifier
 from trainables.training.context import RunContext
+from trainables.training.group_dro import GroupDro
 from trainables.training.mixing import MixedBatch, Mixing, join_terms, main_labels
 from trainables.training.task import Forward, TaskLoss
 from trainables.trial_folder import Row
@@ -24,6 +25,7 @@ class ClassificationTask:
     objective: Objective
     """That of the epoch."""
     mixing: Mixing
+    group_dro: GroupDro | None = None
     num_views: int = 1
 
     def trained_network(self, model: Classifier) -> nn.Module:
@@ -43,6 +45,8 @@ class ClassificationTask:
             mixed = _with_pixel_gradients(mixed)
         output = forward(mixed[0].batch.images_BCHW)
         terms = join_terms([weighted(self.objective(output, head, each.batch), each.batch) for each in mixed], mixed)
+        if self.group_dro is not None:
+            terms = self.group_dro.weigh(terms, batch, context.world_size)
         mean = reduce_terms(terms)
         sums = {
             "loss": mean.detach() * len(batch),
@@ -69,7 +73,14 @@ class ClassificationTask:
         data: DataBundle,  # noqa: ARG002
         context: RunContext,  # noqa: ARG002
     ) -> tuple[Classifier | None, Row]:
-        return model, {}
+        return model, {} if self.group_dro is None else self.group_dro.metrics()
+
+    def training_state(self) -> dict[str, Any]:
+        return {} if self.group_dro is None else {"group_dro": self.group_dro.state()}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        if self.group_dro is not None:
+            self.group_dro.load(state["group_dro"])
 
     def state(self, evaluated: Classifier | None) -> dict[str, Any]:  # noqa: ARG002
         return {}

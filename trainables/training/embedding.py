@@ -95,6 +95,12 @@ class EmbeddingTask:
         order_N = np.random.default_rng(self.config.seed).permutation(num)
         return sorted(order_N[: self.objective.fit_sample].tolist())
 
+    def training_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Nothing but the network is trained."""
+
     def state(self, evaluated: Classifier | None) -> dict[str, Any]:
         return {"evaluated": None if evaluated is None else evaluated.state_dict()}
 

@@ -1,11 +1,11 @@
-"""All workers' embeddings of a batch, on each of them.
+"""What all workers know of a batch, on each of them: embeddings, and sums.
 
 B embeddings of this worker, A of all of them, D dimensions.
 """
 
 import torch
 from torch import Tensor
-from torch.distributed import all_gather
+from torch.distributed import all_gather, all_reduce
 from torch.nn.functional import pad
 
 NO_ROW = -1
@@ -39,3 +39,11 @@ def gather_embeddings(
         return torch.cat(shares), labels_A
     is_row_A = labels_A != NO_ROW
     return torch.cat(shares)[is_row_A], labels_A[is_row_A]
+
+
+def sum_over_workers(values: Tensor, world_size: int) -> Tensor:
+    """Return the sums of the values of all workers, without a gradient; all workers call it together."""
+    sums = values.detach().clone()
+    if world_size > 1:
+        all_reduce(sums)
+    return sums

@@ -140,6 +140,7 @@ class Learner:
             "evaluated": None if self._average is None else self._average.module.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
+            **self.task.training_state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -149,6 +150,7 @@ class Learner:
         self._schedule.load_state_dict(state["schedule"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        self.task.load_training_state(state)
 
 
 def _moving_average(model: nn.Module, decay: float | None) -> AveragedModel | None:

@@ -136,7 +136,7 @@ def _fitted(
 
 
 def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, is_new: bool) -> Learner:
-    task = build_task(config)
+    task = build_task(config, data.train)
     torch.manual_seed(derive_seed(config.seed))
     built = build_model(
         config.model, num_classes=len(data.class_names), pretrained=is_new, image_size=config.data.image_size

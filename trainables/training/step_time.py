@@ -19,7 +19,8 @@ TIMED_STEPS = 5
 
 def time_epoch(experiment: ExperimentConfig) -> float:
     """Return the seconds of an epoch's training, from a few steps after a first one that warms up."""
-    data, task = build_data(experiment.data), build_task(experiment)
+    data = build_data(experiment.data)
+    task = build_task(experiment, data.train)
     batches = training_batches(
         data.train, batch_size=experiment.training.batch_size, seed=0, epoch=1, num_views=task.num_views
     )

@@ -57,6 +57,12 @@ class Task(Protocol):
         All workers call it together.
         """
 
+    def training_state(self) -> dict[str, Any]:
+        """Return what each step changes besides the network, for a checkpoint."""
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint with what `training_state` returned."""
+
     def state(self, evaluated: Classifier | None) -> dict[str, Any]:
         """Return what a checkpoint holds besides the learner's state."""
 

@@ -34,7 +34,7 @@ def message_of(tree: dict[str, Any]) -> str:
         pytest.param(
             {"objective": {"kind": "cross_entropy", "temperature": 2}},
             "x.yaml: objective.temperature: unknown field (found 2); objective.temperature needs objective.kind = "
-            "supcon; valid fields: background_noise, class_weights, cutmix, divergence, guidance, kind, "
+            "supcon; valid fields: background_noise, class_weights, cutmix, divergence, group_dro, guidance, kind, "
             "label_smoothing, rrr, sliced_wasserstein",
             id="field of another kind",
         ),
@@ -42,7 +42,7 @@ def message_of(tree: dict[str, Any]) -> str:
             {"objective": {"background_weight": 0.3}},
             "x.yaml: objective.background_weight: unknown field (found 0.3); objective.background_weight needs "
             "objective.kind = contrastive or binary_contrastive; valid fields: "
-            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "background_noise, class_weights, cutmix, divergence, group_dro, guidance, kind, label_smoothing, rrr, "
             "sliced_wasserstein",
             id="field of two other kinds",
         ),
@@ -52,7 +52,7 @@ def message_of(tree: dict[str, Any]) -> str:
             "background_weight_warmup? objective.background_weight needs objective.kind = contrastive or "
             "binary_contrastive; objective.background_weight_warmup needs objective.kind = contrastive or "
             "binary_contrastive; valid fields: "
-            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "background_noise, class_weights, cutmix, divergence, group_dro, guidance, kind, label_smoothing, rrr, "
             "sliced_wasserstein",
             id="misspelt field of another kind",
         ),
@@ -61,8 +61,8 @@ def message_of(tree: dict[str, Any]) -> str:
             "x.yaml: objective.background_penalty: unknown field (found 0.3); did you mean background_weight or "
             "background_noise or background_weight_warmup? objective.background_weight needs objective.kind = "
             "contrastive or binary_contrastive; objective.background_weight_warmup needs objective.kind = contrastive "
-            "or binary_contrastive; valid fields: background_noise, class_weights, cutmix, divergence, guidance, kind, "
-            "label_smoothing, rrr, sliced_wasserstein",
+            "or binary_contrastive; valid fields: background_noise, class_weights, cutmix, divergence, group_dro, "
+            "guidance, kind, label_smoothing, rrr, sliced_wasserstein",
             id="fields that are alike",
         ),
         pytest.param(
@@ -81,7 +81,7 @@ def message_of(tree: dict[str, Any]) -> str:
         pytest.param(
             {"objective": {"kind": "cross_entropy", "zzz": 2}},
             "x.yaml: objective.zzz: unknown field (found 2); valid fields: "
-            "background_noise, class_weights, cutmix, divergence, guidance, kind, label_smoothing, rrr, "
+            "background_noise, class_weights, cutmix, divergence, group_dro, guidance, kind, label_smoothing, rrr, "
             "sliced_wasserstein",
             id="unknown field that resembles none",
         ),

@@ -96,6 +96,8 @@ def refused(config: ExperimentConfig) -> set[str]:
     alone = {"training.keep", "training.keep_metric", "data.test"}
     if config.resources.workers < 2 or not config.resources.gpus:
         alone |= {"training.sync_batchnorm"}
+    if not config.data.has_groups:
+        alone |= {"objective.group_dro"}
     if not config.data.val_shift_names:
         alone |= {"evaluation.shift_every_epoch"}
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:

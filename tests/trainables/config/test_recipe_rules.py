@@ -75,6 +75,28 @@ CASES = [
         id="groups",
     ),
     pytest.param(
+        {**TABLE, "objective.group_dro": {}},
+        {**TABLE, "data.groups": ["label"], "objective.group_dro": {}},
+        "objective.group_dro needs groups, and data.kind = table has none; name the columns that make them in "
+        "data.groups of a table, take one of the data sets with groups (metashift, nico_pp, spawrious, urbancars, "
+        "waterbirds), or set it to null",
+        id="groups to weigh",
+    ),
+    pytest.param(
+        {"objective.group_dro": {}, "training.accumulate": 2},
+        {"objective.group_dro": {}, "objective.kind": "contrastive"},
+        "objective.group_dro weighs groups by their losses in the whole batch, and training.accumulate = 2 shows a "
+        "part of it at a time: set it to 1, and spread a large batch over resources.workers",
+        id="groups of micro-batches",
+    ),
+    pytest.param(
+        {"objective.group_dro": {}, "objective.cutmix": {}},
+        {"objective.group_dro": {}, "objective.background_noise": 0.1},
+        "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one of "
+        "them to null",
+        id="groups of mixed images",
+    ),
+    pytest.param(
         {**VOC, "training.sampling": "class_balanced"},
         VOC,
         "training.sampling = class_balanced takes one label an image, and data.kind = pascal_voc has several; set it "
@@ -139,7 +161,7 @@ def test_names_of_classes_may_be_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["supcon", "triplet"])
-@pytest.mark.parametrize("field", ["label_smoothing", "class_weights"])
+@pytest.mark.parametrize("field", ["label_smoothing", "class_weights", "group_dro"])
 def test_an_embedding_has_neither_smoothing_nor_weights(kind: str, field: str) -> None:
     with pytest.raises(ConfigError, match=rf"objective\.{field}: unknown field .* needs objective\.kind = "):
         experiment_from_tree({"objective": {"kind": kind, field: 0.1}})

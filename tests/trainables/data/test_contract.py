@@ -55,6 +55,8 @@ class TestContract:
             assert set(batch.background_BHW.unique().tolist()) <= {0.0, 1.0}
             assert batch.has_mask_B.shape == (num,)
             assert batch.has_mask_B.dtype == torch.bool
+            assert batch.indices_B is not None
+            assert batch.indices_B.tolist() == list(range(num))
 
     def test_only_data_of_several_labels_have_targets(self, bundle_of: Build, kind: str) -> None:
         bundle = bundle_of(kind)

@@ -91,6 +91,8 @@ def test_skip_drops_the_image_counts_it_once_and_logs_it_once(
             batch = fetch(dataset)
             assert batch.ids == ("good",)
             assert batch.labels_B.tolist() == [1]
+            assert batch.indices_B is not None
+            assert batch.indices_B.tolist() == [1]
             assert torch.allclose(batch.images_BCHW, torch.tensor(0.2))
     assert dataset.num_skipped == 1
     assert len(caplog.records) == 1

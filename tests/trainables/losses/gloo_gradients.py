@@ -58,6 +58,12 @@ PARTS: dict[str, dict[str, Any]] = {
     "weighted": {"objective.kind": "contrastive", "objective.class_weights": {"1": 3.0, "2": 0.5}},
     "balanced": {"objective.kind": "contrastive", "training.sampling": "class_balanced"},
     "computed again": {"objective.kind": "contrastive", "training.gradient_checkpointing": True},
+    "group_dro": {
+        "data.correlation": 0.5,
+        "objective.kind": "contrastive",
+        "objective.divergence.weight": 5.0,
+        "objective.group_dro": {"step_size": 2.0},
+    },
     THAWED: {"objective.kind": "contrastive", "training.freeze": {"stages": "all", "epochs": 1}},
     SKIPPING: {"objective.kind": "contrastive", "objective.divergence.weight": 5.0},
     "all together, accumulated": {
@@ -141,7 +147,8 @@ def gradients(name: str, folder: Path, *, rank: int = 0, world_size: int = 1, de
     torch.manual_seed(0)
     model = build_model(config.model, num_classes=10).model
     context = GlooContext(TrialFolder(folder), rank, world_size, device)
-    learner = Learner(config, model, build_task(config), context, steps_per_epoch=4)
+    task = build_task(config, build_data(config.data).train)
+    learner = Learner(config, model, task, context, steps_per_epoch=4)
     torch.manual_seed(1)  # The same directions on every worker.
     batch = share_of_batch(config, rank, world_size)
     learner.begin(1)

@@ -44,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "model.norm": "batch",
         "training.freeze": {"stages": 3, "epochs": 1},
         "training.sampling": "group_balanced",
+        "objective.group_dro": {"step_size": 0.5},
         "training.gradient_checkpointing": True,
         "training.ema_decay": 0.8,
         "optim.layer_decay": 0.7,
