@@ -33,6 +33,7 @@ from trainables.split_log import log_split
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.epoch_choice import check_epoch_choice, epoch_suite
+from trainables.training.jtt import with_mistakes_upweighted
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row, TrialFolder
@@ -74,7 +75,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
             folder.check_present()  # The epoch is committed next.
         return metrics
 
-    fitted = fit(config, context, data=data, validate=validate)
+    fitted = fit(config, context, data=with_mistakes_upweighted(config, context, data), validate=validate)
     found = None if trained else context.gather(folder.evaluation())[0]
     final = {**fitted.row, **(found or _evaluate_at_end(config, context, fitted, data))}
     context.report(final)

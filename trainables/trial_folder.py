@@ -60,6 +60,11 @@ class TrialFolder:
         return self.checkpoints.state_path
 
     @property
+    def first_network(self) -> "TrialFolder":
+        """With `training.jtt`, the folder of the network that comes before the trial's own."""
+        return TrialFolder(self.path / "jtt")
+
+    @property
     def data_path(self) -> Path:
         return self.path / "data.json"
 
@@ -120,11 +125,7 @@ class TrialFolder:
             )
 
     def check_present(self) -> None:
-        """Check that the trial's folder is still there: a write would make a part of it anew.
-
-        Raises:
-            FolderGoneError: It was removed or moved.
-        """
+        """Raise FolderGoneError where the trial's folder was removed or moved: a write would make a part of it anew."""
         if not self.config_path.exists():
             raise FolderGoneError(
                 f"{self.path} was removed or moved while its trial ran; if it was moved, the same command continues it "

@@ -29,6 +29,8 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
 
         epoch_s = time_epoch(experiment)
     rounds = -(-config.num_trials // room.concurrent)
+    jtt = experiment.training.jtt
+    epochs = experiment.training.epochs + (0 if jtt is None else jtt.epochs)
     return {
         "space": config.space,
         "goals": [goal.model_dump() for goal in config.goals],
@@ -41,7 +43,7 @@ def make_plan(config: SweepConfig, *, address: str | None, measure: bool) -> dic
         "concurrent": room.concurrent,
         "resources": room.describe(),
         "epoch_s": epoch_s,
-        "estimated_s": None if epoch_s is None else epoch_s * experiment.training.epochs * rounds,
+        "estimated_s": None if epoch_s is None else epoch_s * epochs * rounds,
     }
 
 

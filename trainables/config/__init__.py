@@ -64,7 +64,7 @@ from trainables.config.shift import DogsVsCats, LabelledFolder, LabelledTable, S
 from trainables.config.suite import ChimeraSet, FolderSet, MapName, NoiseSet, OodSet, ScoreName, Suite, TextureSet
 from trainables.config.supervision import supervision
 from trainables.config.table import Columns
-from trainables.config.training import Evaluation, Freeze, Resources, Training
+from trainables.config.training import Evaluation, Freeze, Jtt, Resources, Training
 from trainables.config.validation import DigitsValidation, Validation
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "HardImageNet",
     "ImageFolder",
     "ImageNetS",
+    "Jtt",
     "LabelledFolder",
     "LabelledTable",
     "LinearProbe",

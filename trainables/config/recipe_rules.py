@@ -16,6 +16,8 @@ def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfi
         _network_can_be_differentiated_twice(training)
     if getattr(objective, "group_dro", None) is not None:
         _groups_have_losses(data, objective, training)
+    if training.jtt is not None:
+        _mistakes_are_upweighted(data, objective, training)
     if training.freeze is not None:
         _something_is_trained(training.freeze, objective)
         if training.freeze.leaves_the_head_alone:
@@ -59,6 +61,28 @@ def _groups_have_losses(data: DataConfig, objective: ObjectiveConfig, training: 
         raise ValueError(
             "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one "
             "of them to null"
+        )
+
+
+def _mistakes_are_upweighted(data: DataConfig, objective: ObjectiveConfig, training: Training) -> None:
+    """Refuse JTT where a mistake is not defined, or something else says how often or how much an image counts."""
+    if isinstance(objective, SupCon | Triplet):
+        raise ValueError(
+            "training.jtt takes the mistakes of a classifier, and objective.kind = "
+            f"{objective.kind} trains none; set training.jtt to null"
+        )
+    if data.kind in KINDS_WITH_SEVERAL_LABELS:
+        raise ValueError(
+            f"training.jtt takes one label an image, and data.kind = {data.kind} has several; set it to null"
+        )
+    repeats = {
+        f"training.sampling = {training.sampling}": training.sampling != "uniform",
+        f"data.oversample_masked = {getattr(data, 'oversample_masked', 1)}": getattr(data, "oversample_masked", 1) > 1,
+        "objective.group_dro": objective.group_dro is not None,
+    }
+    for setting in (setting for setting, is_set in repeats.items() if is_set):
+        raise ValueError(
+            f"training.jtt upweights mistakes, and {setting} weighs images by another rule; leave one of them out"
         )
 
 

@@ -42,6 +42,15 @@ class Freeze(Section):
         return self.stages == "all" and self.epochs is None
 
 
+class Jtt(Section):
+    """Just Train Twice: a first network is trained, and its mistakes on the training images come more often after."""
+
+    epochs: int = Field(ge=1)
+    """Epochs of the first network."""
+    upweight: int = Field(ge=2)
+    """How many times an epoch of the second network shows an image that the first one classified wrongly."""
+
+
 class Training(Section):
     """The training loop's settings."""
 
@@ -72,6 +81,8 @@ class Training(Section):
         default="uniform", json_schema_extra=ADDED_LATER
     )
     """How often an epoch shows an image: each once, or each class or each group of the data equally often."""
+    jtt: Jtt | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Train twice, the second time with the mistakes of the first network upweighted; null trains once."""
     freeze: Freeze | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """Stages that are not trained, at first or at all; null trains all of them."""
     gradient_checkpointing: bool = Field(default=False, json_schema_extra=ADDED_LATER)

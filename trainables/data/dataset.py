@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from trainables.config import DataConfig
@@ -84,6 +86,8 @@ class DataBundle:
     """Shifted test sets by name."""
     val_shift: Mapping[str, ImageSet] = field(default_factory=dict)
     """Shifted validation sets by name."""
+    train_times_N: npt.NDArray[np.int64] | None = None
+    """How many times an epoch shows each training image; None shows each once."""
     several_labels: bool = False
     """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None

@@ -40,6 +40,7 @@ def training_batches(
     start: int = 0,
     num_views: int = 1,
     strata_N: Ints | None = None,
+    times_N: Ints | None = None,
     class_weights_K: Tensor | None = None,
     rank: int = 0,
     world_size: int = 1,
@@ -55,10 +56,9 @@ def training_batches(
     process. With several views each batch holds all its images once, then all of them again under other seeds.
 
     Args:
-        strata_N: Each image's class or group, where each of these is drawn equally often (`epoch_order`).
+        strata_N, times_N: How often the epoch draws each image (`epoch_order`); with neither, once.
         class_weights_K: How much the loss of an image counts by its class; None where all count alike.
-        processes: How many processes decode; 0 decodes in this process.
-        prefetch: Batches that each of them prepares ahead.
+        processes: How many processes decode, each `prefetch` batches ahead; 0 decodes in this process.
         pin_memory: Whether batches are in page-locked memory, from which copies to an accelerator do not block.
 
     Raises:
@@ -66,7 +66,7 @@ def training_batches(
         ImageError: while iterating, no image of a batch could be read.
     """
     _check_shares(batch_size, len(dataset), rank, world_size)
-    order = epoch_order(len(dataset), seed=seed, epoch=epoch, strata_N=strata_N)
+    order = epoch_order(len(dataset), seed=seed, epoch=epoch, strata_N=strata_N, times_N=times_N)
     share = partial(_share, batch_size=batch_size, start=start, rank=rank, world_size=world_size)
     keys = [_key(seed, epoch, view) for view in range(num_views)]
     draws = _ShuffledDraws(share(order.indices_M), share(order.numbers_M), keys)

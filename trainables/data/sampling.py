@@ -26,19 +26,29 @@ class EpochOrder(NamedTuple):
         return self.indices_M + len(self.indices_M) * self.repeats_M
 
 
-def epoch_order(num: int, *, seed: int, epoch: int, strata_N: Ints | None = None) -> EpochOrder:
-    """Return as many draws as there are images, in an order that follows from (seed, epoch) alone.
+def epoch_order(
+    num: int, *, seed: int, epoch: int, strata_N: Ints | None = None, times_N: Ints | None = None
+) -> EpochOrder:
+    """Return the draws of an epoch, in an order that follows from (seed, epoch) alone.
 
-    Each image is drawn once. With strata each of them is drawn equally often, or once more where their number does not
-    divide that of the images. Within a stratum no image is drawn twice more than another.
+    Each image is drawn once, or as often as `times_N` says. With strata there are as many draws as images: each stratum
+    is drawn equally often, or once more where their number does not divide that of the images. Within a
+    stratum no image is drawn twice more than another.
 
     Args:
         num: Number of images.
         seed: Seed of the training.
         epoch: Number of the epoch.
         strata_N: The stratum of each image: its class or its group.
+        times_N: How many times each image is drawn, in place of strata.
     """
     rng = np.random.default_rng([seed, epoch])
+    if times_N is not None:
+        assert strata_N is None, "the config refuses both"
+        indices_M = np.repeat(np.arange(num), times_N)
+        repeats_M = np.arange(len(indices_M)) - np.repeat(np.cumsum(times_N) - times_N, times_N)
+        shuffled_M = rng.permutation(len(indices_M))
+        return EpochOrder(indices_M[shuffled_M], repeats_M[shuffled_M])
     if strata_N is None:
         return EpochOrder(rng.permutation(num), np.zeros(num, dtype=np.int64))
     _, codes_N, counts_G = np.unique(strata_N, return_inverse=True, return_counts=True)

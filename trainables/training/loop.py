@@ -51,6 +51,7 @@ def fit(config: ExperimentConfig, context: RunContext, *, data: DataBundle, vali
         RuntimeError: The workers do not see the same checkpoint.
         ValueError: The training set is smaller than a batch.
     """
+    assert (config.training.jtt is None) == (data.train_times_N is None), "JTT knows the mistakes before it comes here"
     with torch_threads(config.resources.cpus), fastest_convolutions(context.device):
         with naming_memory(_memory_remedy(config)):
             learner, rows, model = _start(config, context, data)
@@ -165,7 +166,7 @@ def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle
         epoch=epoch,
         learning_rate=learner.learning_rate,
         seconds=partial.seconds,
-    )
+    ) | ({} if data.train_times_N is None else {"train/upweighted_samples": int((data.train_times_N > 1).sum())})
 
 
 def _batches(
@@ -174,6 +175,7 @@ def _batches(
     return training_batches(
         data.train,
         strata_N=strata_of(data.train, config.training.sampling),
+        times_N=data.train_times_N,
         class_weights_K=class_weights(getattr(config.objective, "class_weights", None), data.train, data.class_names),
         batch_size=config.training.batch_size,
         seed=config.seed,

@@ -41,6 +41,7 @@ NEED_ONE_LABEL = {
     "objective.divergence",
     "objective.guidance",
     "objective.sliced_wasserstein",
+    "training.jtt",
     "training.sampling",
 }
 
@@ -58,7 +59,7 @@ def another_value(annotation: Any, value: Any) -> Any:
     if NoneType in get_args(annotation):
         annotation = next(choice for choice in get_args(annotation) if choice is not NoneType)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        required = {"weight": 0.5, "metric": "val/loss", "patience": 1}
+        required = {"weight": 0.5, "metric": "val/loss", "patience": 1, "epochs": 1, "upweight": 2}
         return {name: value for name, value in required.items() if name in annotation.model_fields}
     choices = [choice for choice in get_args(annotation) if choice != value]
     if get_origin(annotation) is Literal:

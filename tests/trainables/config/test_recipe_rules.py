@@ -9,6 +9,7 @@ from trainables.config import ConfigError, experiment_from_tree, override
 FROZEN: dict[str, Any] = {"training.freeze": {}}
 TABLE: dict[str, Any] = {"data": {"kind": "table", "root": "/p", "table": "mine.csv"}}
 VOC: dict[str, Any] = {"data": {"kind": "pascal_voc", "root": "/p"}, "objective.kind": "binary_contrastive"}
+JTT: dict[str, Any] = {"training.jtt": {"epochs": 1, "upweight": 5}}
 NEVER_TRAINED = (
     " has no effect with training.freeze.stages = all and training.freeze.epochs = null, which never train the "
     "backbone; leave it out, or set training.freeze.epochs"
@@ -95,6 +96,39 @@ CASES = [
         "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one of "
         "them to null",
         id="groups of mixed images",
+    ),
+    pytest.param(
+        {**JTT, "objective.kind": "supcon"},
+        {**JTT, "objective.kind": "contrastive"},
+        "training.jtt takes the mistakes of a classifier, and objective.kind = supcon trains none; set training.jtt "
+        "to null",
+        id="mistakes of an embedding",
+    ),
+    pytest.param(
+        {**VOC, **JTT},
+        VOC,
+        "training.jtt takes one label an image, and data.kind = pascal_voc has several; set it to null",
+        id="mistakes of several labels",
+    ),
+    pytest.param(
+        {**JTT, "training.sampling": "group_balanced"},
+        {**JTT, "training.sampling": "uniform"},
+        "training.jtt upweights mistakes, and training.sampling = group_balanced weighs images by another rule; leave "
+        "one of them out",
+        id="mistakes and strata",
+    ),
+    pytest.param(
+        {**JTT, "objective.group_dro": {}},
+        {**JTT, "objective.class_weights": "balanced"},
+        "training.jtt upweights mistakes, and objective.group_dro weighs images by another rule; leave one of them out",
+        id="mistakes and groups",
+    ),
+    pytest.param(
+        {**JTT, "data": {"kind": "imagenet_s", "root": "/p", "oversample_masked": 2}},
+        {**JTT, "data": {"kind": "imagenet_s", "root": "/p"}},
+        "training.jtt upweights mistakes, and data.oversample_masked = 2 weighs images by another rule; leave one of "
+        "them out",
+        id="mistakes and masks",
     ),
     pytest.param(
         {**VOC, "training.sampling": "class_balanced"},

@@ -19,6 +19,7 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"objective.group_dro": {}}, ("groups",)),
     ({"training.sampling": "group_balanced"}, ("groups",)),
     ({"training.sampling": "class_balanced"}, ()),
+    ({"training.jtt": {"epochs": 1, "upweight": 5}}, ()),
     ({**TABLE}, ()),
     ({"objective.kind": "contrastive", "objective.group_dro": {}}, ("masks", "groups")),
     ({"objective.kind": "supcon", "training.sampling": "group_balanced"}, ("groups",)),

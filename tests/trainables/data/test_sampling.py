@@ -65,3 +65,21 @@ def test_strata_are_labels_or_groups() -> None:
     assert strata_of(train, "uniform") is None
     assert strata_of(train, "class_balanced").tolist() == train.labels_N.tolist()
     assert strata_of(train, "group_balanced").tolist() == train.groups().tolist()
+
+
+def test_each_image_is_drawn_as_often_as_is_said() -> None:
+    times_N = np.array([1, 3, 1, 2])
+    order = epoch_order(4, seed=2, epoch=1, times_N=times_N)
+    assert Counter(order.indices_M.tolist()) == {0: 1, 1: 3, 2: 1, 3: 2}
+    for image, times in enumerate(times_N):
+        assert sorted(order.repeats_M[order.indices_M == image].tolist()) == list(range(times))
+    assert len(set(order.numbers_M.tolist())) == 7
+    assert order.indices_M.tolist() != sorted(order.indices_M.tolist())
+
+
+def test_once_each_is_the_plain_order() -> None:
+    once, plain = (
+        epoch_order(50, seed=3, epoch=2, times_N=np.ones(50, dtype=np.int64)),
+        epoch_order(50, seed=3, epoch=2),
+    )
+    assert once.numbers_M.tolist() == plain.numbers_M.tolist()
