@@ -53,7 +53,7 @@ IN_EPOCHS = {
     "panels": "trainables.trial:draw_panels",
 }
 IN_TRIAL = {
-    "data": "trainables.trial:build_data",
+    "data": "trainables.trial:build_trial_data",
     "digest of the data": "trainables.trial:_describe",
     "network and optimiser": "trainables.training.loop:_build",
     "checkpoints": "trainables.trial_folder:TrialFolder.commit",

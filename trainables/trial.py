@@ -13,7 +13,7 @@ from trainables.config import (
     flatten,
     images_to_fit,
 )
-from trainables.data import NO_INDEX, DataBundle, FileIndex, build_data, class_weights, left_out_of
+from trainables.data import NO_INDEX, DataBundle, FileIndex, build_trial_data, class_weights, left_out_of
 from trainables.evaluations import (
     FINAL_SUITE,
     EvaluationContext,
@@ -30,6 +30,7 @@ from trainables.models import Classifier, build_model
 from trainables.out_of_memory import naming_memory
 from trainables.outcome import KEPT_EPOCH
 from trainables.split_log import log_split
+from trainables.training.balanced_images import check_last_layer
 from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.epoch_choice import check_epoch_choice, epoch_suite
@@ -52,7 +53,7 @@ def run_trial(config: ExperimentConfig, context: RunContext, file_index: FileInd
     """
     check_epoch_choice(config)
     folder = context.folder
-    data = build_data(config.data, file_index)
+    data = build_trial_data(config, file_index)
     _check_enough(config, data)
     if context.rank == 0:
         _describe(data, config, folder)
@@ -91,7 +92,7 @@ def _has_shifted_sets(config: ExperimentConfig) -> bool:
 def check_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> None:
     """Raise ConfigError where the files of `config.data` cannot be used, or are not enough to train on."""
     if not isinstance(config.data, SpuriousDigits):  # Those are drawn, and the config checks their number itself.
-        _check_enough(config, build_data(config.data, file_index))
+        _check_enough(config, build_trial_data(config, file_index))
 
 
 def evaluate(
@@ -184,6 +185,7 @@ def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitt
 
 
 def _check_enough(config: ExperimentConfig, data: DataBundle) -> None:
+    check_last_layer(config, data)
     if isinstance(config.data, SpuriousDigits):
         return
     where = f"data.root = {config.data.root}"
@@ -229,6 +231,8 @@ def _describe(data: DataBundle, config: ExperimentConfig, folder: TrialFolder) -
         "num_val_shift": {name: len(images) for name, images in data.val_shift.items()},
         "class_names": data.class_names,
     }
+    if data.fit is not None:
+        description |= {"fit_digest": data.fit.digest(), "num_fit": len(data.fit)}
     write_json(folder.data_path, description)
     left_out = left_out_of(data)
     if left_out:

@@ -13,7 +13,7 @@ import torch
 from orchestrator.data.index import file_index_in
 from orchestrator.files.evaluation_files import EvaluationFiles
 from trainables.config import ConfigError, ExperimentConfig, config_hash, experiment_from_tree, override
-from trainables.data import NO_INDEX, DataBundle, build_data
+from trainables.data import NO_INDEX, DataBundle, build_trial_data
 from trainables.evaluations import QUICK, EvaluationsFailedError, Metrics, ProgressListener, reports
 from trainables.json_file import read_json, write_json
 from trainables.metric_names import Split, with_current_metrics
@@ -85,7 +85,7 @@ def evaluate_run(request: EvaluationRequest, listener: ProgressListener | None =
     context = LocalContext(folder)
     model = load_model(folder, context.device)
     kept = {key: value for key, value in result_row(folder.rows()).items() if key == KEPT_EPOCH}
-    data = build_data(config.data, file_index_in(request.storage) if request.storage else NO_INDEX)
+    data = build_trial_data(config, file_index_in(request.storage) if request.storage else NO_INDEX)
     if len(data.class_names) != model.num_classes:
         raise ConfigError(
             f"{folder.path} has a network of {model.num_classes} classes, and the data have "

@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.harness.fake_cuda import CPU, WaitedForDeviceError, fake_cuda
 from tests.trainables.conftest import MakeConfig, Train
 from tests.trainables.evaluations.conftest import RED_GREEN_OR_BLUE, context_of, linear_classifier, several_labels
-from trainables.classifiers import fit_classifier
+from trainables.classifiers import embed_images, fit_classifier, fit_last_layer, with_last_layer
 from trainables.config import (
     ExperimentConfig,
     LinearProbe,
@@ -199,6 +199,20 @@ def test_a_classifier_is_fitted_and_run(config: Any, batch: Batch) -> None:
     with fake_cuda() as device:
         found = logits_on(device).cpu()
     torch.testing.assert_close(found, logits_on(CPU))
+
+
+def test_a_last_layer_is_fitted_anew_and_run(batch: Batch) -> None:
+    def logits_on(device: torch.device) -> Tensor:
+        model = network().to(device)
+        found = embed_images(model, [batch], device=device, unit_length=False)
+        assert found.embeddings_NF.device == CPU
+        labels_N = torch.arange(NUM) % 2
+        layer = fit_last_layer(found.embeddings_NF, labels_N, labels_N, num_subsets=1, most=None, seed=0)
+        return with_last_layer(model, layer)(batch.images_BCHW.to(device)).logits
+
+    with fake_cuda() as device:
+        found = logits_on(device).cpu()
+    torch.testing.assert_close(found, logits_on(CPU), rtol=1e-3, atol=1e-3)
 
 
 SETTINGS = Suite.model_validate(

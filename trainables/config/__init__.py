@@ -12,6 +12,7 @@ from trainables.config.data import (
     SpuriousDigits,
     Table,
 )
+from trainables.config.dfr import Dfr
 from trainables.config.embedding_rules import why_nothing_was_learnt
 from trainables.config.error import ConfigError
 from trainables.config.experiment import ExperimentConfig
@@ -83,6 +84,7 @@ __all__ = [
     "CrossEntropy",
     "CutMix",
     "DataConfig",
+    "Dfr",
     "DigitsValidation",
     "Divergence",
     "DogsVsCats",

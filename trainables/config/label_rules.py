@@ -8,8 +8,9 @@ _ONE_LABEL_TERMS = {
     "sliced_wasserstein": "weight",
     "guidance": "weight",
     "cutmix": "probability",
+    "dfr": "fit_on",
 }
-"""The regularisers that look at one class an image, each with the field that says how much."""
+"""The sections that look at one class an image, each with a field by which it is named."""
 
 
 def check_labels(data: DataConfig, objective: ObjectiveConfig) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from trainables.config.dfr import Dfr
 from trainables.config.regularisers import Divergence, Guidance, Rrr, SlicedWasserstein
 from trainables.config.section import ADDED_LATER, Section
 
@@ -64,6 +65,8 @@ class _Classification(Section):
     images. Null counts all alike."""
     group_dro: GroupDro | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """Weighs the groups of the data by their losses; null counts all images alike."""
+    dfr: Dfr | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Fits the last layer anew, whenever the network is validated; null leaves it as it was trained."""
 
 
 class CrossEntropy(_Classification):
@@ -202,6 +205,8 @@ def mask_needs(objective: ObjectiveConfig) -> dict[str, str]:
         needs[f"objective.{name}.weight = {weight}"] = f"objective.{name}=null"
     if objective.background_noise:
         needs[f"objective.background_noise = {objective.background_noise}"] = "objective.background_noise=0"
+    if objective.dfr is not None and objective.dfr.fit_on == "object_only":
+        needs["objective.dfr.fit_on = object_only"] = "objective.dfr=null"
     return needs
 
 

@@ -1,6 +1,7 @@
 """The rules between the settings of fine-tuning and the other sections."""
 
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, Table
+from trainables.config.dfr import Dfr
 from trainables.config.objective import BinaryContrastive, Contrastive, ObjectiveConfig, SupCon, Triplet
 from trainables.config.optim import OptimConfig
 from trainables.config.sets import SETS_WITH_GROUPS
@@ -18,6 +19,8 @@ def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfi
         _groups_have_losses(data, objective, training)
     if training.jtt is not None:
         _mistakes_are_upweighted(data, objective, training)
+    if (dfr := getattr(objective, "dfr", None)) is not None:
+        _last_layer_has_images(dfr, data)
     if training.freeze is not None:
         _something_is_trained(training.freeze, objective)
         if training.freeze.leaves_the_head_alone:
@@ -83,6 +86,17 @@ def _mistakes_are_upweighted(data: DataConfig, objective: ObjectiveConfig, train
     for setting in (setting for setting, is_set in repeats.items() if is_set):
         raise ValueError(
             f"training.jtt upweights mistakes, and {setting} weighs images by another rule; leave one of them out"
+        )
+
+
+def _last_layer_has_images(dfr: Dfr, data: DataConfig) -> None:
+    """Refuse to fit the last layer to images without groups, or to those on which the trial is reported."""
+    if dfr.needs_groups:
+        _groups_are_there(data, f"objective.dfr.fit_on = {dfr.fit_on}", "object_only, which needs masks")
+    if dfr.fit_on == "validation" and data.validation.source == "held_out":
+        raise ValueError(
+            "objective.dfr.fit_on = validation needs validation images of its own, and data.validation.source = "
+            "held_out reports on them; set data.validation.source to cut, or objective.dfr.fit_on to training"
         )
 
 

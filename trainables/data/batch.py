@@ -66,6 +66,10 @@ class Batch:
         bounds = [index * quotient + min(index, remainder) for index in range(num + 1)]
         return [self._slice(start, end) for start, end in pairwise(bounds) if start < end]
 
+    def rows(self, which: Tensor) -> "Batch":
+        """Return the images of these places in the batch."""
+        return self._map(lambda tensor: tensor[which], tuple(self.ids[place] for place in which.tolist()))
+
     def _slice(self, start: int, end: int) -> "Batch":
         return self._map(lambda tensor: tensor[start:end], self.ids[start:end])
 

@@ -10,6 +10,7 @@ from trainables.config import (
     ConfigError,
     DataConfig,
     DogsVsCats,
+    ExperimentConfig,
     HardImageNet,
     ImageNetS,
     LabelledFolder,
@@ -28,6 +29,7 @@ from trainables.data.image_files import ImageFiles, evaluation_of
 from trainables.data.image_folder import build_image_folder, class_names_in, find_images
 from trainables.data.image_list import ImageList, check_once
 from trainables.data.image_names import composed, is_hidden
+from trainables.data.image_subset import halve_validation
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
 from trainables.data.masks.rules import mask_format
@@ -39,7 +41,7 @@ from trainables.data.spurious_digits import build_spurious_digits
 from trainables.data.table import build_table, table_images
 from trainables.data.table_columns import read_table
 
-__all__ = ["BUILDERS", "DataBundle", "build_data"]
+__all__ = ["BUILDERS", "DataBundle", "build_data", "build_trial_data"]
 
 BUILDERS: Mapping[str, Callable[..., DataBundle]] = {
     "hard_imagenet": build_hard_imagenet,
@@ -86,6 +88,12 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
 
     shift = {**bundle.shift, **shifted("shift", config.shift)}
     return replace(bundle, shift=shift, val_shift=shifted("val_shift", config.val_shift))
+
+
+def build_trial_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
+    """Return the data of a trial: those of `config.data`, with half of the validation images where a fit takes them."""
+    data, dfr = build_data(config.data, file_index), getattr(config.objective, "dfr", None)
+    return halve_validation(data) if dfr is not None and dfr.fit_on == "validation" else data
 
 
 def _shifted_images(shift: ShiftSet, *, root: str, class_names: tuple[str, ...], section: str) -> ImageList:

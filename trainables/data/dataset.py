@@ -88,6 +88,8 @@ class DataBundle:
     """Shifted validation sets by name."""
     train_times_N: npt.NDArray[np.int64] | None = None
     """How many times an epoch shows each training image; None shows each once."""
+    fit: ImageSet | None = None
+    """Validation images to which a last layer is fitted, and which therefore choose nothing; None where all choose."""
     several_labels: bool = False
     """Whether images may show several classes, so that their batches have targets."""
     config: DataConfig | None = None

@@ -222,8 +222,7 @@ def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits | None, _Digits
 
     def place(pool: Ints, num: int, stream: _Stream) -> _Digits:
         rng = _rng(config, stream)
-        passes = [rng.permutation(pool) for _ in range(-(-num // len(pool)))]
-        chosen = np.concatenate(passes)[:num]
+        chosen = np.concatenate([rng.permutation(pool) for _ in range(-(-num // len(pool)))])[:num]
         return _place_glyphs(glyphs_N88[chosen], labels_N[chosen], config.image_size, rng)
 
     return (

@@ -45,6 +45,17 @@ def cut(strata_N: Ints, *, share: float, seed: int) -> Mask:
     return is_cut_N
 
 
+def half_of(strata_N: Ints, *, seed: int) -> Mask:
+    """Return which images make one half: of each stratum a half, rounded down, chosen at random."""
+    shuffled_N = np.random.default_rng(seed).permutation(len(strata_N))
+    by_stratum_N = shuffled_N[np.argsort(strata_N[shuffled_N], kind="stable")]
+    _, starts, counts = np.unique(strata_N[by_stratum_N], return_index=True, return_counts=True)
+    is_in_N = np.zeros(len(strata_N), dtype=np.bool_)
+    for start, count in zip(starts, counts, strict=True):
+        is_in_N[by_stratum_N[start : start + count // 2]] = True
+    return is_in_N
+
+
 def cut_images(
     images: ImageList, validation: Validation, *, strata_N: Ints | None = None
 ) -> tuple[ImageList, ImageList]:

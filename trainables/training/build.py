@@ -11,6 +11,7 @@ from trainables.models import projection_head
 from trainables.training.classification import ClassificationTask
 from trainables.training.embedding import EmbeddingTask
 from trainables.training.group_dro import GroupDro
+from trainables.training.last_layer import LastLayerTask
 from trainables.training.mixing import build_mixing
 from trainables.training.task import Task
 
@@ -33,4 +34,5 @@ def build_task(config: ExperimentConfig, train: ImageSet | None = None) -> Task:
         return EmbeddingTask(config, objective, build_embedding_loss(objective), nn.Identity, num_views=1)
     settings = objective.group_dro
     group_dro = None if settings is None or train is None else GroupDro(settings, train)
-    return ClassificationTask(config, build_objective(objective_at(objective, 1)), build_mixing(objective), group_dro)
+    task = ClassificationTask(config, build_objective(objective_at(objective, 1)), build_mixing(objective), group_dro)
+    return task if objective.dfr is None else LastLayerTask(config, objective.dfr, task)

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from trainables.classifiers import embed_images, fit_classifier, restore_classifier
 from trainables.config import ConfigError, ExperimentConfig, SupCon, Triplet, why_nothing_was_learnt
-from trainables.data import Batch, DataBundle, evaluation_batches
+from trainables.data import Batch, DataBundle
 from trainables.losses import EmbeddingLoss
 from trainables.models import BuiltModel, Classifier, Embedder
 from trainables.training.context import RunContext
+from trainables.training.frozen_batches import frozen_batches
 from trainables.training.gathering import gather_embeddings
 from trainables.training.task import Forward, TaskLoss
 from trainables.trial_folder import Row
@@ -76,18 +77,10 @@ class EmbeddingTask:
         """Fit the objective's classifier to the training images without augmentation: each worker embeds its share."""
         if not self.fit_is_due(epoch):
             return None, {}
-        batches = evaluation_batches(
-            data.train_unaugmented,
-            batch_size=self.config.evaluation.batch_size,
-            rank=context.rank,
-            world_size=context.world_size,
-            processes=self.config.loader_processes,
-            prefetch=self.config.data.prefetch_batches,
-            pin_memory=context.device.type == "cuda",
-            indices=self._fit_indices(len(data.train_unaugmented)),
-        )
-        embeddings_NF, labels_N = embed_images(model, batches, device=context.device, gather=context.gather)
-        fitted = fit_classifier(self.objective.classifier, model, embeddings_NF, labels_N)
+        indices = self._fit_indices(len(data.train_unaugmented))
+        batches = frozen_batches(data.train_unaugmented, indices, self.config, context)
+        embedded = embed_images(model, batches, device=context.device, gather=context.gather)
+        fitted = fit_classifier(self.objective.classifier, model, embedded.embeddings_NF, embedded.labels_N)
         return fitted.model, fitted.metrics
 
     def _fit_indices(self, num: int) -> list[int]:

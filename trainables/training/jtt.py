@@ -103,12 +103,13 @@ def _find(config: ExperimentConfig, jtt: Jtt, context: RunContext, first: _First
 
 
 def first_config(config: ExperimentConfig, jtt: Jtt) -> ExperimentConfig:
-    """Return the config of the first network: its own number of epochs, and a warm-up that ends in them."""
+    """Return the config of the first network: its own number of epochs, a warm-up that ends in them, its own head."""
     no_choice = {"keep": "last", "keep_metric": None, "early_stopping": None}
     training = config.training.model_copy(update={"epochs": jtt.epochs, "jtt": None, **no_choice})
     warmup = config.optim.warmup_epochs if config.optim.warmup_epochs < jtt.epochs else jtt.epochs / 2
     optim = config.optim.model_copy(update={"warmup_epochs": warmup})
-    return config.model_copy(update={"training": training, "optim": optim})
+    objective = config.objective.model_copy(update={"dfr": None})
+    return config.model_copy(update={"training": training, "optim": optim, "objective": objective})
 
 
 def mistakes_of(model: Classifier, batches: Iterable[Batch], device: torch.device) -> list[int]:

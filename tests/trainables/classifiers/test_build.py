@@ -39,7 +39,8 @@ def reference_batches(batch_size: int = 16) -> Iterable[Batch]:
 
 
 def fitted(name: str, model: Classifier) -> Classifier:
-    return fit_classifier(CONFIGS[name], model, *embed_images(model, reference_batches(), device=CPU)).model
+    found = embed_images(model, reference_batches(), device=CPU)
+    return fit_classifier(CONFIGS[name], model, found.embeddings_NF, found.labels_N).model
 
 
 def make_images() -> Batch:
@@ -75,7 +76,7 @@ def test_the_head_takes_no_gradient_and_the_images_do(name: str) -> None:
 @pytest.mark.parametrize("name", ["linear_probe", "nearest_centroid"])
 def test_it_is_evaluated_on_the_features_that_it_was_fitted_to(name: str) -> None:
     model = network()
-    embeddings, labels = embed_images(model, reference_batches(), device=CPU)
+    _, embeddings, labels, _ = embed_images(model, reference_batches(), device=CPU)
     found = fit_classifier(CONFIGS[name], model, embeddings, labels)
     with torch.no_grad():
         hits = [found.model(batch.images_BCHW).logits.argmax(1) == batch.labels_B for batch in reference_batches()]
@@ -85,15 +86,24 @@ def test_it_is_evaluated_on_the_features_that_it_was_fitted_to(name: str) -> Non
 
 def test_embeddings_have_length_1_and_follow_the_ids() -> None:
     model = network()
-    embeddings, labels = embed_images(model, reference_batches(), device=CPU)
+    _, embeddings, labels, places = embed_images(model, reference_batches(), device=CPU)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(60))
     shares = [evaluation_batches(DATA.train_unaugmented, batch_size=7, rank=rank, world_size=2) for rank in range(2)]
     parts: list[list[object]] = []
     for share in shares:
         embed_images(model, share, device=CPU, gather=lambda part: parts.append(part) or [part])  # type: ignore[func-returns-value,list-item]
-    joined, labels_of_both = embed_images(model, [], device=CPU, gather=lambda _: parts)  # type: ignore[arg-type,return-value]
+    _, joined, labels_of_both, places_of_both = embed_images(model, [], device=CPU, gather=lambda _: parts)  # type: ignore[arg-type,return-value]
     torch.testing.assert_close(joined, embeddings)
     assert torch.equal(labels_of_both, labels)
+    assert places_of_both.tolist() == places.tolist() == list(range(60))
+
+
+def test_embeddings_are_pooled_features_where_no_length_is_wanted() -> None:
+    model = network()
+    found = embed_images(model, reference_batches(), device=CPU, unit_length=False)
+    with torch.no_grad():
+        expected = torch.cat([model(batch.images_BCHW).features.mean((2, 3)) for batch in reference_batches()])
+    torch.testing.assert_close(found.embeddings_NF, expected)
 
 
 def test_the_network_s_mode_is_left_as_it_was() -> None:
@@ -105,12 +115,12 @@ def test_the_network_s_mode_is_left_as_it_was() -> None:
 
 
 def test_no_image_and_no_number_are_refused() -> None:
-    with pytest.raises(ImageError, match="not one training image could be read"):
+    with pytest.raises(ImageError, match="not one image could be read"):
         embed_images(network(), [], device=CPU)
     model = network()
     with torch.no_grad():
         next(iter(model.trunk.parameters())).fill_(torch.nan)
-    with pytest.raises(FloatingPointError, match="the features of the training images are not all finite"):
+    with pytest.raises(FloatingPointError, match="the features of the images to fit to are not all finite"):
         embed_images(model, reference_batches(), device=CPU)
 
 

@@ -38,6 +38,7 @@ NEED_MASKS = {
 NEED_ONE_LABEL = {
     "objective.class_weights",
     "objective.cutmix",
+    "objective.dfr",
     "objective.divergence",
     "objective.guidance",
     "objective.sliced_wasserstein",
@@ -99,6 +100,8 @@ def refused(config: ExperimentConfig) -> set[str]:
         alone |= {"training.sync_batchnorm"}
     if not config.data.has_groups:
         alone |= {"objective.group_dro"}
+    if not config.data.has_groups or config.data.validation.source == "held_out":
+        alone |= {"objective.dfr"}
     if not config.data.val_shift_names:
         alone |= {"evaluation.shift_every_epoch"}
     if config.data.kind in KINDS_WITH_SEVERAL_LABELS:

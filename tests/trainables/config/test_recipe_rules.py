@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from trainables.config import ConfigError, experiment_from_tree, override
+from trainables.config.data import KINDS_WITH_MASKS
 
 FROZEN: dict[str, Any] = {"training.freeze": {}}
 TABLE: dict[str, Any] = {"data": {"kind": "table", "root": "/p", "table": "mine.csv"}}
@@ -131,6 +132,35 @@ CASES = [
         id="mistakes and masks",
     ),
     pytest.param(
+        {**TABLE, "objective.dfr.fit_on": "training"},
+        {**TABLE, "data.groups": ["label"], "objective.dfr.fit_on": "training"},
+        "objective.dfr.fit_on = training needs groups, and data.kind = table has none; name the columns that make them "
+        "in data.groups of a table, take one of the data sets with groups (metashift, nico_pp, spawrious, urbancars, "
+        "waterbirds), or set it to object_only, which needs masks",
+        id="groups of a last layer",
+    ),
+    pytest.param(
+        {"objective.dfr.fit_on": "validation", "data.validation.source": "held_out"},
+        {"objective.dfr.fit_on": "training", "data.validation.source": "held_out"},
+        "objective.dfr.fit_on = validation needs validation images of its own, and data.validation.source = held_out "
+        "reports on them; set data.validation.source to cut, or objective.dfr.fit_on to training",
+        id="half of a held-out set",
+    ),
+    pytest.param(
+        {**VOC, "objective.dfr.fit_on": "object_only"},
+        VOC,
+        "objective.dfr.fit_on = object_only takes one label an image, and data.kind = pascal_voc has several; set "
+        "objective.dfr=null",
+        id="last layer of several labels",
+    ),
+    pytest.param(
+        {**TABLE, "objective.dfr.fit_on": "object_only"},
+        {**TABLE, "data.masks": {"kind": "nonzero"}, "objective.dfr.fit_on": "object_only"},
+        "objective.dfr.fit_on = object_only needs masks, and data.masks = null has none; data sets with masks: "
+        f"{', '.join(sorted(KINDS_WITH_MASKS))}, and with data.masks image_folder and table",
+        id="objects without masks",
+    ),
+    pytest.param(
         {**VOC, "training.sampling": "class_balanced"},
         VOC,
         "training.sampling = class_balanced takes one label an image, and data.kind = pascal_voc has several; set it "
@@ -195,8 +225,8 @@ def test_names_of_classes_may_be_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["supcon", "triplet"])
-@pytest.mark.parametrize("field", ["label_smoothing", "class_weights", "group_dro"])
-def test_an_embedding_has_neither_smoothing_nor_weights(kind: str, field: str) -> None:
+@pytest.mark.parametrize("field", ["label_smoothing", "class_weights", "group_dro", "dfr"])
+def test_an_embedding_has_neither_smoothing_nor_weights_nor_another_last_layer(kind: str, field: str) -> None:
     with pytest.raises(ConfigError, match=rf"objective\.{field}: unknown field .* needs objective\.kind = "):
         experiment_from_tree({"objective": {"kind": kind, field: 0.1}})
 

@@ -21,6 +21,10 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"training.sampling": "class_balanced"}, ()),
     ({"training.jtt": {"epochs": 1, "upweight": 5}}, ()),
     ({**TABLE}, ()),
+    ({"objective.dfr.fit_on": "validation"}, ("groups",)),
+    ({"objective.dfr.fit_on": "training"}, ("groups",)),
+    ({"objective.dfr.fit_on": "object_only"}, ("masks",)),
+    ({"objective.background_noise": 0.1, "objective.dfr": {}}, ("masks", "groups")),
     ({"objective.kind": "contrastive", "objective.group_dro": {}}, ("masks", "groups")),
     ({"objective.kind": "supcon", "training.sampling": "group_balanced"}, ("groups",)),
 ]

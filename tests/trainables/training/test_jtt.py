@@ -132,7 +132,7 @@ def test_a_first_network_without_mistakes_upweights_nothing_and_says_so(
     assert times_N.tolist() == [1] * 64
 
 
-def test_the_first_network_warms_up_within_its_epochs_and_chooses_none(make_config: MakeConfig) -> None:
+def test_the_first_network_warms_up_within_its_epochs_keeps_its_head_and_chooses_none(make_config: MakeConfig) -> None:
     config = make_config(
         {
             "training.epochs": 9,
@@ -141,6 +141,7 @@ def test_the_first_network_warms_up_within_its_epochs_and_chooses_none(make_conf
             "training.keep_metric": "val/accuracy",
             "training.early_stopping": {"metric": "val/loss", "patience": 1},
             "optim.warmup_epochs": 4,
+            "objective.dfr": {},
         }
     )
     assert config.training.jtt is not None

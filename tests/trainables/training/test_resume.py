@@ -53,6 +53,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "objective.label_smoothing": 0.1,
         "objective.class_weights": "balanced",
     },
+    "last-layer": {
+        "objective.dfr": {"fit_on": "object_only", "num_subsets": 2},
+        "training.ema_decay": 0.8,
+        "training.keep": "best",
+        "training.keep_metric": "val/accuracy",
+    },
     "supcon-frozen": {"objective.kind": "supcon", "training.freeze.epochs": 2, "optim.head_multiplier": 2},
     "rivals": {
         "objective.kind": "contrastive",

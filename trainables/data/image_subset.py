@@ -1,0 +1,87 @@
+"""Some images of a data set, and the validation set in two halves.
+
+Shape letters: N images of the subset, M of the whole set.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from trainables.data.batch import Batch
+from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled
+from trainables.data.image_file import short_hash
+from trainables.data.validation_cut import half_of
+
+_SEED = 0
+"""Of the halves; apart from the training seed, so that seeds share their validation set."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSubset:
+    """An `ImageSet` of some images of another; it has groups where that one does."""
+
+    whole: ImageSet
+    indices_N: Tensor
+    """The places of its images in the whole set, int64 in ascending order."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.whole.class_names
+
+    @property
+    def num_skipped(self) -> int:
+        """Images of the whole set that were skipped."""
+        return self.whole.num_skipped
+
+    @property
+    def labels_N(self) -> Tensor:  # noqa: N802
+        """Each index's label, int64."""
+        assert isinstance(self.whole, Labelled), "images of one label each are listed with it"
+        return self.whole.labels_N[self.indices_N]
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        return self.whole.group_names if isinstance(self.whole, Grouped) else ()
+
+    @property
+    def group_uncommon(self) -> tuple[tuple[str, ...], ...]:
+        return self.whole.group_uncommon if isinstance(self.whole, Grouped) else ()
+
+    def groups(self) -> Tensor | None:
+        """Return each index's group, int64; None where images have none."""
+        groups_M = self.whole.groups() if isinstance(self.whole, Grouped) else None
+        return None if groups_M is None else groups_M[self.indices_N]
+
+    def __len__(self) -> int:
+        return len(self.indices_N)
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        """Return the images of `draws`, without those that are skipped."""
+        batch = self.whole.__getitems__([replace(draw, index=int(self.indices_N[draw.index])) for draw in draws])
+        assert batch.indices_B is not None, "images of a set know their places"
+        return replace(batch, indices_B=torch.searchsorted(self.indices_N, batch.indices_B))
+
+    def digest(self) -> str:
+        """Hash the whole set's digest and the places."""
+        return short_hash([self.whole.digest(), str(self.indices_N.tolist())])
+
+
+def halve_validation(data: DataBundle) -> DataBundle:
+    """Return the data with the validation images in two halves, of which one is to be fitted to and one validates.
+
+    Of each class and group, half of the images, rounded down, are for the fit.
+    """
+    strata_N = class_and_group(data.val)
+    is_fit_N = torch.from_numpy(half_of(strata_N.numpy(), seed=_SEED))
+    fit, val = (ImageSubset(data.val, which_N.nonzero().squeeze(1)) for which_N in (is_fit_N, ~is_fit_N))
+    return replace(data, fit=fit, val=val)
+
+
+def class_and_group(images: ImageSet) -> Tensor:
+    """Return a number for the class and the group of each image, int64: `label * number of groups + group`."""
+    assert isinstance(images, Labelled), "images of one label each are listed with it"
+    groups_N = images.groups() if isinstance(images, Grouped) else None
+    if groups_N is None or not isinstance(images, Grouped):
+        return images.labels_N
+    return images.labels_N * len(images.group_names) + groups_N
