@@ -226,7 +226,7 @@ def varied(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the config fields in which the rows differ, in the config's order, each with the fields that come with it.
 
     A field that some rows lack and that has one value in the others comes with the first varied field of its section:
-    `objective.temperature` with `objective.kind`.
+    `objective.temperature` with `objective.kind`. It is left out where that value switches it off, as 0 does.
     """
     rows = [row for row in rows if row["config"]]
     fields = dict.fromkeys(field for row in rows for field in row["config"])
@@ -234,7 +234,8 @@ def varied(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     several = [field for field in fields if len(values[field] - {repr(None)}) > 1]
     leaders = {_section(field): field for field in reversed(several)}
     found: dict[str, list[str]] = {}
-    for field in (field for field in fields if len(values[field]) > 1):
+    off = {repr(value) for value in (None, False, 0, 0.0)}
+    for field in (field for field in fields if len(values[field]) > 1 and values[field] - off):
         leader = field if field in several else leaders.setdefault(_section(field), field)
         found.setdefault(leader, [])
         if leader != field:

@@ -151,6 +151,14 @@ def test_fields_of_another_kind_come_with_the_kind() -> None:
     }
 
 
+def test_a_setting_that_is_off_is_as_good_as_missing() -> None:
+    plain, other = {"loss.kind": "plain"}, {"loss.kind": "other", "loss.weight": 1.0}
+    assert of_configs(plain, {**other, "loss.warmup": 0, "loss.clip": None, "loss.soft": False}) == {
+        "loss.kind": ["loss.weight"]
+    }
+    assert of_configs({**other, "loss.warmup": 0}, {**other, "loss.warmup": 3}) == {"loss.warmup": []}
+
+
 def test_row_joins_the_last_epoch_with_the_evaluation(make_sweep: Callable[..., Any]) -> None:
     sweep = make_sweep()
     sweep.start("0000", {"seed": 3}, epochs=2, **{"val/accuracy": 0.5, "train/loss": 1.0})
