@@ -7,7 +7,8 @@ from orchestrator.files.tuning import Tuning
 from orchestrator.results.formatting import format_metric, format_setting
 
 VIEWS = "views of an image in a step"
-BUDGET = ("training.", "optim.", "data.", "objective.cutmix", "objective.background_noise", "model.weights", VIEWS)
+_MIXING = tuple(f"objective.{name}" for name in ("background_noise", "background_swap", "cutmix", "object_only"))
+BUDGET = ("training.", "optim.", "data.", *_MIXING, "model.weights", VIEWS)
 """Beginnings of the fields that set how long an arm trains, on what, and how its images are changed."""
 STATED = (
     "training.epochs",

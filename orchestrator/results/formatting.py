@@ -14,6 +14,8 @@ ADDITIONS = {
     "guidance": "objective.guidance.weight",
     "RRR": "objective.rrr.weight",
     "noise": "objective.background_noise",
+    "background swap": "objective.background_swap.probability",
+    "object only": "objective.object_only.probability",
     "CutMix": "objective.cutmix.probability",
 }
 """What may be added to a loss -> the field that then has a value other than 0."""
@@ -103,7 +105,7 @@ def additions(row: TrialRow) -> dict[str, str]:
 
 
 def _addition(row: TrialRow, name: str) -> str:
-    if name == "CutMix":
+    if ADDITIONS[name].endswith(".probability"):
         return name
     label = f"guidance by {row['config']['objective.guidance.loss']}" if name == "guidance" else name
     where = " on the object" if name == "KL" and row["config"].get("objective.divergence.where") == "foreground" else ""

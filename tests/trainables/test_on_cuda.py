@@ -104,6 +104,8 @@ def two_steps(learner: Learner, batch: Batch) -> dict[str, Tensor]:
 STEPS: dict[str, dict[str, Any]] = {
     "cross-entropy": {
         "objective.background_noise": 0.1,
+        "objective.background_swap.probability": 0.5,
+        "objective.object_only.probability": 0.2,
         "objective.cutmix": {"probability": 1.0},
         "training.accumulate": 2,
         "optim.kind": "sgd",

@@ -33,6 +33,7 @@ from trainables.config.masks import (
     TableMasks,
     ThresholdMasks,
 )
+from trainables.config.mixing import BackgroundSwap, CutMix, ObjectOnly
 from trainables.config.model import ModelConfig, Own, SmallCnn, Timm, Torchvision
 from trainables.config.network_file import network_files
 from trainables.config.objective import (
@@ -41,7 +42,6 @@ from trainables.config.objective import (
     ClassificationConfig,
     Contrastive,
     CrossEntropy,
-    CutMix,
     EmbeddingClassifier,
     GroupDro,
     LinearProbe,
@@ -72,6 +72,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Augmentation",
+    "BackgroundSwap",
     "BinaryContrastive",
     "BinaryCrossEntropy",
     "BoxMasks",
@@ -111,6 +112,7 @@ __all__ = [
     "NicoPlusPlus",
     "NoiseSet",
     "NonzeroMasks",
+    "ObjectOnly",
     "ObjectiveConfig",
     "OodSet",
     "OptimConfig",

@@ -173,12 +173,13 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _images_have_partners(self) -> Self:
         micro_batches = max(1, self.resources.workers) * self.training.accumulate
-        if getattr(self.objective, "cutmix", None) is not None and self.training.batch_size == micro_batches:
-            raise ValueError(
-                f"objective.cutmix needs two images to mix, and training.batch_size = {self.training.batch_size} "
-                f"leaves one in each micro-batch, of which there are resources.workers = {self.resources.workers} (at "
-                f"least 1) times training.accumulate = {self.training.accumulate}"
-            )
+        for name in ("cutmix", "background_swap"):
+            if getattr(self.objective, name, None) is not None and self.training.batch_size == micro_batches:
+                raise ValueError(
+                    f"objective.{name} needs two images to mix, and training.batch_size = {self.training.batch_size} "
+                    "leaves one in each micro-batch, of which there are resources.workers = "
+                    f"{self.resources.workers} (at least 1) times training.accumulate = {self.training.accumulate}"
+                )
         return self
 
     @model_validator(mode="after")

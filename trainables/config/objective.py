@@ -1,23 +1,15 @@
 """What a trial minimises: a classification or embedding loss, and regularisers of the former."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainables.config.dfr import Dfr
+from trainables.config.mixing import BackgroundSwap, CutMix, ObjectOnly, check_backgrounds
 from trainables.config.regularisers import Divergence, Guidance, Rrr, SlicedWasserstein
 from trainables.config.section import ADDED_LATER, Section
-
-
-class CutMix(Section):
-    """Boxes of other images are pasted with their masks; each label counts by what shows of its own object."""
-
-    probability: float = Field(default=0.5, gt=0, le=1)
-    """Share of batches that are mixed."""
-    alpha: float = Field(default=1.0, gt=0)
-    """Both parameters of the beta distribution of the box's share of the image."""
 
 
 class GroupDro(Section):
@@ -56,6 +48,10 @@ class _Classification(Section):
     minimisation. 0 adds none."""
     cutmix: CutMix | None = None
     """Mixes training images and their masks; null mixes none."""
+    background_swap: BackgroundSwap | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Exchanges the backgrounds of training images; null exchanges none."""
+    object_only: ObjectOnly | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Fills the background of training images; null fills none."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, json_schema_extra=ADDED_LATER)
     """Share of the loss that is spread over all classes alike; in a binary loss, targets move by half of it."""
     class_weights: Annotated[Literal["balanced"] | dict[str, float] | None, BeforeValidator(_class_weights)] = Field(
@@ -67,6 +63,11 @@ class _Classification(Section):
     """Weighs the groups of the data by their losses; null counts all images alike."""
     dfr: Dfr | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """Fits the last layer anew, whenever the network is validated; null leaves it as it was trained."""
+
+    @model_validator(mode="after")
+    def _one_background_an_image(self) -> Self:
+        check_backgrounds(self.background_swap, self.object_only)
+        return self
 
 
 class CrossEntropy(_Classification):
@@ -207,6 +208,10 @@ def mask_needs(objective: ObjectiveConfig) -> dict[str, str]:
         needs[f"objective.background_noise = {objective.background_noise}"] = "objective.background_noise=0"
     if objective.dfr is not None and objective.dfr.fit_on == "object_only":
         needs["objective.dfr.fit_on = object_only"] = "objective.dfr=null"
+    for name in ("background_swap", "object_only"):
+        section = getattr(objective, name)
+        if section is not None:
+            needs[f"objective.{name}.probability = {section.probability}"] = f"objective.{name}=null"
     return needs
 
 

@@ -1,4 +1,4 @@
-"""Objects covered, cut out and pasted, by their masks.
+"""Boxes around objects and around their connected components, and the latter tiled over.
 
 An object's map holds its share of each pixel, in [0, 1].
 B batch, C channels, H W image.
@@ -37,22 +37,6 @@ def bounding_box(object_HW: Tensor) -> Box | None:
     return Box(int(rows_P.min()), int(rows_P.max()) + 1, int(columns_P.min()), int(columns_P.max()) + 1)
 
 
-def neighbour_box(box: Box, height: int, width: int) -> Box | None:
-    """Return the largest box of an image next to `box`; None where `box` covers the image.
-
-    It is one of the four strips from edge to edge of the image: above, below, left or right of `box`, of equal ones
-    the first.
-    """
-    strips = (
-        Box(0, box.top, 0, width),
-        Box(box.bottom, height, 0, width),
-        Box(0, height, 0, box.left),
-        Box(0, height, box.right, width),
-    )
-    largest = max(strips, key=lambda strip: strip.area)
-    return largest if largest.area else None
-
-
 def tile_over(image_CHW: Tensor, box: Box, tile: Box) -> Tensor:
     """Return the image with `tile` continued periodically over `box`.
 
@@ -63,27 +47,6 @@ def tile_over(image_CHW: Tensor, box: Box, tile: Box) -> Tensor:
     tiled_CHW = image_CHW.clone()
     tiled_CHW[:, *box.slices] = image_CHW[:, rows_H[:, None], columns_W]
     return tiled_CHW
-
-
-def can_be_tiled(object_HW: Tensor) -> bool:
-    """Return whether there is an object, and next to its bounding box a strip without it."""
-    box = bounding_box(object_HW)
-    return box is not None and neighbour_box(box, *object_HW.shape) is not None
-
-
-def tiled_background(image_CHW: Tensor, object_HW: Tensor) -> Tensor:
-    """Return the image with the object's bounding box tiled over by the largest box next to it.
-
-    This is the Only-BG-T of Xiao et al. 2021, "Noise or Signal", with one box around all of the image's objects.
-
-    Raises:
-        ValueError: If the image has no object, or no box next to it; `can_be_tiled` checks this.
-    """
-    box = bounding_box(object_HW)
-    tile = neighbour_box(box, *object_HW.shape) if box else None
-    if box is None or tile is None:
-        raise ValueError(f"no background to tile with: the object's bounding box is {box}")
-    return tile_over(image_CHW, box, tile)
 
 
 def component_tiles(object_HW: Tensor) -> list[tuple[Box, Box | None]]:
@@ -150,9 +113,3 @@ def box_masks(object_BHW: Tensor) -> Tensor:
         if box:
             mask_HW[box.slices] = 1
     return masks_BHW
-
-
-def blend(images_BCHW: Tensor, others_BCHW: Tensor | float, share_BHW: Tensor) -> Tensor:
-    """Return `(1 - share) * images + share * others`, the others being images or one grey value."""
-    share_B1HW = share_BHW.unsqueeze(1)
-    return (1 - share_B1HW) * images_BCHW + share_B1HW * others_BCHW

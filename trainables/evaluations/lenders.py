@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from trainables.data import Draw
+from trainables.data.backgrounds import has_background, tiled_backgrounds
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.cutouts import can_be_tiled, tiled_background
 
 Kind = Literal["same", "rand", "next"]
 """Another image of the same class, an image of a random class, or one of the next class."""
@@ -83,6 +83,6 @@ class Lenders:
         for index in range(position, position + len(images) - len(self.positions) + 1):
             batch = images.__getitems__([Draw(index, 0)])
             if batch.ids == (id_,):
-                object_HW = 1 - batch.background_BHW[0]
-                return tiled_background(batch.images_BCHW[0], object_HW) if can_be_tiled(object_HW) else None
+                object_BHW = 1 - batch.background_BHW
+                return tiled_backgrounds(batch.images_BCHW, object_BHW)[0] if has_background(object_BHW) else None
         return None

@@ -12,8 +12,8 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from trainables.data.backgrounds import blend
 from trainables.evaluations.base import EvalSpec, EvaluationContext
-from trainables.evaluations.cutouts import blend
 from trainables.evaluations.lenders import Kind, Lenders
 from trainables.evaluations.masked_sample import Change, MaskedSample, accuracies, masked_sample
 from trainables.evaluations.result import EvaluationResult, Metrics, by_image

@@ -1,7 +1,7 @@
-"""What is done to a batch of training images beyond crop and flip: noise on backgrounds, CutMix that knows masks.
+"""What is done to a batch of training images beyond crop and flip: new backgrounds, and then CutMix that knows masks.
 
-Random numbers come from torch's global generators, which the loop seeds: noise from the one of the batch's device,
-boxes from the CPU's, so that nothing waits for an accelerator.
+Random numbers come from torch's global generators, which the loop seeds: backgrounds from the one of the batch's
+device, boxes from the CPU's, so that nothing waits for an accelerator.
 
 B batch, C channels, H W image.
 """
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from trainables.config import ClassificationConfig
 from trainables.data import Batch
+from trainables.training.new_backgrounds import build_new_backgrounds
 
 
 class MixedBatch(NamedTuple):
@@ -39,14 +40,14 @@ class Box(NamedTuple):
 
 
 def build_mixing(objective: ClassificationConfig) -> Mixing:
-    """Return what turns a batch into the mixed batches to train on; without noise and CutMix, the batch alone."""
-    sigma, cutmix = objective.background_noise, objective.cutmix
+    """Return what turns a batch into the mixed batches to train on; with nothing to change, the batch alone."""
+    with_new_backgrounds, cutmix = build_new_backgrounds(objective), objective.cutmix
 
     def mix(batch: Batch) -> list[MixedBatch]:
-        noisy = add_background_noise(batch, sigma) if sigma else batch
+        changed = with_new_backgrounds(batch)
         if cutmix is None or torch.rand(()) >= cutmix.probability:
-            return unmixed(noisy)
-        return paste(noisy, draw_box(*batch.images_BCHW.shape[2:], alpha=cutmix.alpha))
+            return unmixed(changed)
+        return paste(changed, draw_box(*batch.images_BCHW.shape[2:], alpha=cutmix.alpha))
 
     return mix
 
@@ -54,17 +55,6 @@ def build_mixing(objective: ClassificationConfig) -> Mixing:
 def unmixed(batch: Batch) -> list[MixedBatch]:
     """Return a batch of which every image carries its own label alone."""
     return [MixedBatch(batch, torch.ones(len(batch), device=batch.images_BCHW.device))]
-
-
-def add_background_noise(batch: Batch, sigma: float) -> Batch:
-    """Return the batch with images `clamp(x + z * (1 - h), 0, 1)`, z ~ N(0, sigma^2) for each pixel and channel.
-
-    `1 - h` is the background, so that an image without a mask stays as it is.
-    Source: Core risk minimisation, Singla et al. 2022.
-    """
-    noise_BCHW = sigma * torch.randn_like(batch.images_BCHW)
-    images_BCHW = batch.images_BCHW + noise_BCHW * batch.background_BHW.unsqueeze(1)
-    return replace(batch, images_BCHW=images_BCHW.clamp(0, 1))
 
 
 def draw_box(height: int, width: int, *, alpha: float) -> Box:

@@ -44,6 +44,8 @@ def test_each_difference_is_said_with_both_values(overrides: dict[str, Any], sai
 def test_mixing_of_images_is_augmentation() -> None:
     sentence = budget_sentence({"plain": arm(), "mixed": arm(objective__cutmix={"alpha": 0.5})}, "plain")
     assert "mixed has objective.cutmix.probability 0.5 (not –), objective.cutmix.alpha 0.5 (not –)." in sentence  # noqa: RUF001
+    sentence = budget_sentence({"plain": arm(), "alone": arm(objective__object_only={"fill": "grey"})}, "plain")
+    assert "alone has objective.object_only.probability 1 (not –), objective.object_only.fill grey (not –)." in sentence  # noqa: RUF001
 
 
 def test_augmentation_of_images_is_stated() -> None:

@@ -18,6 +18,7 @@ NOISE = {"background_noise": 0.5}
 GUIDANCE = {"guidance": {"weight": 0.5, "loss": "l1"}}
 RRR = {"rrr": {"weight": 10.0}}
 CUTMIX = {"cutmix": {"probability": 0.5}}
+BACKGROUNDS = {"background_swap": {"probability": 0.5}, "object_only": {"probability": 0.5}}
 
 
 def row(kind: str, **objective: object) -> TrialRow:
@@ -33,6 +34,11 @@ def row(kind: str, **objective: object) -> TrialRow:
         (row("cross_entropy"), "cross-entropy", "cross-entropy"),
         (row("cross_entropy", **NOISE), "cross-entropy + noise 0.5", "cross-entropy + noise"),
         (row("cross_entropy", **CUTMIX), "cross-entropy + CutMix", "cross-entropy + CutMix"),
+        (
+            row("contrastive", **BACKGROUNDS),
+            "contrastive + background swap + object only, background weight 1",
+            "contrastive + background swap + object only",
+        ),
         (
             row("contrastive", background_weight=0.31, **KL, **SWD),
             "contrastive + KL 1 + SWD 100, background weight 0.31",

@@ -178,6 +178,39 @@ CASES = [
         id="a partner for CutMix",
     ),
     pytest.param(
+        {"objective": {"background_swap": {}}, "training": {"batch_size": 8, "accumulate": 8}},
+        {"objective": {"object_only": {}}, "training": {"batch_size": 8, "accumulate": 8}},
+        "objective.background_swap needs two images to mix, and training.batch_size = 8 leaves one in each "
+        "micro-batch, of which there are resources.workers = 0 (at least 1) times training.accumulate = 8",
+        id="a lender of a background",
+    ),
+    pytest.param(
+        {"objective": {"background_swap": {"probability": 0.75}, "object_only": {"probability": 0.5}}},
+        {"objective": {"background_swap": {"probability": 0.5}, "object_only": {"probability": 0.5}}},
+        "background_swap.probability = 0.75 and object_only.probability = 0.5 are shares of the images, each of which "
+        "gets one background at most; let them add up to 1 or less",
+        id="one background an image",
+    ),
+    pytest.param(
+        {"objective": {"background_swap": {}}, "data": IMAGES},
+        {"objective": {"background_swap": {}}, "data": {**IMAGES, "kind": "oxford_pet"}},
+        f"objective.background_swap.probability = 1.0 needs {NO_MASKS}",
+        id="masks of a swap",
+    ),
+    pytest.param(
+        {"objective": {"object_only": {"probability": 0.5}}, "data": IMAGES},
+        {
+            "objective": {
+                "kind": "binary_contrastive",
+                "object_only": {"probability": 0.5},
+                "background_swap": {"probability": 0.5},
+            },
+            "data": VOC,
+        },
+        f"objective.object_only.probability = 0.5 needs {NO_MASKS}",
+        id="masks of objects alone, of several labels too",
+    ),
+    pytest.param(
         {"data": {"image_size": 63}, "model": {"kind": "resnet18"}},
         {"data": {"image_size": 64}, "model": {"kind": "resnet18"}},
         "data.image_size = 63 leaves a map of less than 2 x 2 cells at model.cam_stride = 32; "

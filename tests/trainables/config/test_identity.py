@@ -30,8 +30,10 @@ PLACES = {
 A_MASK_RULE = {"kind": "soft", "folder": "masks"}
 NEED_MASKS = {
     "objective.background_noise",
+    "objective.background_swap",
     "objective.divergence",
     "objective.guidance",
+    "objective.object_only",
     "objective.rrr",
     "objective.sliced_wasserstein",
 }

@@ -5,15 +5,11 @@ from torch import Tensor
 from trainables.evaluations.cutouts import (
     Box,
     adjacent_tile,
-    blend,
     bounding_box,
     box_masks,
-    can_be_tiled,
     can_tile_components,
     component_tiles,
-    neighbour_box,
     tile_over,
-    tiled_background,
     tiled_components,
 )
 
@@ -44,31 +40,6 @@ def test_a_pixel_with_any_object_belongs_to_the_box() -> None:
 
 def test_without_an_object_there_is_no_box() -> None:
     assert bounding_box(torch.zeros(4, 5)) is None
-    assert not can_be_tiled(torch.zeros(4, 5))
-    with pytest.raises(ValueError, match="no background to tile with: the object's bounding box is None"):
-        tiled_background(torch.zeros(3, 4, 5), torch.zeros(4, 5))
-
-
-@pytest.mark.parametrize(
-    ("box", "expected"),
-    [
-        (Box(3, 9, 2, 8), Box(0, 3, 0, 10)),  # 30 above, 10 below, 20 left, 20 right.
-        (Box(1, 6, 2, 8), Box(6, 10, 0, 10)),
-        (Box(1, 9, 4, 8), Box(0, 10, 0, 4)),
-        (Box(1, 9, 2, 5), Box(0, 10, 5, 10)),
-        (Box(2, 8, 2, 8), Box(0, 2, 0, 10)),  # All have 20: the first.
-        (Box(0, 10, 0, 9), Box(0, 10, 9, 10)),
-    ],
-)
-def test_the_neighbour_is_the_largest_strip_next_to_the_box(box: Box, expected: Box) -> None:
-    assert neighbour_box(box, 10, 10) == expected
-
-
-def test_a_box_that_covers_the_image_has_no_neighbour() -> None:
-    assert neighbour_box(Box(0, 4, 0, 5), 4, 5) is None
-    assert not can_be_tiled(object_of((0, 4), (3, 0)))
-    with pytest.raises(ValueError, match=r"bounding box is Box\(top=0, bottom=4, left=0, right=5\)"):
-        tiled_background(numbered(4, 5), object_of((0, 4), (3, 0)))
 
 
 def test_a_tile_is_continued_periodically() -> None:
@@ -83,17 +54,6 @@ def test_a_tile_above_is_continued_downwards() -> None:
     tiled_1HW = tile_over(numbered(6, 3), Box(2, 5, 1, 2), Box(0, 2, 0, 3))
     assert tiled_1HW[0, :, 1].tolist() == [1, 11, 1, 11, 1, 51]
     assert tiled_1HW[0, :, 0].tolist() == [0, 10, 20, 30, 40, 50]
-
-
-def test_a_tiled_background_shows_nothing_of_the_object() -> None:
-    """The object's box is rows 1 and 2, columns 1 and 2; the largest strip, of 8 pixels, is right of it."""
-    object_HW = object_of((1, 1), (2, 2))
-    image_CHW = numbered(4, 5).expand(3, -1, -1)
-    tiled_CHW = tiled_background(image_CHW, object_HW)
-    expected = [[0, 1, 2, 3, 4], [10, 13, 14, 13, 14], [20, 23, 24, 23, 24], [30, 31, 32, 33, 34]]
-    assert tiled_CHW.tolist() == [expected] * 3
-    changed = tiled_background(torch.where(object_HW > 0, -1.0, image_CHW), object_HW)
-    assert torch.equal(changed, tiled_CHW)
 
 
 class TestComponents:
@@ -126,12 +86,10 @@ class TestComponents:
         assert adjacent_tile(Box(2, 4, 3, 6), object_HW) == expected
 
     def test_by_hand(self) -> None:
-        """Each of the two shows the row above itself; a box around both would show it everywhere."""
+        """Each of the two shows the row above itself."""
         object_HW = object_of((1, 1), (1, 3), (1, 4), (2, 3), (2, 4))
         components = [[0, 1, 2, 3, 4], [10, 1, 12, 3, 4], [20, 21, 22, 3, 4], [30, 31, 32, 33, 34]]
-        whole = [[0, 1, 2, 3, 4], [10, 1, 2, 3, 4], [20, 1, 2, 3, 4], [30, 31, 32, 33, 34]]
         assert tiled_components(numbered(4, 5), object_HW)[0].tolist() == components
-        assert tiled_background(numbered(4, 5), object_HW)[0].tolist() == whole
 
     @pytest.mark.parametrize("seed", range(20))
     def test_nothing_of_any_object_is_left(self, seed: int) -> None:
@@ -155,12 +113,6 @@ class TestComponents:
             tiled_components(numbered(4, 5), full_HW)
 
 
-def test_the_image_itself_is_left_as_it_was() -> None:
-    image_1HW = numbered(4, 5)
-    tiled_background(image_1HW, object_of((1, 1)))
-    assert torch.equal(image_1HW, numbered(4, 5))
-
-
 def test_box_masks_are_one_inside_the_boxes() -> None:
     object_BHW = torch.stack([object_of((0, 0), (1, 1)), object_of((3, 4)), torch.zeros(4, 5)])
     object_BHW[0, 1, 1] = 0.5
@@ -169,10 +121,3 @@ def test_box_masks_are_one_inside_the_boxes() -> None:
     assert masks_BHW[1].nonzero().tolist() == [[3, 4]]
     assert masks_BHW[2].sum() == 0
     assert set(masks_BHW.unique().tolist()) == {0, 1}
-
-
-def test_blend_mixes_by_the_share() -> None:
-    images_BCHW = torch.tensor([0.25, 0.5, 1.0]).expand(2, 3, 1, 3)
-    share_BHW = torch.tensor([0.0, 1.0, 0.5]).expand(2, 1, 3)
-    assert blend(images_BCHW, 0.0, share_BHW)[1, 2, 0].tolist() == [0.25, 0, 0.5]
-    assert blend(images_BCHW, torch.full((2, 3, 1, 3), 0.75), share_BHW)[0, 0, 0].tolist() == [0.25, 0.75, 0.875]

@@ -56,6 +56,7 @@ PARTS: dict[str, dict[str, Any]] = {
     RRR_THAWED: {"objective.rrr.weight": 5.0, "training.freeze": {"stages": 3, "epochs": 1}},
     "smoothed": {"objective.kind": "contrastive", "objective.label_smoothing": 0.2},
     "weighted": {"objective.kind": "contrastive", "objective.class_weights": {"1": 3.0, "2": 0.5}},
+    "objects alone": {"objective.kind": "contrastive", "objective.object_only.fill": "grey"},
     "balanced": {"objective.kind": "contrastive", "training.sampling": "class_balanced"},
     "computed again": {"objective.kind": "contrastive", "training.gradient_checkpointing": True},
     "group_dro": {

@@ -201,6 +201,11 @@ PARTS = {
     ),
     "objective.guidance.weight = 0.5": ({"objective.guidance.weight": 0.5}, "objective.guidance=null"),
     "objective.rrr.weight = 2.0": ({"objective.rrr.weight": 2}, "objective.rrr=null"),
+    "objective.background_swap.probability = 0.5": (
+        {"objective.background_swap.probability": 0.5},
+        "objective.background_swap=null",
+    ),
+    "objective.object_only.probability = 1.0": ({"objective.object_only.fill": "grey"}, "objective.object_only=null"),
     "objective.background_noise = 0.1": ({"objective.background_noise": 0.1}, "objective.background_noise=0"),
 }
 

@@ -1,4 +1,4 @@
-"""Noise on backgrounds and mask-aware CutMix: what they change, what they leave, and how labels share an image."""
+"""Mask-aware CutMix: what it changes, what it leaves, how labels share an image, and what comes before it."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.trainables.conftest import CPU, MakeConfig
+from tests.trainables.training.tiny_batches import assert_equal, batch_of, copy_of, object_at
 from trainables.config import (
     BinaryContrastive,
     BinaryCrossEntropy,
@@ -15,8 +16,7 @@ from trainables.config import (
     CutMix,
     ExperimentConfig,
 )
-from trainables.data import Batch, build_data, training_batches
-from trainables.data.masks.mask_format import batch_of_classes
+from trainables.data import build_data, training_batches
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext, fit
@@ -25,7 +25,6 @@ from trainables.training.learner import Learner
 from trainables.training.mixing import (
     Box,
     MixedBatch,
-    add_background_noise,
     build_mixing,
     draw_box,
     join_terms,
@@ -33,29 +32,11 @@ from trainables.training.mixing import (
     paste,
     unmixed,
 )
+from trainables.training.new_backgrounds import add_background_noise
 from trainables.trial_folder import Row, TrialFolder
 
 LEFT = Box(top=0, bottom=4, left=0, right=2)
 """Half of an image of 4 x 4."""
-
-
-def batch_of(*backgrounds: Tensor | None, labels: tuple[int, ...] = (0, 1, 2, 3), size: int = 4) -> Batch:
-    """Return an image for each background, of which None is no mask; image i is (i + 1) / 10 all over."""
-    num = len(backgrounds)
-    value_B = (torch.arange(num) + 1) / 10
-    return Batch(
-        images_BCHW=value_B.view(-1, 1, 1, 1).expand(-1, 3, size, size).clone(),
-        labels_B=torch.tensor(labels[:num]),
-        background_BHW=torch.stack([torch.zeros(size, size) if each is None else each for each in backgrounds]),
-        has_mask_B=torch.tensor([each is not None for each in backgrounds]),
-        ids=tuple("abcd"[:num]),
-    )
-
-
-def object_at(rows: slice, columns: slice, size: int = 4) -> Tensor:
-    background = torch.ones(size, size)
-    background[rows, columns] = 0
-    return background
 
 
 EVERYTHING = slice(None)
@@ -69,57 +50,6 @@ RIGHT = object_at(EVERYTHING, slice(2, 4))
 
 def shares(mixed: list[MixedBatch]) -> list[list[float]]:
     return [each.share_B.tolist() for each in mixed]
-
-
-def copy_of(batch: Batch) -> Batch:
-    return Batch(*(tensor.clone() for tensor in tensors_of(batch)), ids=batch.ids)
-
-
-def tensors_of(batch: Batch) -> tuple[Tensor, ...]:
-    return batch.images_BCHW, batch.labels_B, batch.background_BHW, batch.has_mask_B
-
-
-def assert_equal(one: Batch, other: Batch) -> None:
-    assert one.ids == other.ids
-    assert all(torch.equal(*pair) for pair in zip(tensors_of(one), tensors_of(other), strict=True))
-
-
-def test_noise_leaves_the_object_and_images_without_a_mask_as_they_are() -> None:
-    batch = batch_of(TOP, None, CORNER)
-    before = copy_of(batch)
-    noisy = add_background_noise(batch, 0.3)
-    changed_BHW = (noisy.images_BCHW != batch.images_BCHW).any(1)
-    assert torch.equal(changed_BHW, batch.background_BHW == 1)
-    assert_equal(batch, before)
-    assert_equal(noisy, Batch(noisy.images_BCHW, *tensors_of(batch)[1:], ids=batch.ids))
-
-
-@pytest.mark.parametrize("kind", [BinaryCrossEntropy, BinaryContrastive])
-def test_noise_lies_on_what_is_no_object_of_several_and_keeps_their_labels(kind: Any) -> None:
-    classes = torch.tensor([[[1, 2], [0, 255]], [[2, 2], [0, 0]]], dtype=torch.uint8)
-    batch = batch_of_classes(torch.full((2, 3, 2, 2), 0.5), classes, torch.tensor([0, 0]), ("a", "b"), num_classes=3)
-    (noisy,) = build_mixing(kind(background_noise=0.2))(batch)
-    changed_BHW = (noisy.batch.images_BCHW != batch.images_BCHW).any(1)
-    assert torch.equal(changed_BHW, classes == 0)
-    assert noisy.batch.targets_BK is batch.targets_BK
-    assert noisy.batch.classes_BHW is batch.classes_BHW
-
-
-def test_noise_has_its_deviation_and_counts_by_the_share_of_background() -> None:
-    background = torch.full((2, 256, 256), 1.0)
-    background[1] = 0.25
-    images = torch.full((2, 3, 256, 256), 0.5)
-    batch = Batch(images, torch.tensor([0, 1]), background, torch.ones(2, dtype=torch.bool), ("a", "b"))
-    torch.manual_seed(0)
-    noise = add_background_noise(batch, 0.1).images_BCHW - images
-    torch.testing.assert_close(noise.std((1, 2, 3)), torch.tensor([0.1, 0.025]), rtol=0.02, atol=0)
-    assert noise.mean().abs() < 1e-3
-
-
-def test_noise_stays_within_black_and_white() -> None:
-    noisy = add_background_noise(batch_of(TOP, CORNER), 5.0).images_BCHW
-    assert noisy.min() == 0
-    assert noisy.max() == 1
 
 
 def test_the_pasted_box_is_all_that_changes() -> None:

@@ -75,6 +75,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.clip_norm": 0.05,
         "training.accumulate": 2,
         "training.channels_last": True,
+        "objective.background_swap.probability": 0.5,
+        "objective.object_only.probability": 0.3,
     },
 }
 
