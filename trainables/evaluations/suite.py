@@ -12,6 +12,7 @@ from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
+from trainables.evaluations.corruption import CORRUPTION
 from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.groups import GROUPS
 from trainables.evaluations.influence import INFLUENCE
@@ -35,6 +36,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
         INFLUENCE,
         GROUPS,
         SHIFT,
+        CORRUPTION,
         NOISE,
         REMOVAL,
         SWAPS,

@@ -149,6 +149,13 @@ def test_what_an_arm_s_kind_has_not_is_refused() -> None:
         sweep("objective.divergence.weight=1", arms={"plain": {}, "embedded": {"objective.kind": "supcon"}})
 
 
+def test_accuracy_under_corruption_needs_no_shifted_set() -> None:
+    metrics = ["val/accuracy", "shift/corruption/accuracy", "shift/corruption/gaussian_noise"]
+    assert sweep(metrics=metrics, evaluations=["corruption"]).study is not None
+    with pytest.raises(ConfigError, match="nothing reports metric shift/corruption/snow"):
+        sweep(metrics=[*metrics, "shift/corruption/snow"], evaluations=["corruption"])
+
+
 def test_shifted_set_that_the_data_have_not_is_named() -> None:
     with pytest.raises(ConfigError, match=r"shift/cats/accuracy names no shifted test set .* shift/random_background/"):
         sweep(metrics=["val/accuracy", "shift/cats/accuracy"])
