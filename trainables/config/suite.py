@@ -101,7 +101,8 @@ class NoiseSet(_OodSet):
 
 
 OodSet = Annotated[FolderSet | ChimeraSet | TextureSet | NoiseSet, Field(discriminator="kind")]
-ScoreName = Literal["softmax", "energy", "odin", "knn", "mahalanobis", "vim"]
+ScoreName = Literal["softmax", "energy", "odin", "knn", "mahalanobis", "vim", "gen", "react", "scale"]
+_FIRST_SCORES: Any = ("softmax", "energy", "odin", "knn", "mahalanobis", "vim")
 
 
 class OodSuite(Section):
@@ -109,9 +110,11 @@ class OodSuite(Section):
 
     sets: dict[str, OodSet] = Field(default_factory=dict)
     """By the name under which `ood/<name>/<score>/auroc` is reported; empty takes those that need no files."""
-    scores: tuple[ScoreName, ...] = ("softmax", "energy", "odin", "knn", "mahalanobis", "vim")
+    scores: tuple[ScoreName, ...] = Field(
+        default=(*_FIRST_SCORES, "gen", "react", "scale"), json_schema_extra={"first_default": _FIRST_SCORES}
+    )
     fit_sample: int = Field(default=2000, ge=2)
-    """Training images to which KNN, Mahalanobis and ViM are fitted."""
+    """Training images to which KNN, Mahalanobis, ViM and ReAct are fitted."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

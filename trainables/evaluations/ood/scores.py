@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trainables.config import ScoreName
 from trainables.evaluations.ood.encoded import Encoded
@@ -117,6 +118,52 @@ def vim(trained: Trained, setting: Setting) -> Score:
     return lambda encoded: _confidence(detector.predict_features(encoded.features_NF))
 
 
+def gen(_: Trained, setting: Setting) -> Score:
+    """Return `-sum_j (p_j (1 - p_j))^gamma` over the M largest probabilities (Liu et al. 2023), high = in distribution.
+
+    pytorch-ood's own bounds probabilities to [1e-7, 1 - 1e-7], where those of a sure network all tie.
+    """
+
+    def score(encoded: Encoded) -> Tensor:
+        num = min(int(setting["M"]), encoded.logits_NK.shape[1])
+        log_p_NM = encoded.logits_NK.double().log_softmax(1).topk(num, dim=1).values
+        return -(log_p_NM.exp() * -log_p_NM.expm1()).pow(setting["gamma"]).sum(1)
+
+    return score
+
+
+def react(trained: Trained, setting: Setting) -> Score:
+    """Return the negative energy of pooled features cut off at c (Sun et al. 2021, eq. 1), high = in distribution.
+
+    c is the percentile of the training sample's features, all of them together.
+    """
+    from pytorch_ood.detector import ReAct
+
+    detector = ReAct(_no_backbone, _head(trained), percentile=setting["percentile"] / 100)
+    detector.fit_feature_maps(trained.features_NF.double(), trained.labels_N)
+    return lambda encoded: _confidence(detector.predict_feature_maps(encoded.features_NF.double()))
+
+
+def scale(trained: Trained, setting: Setting) -> Score:
+    """Return the negative energy of pooled features times `exp(s_1 / s_2)` (Xu et al. 2024), high = in distribution.
+
+    `s_1` is the sum of an image's features, and `s_2` that of those above the percentile of the image. An image whose
+    features are all 0 has the energy of the bias.
+    """
+    from pytorch_ood.detector import SCALE
+
+    if trained.features_NF.min() < 0:
+        raise NotPossibleError("the network has features below 0, whose sums may be 0")
+    detector = SCALE(_no_backbone, _head(trained), percentile=setting["percentile"] / 100)
+
+    def score(encoded: Encoded) -> Tensor:
+        # A sum of 0 would leave 0 / 0; nothing else is changed by so small a number.
+        features_NF = encoded.features_NF.double().clamp(min=torch.finfo(torch.float32).tiny)
+        return _confidence(detector.predict_feature_maps(features_NF[:, :, None, None]))
+
+    return score
+
+
 def class_means_and_precision(features_NF: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
     """Return the means of the classes that occur, KF, and the pseudo-inverse of their shared covariance, FF; float64.
 
@@ -157,6 +204,9 @@ SCORES: dict[ScoreName, Method] = {
     "knn": Method(knn, neighbours),
     "mahalanobis": Method(mahalanobis, lambda _: [{}]),
     "vim": Method(vim, principal_dimensions),
+    "gen": Method(gen, lambda _: [{"gamma": 0.1, "M": 100}]),
+    "react": Method(react, lambda _: [{"percentile": 90}]),
+    "scale": Method(scale, lambda _: [{"percentile": 85}]),
 }
 """By the name in `ood/<set>/<name>/auroc`."""
 
@@ -171,6 +221,17 @@ class _Logits(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         logits_NK: Tensor = self.model(images_NCHW).logits
         return logits_NK.double()
+
+
+def _head(trained: Trained) -> Callable[[Tensor], Tensor]:
+    """Return the head on the CPU in float64, for features NF and NF11 alike."""
+    weight_KF = trained.model.head.weight.detach().double().cpu()
+    bias_K = None if trained.model.head.bias is None else trained.model.head.bias.detach().double().cpu()
+    return lambda features: functional.linear(features.flatten(1), weight_KF, bias_K)
+
+
+def _no_backbone(_: Tensor) -> Tensor:
+    raise AssertionError("features are at hand")
 
 
 def _vim_detector(head: nn.Linear, d: int) -> "ViM":

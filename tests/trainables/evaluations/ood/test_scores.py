@@ -28,7 +28,10 @@ def test_every_score_of_the_config_is_there() -> None:
 
 
 def test_only_k_can_be_chosen() -> None:
-    """Published: T = 1 (Liu et al. 2020), T = 1000 and eps = 0.0014 (Liang et al. 2018), k = 50 (Sun et al. 2022)."""
+    """Published: T = 1 (Liu et al. 2020), T = 1000 and eps = 0.0014 (Liang et al. 2018), k = 50 (Sun et al. 2022).
+
+    The last three are those of OpenOOD's configs: the papers' own.
+    """
     candidates = {name: method.candidates(trained_on(torch.eye(120))) for name, method in SCORES.items()}
     assert candidates == {
         "softmax": [{}],
@@ -37,6 +40,9 @@ def test_only_k_can_be_chosen() -> None:
         "knn": [{"k": 50}, {"k": 100}],
         "mahalanobis": [{}],
         "vim": [{"d": 60}],
+        "gen": [{"gamma": 0.1, "M": 100}],
+        "react": [{"percentile": 90}],
+        "scale": [{"percentile": 85}],
     }
 
 
@@ -47,6 +53,9 @@ SETTINGS: dict[ScoreName, Setting] = {
     "knn": {"k": 3},
     "mahalanobis": {},
     "vim": {"d": 2},
+    "gen": {"gamma": 0.1, "M": 100},
+    "react": {"percentile": 90},
+    "scale": {"percentile": 50},
 }
 
 
@@ -286,3 +295,72 @@ class TestVim:
         (candidate,) = SCORES["vim"].candidates(trained)
         with pytest.raises(NotPossibleError, match="no residual"):
             SCORES["vim"].fit(trained, candidate)
+
+
+class TestGen:
+    def test_by_hand(self) -> None:
+        """Of probabilities 3/4 and 1/4 both terms are (3/16)^gamma, and of 1/2 and 1/2 they are (1/4)^gamma."""
+        logits_NK = tensor([[math.log(3), 0], [0, 0]])
+        for gamma in (0.1, 1):
+            method = SCORES["gen"].fit(trained_on(torch.eye(2)), {"gamma": gamma, "M": 100})
+            expected = [-2 * (3 / 16) ** gamma, -2 * (1 / 4) ** gamma]
+            assert method(seen(torch.eye(2), logits_NK=logits_NK)).tolist() == pytest.approx(expected, rel=1e-6)
+
+    def test_only_the_largest_probabilities_count(self) -> None:
+        """Of 1/2, 1/4, 1/8 and 1/8 the first two have 1/4 and 3/16."""
+        logits_NK = tensor([[1 / 2, 1 / 4, 1 / 8, 1 / 8]]).log()
+        method = SCORES["gen"].fit(trained_on(torch.eye(4)), {"gamma": 1, "M": 2})
+        assert method(seen(torch.eye(1, 4), logits_NK=logits_NK)).item() == pytest.approx(-7 / 16)
+
+    def test_is_pytorch_oods_times_the_number_of_terms_where_its_bounds_do_not_matter(self) -> None:
+        from pytorch_ood.detector import GEN
+
+        logits_NK = random_features(9, 5).double()
+        method = SCORES["gen"].fit(trained_on(torch.eye(5)), {"gamma": 0.1, "M": 3})
+        expected = -3 * GEN.score(logits_NK, gamma=0.1, M=3)
+        torch.testing.assert_close(method(seen(torch.eye(9, 5), logits_NK=logits_NK)), expected)
+
+    def test_tells_sure_from_surer_where_pytorch_ood_cannot(self) -> None:
+        from pytorch_ood.detector import GEN
+
+        logits_NK = tensor([[20.0, 0], [25.0, 0]]).double()
+        method = SCORES["gen"].fit(trained_on(torch.eye(2)), {"gamma": 0.1, "M": 100})
+        first, second = method(seen(torch.eye(2), logits_NK=logits_NK)).tolist()
+        assert first < second < 0
+        assert len(GEN.score(logits_NK).unique()) == 1
+
+
+class TestReact:
+    def test_by_hand(self) -> None:
+        """Of the features 0 to 10 the 90th percentile is 9, so that 12 becomes 9; the bias of class 0 is 1."""
+        model = linear_classifier([[1.0, 0], [0, 1.0]])
+        model.head.bias = nn.Parameter(tensor([1.0, 0.0]))
+        trained = trained_on(torch.arange(11.0).unsqueeze(1).expand(-1, 2), model=model)
+        result = score("react", trained, tensor([[12.0, 3.0], [2.0, 3.0]]), percentile=90)
+        expected = [math.log(math.exp(10) + math.exp(3)), math.log(2 * math.exp(3))]
+        assert result.tolist() == pytest.approx(expected)
+
+    def test_is_the_energy_where_nothing_is_cut_off(self) -> None:
+        features_NF = random_features(9, 2).abs()
+        trained = trained_on(features_NF)
+        found = score("react", trained, features_NF, percentile=100)
+        torch.testing.assert_close(found, score("energy", trained, features_NF, temperature=1))
+
+
+class TestScale:
+    def test_by_hand(self) -> None:
+        """Of 1, 2, 3, 4 half are 3 and 4, so the factor is exp(10 / 7); of four equal ones it is exp(2)."""
+        trained = trained_on(torch.ones(1, 4))
+        result = score("scale", trained, tensor([[4.0, 3, 2, 1], [1, 1, 1, 1]]), percentile=50)
+        one, two = math.exp(10 / 7), math.exp(2)
+        assert result.tolist() == pytest.approx([math.log(math.exp(4 * one) + math.exp(3 * one)), math.log(2) + two])
+
+    def test_an_image_without_features_has_the_energy_of_the_bias(self) -> None:
+        model = linear_classifier([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
+        model.head.bias = nn.Parameter(tensor([math.log(3), 0.0]))
+        trained = trained_on(torch.ones(1, 4), model=model)
+        assert score("scale", trained, torch.zeros(1, 4), percentile=85).item() == pytest.approx(math.log(4))
+
+    def test_a_network_with_features_below_zero_has_no_sums_to_compare(self) -> None:
+        with pytest.raises(NotPossibleError, match="features below 0"):
+            SCORES["scale"].fit(trained_on(tensor([[1.0, -0.1]])), {"percentile": 85})
