@@ -29,7 +29,7 @@ def random_batch(*, size: int = 12, seed: int = 0) -> Batch:
         torch.tensor([0, 1, 2, 0]),
         ("a", "b", "c", "d"),
         num_classes=CLASSES,
-    )
+    ).in_float32()
 
 
 def random_output(*, grid: int, seed: int = 1) -> tuple[Output, nn.Linear]:
@@ -84,7 +84,7 @@ def test_equals_a_loop_over_every_class_cell_and_pixel(grid: int, background_wei
 def two_cells() -> tuple[Batch, Output, nn.Linear]:
     """A cat in the left half and a dog in the right one: H_0 is 1 and -3, H_1 is -2 and 1, H_2 is 0 and 4."""
     classes = torch.tensor([[[1, 2]]], dtype=torch.uint8)
-    batch = batch_of_classes(torch.zeros(1, 3, 1, 2), classes, torch.tensor([0]), ("a",), num_classes=3)
+    batch = batch_of_classes(torch.zeros(1, 3, 1, 2), classes, torch.tensor([0]), ("a",), num_classes=3).in_float32()
     features = torch.tensor([[[[2.0, 0.0]], [[0.0, 2.0]]]])
     head = nn.Linear(2, 3, bias=False)
     with torch.no_grad():
@@ -110,7 +110,7 @@ def test_void_takes_no_penalty() -> None:
     assert batch.classes_BHW is not None
     void = batch_of_classes(
         batch.images_BCHW, torch.tensor([[[1, VOID]]], dtype=torch.uint8), torch.tensor([0]), ("a",), num_classes=3
-    )
+    ).in_float32()
     found = build_objective(BinaryContrastive())(output, head, void)["binary_contrastive"]
     plain = build_objective(BinaryCrossEntropy())(output, head, void)["binary_cross_entropy"]
     torch.testing.assert_close(found, plain)
@@ -156,7 +156,7 @@ def shortcut() -> Batch:
     images = torch.full((16, 3, 8, 8), 0.3)
     for k in range(CLASSES):
         images[:, k] += 0.4 * (classes == k + 1)
-    return batch_of_classes(images, classes, torch.zeros(16, dtype=torch.int64), ids, num_classes=3)
+    return batch_of_classes(images, classes, torch.zeros(16, dtype=torch.int64), ids, num_classes=3).in_float32()
 
 
 def share_outside(config: BinaryContrastive | BinaryCrossEntropy) -> float:
