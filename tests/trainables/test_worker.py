@@ -63,6 +63,13 @@ CASES: dict[str, dict[str, Any]] = {
         "optim.kind": "sgd",
     },
     "last_layer": {"objective.dfr.num_subsets": 2, "data.num_test": 400, "optim.kind": "sgd"},
+    "group_dro": {
+        "objective.kind": "contrastive",
+        "objective.group_dro": {"step_size": 0.5},
+        "data.correlation": 0.5,
+        "optim.kind": "sgd",
+    },
+    "jtt": {"training.jtt": {"epochs": 1, "upweight": 3}, "optim.kind": "sgd"},
     "supcon_batch_norm": {"objective.kind": "supcon", "objective.fit_sample": 30, "model.norm": "batch"},
 }
 SAME_AS_ONE_PROCESS = [
@@ -76,6 +83,8 @@ SAME_AS_ONE_PROCESS = [
     "triplet",
     "best_and_early",
     "last_layer",
+    "group_dro",
+    "jtt",
 ]
 
 
