@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.config import ExperimentConfig, Jtt
-from trainables.data import Batch, DataBundle, evaluation_batches
+from trainables.data import Batch, DataBundle
 from trainables.models import Classifier
 from trainables.out_of_memory import naming_memory
 from trainables.training.context import RunContext
+from trainables.training.frozen_batches import frozen_batches
 from trainables.training.loop import fit
 from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row
@@ -83,15 +84,7 @@ def _find(config: ExperimentConfig, jtt: Jtt, context: RunContext, first: _First
         return {}
 
     fitted = fit(first_config(config, jtt), first, data=data, validate=check_folder)
-    batches = evaluation_batches(
-        data.train_unaugmented,
-        batch_size=config.evaluation.batch_size,
-        rank=context.rank,
-        world_size=context.world_size,
-        processes=config.loader_processes,
-        prefetch=config.data.prefetch_batches,
-        pin_memory=context.device.type == "cuda",
-    )
+    batches = frozen_batches(data.train_unaugmented, range(len(data.train)), config, context)
     remedy = f"lower evaluation.batch_size = {config.evaluation.batch_size}"
     with torch_threads(config.resources.cpus), naming_memory(remedy):
         own = mistakes_of(fitted.model, batches, context.device)
