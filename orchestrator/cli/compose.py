@@ -46,6 +46,14 @@ Kinds = Annotated[
     int | None,
     typer.Option(min=2, help="With --kinds-by colour, the number of kinds: by default 2.", show_default=False),
 ]
+Clearest = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="With --kinds-by colour, the share of each kind's scenes that is used: the clearest in colour.",
+    ),
+]
 Agreement = Annotated[
     float,
     typer.Option(
@@ -73,6 +81,7 @@ def compose(
     scene_masks: SceneMasks = None,
     kinds_by: KindsBy = None,
     kinds: Kinds = None,
+    clearest: Clearest = 1.0,
     agreement: Agreement = 0.95,
     scene_shares: SceneShares = DEFAULT_SHARES,
     image_size: ImageSize = None,
@@ -89,33 +98,33 @@ def compose(
     """
     from search_spaces import find_experiment
 
-    by = _kinds_by(scenes, kinds_by, kinds)
     experiment = find_experiment(config, set_ or [])
     from orchestrator.data.compose.compose import Options, compose_data  # Heavy: only for options that are right.
 
     options = Options(
         scenes=scenes,
         scene_masks=scene_masks,
-        kinds_by=by,
+        kinds_by=_kinds_by(scenes, kinds_by, kinds=kinds, clearest=clearest),
         kinds=kinds,
+        clearest=clearest,
         agreement=agreement,
         scene_shares=scene_shares,
         image_size=image_size,
         feather=feather,
         seed=seed,
     )
-    composed = compose_data(experiment.data, options, out, made_by=command_line(), track=progress())
-    _say(composed, out, json=json)
+    _say(compose_data(experiment.data, options, out, made_by=command_line(), track=progress()), out, json=json)
 
 
-def _kinds_by(scenes: Path, given: "KindsByName | None", kinds: int | None) -> "KindsByName":
-    """Return what says the kinds of scenes; ConfigError where their number is given and has no effect."""
+def _kinds_by(scenes: Path, given: "KindsByName | None", *, kinds: int | None, clearest: float) -> "KindsByName":
+    """Return what says the kinds of scenes; ConfigError where an option about their colours has no effect."""
     from trainables.config import ConfigError
     from trainables.config.table import TABLE_SUFFIXES
 
     by = given or ("column" if scenes.suffix.lower() in TABLE_SUFFIXES else "folder")
-    if kinds is not None and by != "colour":
-        raise ConfigError(f"--kinds {kinds} has no effect with --kinds-by {by}, which says the kinds itself")
+    for option, is_set in ((f"--kinds {kinds}", kinds is not None), (f"--clearest {clearest:g}", clearest < 1)):
+        if is_set and by != "colour":
+            raise ConfigError(f"{option} has no effect with --kinds-by {by}, which says the kinds itself")
     return by
 
 
@@ -135,7 +144,7 @@ def _say(composed: "Composed", out: Path, *, json: bool) -> None:
         say(f"  scenes: {', '.join(f'{kind} {num}' for kind, num in composed.scenes[split].items())}")
     say(f"shifted sets: {', '.join(f'{name} {num}' for name, num in composed.shifted.items())}")
     if composed.scenes_left_out:
-        say(f"scenes left out, since too little is around their objects: {composed.scenes_left_out}")
+        say(f"scenes left out (too little around the object, or no clear colour): {composed.scenes_left_out}")
     say(f"agreement in training: {composed.measured_agreement:.4f}")
     say(f"contact sheet: {out / SHEET}")
     note(f"train on it with: campaign train {out / CONFIG}")

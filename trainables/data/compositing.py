@@ -129,7 +129,7 @@ def _mirrored(sides: list[_Side], height: int, width: int) -> Pixels:
     return mixed_HWC
 
 
-def mean_chroma(pixels_HWC: Pixels) -> tuple[float, float]:
-    """Return the means of Cb and Cr, which say an image's colour whatever its brightness."""
-    _, cb, cr = np.asarray(Image.fromarray(pixels_HWC).convert("YCbCr")).reshape(-1, 3).mean(0).tolist()
-    return cb, cr
+def mean_colour(pixels_HWC: Pixels) -> tuple[float, float, float]:
+    """Return `log(1 + mean)` of red, green and blue, so that equal ratios of brightness are equally far apart."""
+    red, green, blue = np.log1p(pixels_HWC.reshape(-1, 3).mean(0)).tolist()
+    return red, green, blue

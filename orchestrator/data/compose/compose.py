@@ -45,6 +45,8 @@ class Options:
     kinds_by: KindsBy = "folder"
     kinds: int | None = None
     """Clusters of mean colour, with `kinds_by` colour; None is 2."""
+    clearest: float = 1.0
+    """Share of the scenes of each such cluster that is used, those of the clearest colour."""
     agreement: float = 0.95
     scene_shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Shares of the scenes for training, validation and test."""
@@ -75,7 +77,7 @@ class Composed:
     scenes: Mapping[str, Mapping[str, int]]
     """By split, the scenes of each kind."""
     scenes_left_out: int
-    """Scenes that show too little around their objects."""
+    """Scenes that show too little around their objects, or whose colour is not clear enough."""
     without_mask: Mapping[str, int]
     """By split, images that are left out, since they have no mask."""
 
@@ -170,17 +172,21 @@ def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track
     shorter = None if options.image_size is None else _ENLARGED * options.image_size
     names = [f"{SCENES}/{scene.file.id}.png" for scene in scenes]
 
-    def write(number: int) -> tuple[float, float] | None:
+    def write(number: int) -> tuple[float, float, float] | None:
         return write_scene(scenes[number], folder / names[number], shorter)
 
-    chromas = _in_threads(write, len(scenes), "scenes", track)
-    left = [(name, scene, chroma) for name, scene, chroma in zip(names, scenes, chromas, strict=True) if chroma]
+    colours = _in_threads(write, len(scenes), "scenes", track)
+    left = [(name, scene, colour) for name, scene, colour in zip(names, scenes, colours, strict=True) if colour]
     if not left:
         raise ConfigError("--scenes: no scene shows enough around its object")
-    kinds: Iterable[str | None] = (scene.kind for _, scene, _ in left)
+    kinds = [scene.kind for _, scene, _ in left]
     if options.kinds_by == "colour":
-        kinds = kinds_by_colour([chroma for *_, chroma in left], options.kinds or 2, options.seed)
-    return [SceneFile(name, str(kind)) for (name, *_), kind in zip(left, kinds, strict=True)]
+        of_left = [colour for *_, colour in left]
+        kinds = kinds_by_colour(of_left, options.kinds or 2, clearest=options.clearest, seed=options.seed)
+    for (name, *_), kind in zip(left, kinds, strict=True):
+        if kind is None:
+            (folder / name).unlink()
+    return [SceneFile(name, kind) for (name, *_), kind in zip(left, kinds, strict=True) if kind is not None]
 
 
 def _sources(split: Split, objects: Objects, class_names: Sequence[str], config: DataConfig) -> list[ObjectFile]:

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from sklearn.cluster import KMeans
 
 from trainables.config import ConfigError, NonzeroMasks
 from trainables.config.table import TABLE_SUFFIXES
-from trainables.data.compositing import mean_chroma, resized, shrunk, without_object
+from trainables.data.compositing import mean_colour, resized, shrunk, without_object
 from trainables.data.file_reader import FileReader, decode_image
 from trainables.data.folder_walk import FolderWalk
 from trainables.data.folders import Folders, first_few
@@ -21,6 +23,9 @@ from trainables.data.masks.mask_format import OBJECT, ObjectMask
 from trainables.data.masks.names import MaskNames
 from trainables.data.table_file import read_table_file
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 KindsBy = Literal["folder", "column", "colour"]
 _READER = FileReader()
 
@@ -110,8 +115,8 @@ def _scenes(
     ]
 
 
-def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float, float] | None:
-    """Write a scene without its object, as PNG, and return its mean chroma; None, and no file, if too little is left.
+def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float, float, float] | None:
+    """Write a scene without its object, as PNG, and return its mean colour; None, and no file, if too little is left.
 
     Raises:
         ImageError: The scene or its mask cannot be read.
@@ -126,21 +131,45 @@ def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float,
             return None
         whole_HWC = filled_HWC
     Image.fromarray(whole_HWC).save(target, compress_level=1)
-    return mean_chroma(whole_HWC)
+    return mean_colour(whole_HWC)
 
 
-def kinds_by_colour(chromas: Sequence[tuple[float, float]], num: int, seed: int) -> list[str]:
-    """Return `colour-1` to `colour-<num>` for the clusters of k-means over mean chromas, ordered by their centres.
+def kinds_by_colour(
+    colours: Sequence[tuple[float, float, float]], num: int, *, clearest: float, seed: int
+) -> list[str | None]:
+    """Return `colour-1` to `colour-<num>` for the clusters of k-means over mean colours, ordered by their centres.
+
+    Args:
+        colours: The mean colour of each scene.
+        num: The number of clusters.
+        clearest: Share of each cluster that is kept; the others are None. Those are kept whose squared distance to the
+            next centre exceeds that to their own by the most, so that they lie far out on the line between both.
+        seed: Seed of the clustering.
 
     Raises:
         ConfigError: There are fewer different scenes than kinds.
     """
-    if len(set(chromas)) < num:
+    if len(set(colours)) < num:
         raise ConfigError(
-            f"--kinds {num}: the scenes have {len(set(chromas))} different mean colours; pass fewer kinds"
+            f"--kinds {num}: the scenes have {len(set(colours))} different mean colours; pass fewer kinds"
         )
-    means_SC = np.array(chromas)
+    means_SC = np.array(colours)
     clusters = KMeans(num, n_init=10, random_state=seed).fit(means_SC)
-    order = np.lexsort(clusters.cluster_centers_.T[::-1])
+    order = np.lexsort(clusters.cluster_centers_.round(6).T[::-1])
     rank = {int(cluster): place for place, cluster in enumerate(order, 1)}
-    return [f"colour-{rank[int(cluster)]}" for cluster in clusters.labels_]
+    nearest_S2 = np.sort(clusters.transform(means_SC) ** 2, axis=1)[:, :2]
+    is_clear_S = _clearest(nearest_S2[:, 1] - nearest_S2[:, 0], clusters.labels_, clearest)
+    return [
+        f"colour-{rank[int(cluster)]}" if is_clear else None
+        for cluster, is_clear in zip(clusters.labels_, is_clear_S, strict=True)
+    ]
+
+
+def _clearest(margins_S: Floats, clusters_S: Ints, share: float) -> Mask:
+    """Return which scenes are among the share of their cluster with the largest margins."""
+    is_clear_S = np.zeros(len(margins_S), dtype=np.bool_)
+    for cluster in np.unique(clusters_S):
+        of_cluster = np.flatnonzero(clusters_S == cluster)
+        order = np.argsort(-margins_S[of_cluster], kind="stable")
+        is_clear_S[of_cluster[order[: ceil(share * len(of_cluster))]]] = True
+    return is_clear_S

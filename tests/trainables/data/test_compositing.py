@@ -6,7 +6,7 @@ H W image height and width, C channels.
 import numpy as np
 import pytest
 
-from trainables.data.compositing import composite, covering, mean_chroma, shrunk, soft_edge, without_object
+from trainables.data.compositing import composite, covering, mean_colour, shrunk, soft_edge, without_object
 from trainables.data.file_reader import Pixels
 
 
@@ -110,9 +110,7 @@ class TestWithoutObject:
         assert (filled_HWC is not None) == is_filled
 
 
-def test_chroma_is_that_of_a_colour_whatever_its_brightness() -> None:
-    dark, light = (np.full((4, 4, 3), level, dtype=np.uint8) for level in (40, 200))
-    assert mean_chroma(dark) == mean_chroma(light) == (128, 128)
-    blue_HWC = np.zeros((4, 4, 3), dtype=np.uint8)
-    blue_HWC[..., 2] = 255
-    assert mean_chroma(blue_HWC) == (255, 107)
+def test_the_mean_colour_is_in_logarithms() -> None:
+    pixels_HWC = np.zeros((4, 4, 3), dtype=np.uint8)
+    pixels_HWC[:2, :, 0], pixels_HWC[..., 2] = 14, 255
+    assert mean_colour(pixels_HWC) == pytest.approx((np.log(8), 0, np.log(256)))

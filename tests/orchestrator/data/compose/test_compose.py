@@ -184,7 +184,7 @@ def test_kinds_by_colour_and_objects_that_are_taken_out(compose: Cli, tree: Path
     assert "agreement in training: 0.7500" in ran.out
     rows = read_rows(tmp_path / "out" / "table.csv")
     names = {row.kind: {Path(each.scene).name[:3] for each in rows if each.kind == row.kind} for row in rows}
-    assert names == {"colour-1": {"gre"}, "colour-2": {"blu"}}
+    assert names == {"colour-1": {"blu"}, "colour-2": {"gre"}}
     assert max(pixels(tmp_path / "out" / row.scene).max() for row in rows) == 120
 
 
@@ -220,7 +220,8 @@ def test_a_table_of_scenes_that_is_wrong(
     ("more", "message"),
     [
         (("--kinds", "3"), "--kinds 3 has no effect with --kinds-by folder, which says the kinds itself"),
-        (("--kinds-by", "colour", "--kinds", "11"), "--kinds 11: the scenes have 6 different mean colours"),
+        (("--kinds-by", "colour", "--kinds", "11"), "--kinds 11: the scenes have 10 different mean colours"),
+        (("--clearest", "0.5"), "--clearest 0.5 has no effect with --kinds-by folder"),
         (("--kinds-by", "column"), "--kinds-by column needs a table"),
         (
             ("--scene-shares", "0.5", "0.2", "0.2"),
