@@ -29,6 +29,7 @@ from trainables.trial_folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(2400)]
 
+Cli = Callable[..., Any]
 LONG_S = 1200
 MANY_EPOCHS = 40
 """So that a trial still runs when its sweep has been cut off and looked at."""
@@ -410,16 +411,20 @@ def test_what_a_killed_driver_of_workers_has_left_is_removed_within_its_job(clus
         ray.shutdown()
 
 
-def test_database_is_refused_as_the_store_of_several_nodes(cluster: ManyNodes, remote: Shell) -> None:
-    ran = remote.run("sweep", SPACE, "--name=own-database", f"--address={cluster.address}", *PAIR)
+def test_database_is_refused_as_the_store_of_several_nodes(cluster: ManyNodes, remote: Shell, cli: Cli) -> None:
+    at = ("--storage", remote.storage, f"--address={cluster.address}")
+    ran = cli("sweep", SPACE, "--name=own-database", *at, *PAIR)
     assert ran.code == 2
     assert "several nodes can only log over HTTP; start a server" in ran.err
     assert not remote.sweep("own-database").path.exists()
 
 
-def test_storage_of_one_node_alone_is_refused_by_the_node(laboratory: Laboratory) -> None:
+def test_storage_of_one_node_alone_is_refused_by_the_node(
+    laboratory: Laboratory, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What `/proc/self/cwd` is depends on the process that asks.
-    ran = laboratory.shell.run(
+    monkeypatch.chdir(laboratory.shell.storage)
+    ran = cli(
         "sweep",
         SPACE,
         "--storage=/proc/self/cwd/mine",
@@ -432,35 +437,33 @@ def test_storage_of_one_node_alone_is_refused_by_the_node(laboratory: Laboratory
     assert any(f"({node_id[:8]})" in ran.err for node_id in laboratory.cluster.nodes())
 
 
-def test_unknown_job_is_named(laboratory: Laboratory) -> None:
-    ran = laboratory.follow("raysubmit_absent")
+def test_unknown_job_is_named(laboratory: Laboratory, cli: Cli) -> None:
+    ran = cli("submit", "--address", laboratory.cluster.dashboard, "--logs", "raysubmit_absent")
     assert ran.code == 2
     assert "no job raysubmit_absent at http://127.0.0.1:" in ran.err
 
 
-def test_worker_that_fits_no_node_is_refused(cluster: ManyNodes, remote: Shell) -> None:
-    ran = remote.run("plan", SPACE, "--no-measure", f"--address={cluster.address}", "--set=resources.cpus=2")
+def test_worker_that_fits_no_node_is_refused(cluster: ManyNodes, cli: Cli) -> None:
+    ran = cli("plan", SPACE, "--no-measure", f"--address={cluster.address}", "--set=resources.cpus=2")
     assert ran.code == 2
     assert "a trial needs 2 CPU, all on one node, and the nodes are 1 of 0 CPU, 2 of 1 CPU" in ran.err
 
 
-def test_what_is_no_dashboard_is_said_to_be_none(laboratory: Laboratory) -> None:
-    command = ("submit", "--address", laboratory.tracking_uri, "--", "status", "moved")
-    ran = laboratory.shell.run(*command)
+def test_what_is_no_dashboard_is_said_to_be_none(laboratory: Laboratory, cli: Cli) -> None:
+    ran = cli("submit", "--address", laboratory.tracking_uri, "--", "status", "moved")
     assert ran.code == 2
     assert f"{laboratory.tracking_uri} answers, but is no Ray dashboard" in ran.err
 
 
-def test_wrong_token_is_refused(tmp_path: Path) -> None:
+def test_wrong_token_is_refused(tmp_path: Path, cli: Cli) -> None:
     cluster = ManyNodes.start(tmp_path / "log", num_nodes=0, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="a" * 64)
     try:
-        shell = Shell(tmp_path)
         arguments = ("submit", "--address", cluster.dashboard, "--", "status", "none")
-        refused = shell.run(*arguments)
+        refused = cli(*arguments)
         assert refused.code == 2
         assert "refuses the token: set RAY_AUTH_MODE=token" in refused.err
         environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
-        accepted = wait(start_with(shell, environment, *arguments))
+        accepted = wait(start_with(Shell(tmp_path), environment, *arguments))
         assert "no sweep 'none'" in accepted.out  # the command ran, and said so
         assert accepted.code == 2
     finally:
