@@ -113,7 +113,7 @@ def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
 
 @dataclass(frozen=True)
 class Story:
-    """A sweep of three trials: interrupted, damaged, resumed, started again, extended by two, killed, resumed."""
+    """A sweep of three trials: interrupted, damaged, resumed, extended by two, killed, resumed."""
 
     shell: Shell
     interrupted: Ran
@@ -124,8 +124,6 @@ class Story:
     damaged: str
     """The trial whose last checkpoint was cut short after the interruption."""
     resumed: Ran
-    again: Ran
-    """The first command once more, when there was nothing left to do."""
     ids_at_kill: list[str]
     epochs_at_kill: dict[str, int]
     outlived_driver: list[str]
@@ -145,9 +143,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @pytest.fixture(scope="session")
 def story(shell: Shell) -> Story:
     folder = shell.sweep("story")
-    command = ("sweep", "digits-background-weight", "--name=story", "--trials=3", "--json", *TINY)
 
-    driver = shell.start(*command)
+    driver = shell.start("sweep", "digits-background-weight", "--name=story", "--trials=3", "--json", *TINY)
     wait_until(lambda: max(epochs(folder).values(), default=0) >= 2, driver)
     family = psutil.Process(driver.pid).children(recursive=True)
     os.killpg(driver.pid, signal.SIGINT)
@@ -158,7 +155,6 @@ def story(shell: Shell) -> Story:
 
     damaged = cut_a_checkpoint(folder)
     resumed = shell.run("resume", "story", "--json")
-    again = shell.run(*command)
 
     driver = shell.start("extend", "story", "--trials=2", "--json")
     wait_until(lambda: any(epochs(folder)[trial_id] for trial_id in folder.unfinished()), driver)
@@ -177,7 +173,6 @@ def story(shell: Shell) -> Story:
         states_at_interrupt,
         damaged,
         resumed,
-        again,
         ids_at_kill,
         epochs_at_kill,
         outlived,

@@ -1,14 +1,17 @@
 """Ctrl-C and a killed driver: no trial is lost, none is doubled."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.fault_message import NoteMessage
+from tests.integration.conftest import TINY
 from trainables.config import config_hash
 
-Story = Any  # the fixture's class lives in conftest.py, which tests cannot import
+Story = Any  # the fixtures' classes live in conftest.py, which tests cannot import
+Cli = Any
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.spine]
 EPOCHS = 4
@@ -52,10 +55,12 @@ def test_trial_with_a_bad_checkpoint_goes_on_from_the_one_before(
     count_epochs(epochs_in_files([trial]), EPOCHS)
 
 
-def test_same_command_again_launches_nothing(story: Story) -> None:
-    assert story.again.code == 0, story.again.err
-    assert "epoch" not in story.again.err
-    assert story.again.document == story.resumed.document
+def test_same_command_again_launches_nothing(story: Story, cli: Cli) -> None:
+    command = ("sweep", "digits-background-weight", "--name=story", "--trials=5", "--json", *TINY)
+    again = cli(*command, "--storage", story.shell.storage)
+    assert again.code == 0, again.err
+    assert "epoch" not in again.err
+    assert json.loads(again.out) == story.finished.document
 
 
 def test_resume_right_after_a_kill_ends_the_trials_that_had_started(story: Story) -> None:
