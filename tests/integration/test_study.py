@@ -44,17 +44,17 @@ seeds: [0, 1]
 evaluations: [removal]
 metrics: [test/accuracy, train/accuracy, shift/*/accuracy, test/background/influence_share, test/background/object_grey]
 """
+COMMAND = ("study", "pair.yaml", "--name=pair", "--concurrent=1", "--json")
 
 
 @dataclass(frozen=True)
 class Story:
-    """A study that was interrupted, resumed, and given as a command once more."""
+    """A study that was interrupted, and resumed."""
 
     shell: Shell
     interrupted: Ran
     done_at_interrupt: int
     resumed: Ran
-    again: Ran
 
     @property
     def folder(self) -> SweepFolder:
@@ -74,9 +74,8 @@ class Story:
 @pytest.fixture(scope="module")
 def story(shell: Shell) -> Story:
     (shell.storage / "pair.yaml").write_text(STUDY, encoding="utf-8")
-    command = ("study", "pair.yaml", "--name=pair", "--concurrent=1", "--json")
     folder = SweepFolder.of(shell.storage, "pair")
-    driver = shell.start(*command)
+    driver = shell.start(*COMMAND)
     while not any(folder.trial(trial_id).rows() for trial_id in folder.trial_ids()):
         if driver.poll() is not None:
             pytest.fail(f"the study ended too early\n{driver.communicate()}")
@@ -84,7 +83,7 @@ def story(shell: Shell) -> Story:
     driver.send_signal(signal.SIGTERM)  # As systemd, Slurm and `docker stop` do.
     out, err = driver.communicate(timeout=240)
     interrupted, done = Ended(driver.returncode, out, err), folder.num_finished()
-    return Story(shell, interrupted, done, shell.run("resume", "pair", "--json"), shell.run(*command))
+    return Story(shell, interrupted, done, shell.run("resume", "pair", "--json"))
 
 
 @dataclass(frozen=True)
@@ -135,11 +134,15 @@ def test_resume_trains_and_evaluates_every_trial(story: Story) -> None:
         }
 
 
-def test_same_command_again_does_nothing_new_and_has_the_same_figures(story: Story) -> None:
-    assert story.again.code == 1, story.again.err
-    assert story.again.document == story.resumed.document
-    assert "epoch" not in story.again.err
-    ended = [line for line in story.again.err.splitlines() if "/6] " in line]
+def test_same_command_again_does_nothing_new_and_has_the_same_figures(
+    story: Story, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(story.shell.storage)
+    again = cli(*COMMAND, "--storage", story.shell.storage)
+    assert again.code == 1, again.err
+    assert json.loads(again.out) == story.resumed.document
+    assert "epoch" not in again.err
+    ended = [line for line in again.err.splitlines() if "/6] " in line]
     skipped = [line for line in ended if "multilabel: skipped: the data have no images of several labels" in line]
     assert (len(ended), len(skipped)) == (6 * len(TRIALS), len(TRIALS))
     assert all(line.endswith("finished before") for line in ended if line not in skipped)
