@@ -11,6 +11,7 @@ from torch import Tensor
 from trainables.classifiers import check_balance, draw_of_each, subset_size
 from trainables.config import Dfr, ExperimentConfig
 from trainables.data import Batch, DataBundle, Grouped, ImageSet, Labelled, class_and_group
+from trainables.data.backgrounds import blend
 
 GREY = 0.5
 IMAGES = {
@@ -84,6 +85,5 @@ def and_on_grey(batches: Iterable[Batch], num_images: int) -> Iterator[Batch]:
             unchanged = batch.rows(with_object_B)
             assert unchanged.indices_B is not None, "images of a set know their places"
             yield unchanged
-            background_B1HW = unchanged.background_BHW.unsqueeze(1)
-            images_BCHW = (1 - background_B1HW) * unchanged.images_BCHW + background_B1HW * GREY
+            images_BCHW = blend(unchanged.images_BCHW, GREY, unchanged.background_BHW)
             yield replace(unchanged, images_BCHW=images_BCHW, indices_B=unchanged.indices_B + num_images)
