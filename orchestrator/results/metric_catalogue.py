@@ -55,6 +55,7 @@ MEANINGS = {
     "group_gap/*": "accuracy where the background, or what else makes groups, is uncommon for the class, less the "
     "accuracy in distribution",
     "mean_average_precision": "mean over the classes of how well a class is separated from images without it",
+    "shift/corruption/accuracy": "share classified correctly under noise, blur, other light and lost detail",
     "shift/*/accuracy": "share classified correctly on a set that differs from the training images",
     "background/influence_share": "share of the ContrastiveCAMs' absolute values that lies on the background",
     "faithfulness/max_logit_error": "largest gap between a logit and the sum of its map; near zero, the maps are exact",
