@@ -45,6 +45,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "label smoothing": {"objective.label_smoothing": 0.1},
     "contrastive": CONTRASTIVE,
     "contrastive, label smoothing": {**CONTRASTIVE, "objective.label_smoothing": 0.1},
+    "guidance, energy": {"objective.guidance": {"weight": 1}},
+    "RRR": {"objective.rrr": {"weight": 0.1}},
+    "objects alone": {"objective.object_only": {}},
+    "background swap": {"objective.background_swap": {}},
     "class weights and balanced sampling": {
         "objective.class_weights": "balanced",
         "training.sampling": "class_balanced",
@@ -101,7 +105,7 @@ def main() -> None:
         base = override(BASE, {"data.root": root, "data.validation.source": "held_out", **quick})
         configs = {name: experiment_from_tree(override(base, settings)) for name, settings in RECIPES.items()}
         steps = {name: stepper(config, num_classes=37) for name, config in configs.items()}
-        seconds = interleaved(steps, repetitions=1 if run.quick else 15, warmup=0 if run.quick else 2)
+        seconds = interleaved(steps, repetitions=1 if run.quick else 9, warmup=0 if run.quick else 2)
         memory = {name: peak_bytes(steps[name], CPU) / MIB for name in (PLAIN, CHECKPOINTED)}
     run.publish([*time_figures(seconds), memory_figure(memory)])
 
