@@ -49,7 +49,7 @@ Kinds = Annotated[
 Clearest = Annotated[
     float,
     typer.Option(
-        min=0,
+        min=0.01,
         max=1,
         help="With --kinds-by colour, the share of each kind's scenes that is used: the clearest in colour.",
     ),
