@@ -12,8 +12,8 @@ from trainables.classifiers import check_balance, draw_of_each, subset_size
 from trainables.config import Dfr, ExperimentConfig
 from trainables.data import Batch, DataBundle, Grouped, ImageSet, Labelled, class_and_group
 from trainables.data.backgrounds import blend
+from trainables.training.new_backgrounds import FILLS
 
-GREY = 0.5
 IMAGES = {
     "validation": "a half of the validation images",
     "training": "training images",
@@ -85,5 +85,5 @@ def and_on_grey(batches: Iterable[Batch], num_images: int) -> Iterator[Batch]:
             unchanged = batch.rows(with_object_B)
             assert unchanged.indices_B is not None, "images of a set know their places"
             yield unchanged
-            images_BCHW = blend(unchanged.images_BCHW, GREY, unchanged.background_BHW)
+            images_BCHW = blend(unchanged.images_BCHW, FILLS["grey"], unchanged.background_BHW)
             yield replace(unchanged, images_BCHW=images_BCHW, indices_B=unchanged.indices_B + num_images)

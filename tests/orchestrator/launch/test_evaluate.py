@@ -298,6 +298,17 @@ def test_the_validation_split_has_a_folder_of_its_own(
     assert all(said.ended.values())
 
 
+def test_validation_images_that_the_last_layer_is_fitted_to_are_never_measured(tmp_path: Path) -> None:
+    tree = {**TINY, "data": {**TINY["data"], "num_test": 400}, "objective": {"dfr": {"num_subsets": 1}}}
+    config, folder = experiment_from_tree(tree), TrialFolder(tmp_path / "fitted")
+    folder.claim(config)
+    run_trial(config, LocalContext(folder))
+    found = evaluate_run(EvaluationRequest(folder, {}, ["accuracy"], split="val"))
+    assert found["val/accuracy"] == folder.rows()[-1]["val/accuracy"]
+    measured = (read_json(folder.path / "evaluation-val" / "accuracy.json") or {})["samples"]["val/accuracy"]
+    assert len(measured) == (read_json(folder.data_path) or {})["num_val"] < 400
+
+
 def test_one_held_out_set_is_evaluated_under_the_names_of_earlier_versions(tmp_path: Path) -> None:
     tree = {**TINY, "data": {**TINY["data"], "validation": {"source": "held_out"}}}
     run = TrialFolder(tmp_path / "held-out")
