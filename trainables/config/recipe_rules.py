@@ -1,6 +1,6 @@
 """The rules between the settings of fine-tuning and the other sections."""
 
-from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, Table
+from trainables.config.data import KINDS_WITH_SEVERAL_LABELS, DataConfig, SpuriousDigits, Table
 from trainables.config.dfr import Dfr
 from trainables.config.objective import BinaryContrastive, Contrastive, ObjectiveConfig, SupCon, Triplet
 from trainables.config.optim import OptimConfig
@@ -54,17 +54,23 @@ def _groups_are_there(data: DataConfig, setting: str, other: str) -> None:
 def _groups_have_losses(data: DataConfig, objective: ObjectiveConfig, training: Training) -> None:
     """Refuse GroupDRO where images have no groups, or the groups of a batch no losses."""
     _groups_are_there(data, "objective.group_dro", "null")
+    if isinstance(data, SpuriousDigits) and data.correlation in (0, 1):
+        raise ValueError(
+            f"objective.group_dro has no effect with data.correlation = {data.correlation:g}, by which all digits are "
+            "of one group; set it between 0 and 1"
+        )
     if training.accumulate > 1:
         raise ValueError(
             f"objective.group_dro weighs groups by their losses in the whole batch, and training.accumulate = "
             f"{training.accumulate} shows a part of it at a time: set it to 1, and spread a large batch over "
             "resources.workers"
         )
-    if getattr(objective, "cutmix", None) is not None:
-        raise ValueError(
-            "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one "
-            "of them to null"
-        )
+    for name in ("cutmix", "background_swap"):
+        if getattr(objective, name, None) is not None:
+            raise ValueError(
+                f"objective.group_dro takes one group an image, and objective.{name} joins images of two groups; set "
+                "one of them to null"
+            )
 
 
 def _mistakes_are_upweighted(data: DataConfig, objective: ObjectiveConfig, training: Training) -> None:

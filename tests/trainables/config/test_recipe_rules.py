@@ -85,6 +85,13 @@ CASES = [
         id="groups to weigh",
     ),
     pytest.param(
+        {"objective.group_dro": {}, "data.correlation": 1},
+        {"objective.group_dro": {}, "data.correlation": 0.99},
+        "objective.group_dro has no effect with data.correlation = 1, by which all digits are of one group; set it "
+        "between 0 and 1",
+        id="one group of digits",
+    ),
+    pytest.param(
         {"objective.group_dro": {}, "training.accumulate": 2},
         {"objective.group_dro": {}, "objective.kind": "contrastive"},
         "objective.group_dro weighs groups by their losses in the whole batch, and training.accumulate = 2 shows a "
@@ -94,9 +101,16 @@ CASES = [
     pytest.param(
         {"objective.group_dro": {}, "objective.cutmix": {}},
         {"objective.group_dro": {}, "objective.background_noise": 0.1},
-        "objective.group_dro takes one group an image, and objective.cutmix mixes images of two groups; set one of "
+        "objective.group_dro takes one group an image, and objective.cutmix joins images of two groups; set one of "
         "them to null",
         id="groups of mixed images",
+    ),
+    pytest.param(
+        {"objective.group_dro": {}, "objective.background_swap": {}},
+        {"objective.group_dro": {}, "objective.object_only": {}},
+        "objective.group_dro takes one group an image, and objective.background_swap joins images of two groups; set "
+        "one of them to null",
+        id="groups of swapped backgrounds",
     ),
     pytest.param(
         {**JTT, "objective.kind": "supcon"},
