@@ -91,7 +91,8 @@ def _has_shifted_sets(config: ExperimentConfig) -> bool:
 
 def check_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> None:
     """Raise ConfigError where the files of `config.data` cannot be used, or are not enough to train on."""
-    if not isinstance(config.data, SpuriousDigits):  # Those are drawn, and the config checks their number itself.
+    # Digits are drawn, and the config checks their number itself, but not that of each group.
+    if not isinstance(config.data, SpuriousDigits) or getattr(config.objective, "dfr", None) is not None:
         _check_enough(config, build_trial_data(config, file_index))
 
 

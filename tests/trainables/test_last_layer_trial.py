@@ -13,7 +13,7 @@ from trainables.data import Draw, build_trial_data
 from trainables.json_file import read_json
 from trainables.training import LocalContext
 from trainables.training.balanced_images import and_on_grey
-from trainables.trial import evaluate, load_model
+from trainables.trial import check_data, evaluate, load_model
 from trainables.trial_folder import TrialFolder
 
 FEW: dict[str, Any] = {"training.epochs": 2, "data.correlation": 0.5, "data.num_train": 200, "data.num_test": 400}
@@ -83,9 +83,10 @@ def test_too_few_of_a_group_end_the_trial_before_it_trains(
     make_config: MakeConfig, train: Train, tmp_path: Path
 ) -> None:
     few = {**dfr_on("training"), "data.correlation": 1.0}
-    with pytest.raises(
-        ConfigError, match=r"fit_on = training balances training images and needs 2 of each .* group another texture: 0"
-    ):
+    message = r"fit_on = training balances training images and needs 2 of each .* group another texture: 0"
+    with pytest.raises(ConfigError, match=message):
+        check_data(make_config(few))
+    with pytest.raises(ConfigError, match=message):
         train(make_config(few))
     assert not (tmp_path / "trial" / "checkpoint").exists()
 
