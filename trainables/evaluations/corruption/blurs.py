@@ -16,8 +16,8 @@ RADIUS = (3, 4, 6, 8, 10)
 """Of the disc that a point becomes out of focus."""
 MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
 """Half of the way of a point, and the deviation of the Gaussian by which its places weigh."""
-ZOOM = ((1.10, 11), (1.15, 16), (1.20, 11), (1.24, 13), (1.30, 11))
-"""The largest zoom, and how many steps lead to it from 1."""
+ZOOM = ((1.11, 12), (1.15, 16), (1.20, 11), (1.24, 13), (1.30, 11))
+"""The largest zoom, and how many there are from 1 on. That of 1.11 is in the published code, by rounding."""
 _SUBPIXELS = 15
 """Points along a side of a pixel, by which the share of it that a disc covers is counted."""
 

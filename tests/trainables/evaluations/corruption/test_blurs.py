@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,7 +91,7 @@ def test_a_zoom_shows_the_centre() -> None:
 
 
 def test_a_zoom_blur_is_a_mean_of_zooms() -> None:
-    """Steps of 0.01 from 1 to 1.10, and the image once more."""
+    """Steps of 0.01 from 1 to 1.11, as `np.arange(1, 1.11, 0.01)` of the published code, and the image once more."""
     image = torch.rand(3, 30, 30, generator=seeded())
-    expected = torch.stack([image] + [zoomed(image, 1 + step / 100) for step in range(11)]).mean(0)
+    expected = torch.stack([image] + [zoomed(image, zoom) for zoom in np.arange(1, 1.11, 0.01)]).mean(0)
     torch.testing.assert_close(zoom_blur(image, 1, seeded()), expected)
