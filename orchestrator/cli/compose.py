@@ -144,7 +144,10 @@ def _say(composed: "Composed", out: Path, *, json: bool) -> None:
         say(f"  scenes: {', '.join(f'{kind} {num}' for kind, num in composed.scenes[split].items())}")
     say(f"shifted sets: {', '.join(f'{name} {num}' for name, num in composed.shifted.items())}")
     if composed.scenes_left_out:
-        say(f"scenes left out (too little around the object, or no clear colour): {composed.scenes_left_out}")
+        say(f"scenes left out (little around the object, a copy, or no clear colour): {composed.scenes_left_out}")
+    if composed.in_two_splits:
+        num = plural(composed.in_two_splits, "image")
+        note(f"warning: {num} in two splits of the data; campaign data check --full names them")
     say(f"agreement in training: {composed.measured_agreement:.4f}")
     say(f"contact sheet: {out / SHEET}")
     note(f"train on it with: campaign train {out / CONFIG}")

@@ -15,7 +15,7 @@ from orchestrator.data.compose.config_file import write_config, write_sheet
 from orchestrator.data.compose.new_folder import new_folder
 from orchestrator.data.compose.objects import Objects, find_objects, read_object
 from orchestrator.data.compose.plan import SPLITS, Ints, Planned, Split, own_kinds, plan_images, split_scenes
-from orchestrator.data.compose.scenes import KindsBy, Scene, kinds_by_colour, list_scenes, write_scene
+from orchestrator.data.compose.scenes import KindsBy, Scene, first_of_same, kinds_by_colour, list_scenes, write_scene
 from orchestrator.data.compose.writing import (
     SCENES,
     SHIFTED_TABLE,
@@ -29,6 +29,7 @@ from orchestrator.data.compose.writing import (
     write_images,
     write_table,
 )
+from orchestrator.data.duplicates import Sized, same_bytes
 from orchestrator.data.files import Track
 from trainables.config import ConfigError, DataConfig
 
@@ -77,9 +78,11 @@ class Composed:
     scenes: Mapping[str, Mapping[str, int]]
     """By split, the scenes of each kind."""
     scenes_left_out: int
-    """Scenes that show too little around their objects, or whose colour is not clear enough."""
+    """Scenes that show too little around their objects, are the same as another, or have no clear colour."""
     without_mask: Mapping[str, int]
     """By split, images that are left out, since they have no mask."""
+    in_two_splits: int
+    """Images with the same bytes as one of another split, which the data themselves have."""
 
     @property
     def measured_agreement(self) -> float:
@@ -157,7 +160,14 @@ def _count(
         ),
         scenes_left_out=num_listed - len(scenes.files),
         without_mask={split: each.without_mask for split, each in objects.items()},
+        in_two_splits=_num_in_two_splits(objects),
     )
+
+
+def _num_in_two_splits(objects: Mapping[Split, Objects]) -> int:
+    paths = [(split, each.path(number)) for split, each in objects.items() for number in range(len(each.indices_N))]
+    found, *_ = same_bytes((Sized(split, path, path.stat().st_size) for split, path in paths), max_read=None)
+    return sum(len(shared.pairs) for shared in found)
 
 
 def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -167,7 +177,7 @@ def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 
 def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track: Track) -> list[SceneFile]:
-    """Write the scenes without their objects; ConfigError where nothing is left of any."""
+    """Write the scenes without their objects, each image once; ConfigError where nothing is left of any."""
     (folder / SCENES).mkdir()
     shorter = None if options.image_size is None else _ENLARGED * options.image_size
     names = [f"{SCENES}/{scene.file.id}.png" for scene in scenes]
@@ -176,17 +186,19 @@ def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track
         return write_scene(scenes[number], folder / names[number], shorter)
 
     colours = _in_threads(write, len(scenes), "scenes", track)
-    left = [(name, scene, colour) for name, scene, colour in zip(names, scenes, colours, strict=True) if colour]
-    if not left:
+    written = [(name, scene, colour) for name, scene, colour in zip(names, scenes, colours, strict=True) if colour]
+    if not written:
         raise ConfigError("--scenes: no scene shows enough around its object")
+    distinct = set(first_of_same(folder, [name for name, *_ in written]))
+    left = [each for each in written if each[0] in distinct]
     kinds = [scene.kind for _, scene, _ in left]
     if options.kinds_by == "colour":
         of_left = [colour for *_, colour in left]
         kinds = kinds_by_colour(of_left, options.kinds or 2, clearest=options.clearest, seed=options.seed)
-    for (name, *_), kind in zip(left, kinds, strict=True):
-        if kind is None:
-            (folder / name).unlink()
-    return [SceneFile(name, kind) for (name, *_), kind in zip(left, kinds, strict=True) if kind is not None]
+    files = [SceneFile(name, kind) for (name, *_), kind in zip(left, kinds, strict=True) if kind is not None]
+    for name in {name for name, *_ in written} - {file.name for file in files}:
+        (folder / name).unlink()
+    return files
 
 
 def _sources(split: Split, objects: Objects, class_names: Sequence[str], config: DataConfig) -> list[ObjectFile]:

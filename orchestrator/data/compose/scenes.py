@@ -1,5 +1,7 @@
 """The scenes that objects are put before: where they lie, which kind each is, and what is left without its object."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -87,6 +89,9 @@ def _of_table(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene
             f"{source}, column kind: found {slashed}; a kind becomes a part of file names: leave out the /"
         )
     names = [PurePosixPath(path) for path in columns["path"]]
+    twice = next((name for name, num in Counter(names).items() if num > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{source}, column path: {twice} is there twice; each scene has one row")
     paths = [None if mask is None else source.parent / mask for mask in columns["mask"]]
     return _scenes(source.parent, names, paths, columns.get("kind", [""] * len(names)), kinds_by)
 
@@ -132,6 +137,17 @@ def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float,
         whole_HWC = filled_HWC
     Image.fromarray(whole_HWC).save(target, compress_level=1)
     return mean_colour(whole_HWC)
+
+
+def first_of_same(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the names of files below a folder without those whose bytes an earlier one has.
+
+    So no image is in two splits under two names.
+    """
+    first: dict[bytes, str] = {}
+    for name in names:
+        first.setdefault(hashlib.sha256((folder / name).read_bytes()).digest(), name)
+    return list(first.values())
 
 
 def kinds_by_colour(

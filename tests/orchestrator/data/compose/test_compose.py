@@ -102,6 +102,7 @@ def test_a_whole_set(compose: Cli, tree: Path, tmp_path: Path) -> None:
     assert document["measured_agreement"] == 0.75
     assert document["shifted"] == dict.fromkeys(sorted(SHIFTED), 8)
     assert document["without_mask"] == {"train": 1, "val": 0, "test": 0}
+    assert document["in_two_splits"] == 8  # Each test image is painted as one of the training images.
     kinds = {"train": 3, "val": 1, "test": 1}
     assert document["scenes"] == {split: dict.fromkeys(KINDS, num) for split, num in kinds.items()}
     check_splits(read_rows(root / "table.csv"))
@@ -188,6 +189,19 @@ def test_kinds_by_colour_and_objects_that_are_taken_out(compose: Cli, tree: Path
     assert max(pixels(tmp_path / "out" / row.scene).max() for row in rows) == 120
 
 
+def test_a_scene_with_two_names_is_used_once(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """Else the copy may be in another split."""
+    shutil.copytree(tree / "scenes", tree / "copied")
+    for index in range(SCENES):
+        shutil.copy(tree / "scenes" / "sea" / f"{index}.png", tree / "copied" / "sea" / f"copy-of-{index}.png")
+    ran = compose("--json", scenes="copied")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert document["scenes_left_out"] == SCENES
+    assert [kinds["sea"] for kinds in document["scenes"].values()] == [3, 1, 1]
+    assert len(list((tmp_path / "out" / "scenes").iterdir())) == 2 * SCENES
+
+
 def test_scenes_of_a_table(compose: Cli, tree: Path, tmp_path: Path) -> None:
     paths = [f"scenes/{kind}/{index}.png,,{kind[0]}" for kind in KINDS for index in range(SCENES)]
     (tree / "scenes.csv").write_text("\n".join(["path,mask,kind", *paths]) + "\n")
@@ -201,6 +215,7 @@ def test_scenes_of_a_table(compose: Cli, tree: Path, tmp_path: Path) -> None:
         (("path,mask", "scenes/sea/0.png,"), (), "column = kind: {tree}/list.csv has no such column"),
         (("path,mask,kind", "scenes/sea/0.png,,"), (), "{tree}/list.csv, row 2, column kind: is empty"),
         (("path,mask,kind", "scenes/sea/0.png,,a/b"), (), "{tree}/list.csv, column kind: found a/b; a kind becomes"),
+        (("path,mask,kind", "a.png,,b", "./a.png,,c"), (), "{tree}/list.csv, column path: a.png is there twice; each"),
         (("path,mask,kind", "a.png,,b"), ("--kinds-by", "folder"), "--kinds-by folder needs a folder, and --scenes"),
         (("path,mask,kind", "a.png,,b"), ("--scene-masks", "/m"), "--scene-masks has no effect, since the column mask"),
         (("path,mask,kind", "a.png,,b"), (), "{tree}/a.png cannot be read"),
