@@ -47,6 +47,7 @@ def run_candidates(request: "SweepRequest", study: "Study", trial_timeout: float
         assert isinstance(run, StudyRun)
         if run.sweep.unfinished or run.sweep.interrupted:
             raise KeyboardInterrupt
+    _note_failed(request.folder, run.sweep)
     chosen = chosen_settings(study, run.result)
     for arm, settings in chosen.items():
         note(f"arm {arm} takes settings {settings.number} of {len(settings.values)}")
@@ -99,6 +100,13 @@ def _print_study(folder: "SweepFolder", run: "StudyRun", *, json: bool) -> None:
         say(line)
 
 
+def _note_failed(folder: "SweepFolder", run: "SweepRun") -> None:
+    from orchestrator.files.text import plural
+
+    if run.failed:
+        note(f"{plural(run.failed, 'trial')} failed; try again with: campaign resume {folder.path.name} --retry-failed")
+
+
 def _end(folder: "SweepFolder", store: "Store", run: "SweepRun", not_evaluated: Mapping[str, Exception]) -> None:
     """Say where the runs are and what is missing, and end with the exit code that says so too."""
     from orchestrator.files.text import plural
@@ -113,7 +121,6 @@ def _end(folder: "SweepFolder", store: "Store", run: "SweepRun", not_evaluated: 
     if run.unfinished:
         note(f"{plural(run.unfinished, 'trial')} left; continue with: campaign resume {name}")
         raise typer.Exit(INTERRUPTED)
-    if run.failed:
-        note(f"{plural(run.failed, 'trial')} failed; try again with: campaign resume {name} --retry-failed")
+    _note_failed(folder, run)
     if run.failed or not_evaluated:
         raise typer.Exit(FAILED)

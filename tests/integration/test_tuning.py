@@ -68,6 +68,7 @@ def test_arms_have_the_best_candidate_and_the_failed_one_is_none(story: Any) -> 
         "plain": 0.01,
         "penalty": 0.01,
     }
+    assert "2 trials failed; try again with: campaign resume tuned-tuning --retry-failed" in story.ran.err
     assert "arm plain takes settings 2 of 2" in story.ran.err
     assert "penalty takes number 1 of" in story.ran.document["study"]["tuning"]
 
