@@ -39,7 +39,7 @@ def soft_edge(object_HW: Share, sigma: float) -> Share:
     """Return an object whose edge is faded inwards: nothing from outside the object becomes visible.
 
     A pixel keeps `2 b - 1` of itself, where b is the object blurred by a Gaussian, and nothing where that is negative:
-    b is 1/2 at a straight edge.
+    b is 1/2 at a straight edge. An object so thin that no pixel would keep half of itself stays as it is.
 
     Args:
         object_HW: The object.
@@ -47,7 +47,7 @@ def soft_edge(object_HW: Share, sigma: float) -> Share:
     """
     blurred_HW = ndimage.gaussian_filter(object_HW, sigma, mode="nearest") if sigma else np.ones_like(object_HW)
     faded_HW: Share = object_HW * (2 * blurred_HW - 1).clip(0, 1)
-    return faded_HW
+    return faded_HW if faded_HW.max() >= 0.5 else object_HW
 
 
 def composite(front_HWC: Pixels, share_HW: Share, back_HWC: Pixels) -> Pixels:

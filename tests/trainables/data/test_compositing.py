@@ -39,6 +39,12 @@ def test_an_edge_fades_inwards() -> None:
     assert faded_W[12:] == pytest.approx(np.ones(4))
 
 
+def test_a_thin_object_does_not_fade_away() -> None:
+    """In the middle of a line of two pixels b is 0.64, so that 0.28 of it would be left."""
+    object_HW = np.repeat([[0.0] * 7 + [1.0] * 2 + [0.0] * 7], 16, axis=0)
+    assert soft_edge(object_HW, 1.0).tolist() == object_HW.tolist()
+
+
 def test_only_a_larger_image_is_shrunk() -> None:
     assert shrunk(stripes([0] * 40, 20), 10).shape == (10, 20, 3)
     assert shrunk(stripes([0] * 40, 20), 30).shape == (20, 40, 3)
