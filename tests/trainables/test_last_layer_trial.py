@@ -1,6 +1,7 @@
 """Trials whose last layer is fitted anew: what they report, on which images, and that its network is what is kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from trainables.config import ConfigError
-from trainables.data import Draw, build_trial_data
+from trainables.data import Draw, ImageSubset, build_trial_data, class_and_group
 from trainables.json_file import read_json
 from trainables.training import LocalContext
-from trainables.training.balanced_images import and_on_grey
+from trainables.training.balanced_images import and_on_grey, check_last_layer
 from trainables.trial import check_data, evaluate, load_model
 from trainables.trial_folder import TrialFolder
 
@@ -89,6 +90,18 @@ def test_too_few_of_a_group_end_the_trial_before_it_trains(
     with pytest.raises(ConfigError, match=message):
         train(make_config(few))
     assert not (tmp_path / "trial" / "checkpoint").exists()
+
+
+def test_a_class_of_a_group_that_halving_leaves_to_validate_alone_is_missed(make_config: MakeConfig) -> None:
+    """One image alone of a class and group is not fitted to, and balance would not know of it."""
+    config = make_config(DFR)
+    data = build_trial_data(config)
+    assert isinstance(data.fit, ImageSubset)
+    check_last_layer(config, data)
+    left_N = data.fit.indices_N[class_and_group(data.fit) != 1]
+    found = rf"found class {data.class_names[0]} in group another texture: 0; add such images"
+    with pytest.raises(ConfigError, match=found):
+        check_last_layer(config, replace(data, fit=replace(data.fit, indices_N=left_N)))
 
 
 def test_only_objects_are_left_of_images_with_masks(make_config: MakeConfig) -> None:

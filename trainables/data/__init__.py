@@ -7,7 +7,7 @@ from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSe
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.image_file import ImageError
 from trainables.data.image_files import left_out_of, read_image
-from trainables.data.image_subset import class_and_group
+from trainables.data.image_subset import ImageSubset, class_and_group
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets
 from trainables.data.sampling import strata_of
@@ -24,6 +24,7 @@ __all__ = [
     "Grouped",
     "ImageError",
     "ImageSet",
+    "ImageSubset",
     "Labelled",
     "build_data",
     "build_ood_set",

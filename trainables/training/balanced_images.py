@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.classifiers import check_balance, draw_of_each, subset_size
 from trainables.config import Dfr, ExperimentConfig
-from trainables.data import Batch, DataBundle, Grouped, ImageSet, Labelled, class_and_group
+from trainables.data import Batch, DataBundle, Grouped, ImageSet, ImageSubset, Labelled, class_and_group
 from trainables.data.backgrounds import blend
 from trainables.training.new_backgrounds import FILLS
 
@@ -67,9 +67,16 @@ def places_to_read(dfr: Dfr, images: ImageSet, seed: int) -> list[int]:
 
 
 def check_strata(dfr: Dfr, images: ImageSet, strata_N: Tensor) -> None:
-    """Raise ConfigError where images of these strata are too few of any class or group."""
+    """Raise ConfigError where images of these strata are too few of any class or group.
+
+    Args:
+        images: Those to balance. A class of a group of which halving or skipping left none of them is missed.
+        strata_N: Of those that can be read.
+    """
+    whole = images.whole if isinstance(images, ImageSubset) else images
     check_balance(
         strata_N,
+        strata_to_balance(dfr, whole).tolist(),
         images.class_names,
         images.group_names if dfr.needs_groups and isinstance(images, Grouped) else (),
         what=f"objective.dfr.fit_on = {dfr.fit_on} balances {IMAGES[dfr.fit_on]}",
