@@ -12,7 +12,7 @@ from trainables.losses.metric_learning import (
     semi_hard_triplet,
     supervised_contrastive,
 )
-from trainables.losses.rrr import right_reasons
+from trainables.losses.rrr import differentiable_twice, right_reasons
 from trainables.losses.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "build_embedding_loss",
     "build_objective",
     "contrastive_cross_entropy",
+    "differentiable_twice",
     "first_log_weights",
     "group_sums",
     "guidance",

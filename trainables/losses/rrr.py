@@ -3,9 +3,12 @@
 B batch, C channels, K classes, H W image.
 """
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trainables.losses.checks import check_background, check_shape
 from trainables.losses.precision import loss_dtype
@@ -38,6 +41,14 @@ def right_reasons(logits_BK: Tensor, images_BCHW: Tensor, background_BHW: Tensor
         certainty_BK = _log_probabilities(logits_BK.to(loss_dtype(logits_BK)), is_binary=is_binary)
         (gradient_BCHW,) = torch.autograd.grad(certainty_BK.sum(), images_BCHW, create_graph=True)
         return (background_BHW.unsqueeze(1) * gradient_BCHW.square()).sum((1, 2, 3))
+
+
+def differentiable_twice() -> AbstractContextManager[None]:
+    """Return a context for forward and backward pass, in which attention has a gradient of its gradient.
+
+    The fused kernels of scaled_dot_product_attention have none (pytorch/pytorch#116350).
+    """
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _log_probabilities(logits_BK: Tensor, *, is_binary: bool) -> Tensor:

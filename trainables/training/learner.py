@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trainables.config import ExperimentConfig
 from trainables.data import Batch
+from trainables.losses import differentiable_twice
 from trainables.models import Classifier, check_batch_norms, recompute_stages, stages_of, with_sync_batchnorm
 from trainables.training.context import RunContext
 from trainables.training.freezing import FrozenStages
@@ -36,6 +37,7 @@ class Learner:
     ) -> None:
         self.task = task
         self._training = config.training
+        self._has_second_gradient = getattr(config.objective, "rrr", None) is not None
         self._context = context
         self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
         network = task.trained_network(model)
@@ -117,8 +119,9 @@ class Learner:
         return [self._model] if self._average is None else [self._model, self._average.module]
 
     def _backward(self, batch: Batch) -> dict[str, Tensor]:
-        loss = self.task.loss(batch, self._forward, self._head, self._context)
-        (loss.mean * loss.scale).backward()  # type: ignore[no-untyped-call]
+        with differentiable_twice() if self._has_second_gradient else nullcontext():
+            loss = self.task.loss(batch, self._forward, self._head, self._context)
+            (loss.mean * loss.scale).backward()  # type: ignore[no-untyped-call]
         return loss.sums
 
     def _forward(self, images_BCHW: Tensor) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor, distributed, nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
 from tests.trainables.training.conftest import learner_of
-from trainables.config import CrossEntropy, CutMix, ExperimentConfig
+from trainables.config import CrossEntropy, CutMix, ExperimentConfig, experiment_from_tree
 from trainables.data import Batch, build_data, training_batches
 from trainables.losses import build_objective
 from trainables.models import build_model
@@ -274,6 +274,41 @@ def test_rrr_trains_the_head_of_a_frozen_backbone(make_config: MakeConfig, folde
     learner.step(batches_of(make_config())[0])
     moved = {name for name, value in weights(learner).items() if not torch.equal(value, before[name])}
     assert moved == {"head.weight"}
+
+
+ATTENTION = """
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attention(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 8, 8)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward_features(self, images):
+        map_ = self.patches(images)
+        tokens = map_.flatten(2).mT.unsqueeze(1)
+        tokens = scaled_dot_product_attention(tokens, tokens, tokens)
+        return tokens.squeeze(1).mT.reshape(map_.shape)
+
+    def forward(self, images):
+        return self.head(self.forward_features(images).mean((2, 3)))
+"""
+
+
+def test_rrr_trains_attention(make_config: MakeConfig, folder: TrialFolder, tmp_path: Path) -> None:
+    """The fused kernels of attention cannot be differentiated twice."""
+    file = tmp_path / "attention.py"
+    file.write_text(ATTENTION)
+    tree = make_config().model_dump() | {"model": {"kind": f"{file}:Attention"}}
+    tree["objective"]["rrr"] = {"weight": 1e-3}
+    config = experiment_from_tree(tree)
+    before = weights(learner_of(config, folder))
+    after = weights_after(config, folder, steps=1)
+    assert distance(after, before) > 0
+    assert all(value.isfinite().all() for value in after.values())
 
 
 def test_channels_last_trains_the_same_weights(make_config: MakeConfig, folder: TrialFolder) -> None:
