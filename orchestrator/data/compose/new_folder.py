@@ -24,7 +24,8 @@ def new_folder(target: Path, what: str) -> Iterator[Path]:
     Raises:
         ConfigError: The target is there and not empty, or another process makes it.
     """
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    is_empty = target.is_dir() and not any(target.iterdir())
+    if target.is_symlink() or (target.exists() and not is_empty):  # No folder can be renamed to a link.
         raise ConfigError(f"{target} is there already; remove it, or give another folder")
     partial = target.absolute().with_name(f".{target.name}.partial")
     with locked(partial / _LOCK, f"{what} of {target}"):

@@ -297,6 +297,13 @@ class TestNewFolder:
         assert f"{tmp_path}/out is there already; remove it, or give another folder" in ran.err
         assert mine.read_text() == "mine"
 
+    def test_a_link_stays_even_if_nothing_is_there(self, compose: Cli, tmp_path: Path) -> None:
+        (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+        ran = compose()
+        assert ran.code == 2
+        assert f"{tmp_path}/out is there already; remove it, or give another folder" in ran.err
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
     def test_an_empty_folder_is_filled(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         with new_folder(tmp_path / "out", "data compose") as folder:
