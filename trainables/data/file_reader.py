@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -145,13 +146,32 @@ def opened(source: Source, ending: str) -> Iterator[Image.Image]:
     if ending.lower() in ARRAY_IMAGES:
         yield ARRAY_IMAGES[ending.lower()](source)
         return
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with Image.open(source) as image:
-            yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    with _NO_LIMIT, Image.open(source) as image:
+        yield image
+
+
+class _NoLimit:
+    """Lifts Pillow's limit of pixels while any thread is within; the last one to leave puts it back."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._num_within = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_within:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._num_within += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_within -= 1
+            if not self._num_within:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_NO_LIMIT = _NoLimit()
 
 
 def _rgb(image: Image.Image) -> Pixels:

@@ -13,7 +13,7 @@ from PIL import Image
 from trainables.config import OxfordPet, SpuriousDigits
 from trainables.config.images import MAX_IMAGE_PIXELS
 from trainables.data import Draw, ImageError, read_image
-from trainables.data.file_reader import FileReader, decode_image, orientation_of
+from trainables.data.file_reader import FileReader, decode_image, opened, orientation_of
 from trainables.data.image_cache import ImageCache
 from trainables.data.image_file import ImageFile, MaskSizeError
 from trainables.data.image_files import ImageFiles
@@ -157,6 +157,20 @@ def test_the_limit_stands_in_for_that_of_pillow(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ImageError, match=r"more than data\.max_image_pixels = 5;"):
         decode_image(tmp_path / "large.png", FileReader(max_pixels=5))
     assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_threads_leave_pillow_its_limit(tmp_path: Path) -> None:
+    """The one that opened its file first is also the first to close it."""
+    path, limit = tmp_path / "a.png", Image.MAX_IMAGE_PIXELS
+    Image.new("L", (2, 2)).save(path)
+    first, second = opened(path, ".png"), opened(path, ".png")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert Image.MAX_IMAGE_PIXELS is None
+    second.__exit__(None, None, None)
+    assert limit is not None
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def test_the_default_is_what_pillow_refuses() -> None:
