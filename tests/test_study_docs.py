@@ -6,18 +6,30 @@ from pathlib import Path
 import pytest
 
 import search_spaces
-from orchestrator.files.study import read_study
+from orchestrator.files.study import Study, candidates_of, read_study
 from orchestrator.files.study_sweep import sweep_of_study
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
 SHIPPED = {path.stem for path in (Path(search_spaces.__file__).parent / "studies").rglob("*.yaml")}
 
 
+STUDY, TUNING = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
 def test_study_that_is_shown_can_run(tmp_path: Path) -> None:
-    (text,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-    path = tmp_path / "mine.yaml"
+    assert sweep_of_study(written(tmp_path, STUDY)).num_trials == 9
+
+
+def test_tuning_that_is_shown_can_run(tmp_path: Path) -> None:
+    tuned = written(tmp_path, STUDY + TUNING.replace("val/worst_group_accuracy ", "val/accuracy "))
+    assert sweep_of_study(candidates_of(tuned)).num_trials == 6
+    assert sweep_of_study(tuned).num_trials == 9
+
+
+def written(folder: Path, text: str) -> Study:
+    path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
-    assert sweep_of_study(read_study(str(path))).num_trials == 9
+    return read_study(str(path))
 
 
 def test_every_shipped_study_has_a_row() -> None:
