@@ -32,6 +32,7 @@ from orchestrator.data.compose.writing import (
 from orchestrator.data.duplicates import Sized, same_bytes
 from orchestrator.data.files import Track
 from trainables.config import ConfigError, DataConfig
+from trainables.config.table import TABLE_SUFFIXES
 
 _ENLARGED = 2
 """Scenes are kept at so many times the size of the images, since one that is narrower than an image is enlarged."""
@@ -107,10 +108,12 @@ def compose_data(
         track: Shows progress.
 
     Raises:
-        ConfigError: The data, the scenes or the options do not fit each other, or the target is not empty.
+        ConfigError: The data, the scenes or the options do not fit each other, or the target is not empty or overlaps
+            with a folder that is read.
         ImageError: An image or a mask cannot be read.
     """
     track = track or (lambda steps, *_: steps)
+    _check_apart(target, config, options)
     objects, class_names = find_objects(config)
     listed = list_scenes(options.scenes, options.scene_masks, options.kinds_by)
     with new_folder(target, "data compose") as folder:
@@ -125,6 +128,24 @@ def compose_data(
         write_config(folder, str(target), config.image_size, made_by)
         write_sheet(folder)
         return _count(folder, class_names, scenes, len(listed), objects)
+
+
+def _check_apart(target: Path, config: DataConfig, options: Options) -> None:
+    """Raise ConfigError where the target lies below a folder that is read as a whole, or the other way round."""
+    is_table = options.scenes.suffix.lower() in TABLE_SUFFIXES
+    read = {
+        "--scenes": None if is_table else options.scenes,
+        "--scene-masks": options.scene_masks,
+        "data.root": None if config.kind == "table" else getattr(config, "root", None),
+    }
+    out = Path(os.path.realpath(target))
+    for name, folder in read.items():
+        real = None if folder is None else Path(os.path.realpath(folder))
+        if real is not None and (out.is_relative_to(real) or real.is_relative_to(out)):
+            raise ConfigError(
+                f"--out {target} overlaps with {name} {folder}, so that composed images would be read as its own; give "
+                "a folder outside of it"
+            )
 
 
 class _Scenes(NamedTuple):

@@ -202,11 +202,11 @@ def test_a_scene_with_two_names_is_used_once(compose: Cli, tree: Path, tmp_path:
     assert len(list((tmp_path / "out" / "scenes").iterdir())) == 2 * SCENES
 
 
-def test_scenes_of_a_table(compose: Cli, tree: Path, tmp_path: Path) -> None:
+def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:
     paths = [f"scenes/{kind}/{index}.png,,{kind[0]}" for kind in KINDS for index in range(SCENES)]
     (tree / "scenes.csv").write_text("\n".join(["path,mask,kind", *paths]) + "\n")
-    assert compose(scenes="scenes.csv").code == 0
-    assert {row.kind for row in read_rows(tmp_path / "out" / "table.csv")} == {"f", "s"}
+    assert compose(scenes="scenes.csv", out=str(tree / "next-to-the-table")).code == 0
+    assert {row.kind for row in read_rows(tree / "next-to-the-table" / "table.csv")} == {"f", "s"}
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,25 @@ def test_digits_and_several_labels_have_no_object_to_place(
 ) -> None:
     ran = cli("data", "compose", base, "--scenes", tree / "scenes", "--out", tmp_path / "out")
     assert (ran.code, ran.err) == (2, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [
+        ("scenes/sea/new", "--scenes {tree}/scenes"),
+        ("scene-masks/new", "--scene-masks {tree}/scene-masks"),
+        ("mine/new", "data.root {tree}/mine"),
+        (".", "--scenes {tree}/scenes"),
+    ],
+)
+def test_the_new_folder_lies_apart_from_what_is_read(compose: Cli, tree: Path, out: str, found: str) -> None:
+    """Else the next call reads it as a kind of scene."""
+    before = sorted(tree.rglob("*"))
+    ran = compose("--scene-masks", str(tree / "scene-masks"), out=str(tree / out))
+    assert ran.code == 2
+    assert f"--out {tree / out} overlaps with {found.format(tree=tree)}, so that" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert sorted(tree.rglob("*")) == before
 
 
 def test_a_broken_image_leaves_nothing(compose: Cli, tree: Path, tmp_path: Path) -> None:
