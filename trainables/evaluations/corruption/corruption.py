@@ -1,7 +1,7 @@
 """Accuracy on corrupted images, by kind of corruption and by severity.
 
 Source: Hendrycks & Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations":
-the corruptions of ImageNet-C that need no files, with their published parameters. Images are not quantised after it.
+the corruptions of ImageNet-C that need no files, with their published parameters. Only those by Pillow quantise images.
 N samples, B batch, S severities, C channels, H W image.
 """
 

@@ -13,18 +13,42 @@ from trainables.evaluations.corruption.severity import SEVERITIES
 NONE = torch.Generator()
 
 
-def test_pixels_become_means_of_areas() -> None:
+def of_levels(levels_HW: torch.Tensor) -> torch.Tensor:
+    """Return a grey image of 8-bit levels."""
+    return levels_HW.expand(3, -1, -1) / 255
+
+
+def levels(image_CHW: torch.Tensor) -> torch.Tensor:
+    return (255 * image_CHW).round()
+
+
+def test_pixels_become_means_of_boxes() -> None:
     """At severity 2 the sides are halved, at severity 5 quartered: a mean of 2 x 2, and of all 4 x 4."""
-    image = torch.arange(16.0).view(1, 4, 4).expand(3, 4, 4) / 16
-    halves = torch.tensor(
-        [[2.5, 2.5, 4.5, 4.5], [2.5, 2.5, 4.5, 4.5], [10.5, 10.5, 12.5, 12.5], [10.5, 10.5, 12.5, 12.5]]
-    )
-    assert torch.equal(16 * pixelate(image, 2, NONE)[0], halves)
-    assert torch.equal(16 * pixelate(image, 5, NONE)[2], torch.full((4, 4), 7.5))
+    image = of_levels(2 * torch.arange(16.0).view(4, 4))
+    halves = torch.tensor([[5.0, 5, 9, 9], [5, 5, 9, 9], [21, 21, 25, 25], [21, 21, 25, 25]])
+    assert torch.equal(levels(pixelate(image, 2, NONE)[0]), halves)
+    assert torch.equal(levels(pixelate(image, 5, NONE)[2]), torch.full((4, 4), 15.0))
+
+
+def test_boxes_begin_and_end_at_the_nearest_pixels() -> None:
+    """At severity 1 five pixels become three boxes, which end at 5/3 and 10/3: those of 0 and 60, 120, 180 and 240."""
+    row = torch.tensor([0.0, 60, 120, 180, 240])
+    expected = torch.tensor([30.0, 30, 120, 210, 210])
+    assert torch.equal(levels(pixelate(of_levels(row.repeat(5, 1)), 1, NONE)[0]), expected.repeat(5, 1))
+
+
+def test_sides_are_reduced_by_the_published_shares() -> None:
+    """As the published code does on 224 px: `resize((int(224 c), int(224 c)), BOX)` and back, of 8 bits a channel."""
+    noise = torch.randint(256, (3, 24, 224), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    image = Image.fromarray(noise.permute(1, 2, 0).numpy())
+    for severity, (height, width) in zip(SEVERITIES, ((14, 134), (12, 112), (9, 89), (7, 67), (6, 56)), strict=True):
+        expected = image.resize((width, height), Image.Resampling.BOX).resize((224, 24), Image.Resampling.BOX)
+        found = levels(pixelate(noise / 255, severity, NONE)).to(torch.uint8).permute(1, 2, 0)
+        assert np.array_equal(found.numpy(), np.array(expected))
 
 
 def test_an_image_of_one_pixel_stays() -> None:
-    image = torch.full((3, 1, 1), 0.25)
+    image = torch.full((3, 1, 1), 0.2)
     assert all(torch.equal(pixelate(image, severity, NONE), image) for severity in SEVERITIES)
 
 
