@@ -12,6 +12,7 @@ from trainables.evaluations.corruption.blurs import (
     defocus_blur,
     disc,
     line,
+    mean_of_shifts,
     motion_blur,
     zoom_blur,
     zoomed,
@@ -76,6 +77,24 @@ def test_the_angle_of_motion_is_drawn() -> None:
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert one.sum().item() == pytest.approx(3, rel=1e-5)
+
+
+@pytest.mark.parametrize("angle", [-math.pi / 4, -0.1, 0.0, 0.5, math.pi / 4])
+def test_a_line_of_shifted_images_is_the_dense_convolution(angle: float) -> None:
+    """At 45 degrees some places of the line are one pixel; the line leaves the image, whose sides differ."""
+    image, kernel = torch.rand(3, 20, 33, generator=seeded(), dtype=torch.float64), line(6.0, 4.0, angle).double()
+    assert torch.allclose(mean_of_shifts(image, kernel), convolved(image, kernel), rtol=0, atol=1e-14)
+    assert torch.allclose(
+        mean_of_shifts(image.float(), kernel.float()), convolved(image.float(), kernel.float()), rtol=0, atol=1e-6
+    )
+
+
+def test_motion_blur_convolves_with_its_line() -> None:
+    """At severity 3 and 112 px half of the way is 7.5 and the deviation 4; the angle is the first number drawn."""
+    image = torch.rand(3, 112, 112, generator=seeded())
+    angle = math.radians(90 * torch.rand((), generator=seeded(5)).item() - 45)
+    expected = convolved(image, line(7.5, 4.0, angle))
+    torch.testing.assert_close(motion_blur(image, 3, seeded(5)), expected, rtol=0, atol=1e-6)
 
 
 def test_beyond_the_edge_lies_the_edge() -> None:
