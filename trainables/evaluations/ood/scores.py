@@ -154,7 +154,10 @@ def scale(trained: Trained, setting: Setting) -> Score:
 
     if trained.features_NF.min() < 0:
         raise NotPossibleError("the network has features below 0, whose sums may be 0")
-    detector = SCALE(_no_backbone, _head(trained), percentile=setting["percentile"] / 100)
+    num, percentile = trained.features_NF.shape[1], setting["percentile"]
+    if num == round(num * (percentile / 100)):  # As pytorch-ood counts those that are cut off.
+        raise NotPossibleError(f"of {num} features none lies above the percentile {percentile:g}")
+    detector = SCALE(_no_backbone, _head(trained), percentile=percentile / 100)
 
     def score(encoded: Encoded) -> Tensor:
         # A sum of 0 would leave 0 / 0; nothing else is changed by so small a number.

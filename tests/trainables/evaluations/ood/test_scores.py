@@ -361,6 +361,14 @@ class TestScale:
         trained = trained_on(torch.ones(1, 4), model=model)
         assert score("scale", trained, torch.zeros(1, 4), percentile=85).item() == pytest.approx(math.log(4))
 
+    def test_few_features_leave_none_above_the_percentile(self) -> None:
+        """Of three features 2.55 are cut off, which is rounded to all; of four 3.4, and one is left."""
+        with pytest.raises(NotPossibleError, match="of 3 features none lies above the percentile 85"):
+            SCORES["scale"].fit(trained_on(torch.ones(1, 3)), {"percentile": 85})
+        one = math.exp(10 / 4)
+        result = score("scale", trained_on(torch.ones(1, 4)), tensor([[4.0, 3, 2, 1]]), percentile=85)
+        assert result.item() == pytest.approx(math.log(math.exp(4 * one) + math.exp(3 * one)))
+
     def test_a_network_with_features_below_zero_has_no_sums_to_compare(self) -> None:
         with pytest.raises(NotPossibleError, match="features below 0"):
             SCORES["scale"].fit(trained_on(tensor([[1.0, -0.1]])), {"percentile": 85})
