@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from rich.text import Text
 
-from orchestrator.files.text import format_seconds, listing
+from orchestrator.files.text import format_seconds, listing, plural
 from orchestrator.reports.metric_table import ARROWS
 from orchestrator.reports.terminal_table import TerminalColumn, TerminalTable
 from orchestrator.results.formatting import (
@@ -185,7 +185,8 @@ def _correction(document: StudyDocument) -> str:
     num = sum(difference.get("p_value") is not None for difference in found)
     return (
         f"A star marks what stays apart from zero after Holm's correction, at 5 % for all comparisons together. "
-        f"{num} differences of this table have a p-value. It is from the test that belongs to the interval."
+        f"{plural(num, 'difference').capitalize()} of this table {'has' if num == 1 else 'have'} a p-value. "
+        "It is from the test that belongs to the interval."
     )
 
 

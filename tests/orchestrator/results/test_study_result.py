@@ -94,8 +94,10 @@ def test_table_says_how_many_comparisons_were_corrected_for(tmp_path: Path) -> N
     study = StudyOnDisk(tmp_path, metrics=["val/accuracy", "val/loss"])
     study.all(FOUR)
     document = study_document(study.folder)
-    assert "1 differences of this table have a p-value" in study_markdown(document)
+    assert " 1 difference of this table has a p-value." in study_markdown(document)
     difference = document["arms"][1]["figures"]["val/accuracy"]["difference"]
+    difference["p_value"] = None
+    assert " No differences of this table have a p-value." in study_markdown(document)
     del difference["p_value"], difference["p_value_holm"]
     text = study_markdown(document)
     assert "This result was made without a correction for the number of comparisons." in text
