@@ -88,23 +88,27 @@ def _restore_stop_signal_of_a_job() -> None:
 
 
 def _exit_code(error: Exception) -> int:
-    from orchestrator.launch.failed_workers import WorkersFailedError
-    from trainables.trial_folder import FolderGoneError
-
     is_full = isinstance(error, OSError) and error.errno in FULL_DISK
-    return FAILED if is_full or isinstance(error, FolderGoneError | WorkersFailedError) else USAGE_ERROR
+    return FAILED if is_full or _has_failed(error) else USAGE_ERROR
 
 
 def _is_users_error(error: Exception) -> bool:
     """Return whether the message suffices without a traceback; the imports wait for an error that needs them."""
-    from orchestrator.launch.failed_workers import WorkersFailedError
     from orchestrator.tracking import StoreError
     from trainables.config import ConfigError
     from trainables.json_file import BrokenFileError
-    from trainables.trial_folder import FolderGoneError
 
-    if isinstance(error, BrokenFileError | ConfigError | FolderGoneError | OSError | StoreError | WorkersFailedError):
+    if _has_failed(error) or isinstance(error, BrokenFileError | ConfigError | OSError | StoreError):
         return True
     from trainables.data import ImageError  # It imports torch.
 
     return isinstance(error, ImageError)
+
+
+def _has_failed(error: Exception) -> bool:
+    """Return whether something failed at run time, with nothing wrong in the command."""
+    from orchestrator.files.tuning import CandidatesFailedError
+    from orchestrator.launch.failed_workers import WorkersFailedError
+    from trainables.trial_folder import FolderGoneError
+
+    return isinstance(error, CandidatesFailedError | FolderGoneError | WorkersFailedError)

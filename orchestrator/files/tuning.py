@@ -9,6 +9,10 @@ from trainables.config.section import Section
 from trainables.metric_names import current_metric
 
 
+class CandidatesFailedError(RuntimeError):
+    """An arm of which no candidate has completed; the message names it."""
+
+
 class ChosenSettings(Section):
     """Which settings an arm takes, and what they were compared by."""
 

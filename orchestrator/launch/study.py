@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.files.study import Study, candidate_arm
 from orchestrator.files.study_sweep import study_evaluations
 from orchestrator.files.sweep_folder import SweepFolder
-from orchestrator.files.tuning import ChosenSettings
+from orchestrator.files.tuning import CandidatesFailedError, ChosenSettings
 from orchestrator.launch.evaluation import EvaluationRequest
 from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from orchestrator.launch.progress import SuiteProgress
@@ -17,7 +17,6 @@ from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import study_document
 from orchestrator.results.trial_rows import sweep_document
 from orchestrator.tracking import Store, StoreError, ids_in_mlflow
-from trainables.config import ConfigError
 from trainables.evaluations import direction
 from trainables.json_file import write_json, write_text
 
@@ -84,7 +83,7 @@ def chosen_settings(study: Study, candidates: StudyDocument) -> dict[str, Chosen
     """Return which settings each arm of a study takes, from the result of its candidates.
 
     Raises:
-        ConfigError: All candidates of an arm failed.
+        CandidatesFailedError: All candidates of an arm failed.
     """
     tuning = study.tuning
     assert tuning is not None
@@ -96,7 +95,7 @@ def chosen_settings(study: Study, candidates: StudyDocument) -> dict[str, Chosen
         found = [figures[candidate_arm(arm, number)] for number in range(1, len(settings) + 1)]
         best = tuning.best([None if figure is None else figure["mean"] for figure in found], direction=better)
         if best is None:
-            raise ConfigError(
+            raise CandidatesFailedError(
                 f"study {study.name}: no candidate of arm {arm} has completed with {tuning.metric}; see why with: "
                 f"campaign leaderboard {candidates['sweep']}"
             )

@@ -6,8 +6,23 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli import launching
+from orchestrator.launch.study import StudyRun
+from orchestrator.launch.sweep import SweepRun
+
 Cli = Callable[..., Any]
 SHORTCUT = "digits-shortcut"
+TUNED = """
+name: tuned
+summary: Does it help?
+base: digits
+arms: {plain: {}, penalty: {objective.kind: contrastive}}
+tuning:
+  metric: val/loss
+  seed: 7
+  settings: {plain: [{}], penalty: [{}]}
+metrics: [test/accuracy]
+"""
 
 
 @pytest.mark.parametrize(
@@ -37,3 +52,26 @@ def test_users_error_is_one_clear_line(arguments: tuple[str, ...], message: str,
 
 def test_study_needs_a_name(cli: Cli) -> None:
     assert cli("study").code == 2
+
+
+def test_arm_whose_candidates_all_failed_is_a_failure_and_no_users_error(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tuned.yaml").write_text(TUNED)
+    trained = _candidates(plain=None, penalty=0.5)
+    monkeypatch.setattr(launching, "_run", lambda *_: trained)
+    ran = cli("study", tmp_path / "tuned.yaml", "--name", "mine", "--storage", tmp_path)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [
+        "1 trial failed; try again with: campaign resume mine-tuning --retry-failed",
+        "error: study tuned: no candidate of arm plain has completed with val/loss; see why with: "
+        "campaign leaderboard mine-tuning",
+    ]
+
+
+def _candidates(**losses: float | None) -> StudyRun:
+    """Return candidates of which each arm has one; None where its training failed."""
+    arms = [{"arm": f"{arm}.1", "figures": {"val/loss": {"mean": loss}}} for arm, loss in losses.items()]
+    result: Any = {"sweep": "mine-tuning", "arms": arms}
+    failed = sum(loss is None for loss in losses.values())
+    return StudyRun(SweepRun(document={}, unfinished=0, failed=failed), result, document={}, not_evaluated={})
