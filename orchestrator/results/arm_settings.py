@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.files.text import listing
 from orchestrator.files.tuning import Tuning
 from orchestrator.results.formatting import format_metric, format_setting
 
@@ -60,8 +61,8 @@ def budget_sentence(settings_of: Mapping[str, Mapping[str, Any]], reference: str
     return f"Budget and augmentation are not the same in every arm. {' '.join(arms)}"
 
 
-def tuning_sentence(tuning: Tuning) -> str:
-    """Say by what the settings of each arm were chosen, and which value each candidate had."""
+def tuning_sentence(tuning: Tuning, settings_of: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say by what the settings of each arm were chosen, on how many images, and which value each candidate had."""
     (num,) = {len(candidates) for candidates in tuning.settings.values()}
     arms = [
         f"{arm} takes number {chosen.number} of {', '.join(map(format_metric, chosen.values))}"
@@ -69,7 +70,16 @@ def tuning_sentence(tuning: Tuning) -> str:
     ]
     return (
         f"The settings of every arm are the best of {num}, by `{tuning.metric}` at seed {tuning.seed}, which is none "
-        f"of the seeds above: {'; '.join(arms)}."
+        f"of the seeds above: {'; '.join(arms)}.{_halved(settings_of)}"
+    )
+
+
+def _halved(settings_of: Mapping[str, Mapping[str, Any]]) -> str:
+    arms = [arm for arm, own in settings_of.items() if own.get("objective.dfr.fit_on") == "validation"]
+    if not arms:
+        return ""
+    return (
+        f" In {listing(arms)}, half of the validation images fit the last layer, and the other half gives the metric."
     )
 
 

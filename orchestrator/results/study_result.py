@@ -91,7 +91,7 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
         seeds=list(study.seeds),
         metrics=[Metric(metric=metric, better=better(metric)) for metric in metrics],
         arms=[_arm(study, arm, trials, metrics, settings_of) for arm in study.arms],
-        tuning=None if study.tuning is None else tuning_sentence(study.tuning),
+        tuning=None if study.tuning is None else tuning_sentence(study.tuning, settings_of),
         budget=budget_sentence(settings_of, study.compared_with),
         warnings=[*_missing(study, trials), *_incomparable(study, trials)],
     )

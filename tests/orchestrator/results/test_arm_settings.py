@@ -70,7 +70,7 @@ def test_part_that_is_switched_off_is_as_one_that_is_not_there() -> None:
     assert changed["objective.margin"] == (0.3, None)
 
 
-def test_tuning_names_metric_seed_and_the_values_of_every_candidate() -> None:
+def test_tuning_names_metric_seed_images_and_the_values_of_every_candidate() -> None:
     tuning = Tuning(
         metric="val/worst_group_accuracy",
         seed=9,
@@ -80,7 +80,11 @@ def test_tuning_names_metric_seed_and_the_values_of_every_candidate() -> None:
             "other": ChosenSettings(number=1, values=(0.75, None)),
         },
     )
-    assert tuning_sentence(tuning) == (
+    sentence = (
         "The settings of every arm are the best of 2, by `val/worst_group_accuracy` at seed 9, which is none of the "
         "seeds above: plain takes number 2 of 0.250, 0.500; other takes number 1 of 0.750, –."  # noqa: RUF001
+    )
+    assert tuning_sentence(tuning, {"plain": arm(), "other": arm(objective__dfr={"fit_on": "training"})}) == sentence
+    assert tuning_sentence(tuning, {"plain": arm(), "other": arm(objective__dfr={})}) == (
+        f"{sentence} In other, half of the validation images fit the last layer, and the other half gives the metric."
     )
