@@ -82,4 +82,5 @@ CORRUPTION = EvalSpec(
     category="shift",
     directions={f"{SHIFTED}{NAME}/{name}": "max" for name in ("accuracy", *CORRUPTIONS)},
     run=_run,
+    definition=2,  # 1 had means of areas instead of the box filter of `pixelate`.
 )
