@@ -13,7 +13,7 @@ from torch import Tensor
 from trainables.classifiers.unit_features import UnitFeatures
 from trainables.classifiers.with_head import with_head
 from trainables.data import Batch, ImageError
-from trainables.models import Classifier
+from trainables.models import Classifier, in_eval_mode
 
 
 class Embedded(NamedTuple):
@@ -55,13 +55,8 @@ def embed_images(
     """
     trunk = UnitFeatures(model.trunk) if unit_length else model.trunk
     network = with_head(model, trunk, model.head.weight, None)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            parts = [_embed(network, batch.to(device)) for batch in batches]
-    finally:
-        model.train(was_training)
+    with in_eval_mode(model), torch.no_grad():
+        parts = [_embed(network, batch.to(device)) for batch in batches]
     return _joined(list(chain.from_iterable(gather(parts))))
 
 

@@ -8,7 +8,7 @@ from PIL.Image import Image
 from trainables.cams import contrastive_cams, hirescam
 from trainables.data import Batch, Draw, ImageSet
 from trainables.drawing import draw_panel
-from trainables.models import Classifier
+from trainables.models import Classifier, in_eval_mode
 
 
 def draw_panels(
@@ -40,16 +40,11 @@ def panels_of(
     Args:
         labelled: Whether labels are known. If not, a label is only the class to draw, and the title leaves it out.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            output = model(batch.images_BCHW.to(device))
-            cams_BKHW = hirescam(output.features.float(), model.head.weight)
-            contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B.to(device)).cpu()
-            logits_BK = output.logits.float().cpu()
-    finally:
-        model.train(was_training)
+    with in_eval_mode(model), torch.inference_mode():
+        output = model(batch.images_BCHW.to(device))
+        cams_BKHW = hirescam(output.features.float(), model.head.weight)
+        contrastive_BKHW = contrastive_cams(cams_BKHW, batch.labels_B.to(device)).cpu()
+        logits_BK = output.logits.float().cpu()
     return [
         _panel(batch, index, logits_BK[index], contrastive_BKHW[index], class_names, num_rivals, labelled=labelled)
         for index in range(len(batch))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.cams import class_influence, contrastive_cams, hirescam, influence, reduce_background, reduce_classes
 from trainables.data import Batch, ImageError
-from trainables.models import Classifier
+from trainables.models import Classifier, in_eval_mode
 
 Gather = Callable[["Predictions"], list["Predictions"]]
 
@@ -65,13 +65,8 @@ def predict(
     Raises:
         NoImageError: No worker has an image.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            predicted = [_predict_batch(model, batch.to(device)) for batch in batches]
-    finally:
-        model.train(was_training)
+    with in_eval_mode(model), torch.inference_mode():
+        predicted = [_predict_batch(model, batch.to(device)) for batch in batches]
     joined = _join(gather(_join(predicted) if predicted else _nothing(model.num_classes)))
     if not len(joined.labels_N):
         raise NoImageError("no image to predict: the set is empty, or none could be read and the log names them")

@@ -3,6 +3,7 @@
 from trainables.models.build import BuiltModel, build_model, check_batch_norms, check_model, count_cells
 from trainables.models.classifier import Classifier
 from trainables.models.embedder import Embedder, projection_head
+from trainables.models.eval_mode import in_eval_mode
 from trainables.models.norms import with_sync_batchnorm
 from trainables.models.output import Output
 from trainables.models.own_network import own_modules
@@ -19,6 +20,7 @@ __all__ = [
     "check_batch_norms",
     "check_model",
     "count_cells",
+    "in_eval_mode",
     "own_modules",
     "projection_head",
     "recompute_stages",

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from trainables.models.eval_mode import in_eval_mode
+
 MAX_GROUPS = 32
 """As many groups as Wu & He 2018 take."""
 FEW_IMAGES = 16
@@ -127,12 +129,11 @@ def scale_to_noise(trunk: nn.Module) -> None:
     if not tanhs:
         return
     noise_BCHW = torch.randn(1, 3, NOISE_SIZE, NOISE_SIZE, generator=torch.Generator().manual_seed(0))
-    was_training = trunk.training
     handles = [tanh.register_forward_pre_hook(_scale) for tanh in tanhs]
     try:
-        trunk.eval()(noise_BCHW.to(tanhs[0].alpha.device))
+        with in_eval_mode(trunk):
+            trunk(noise_BCHW.to(tanhs[0].alpha.device))
     finally:
-        trunk.train(was_training)
         for handle in handles:
             handle.remove()
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trainables.config import ExperimentConfig, Jtt
 from trainables.data import Batch, DataBundle
-from trainables.models import Classifier
+from trainables.models import Classifier, in_eval_mode
 from trainables.out_of_memory import naming_memory
 from trainables.training.context import RunContext
 from trainables.training.frozen_batches import frozen_batches
@@ -107,13 +107,8 @@ def first_config(config: ExperimentConfig, jtt: Jtt) -> ExperimentConfig:
 
 def mistakes_of(model: Classifier, batches: Iterable[Batch], device: torch.device) -> list[int]:
     """Return the places of the images whose highest logit is not the label's, in eval mode and float32."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            wrong = [_wrong_of(model, batch.to(device)) for batch in batches]
-    finally:
-        model.train(was_training)
+    with in_eval_mode(model), torch.inference_mode():
+        wrong = [_wrong_of(model, batch.to(device)) for batch in batches]
     return [index for indices in wrong for index in indices.tolist()]
 
 
