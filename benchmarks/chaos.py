@@ -113,7 +113,7 @@ def main() -> None:
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "fault", *OPTIONS, f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-m", "fault or chaos", *OPTIONS, f"--junitxml={report}"]
         code = subprocess.run([*command, *only], cwd=ROOT, check=False).returncode
         injected = read_report(report)
     if only:

@@ -268,6 +268,7 @@ def test_trial_goes_on_from_its_last_epoch_when_a_node_is_killed(
     assert_every_epoch_once(moved.sweep, MOVED_EPOCHS)
 
 
+@pytest.mark.chaos
 @pytest.mark.fault("The driver of a job is killed, then stopped.")
 def test_ctrl_c_leaves_the_job_and_cut_off_drivers_are_resumed_with_the_same_trial(
     laboratory: Laboratory, assert_every_epoch_once: Callable[[SweepFolder, int], None], note_message: NoteMessage

@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from orchestrator.files.sweep_folder import SweepFolder
+from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.fault_message import NoteMessage
 from trainables.split_log import split_log
 from trainables.trial_folder import TrialFolder
 
 Shell = Any  # the fixtures' classes live in conftest.py, which tests cannot import
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.chaos]
+EPOCHS = 2
 CANDIDATES = ["penalty.1-s7", "penalty.2-s7", "plain.1-s7", "plain.2-s7"]
-STUDY = """
+SOUND = ["penalty.1-s7", "plain.2-s7"]
+"""The candidates that do not break down."""
+STUDY = f"""
 name: tuned
 summary: Does it help?
 base: digits
@@ -24,18 +29,18 @@ set:
   data.num_train: 64
   data.num_test: 32
   model.width: 4
-  training.epochs: 2
+  training.epochs: {EPOCHS}
   evaluation.panel_images: 1
   evaluation.suite.sample: 16
 arms:
-  plain: {}
-  penalty: {objective.kind: contrastive}
+  plain: {{}}
+  penalty: {{objective.kind: contrastive}}
 tuning:
   metric: val/loss
   seed: 7
   settings:
-    plain: [{optim.learning_rate: 1.0e+30}, {optim.learning_rate: 0.01}]
-    penalty: [{optim.learning_rate: 0.01}, {optim.learning_rate: 1.0e+30}]
+    plain: [{{optim.learning_rate: 1.0e+30}}, {{optim.learning_rate: 0.01}}]
+    penalty: [{{optim.learning_rate: 0.01}}, {{optim.learning_rate: 1.0e+30}}]
 seeds: [0]
 metrics: [test/accuracy]
 """
@@ -56,7 +61,14 @@ def story(shell: Shell) -> Any:
     return SimpleNamespace(code=driver.returncode, err=err, shell=shell, candidates=folder, ran=shell.run(*command))
 
 
-def test_stopped_among_the_candidates_it_names_its_own_command(story: Any) -> None:
+@pytest.mark.fault("SIGTERM to a study among its candidates.")
+def test_stopped_among_the_candidates_it_names_its_own_command(
+    story: Any, note_message: NoteMessage, count_epochs: CountEpochs
+) -> None:
+    note_message(story.err.splitlines())
+    count_epochs(epochs_in_files(map(story.candidates.trial, SOUND)), EPOCHS)
+    in_mlflow = epochs_in_mlflow(story.shell.store, "tuned-tuning")
+    count_epochs({trial_id: in_mlflow[trial_id] for trial_id in SOUND}, EPOCHS)
     assert story.code == 143
     assert "continue with: campaign study tuned.yaml --name=tuned" in story.err
 

@@ -41,8 +41,8 @@ def test_unseen_hues_lie_half_way_between_the_seen() -> None:
 @pytest.mark.parametrize("family", range(NUM_FAMILIES))
 def test_own_hue_has_its_share_and_the_others_are_even(palette_KC: Array, family: int) -> None:
     num = 400
-    hues_NHW = hues(draw(palette_KC, np.full(num, family)), palette_KC)
-    one_a_tile = hues_NHW[:, ::4, ::4]  # Tiles are 4 pixels, whatever their phase.
+    # Tiles are 4 pixels, whatever their phase.
+    one_a_tile = hues(draw(palette_KC, np.full(num, family))[:, :, ::4, ::4], palette_KC)
     shares = np.bincount(one_a_tile.ravel(), minlength=NUM_FAMILIES) / one_a_tile.size
     expected = np.full(NUM_FAMILIES, (1 - OWN_SHARE) / 9)
     expected[family] = OWN_SHARE
