@@ -3,6 +3,7 @@
 Shape letters: B batch, N samples of a data set.
 """
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -167,8 +168,17 @@ def _loader(
         num_workers=processes,
         prefetch_factor=prefetch if processes else None,
         pin_memory=pin_memory,
+        worker_init_fn=_keep_inherited_objects,
         generator=torch.Generator(),  # Its own, so that starting an epoch leaves the global generator alone.
     )
+
+
+def _keep_inherited_objects(_: int) -> None:
+    """Take the objects of the training process out of a loader process's garbage collection.
+
+    Finalizers of gRPC's and Ray's objects expect threads that a fork does not copy, and may corrupt the heap.
+    """
+    gc.freeze()
 
 
 def _key(seed: int, epoch: int, view: int) -> int:

@@ -1,6 +1,8 @@
+import gc
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from trainables.config import OxfordPet, SpuriousDigits, Validation
 from trainables.data import (
     Batch,
     DataBundle,
+    Draw,
     ImageError,
     ImageSet,
     build_data,
@@ -186,6 +189,33 @@ def test_loader_processes_change_nothing(bundle_of: Callable[[str], DataBundle],
         evaluation_batches(bundle.val, batch_size=2),
         evaluation_batches(bundle.val, batch_size=2, processes=2),
     )
+
+
+def test_a_loader_process_finalizes_no_garbage_of_its_parent(digits: ImageSet, tmp_path: Path) -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            (tmp_path / str(os.getpid())).touch()
+
+    class Collecting:
+        def __len__(self) -> int:
+            return len(digits)
+
+        def __getitems__(self, draws: list[Draw]) -> Batch:
+            gc.collect()
+            return digits.__getitems__(draws)
+
+    gc.disable()
+    try:
+        Cycle()
+        list(training_batches(cast("Any", Collecting()), batch_size=8, seed=0, epoch=0, processes=1))
+    finally:
+        gc.enable()
+    assert list(tmp_path.iterdir()) == []
+    gc.collect()
+    assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
 
 
 def test_loading_leaves_the_global_generator_alone(bundle_of: Callable[[str], DataBundle]) -> None:
