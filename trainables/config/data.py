@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.config.images import MAX_IMAGE_PIXELS, PREFETCH_BATCHES, Images
-from trainables.config.masks import EqualMasks, FolderMasks, MaskFrame, TableMasks
+from trainables.config.masks import EqualMasks, FolderMasks, MaskFrame, MaskSubset, TableMasks
 from trainables.config.places import SubFolder
 from trainables.config.section import ADDED_LATER, Section, added_later
 from trainables.config.sets import SETS_WITH_MASKS, PublishedSet
@@ -32,6 +32,8 @@ class SpuriousDigits(Section):
     seed: int = Field(default=0, ge=0)
     """Seed of the drawing; apart from the training seed, so that seeds share their test sets."""
     validation: DigitsValidation = Field(default=DigitsValidation(), json_schema_extra=added_later(HELD_OUT))
+    mask_subset: MaskSubset | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Which training images show their masks; null is all."""
 
     @property
     def shift_names(self) -> tuple[str, ...]:

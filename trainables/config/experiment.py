@@ -155,7 +155,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _objective_has_its_masks(self) -> Self:
-        needs = mask_needs(self.objective)
+        needs = [*mask_needs(self.objective), *(["data.mask_subset"] if self.data.mask_subset else [])]
         without = without_masks(self.data)
         if needs and without:
             raise ValueError(

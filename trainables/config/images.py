@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.config.augmentation import Augmentation
-from trainables.config.masks import MaskFrame
+from trainables.config.masks import MaskFrame, MaskSubset
 from trainables.config.places import Root
 from trainables.config.section import ADDED_LATER, Section, added_later
 from trainables.config.shift import ShiftName, ShiftSet
@@ -46,6 +46,8 @@ class Images(Section):
     val_shift: dict[ShiftName, ShiftSet] = Field(default={}, json_schema_extra=ADDED_LATER)
     """Shifted validation sets, by which may be chosen; `val/shift/<name>/accuracy` is reported of them."""
     validation: Validation = Field(default=Validation(), json_schema_extra=added_later(HELD_OUT))
+    mask_subset: MaskSubset | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """Which training images show their masks, as where masks are expensive; null is all that have one."""
 
     @model_validator(mode="after")
     def _room_is_of_a_cache(self) -> Self:

@@ -31,6 +31,7 @@ from trainables.data.image_list import ImageList, check_once
 from trainables.data.image_names import composed, is_hidden
 from trainables.data.image_subset import halve_validation
 from trainables.data.imagenet_s import build_imagenet_s
+from trainables.data.mask_subset import with_mask_subset
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
 from trainables.data.masks.rules import mask_format
 from trainables.data.oxford_pet import build_oxford_pet
@@ -66,7 +67,7 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         file_index: Keeps lists of files, for the kinds that may have a million of them.
     """
     if isinstance(config, SpuriousDigits):
-        return BUILDERS[config.kind](config)
+        return _few_masks(BUILDERS[config.kind](config), config)
     indexed = (file_index,) if isinstance(config, ImageNetS | HardImageNet) else ()
     bundle = BUILDERS[config.kind](config, *indexed)
     image_files = partial(
@@ -87,7 +88,14 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         return sets
 
     shift = {**bundle.shift, **shifted("shift", config.shift)}
-    return replace(bundle, shift=shift, val_shift=shifted("val_shift", config.val_shift))
+    return replace(_few_masks(bundle, config), shift=shift, val_shift=shifted("val_shift", config.val_shift))
+
+
+def _few_masks(bundle: DataBundle, config: DataConfig) -> DataBundle:
+    if config.mask_subset is None:
+        return bundle
+    train = with_mask_subset(bundle.train, config.mask_subset, several_labels=bundle.several_labels)
+    return replace(bundle, train=train)
 
 
 def build_trial_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:

@@ -30,7 +30,7 @@ def message_of(tree: dict[str, Any]) -> str:
         pytest.param(
             {"data": {"corelation": 0.5}},
             "x.yaml: data.corelation: unknown field (found 0.5); did you mean correlation? valid fields: "
-            "correlation, image_size, kind, num_test, num_train, seed, validation",
+            "correlation, image_size, kind, mask_subset, num_test, num_train, seed, validation",
             id="unknown field of a kind",
         ),
         pytest.param(

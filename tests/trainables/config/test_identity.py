@@ -29,6 +29,7 @@ PLACES = {
 """Fields that say where and on what a trial runs, and not what it computes."""
 A_MASK_RULE = {"kind": "soft", "folder": "masks"}
 NEED_MASKS = {
+    "data.mask_subset",
     "objective.background_noise",
     "objective.background_swap",
     "objective.divergence",
@@ -62,7 +63,7 @@ def another_value(annotation: Any, value: Any) -> Any:
     if NoneType in get_args(annotation):
         annotation = next(choice for choice in get_args(annotation) if choice is not NoneType)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        required = {"weight": 0.5, "metric": "val/loss", "patience": 1, "epochs": 1, "upweight": 2}
+        required = {"weight": 0.5, "metric": "val/loss", "patience": 1, "epochs": 1, "upweight": 2, "share": 0.5}
         return {name: value for name, value in required.items() if name in annotation.model_fields}
     choices = [choice for choice in get_args(annotation) if choice != value]
     if get_origin(annotation) is Literal:
