@@ -7,10 +7,7 @@ It needs torch alone, without Ray and MLflow.
 """
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,14 +17,9 @@ import torch
 from benchmarks.harness.peak_memory import peak_bytes
 from benchmarks.harness.rows import Figure, benchmark
 from benchmarks.harness.timing import interleaved
+from benchmarks.harness.training_step import CPU, stepper
 from benchmarks.loader_throughput import write_images
-from trainables.config import ExperimentConfig, experiment_from_tree, override
-from trainables.data import Batch, DataBundle, build_data, class_weights, strata_of, training_batches
-from trainables.models import build_model
-from trainables.training.build import build_task
-from trainables.training.context import LocalContext
-from trainables.training.learner import Learner
-from trainables.trial_folder import TrialFolder
+from trainables.config import experiment_from_tree, override
 
 NETWORK = {"kind": "timm", "name": "tf_efficientnet_lite0"}
 BASE: dict[str, Any] = {
@@ -60,40 +52,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 THREADS = 2
 MIB = 2**20
-CPU = torch.device("cpu")
-
-
-def batches_of(config: ExperimentConfig, data: DataBundle) -> Iterator[Batch]:
-    """Yield training batches, epoch after epoch."""
-    for epoch in count(1):
-        yield from training_batches(
-            data.train,
-            batch_size=config.training.batch_size,
-            seed=0,
-            epoch=epoch,
-            strata_N=strata_of(data.train, config.training.sampling),
-            class_weights_K=class_weights(
-                getattr(config.objective, "class_weights", None), data.train, data.class_names
-            ),
-        )
-
-
-def stepper(config: ExperimentConfig, *, num_classes: int) -> Callable[[], float]:
-    """Return a function that takes and times a step of a network of its own; all start from the same weights."""
-    data = build_data(config.data)
-    torch.manual_seed(0)
-    model = build_model(config.model, num_classes=num_classes, image_size=config.data.image_size).model
-    context = LocalContext(TrialFolder(Path()), device=CPU)
-    learner = Learner(config, model, build_task(config), context, steps_per_epoch=100)
-    learner.begin(1)
-    return partial(step_seconds, learner, batches_of(config, data))
-
-
-def step_seconds(learner: Learner, batches: Iterator[Batch]) -> float:
-    """Take one training step and return its seconds."""
-    started = time.perf_counter()
-    learner.step(next(batches))
-    return time.perf_counter() - started
 
 
 def main() -> None:
@@ -104,7 +62,7 @@ def main() -> None:
         write_images(Path(root), 8 if run.quick else 128)
         base = override(BASE, {"data.root": root, "data.validation.source": "held_out", **quick})
         configs = {name: experiment_from_tree(override(base, settings)) for name, settings in RECIPES.items()}
-        steps = {name: stepper(config, num_classes=37) for name, config in configs.items()}
+        steps = {name: stepper(config) for name, config in configs.items()}
         seconds = interleaved(steps, repetitions=1 if run.quick else 9, warmup=0 if run.quick else 2)
         memory = {name: peak_bytes(steps[name], CPU) / MIB for name in (PLAIN, CHECKPOINTED)}
     run.publish([*time_figures(seconds), memory_figure(memory)])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import evaluation, study_section, sweep_section
+from benchmarks.arm_cost import step_ratios
 from benchmarks.protocol import EARLIER, is_earlier
 from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_folder import SweepFolder
@@ -47,10 +48,11 @@ first line. It stays until it is run anew, and is then compared with."""
 class Campaign:
     """The command `campaign` on one storage folder."""
 
-    def __init__(self, storage: Path, data_root: str | None) -> None:
+    def __init__(self, storage: Path, data_root: str | None, settings: Sequence[str] = ()) -> None:
         self.storage = storage
         self.data_root = data_root
         self.roots = [] if data_root is None else ["--set", f"data.root={data_root}"]
+        self.settings = [word for setting in settings for word in ("--set", setting)]
 
     def run(self, *arguments: str) -> Any:
         """Run a command and return its JSON document."""
@@ -94,11 +96,12 @@ def sweep(campaign: Campaign, space: str, seeds: Sequence[int], trials: int | No
 
 def study(campaign: Campaign, name: str, seeds: Sequence[int]) -> dict[str, Any]:
     """Run a study, or continue it, and return its result."""
-    command = ["study", name, "--seeds", ",".join(map(str, seeds)), *campaign.roots]
+    command = ["study", name, "--seeds", ",".join(map(str, seeds)), *campaign.roots, *campaign.settings]
     found = campaign.run(*command)["study"]
     arms = {arm["arm"]: arm["trials"][0]["trial_id"] for arm in found["arms"]}
     runs = {arm: campaign.trial(found["sweep"], trial_id) for arm, trial_id in arms.items()}
-    return {"command": shlex.join(["campaign", *command]), "study": found, **facts(runs)}
+    ratios = step_ratios({arm: run.config() for arm, run in runs.items()}, found["reference"])
+    return {"command": shlex.join(["campaign", *command]), "study": found, **facts(runs), "step_ratios": ratios}
 
 
 def facts(runs: Mapping[str, TrialFolder]) -> dict[str, Any]:
@@ -187,7 +190,9 @@ def parse() -> argparse.Namespace:
     sweep_parser = commands.add_parser("sweep", parents=[common, seeds], help="search a space once a seed")
     sweep_parser.add_argument("name", metavar="SPACE")
     sweep_parser.add_argument("--trials", type=int, help="instead of the space's own number")
-    commands.add_parser("study", parents=[common, seeds], help="run a study").add_argument("name", metavar="STUDY")
+    study_parser = commands.add_parser("study", parents=[common, seeds], help="run a study")
+    study_parser.add_argument("name", metavar="STUDY")
+    study_parser.add_argument("--set", action="append", default=[], dest="settings", metavar="FIELD=VALUE")
     runs = commands.add_parser("evaluation", parents=[common], help="evaluate two runs by the whole suite")
     runs.add_argument("runs", nargs=2, metavar="RUN")
     commands.add_parser("page", help="write the page alone")
@@ -206,7 +211,7 @@ def main() -> None:
             found = sweep(campaign, arguments.name, arguments.seeds, arguments.trials)
             write(f"sweep-{Path(arguments.name).stem}", found)
         case "study":
-            campaign = Campaign(arguments.storage, arguments.data_root)
+            campaign = Campaign(arguments.storage, arguments.data_root, arguments.settings)
             write(f"study-{Path(arguments.name).stem}", study(campaign, arguments.name, arguments.seeds))
         case "evaluation":
             write("evaluation", evaluation.measure(arguments.runs, arguments.storage, arguments.data_root))

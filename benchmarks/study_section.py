@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from benchmarks.arm_cost import cost_table
 from benchmarks.protocol import is_earlier, protocol_sentences, reported_today
 from orchestrator.reports.study_table import study_markdown
 from orchestrator.results.formatting import format_metric
@@ -45,6 +46,7 @@ def section(result: Mapping[str, Any]) -> str:
         "" if is_earlier(result) else TUNED if study.get("tuning") else FIXED,
         protocol_sentences(result),
         study_markdown(study).strip(),
+        cost_table(result, study["reference"]),
     ]
     return "\n\n".join(filter(None, paragraphs))
 

@@ -1,0 +1,42 @@
+"""What each arm of a study is given besides labels, and how long a training step of it takes."""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.harness.timing import interleaved
+from benchmarks.harness.training_step import stepper
+from orchestrator.files.text import listing
+from trainables.config import ExperimentConfig
+
+REPETITIONS, WARMUP = 9, 2
+
+
+def step_ratios(configs: Mapping[str, ExperimentConfig], reference: str, *, threads: int = 2) -> dict[str, float]:
+    """Return for each arm the seconds of a training step over those of the reference arm.
+
+    Arms take steps in turn; the ratio is the median of those of steps taken in the same turn.
+    """
+    torch.set_num_threads(threads)
+    steps = {arm: stepper(config) for arm, config in configs.items()}
+    seconds = interleaved(steps, repetitions=REPETITIONS, warmup=WARMUP)
+    return {
+        arm: median(ours / bare for ours, bare in zip(taken, seconds[reference], strict=True))
+        for arm, taken in seconds.items()
+    }
+
+
+def cost_table(result: Mapping[str, Any], reference: str) -> str:
+    """Return a table of what the trainings were given and of what they cost; empty where that was not measured."""
+    ratios = result.get("step_ratios")
+    if not ratios:
+        return ""
+    given = {"masks": result["uses_masks"], "groups": result["uses_groups"]}
+    lines = [
+        f"| {arm} | {listing([name for name, uses in given.items() if uses[arm]] or ['nothing'])} | {ratio:.2f} |"
+        for arm, ratio in ratios.items()
+    ]
+    head = f"| arm | is given | a step takes, times that of {reference} |"
+    return "\n".join([head, "| --- | --- | ---: |", *lines])
