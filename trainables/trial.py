@@ -35,6 +35,7 @@ from trainables.training.build import build_task
 from trainables.training.context import RunContext
 from trainables.training.epoch_choice import check_epoch_choice, epoch_suite
 from trainables.training.jtt import with_mistakes_upweighted
+from trainables.training.learner import memory_format_of
 from trainables.training.loop import Fitted, fit
 from trainables.training.seeding import torch_threads
 from trainables.trial_folder import Row, TrialFolder
@@ -165,7 +166,7 @@ def load_model(folder: TrialFolder, device: torch.device) -> Classifier:
         model = build_model(
             config.model, num_classes=len(weights["head.weight"]), pretrained=False, image_size=config.data.image_size
         ).model.to(device)
-        return task.restore(model, weights).eval()
+        return task.restore(model, weights).eval().to(memory_format=memory_format_of(config.training))
 
 
 def _evaluate_at_end(config: ExperimentConfig, context: RunContext, fitted: Fitted, data: DataBundle) -> Metrics:

@@ -16,6 +16,7 @@ from trainables.data import ImageError, build_data
 from trainables.evaluations import EPOCH_SUITE, is_evaluated
 from trainables.json_file import read_json, write_json
 from trainables.training import LocalContext
+from trainables.training.learner import memory_format_of
 from trainables.trial import check_data, evaluate, load_model, run_trial
 from trainables.trial_folder import Row, TrialFolder
 
@@ -215,7 +216,11 @@ def test_panels_that_are_due_are_there_when_the_epoch_is_reported(make_config: M
     assert seen == [(1, []), (2, ["epoch-2"]), (3, ["epoch-2"]), (3, ["epoch-2", "epoch-3"])]
 
 
-@pytest.mark.parametrize("overrides", [{}, {"training.ema_decay": 0.9, "model.norm": "batch"}], ids=["plain", "ema"])
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"training.ema_decay": 0.9, "model.norm": "batch"}, {"training.channels_last": True}],
+    ids=["plain", "ema", "channels last"],
+)
 def test_the_network_that_was_validated_is_the_one_that_is_loaded(
     make_config: MakeConfig, train: Train, overrides: dict[str, object]
 ) -> None:
@@ -223,6 +228,8 @@ def test_the_network_that_was_validated_is_the_one_that_is_loaded(
     folder = train(config)
     model = load_model(folder, CPU)
     assert not model.training
+    convolution = model.get_parameter("trunk.block2.conv.weight")
+    assert convolution.is_contiguous(memory_format=memory_format_of(config.training))
     context = LocalContext(folder, device=CPU)
     found = evaluate(config, context, model, build_data(config.data), EPOCH_SUITE)
     assert found == {name: folder.rows()[-1][name] for name in found}

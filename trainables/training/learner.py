@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from trainables.config import ExperimentConfig
+from trainables.config import ExperimentConfig, Training
 from trainables.data import Batch
 from trainables.losses import differentiable_twice
 from trainables.models import Classifier, check_batch_norms, recompute_stages, stages_of, with_sync_batchnorm
@@ -39,7 +39,7 @@ class Learner:
         self._training = config.training
         self._has_second_gradient = getattr(config.objective, "rrr", None) is not None
         self._context = context
-        self._memory_format = torch.channels_last if config.training.channels_last else torch.contiguous_format
+        self._memory_format = memory_format_of(config.training)
         network = task.trained_network(model)
         if config.training.sync_batchnorm:
             check_batch_norms(network, config)
@@ -154,6 +154,11 @@ class Learner:
         if self._average is not None:
             self._average.load_state_dict(state["average"])
         self.task.load_training_state(state)
+
+
+def memory_format_of(training: Training) -> torch.memory_format:
+    """Return how a network's weights lie in memory, in training and in evaluations after it."""
+    return torch.channels_last if training.channels_last else torch.contiguous_format
 
 
 def _moving_average(model: nn.Module, decay: float | None) -> AveragedModel | None:
