@@ -48,6 +48,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "RandAugment": {"data.augmentation.rand_augment": {}},
     "colour jitter": {"data.augmentation.color_jitter": {}},
     "random erasing": {"data.augmentation.random_erasing": {}},
+    "channels last": {"training.channels_last": True},
     CHECKPOINTED: {"training.gradient_checkpointing": True},
 }
 THREADS = 2
