@@ -1,8 +1,8 @@
 """The evaluations of a trial on disk: each a JSON file with its images next to it.
 
 `<folder>/<evaluation>.json` holds `part` (the evaluation's name), `key` (what it was computed from), `seconds`,
-`settings`, `metrics`, `curves` and `samples`. Its images are `<folder>/<evaluation>/<image>.png`, and the numbers of
-those that show a grid are in `<folder>/<evaluation>/grids.json`.
+`settings`, `metrics`, `curves` and `samples`. Its images are `<folder>/<evaluation>/<image>.png`, and its documents
+`<folder>/<evaluation>/<document>.json`.
 """
 
 import hashlib
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from trainables.evaluations import Curve, EvaluationResult
     from trainables.evaluations.base import EvalSpec
 
-GRIDS = "grids.json"
-
 
 @dataclass(frozen=True)
 class EvaluationRecord:
@@ -32,6 +30,7 @@ class EvaluationRecord:
     file: Path
     digest: str
     images: tuple[Path, ...]
+    documents: tuple[Path, ...]
     curves: tuple[Mapping[str, Any], ...]
     settings: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, float | None]]
@@ -62,7 +61,7 @@ class EvaluationFiles:
     split: Split = "val"
 
     def load(self, spec: "EvalSpec") -> "EvaluationResult | None":
-        """Return the evaluation's result, without its images, or None where it is missing or out of date."""
+        """Return the evaluation's result, without images and documents, or None where it is missing or out of date."""
         from trainables.evaluations import EvaluationResult
 
         try:
@@ -79,9 +78,9 @@ class EvaluationFiles:
         )
 
     def save(self, spec: "EvalSpec", result: "EvaluationResult", seconds: float) -> None:
-        """Write images, then by rename the metrics, whose presence says that the evaluation is whole."""
+        """Write images and documents, then by rename the metrics, whose presence says that the evaluation is whole."""
         self._path(spec).unlink(missing_ok=True)
-        self._save_images(spec, result)
+        self._save_folder(spec, result)
         document = {
             "part": spec.name,
             "key": self._key(spec),
@@ -98,17 +97,16 @@ class EvaluationFiles:
         for name in names:
             (self.folder / f"{name}.json").unlink(missing_ok=True)
 
-    def _save_images(self, spec: "EvalSpec", result: "EvaluationResult") -> None:
+    def _save_folder(self, spec: "EvalSpec", result: "EvaluationResult") -> None:
         folder = self.folder / spec.name
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.png"):
+        for old in (*folder.glob("*.png"), *folder.glob("*.json")):
             old.unlink()
         for name, image in result.images.items():
             image.save(folder / f"{name}.png")
-        (folder / GRIDS).unlink(missing_ok=True)
-        if result.grids:
-            write_json(folder / GRIDS, dict(result.grids))
-        if not (result.images or result.grids):
+        for name, document in result.documents.items():
+            write_json(folder / f"{name}.json", document)
+        if not (result.images or result.documents):
             folder.rmdir()
 
     def _path(self, spec: "EvalSpec") -> Path:
@@ -131,6 +129,7 @@ def _read_evaluation(path: Path) -> EvaluationRecord:
         file=path,
         digest=hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:12],
         images=tuple(sorted(path.with_suffix("").glob("*.png"))),
+        documents=tuple(sorted(path.with_suffix("").glob("*.json"))),
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),
         samples=with_current_metrics(document.get("samples", {})),

@@ -106,13 +106,15 @@ class RunWriter:
         self.send_tags({SUMMARY_TAG: summary.digest})
 
     def send_evaluations(self, evaluations: Sequence[EvaluationRecord], *, step: int, draw_curves: DrawCurves) -> None:
-        """Log each new or changed evaluation: its file, its images as image series, and the page with all curves."""
+        """Log each new or changed evaluation: file, documents, images as image series, and the page with all curves."""
         sent = json.loads(self.tags.get(EVALUATIONS_TAG, "{}"))
         news = [evaluation for evaluation in evaluations if sent.get(evaluation.name) != evaluation.digest]
         if not news:
             return
         for evaluation in news:
             self.send_file(evaluation.file, EVALUATIONS_FOLDER)
+            for file in evaluation.documents:
+                self.send_file(file, f"{EVALUATIONS_FOLDER}/{evaluation.name}")
             for file in evaluation.images:
                 self._send_image(file, f"{EVALUATIONS_FOLDER}/{evaluation.name}/{file.stem}", step)
         page = draw_curves(evaluations)

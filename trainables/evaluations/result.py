@@ -1,4 +1,4 @@
-"""What an evaluation returns: metrics, curves, images, and its settings.
+"""What an evaluation returns: metrics, curves, images, documents, and its settings.
 
 N samples.
 """
@@ -38,8 +38,8 @@ class EvaluationResult:
     curves: tuple[Curve, ...] = ()
     images: Mapping[str, Image] = field(default_factory=dict)
     """By a name that is safe as a file name."""
-    grids: Mapping[str, list[list[float]]] = field(default_factory=dict)
-    """Maps as rows of numbers, by name, for pages that draw those of several networks on one scale."""
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    """What pages show beyond metrics, curves and images, in JSON's types, by a name that is safe as a file name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """How many images, which seed, radii, thresholds, and what was left out, in JSON's types."""
     samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

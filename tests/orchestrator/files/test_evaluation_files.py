@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.files.evaluation_files import EvaluationFiles
+from orchestrator.files.evaluation_files import EvaluationFiles, read_evaluations
 from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, context_of, four_images, linear_classifier
 from trainables.config import Suite
 from trainables.data import Batch, Draw
@@ -131,12 +131,22 @@ def test_images_lie_next_to_the_metrics(files: Callable[..., EvaluationFiles]) -
     assert files().load(SPEC) == EvaluationResult({"one": 1.0})
 
 
-def test_grids_lie_next_to_the_images(files: Callable[..., EvaluationFiles]) -> None:
-    folder, result = files().folder / "noise", EvaluationResult({}, grids={"map": [[1.0, math.nan]]})
-    files().save(SPEC, result, 1)
-    assert json.loads((folder / "grids.json").read_text()) == {"map": [[1.0, None]]}
-    files().save(SPEC, EvaluationResult({}, images={"first": red()}), 1)
-    assert [path.name for path in folder.iterdir()] == ["first.png"]
+def test_documents_lie_next_to_the_images(files: Callable[..., EvaluationFiles]) -> None:
+    documents = {"map": [[1.0, math.nan]], "names": {"a": ["b", None]}}
+    files().save(SPEC, EvaluationResult({"one": 1.0}, images={"first": red()}, documents=documents), 1)
+    (record,) = read_evaluations(files().folder)
+    assert [path.name for path in record.images] == ["first.png"]
+    found = {path.stem: json.loads(path.read_text()) for path in record.documents}
+    assert found == {"map": [[1.0, None]], "names": {"a": ["b", None]}}
+    assert files().load(SPEC) == EvaluationResult({"one": 1.0})
+
+
+def test_documents_of_an_earlier_result_are_gone(files: Callable[..., EvaluationFiles]) -> None:
+    files().save(SPEC, EvaluationResult({}, documents={"first": [1], "second": [2]}), 1)
+    files().save(SPEC, EvaluationResult({}, documents={"third": [3]}), 1)
+    assert [path.name for path in (files().folder / "noise").iterdir()] == ["third.json"]
+    files().save(SPEC, EvaluationResult({}), 1)
+    assert not (files().folder / "noise").exists()
 
 
 def test_images_of_an_earlier_result_are_gone(files: Callable[..., EvaluationFiles]) -> None:

@@ -44,6 +44,18 @@ def test_evaluations_arrive_with_their_images_and_charts(
     assert [name.rpartition("~")[2].split("+")[:3:2] for name in series] == [["cat", "3"], ["dog", "3"]]
 
 
+def test_documents_arrive_in_the_folder_of_their_evaluation(
+    store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]
+) -> None:
+    trial.write_rows(1)
+    write_evaluation(trial, "mean", images=("map",))
+    trial.write_json("evaluation/mean/grids.json", influence=[[1.0, 2.0]])
+    trial_run = make_trial_run(trial)
+    trial_run.push()
+    assert artifacts(store, trial_run.run_id, "evaluation") == ["mean", "mean.json"]
+    assert artifacts(store, trial_run.run_id, "evaluation/mean") == ["grids.json"]
+
+
 def test_only_what_changed_is_sent_again(store: Store, trial: Any, make_trial_run: Callable[..., TrialRun]) -> None:
     trial.write_rows(1)
     write_evaluation(trial, "gallery", images=("cat",))

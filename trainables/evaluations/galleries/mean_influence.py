@@ -84,11 +84,11 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     if means.around:
         settings |= {"frame_grid": GRID, "frame_surround": SURROUND, "frame_min_reach": MIN_REACH}
     sheet = draw_means(means.share_HW, means.num_pictures, means.around)
-    return EvaluationResult({}, images={"mean_influence": sheet}, settings=settings, grids=_grids(means))
+    return EvaluationResult({}, images={"mean_influence": sheet}, settings=settings, documents={"grids": _grids(means)})
 
 
 def _grids(means: Means) -> dict[str, list[list[float]]]:
-    """Return the influence as multiples of an even spread: over the images, and around the object."""
+    """Return the influence as multiples of an even spread, row by row: over the images, and around the object."""
     influence = {"influence": (means.share_HW * means.share_HW.numel()).tolist()}
     return influence | ({"around": means.around.influence().tolist()} if means.around else {})
 

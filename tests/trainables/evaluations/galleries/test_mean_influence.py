@@ -107,9 +107,9 @@ def test_with_masks_there_are_three_maps_and_without_one(red_or_green: Classifie
 
 def test_grids_hold_what_is_drawn(red_or_green: Classifier) -> None:
     result = run(red_or_green, four_images())
-    assert result.grids["influence"] == [[2.0, 0.5], [0.5, 1.0]]
-    assert [len(row) for row in result.grids["around"]] == [GRID] * GRID
-    assert run(red_or_green, four_images(has_mask=[False] * 4)).grids.keys() == {"influence"}
+    assert result.documents["grids"]["influence"] == [[2.0, 0.5], [0.5, 1.0]]
+    assert [len(row) for row in result.documents["grids"]["around"]] == [GRID] * GRID
+    assert run(red_or_green, four_images(has_mask=[False] * 4)).documents["grids"].keys() == {"influence"}
 
 
 def test_an_image_without_influence_is_counted(red_or_green: Classifier) -> None:
