@@ -80,6 +80,7 @@ TITLES = {
     "attribution": "Attribution quality",
     "ood": "Out of distribution",
     "adversarial": "Adversarial",
+    "inside": "Inside the network",
     "images": "Images",
     "other": "Other metrics",
 }

@@ -19,7 +19,7 @@ from trainables.evaluations.seeds import generator
 from trainables.metric_names import SHIFTED, Split, of_split
 from trainables.models import Classifier
 
-Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "images"]
+Category = Literal["accuracy", "background", "shift", "attribution", "ood", "adversarial", "inside", "images"]
 Direction = Literal["max", "min"]
 Need = Literal["masks", "images of several labels", "shifted set"]
 Tick = Callable[[int, int], None]
