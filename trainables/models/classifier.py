@@ -54,7 +54,11 @@ class Classifier(nn.Module):
     def forward(self, images_BCHW: Tensor) -> Output:
         """Classify images with values in [0, 1]."""
         features_BFHW: Tensor = self.trunk((images_BCHW - self.mean) / self.std)
+        return Output(self.classify(features_BFHW), features_BFHW)
+
+    def classify(self, features_BFHW: Tensor) -> Tensor:
+        """Pool and classify features, changed ones too; return logits_BK."""
         with torch.autocast(features_BFHW.device.type, enabled=False):
             pooled_BF = features_BFHW.mean((2, 3), dtype=self.head.weight.dtype)
-            logits_BK = self.head(pooled_BF)
-        return Output(logits_BK, features_BFHW)
+            logits_BK: Tensor = self.head(pooled_BF)
+        return logits_BK

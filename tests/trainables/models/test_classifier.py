@@ -29,6 +29,15 @@ def test_logits_are_the_head_on_mean_features() -> None:
     torch.testing.assert_close(output.logits, expected)
 
 
+def test_features_that_were_changed_can_be_classified() -> None:
+    model = Classifier(nn.Identity(), nn.Linear(3, 2))
+    output = model(images_of(6))
+    assert torch.equal(model.classify(output.features), output.logits)
+    without_first = output.features * torch.tensor([0.0, 1.0, 1.0]).view(1, 3, 1, 1)
+    expected = output.features.mean((2, 3))[:, 1:] @ model.head.weight[:, 1:].T + model.head.bias
+    torch.testing.assert_close(model.classify(without_first), expected)
+
+
 def test_under_autocast_the_logits_stay_in_float32_and_faithful() -> None:
     model = fresh_model("small_cnn")
     with torch.autocast("cpu", dtype=torch.bfloat16):
