@@ -43,6 +43,8 @@ HEADLINES = (
     "*/ood/far/energy/auroc",
     "*/adversarial/autoattack/*",
     "*/adversarial/masking/suspected",
+    "*/channels/effective_number",
+    "*/channels/background_share",
 )
 """Metrics of the whole suite, in the order in which they are shown first."""
 
@@ -71,6 +73,8 @@ MEANINGS = {
     "scores below one of the data set",
     "ood/far/energy/auroc": "the same for sets unlike the training images",
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
+    "channels/effective_number": "number of channels that decide between an image's class and its rival",
+    "channels/background_share": "share of the channels' contributions to that decision that lies on the background",
     "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }
 TITLES = {

@@ -12,6 +12,7 @@ from trainables.evaluations.accuracy import ACCURACY
 from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, MASKING, PGD, SQUARE
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
+from trainables.evaluations.channels import CHANNELS
 from trainables.evaluations.corruption import CORRUPTION
 from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.groups import GROUPS
@@ -49,6 +50,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
         SQUARE,
         MASKING,
         ATTACKED_MAPS,
+        CHANNELS,
         GALLERY,
         MEAN_INFLUENCE,
     )
