@@ -96,12 +96,14 @@ def test_the_identity_holds_with_every_norm_stride_and_end(kind: str, norm: str)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_identity_holds_in_every_kind(kind: str) -> None:
     check_after_a_tiny_batch(fresh_model(kind), batch=4, size=64)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("norm", ["batch", "running"])
 @pytest.mark.parametrize("kind", ["resnet152", "wide_resnet101_2"])
 def test_the_deepest_residual_networks_start_small(kind: str, norm: str) -> None:
