@@ -145,6 +145,13 @@ class AdversarialSuite(Section):
     """Queries of Square an image, in AutoAttack too; 5000 is the authors' standard."""
 
 
+class InsideSuite(Section):
+    """How a network is looked into."""
+
+    num_concepts: int = Field(default=16, ge=2)
+    """Concepts that the features are factorised into; at most as many as there are features."""
+
+
 class ImagesSuite(Section):
     """Which images are shown."""
 
@@ -165,4 +172,5 @@ class Suite(Section):
     attribution: AttributionSuite = AttributionSuite()
     ood: OodSuite = OodSuite()
     adversarial: AdversarialSuite = AdversarialSuite()
+    inside: InsideSuite = InsideSuite()
     images: ImagesSuite = ImagesSuite()

@@ -13,6 +13,7 @@ from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, 
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.channels import CHANNELS
+from trainables.evaluations.concepts import CONCEPTS
 from trainables.evaluations.corruption import CORRUPTION
 from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
 from trainables.evaluations.groups import GROUPS
@@ -51,6 +52,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
         MASKING,
         ATTACKED_MAPS,
         CHANNELS,
+        CONCEPTS,
         GALLERY,
         MEAN_INFLUENCE,
     )
