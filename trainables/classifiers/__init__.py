@@ -1,6 +1,6 @@
 """Classifiers of frozen features, each of them a network with one linear head, so that every map stays exact."""
 
-from trainables.classifiers.balanced import check_balance, draw_of_each, subset_size
+from trainables.classifiers.balanced import check_balance, subset_size
 from trainables.classifiers.build import FittedClassifier, fit_classifier, restore_classifier
 from trainables.classifiers.embedding import embed_images
 from trainables.classifiers.last_layer import LastLayer, fit_last_layer, restore_last_layer, with_last_layer
@@ -16,7 +16,6 @@ __all__ = [
     "Probe",
     "UnitFeatures",
     "check_balance",
-    "draw_of_each",
     "embed_images",
     "fit_classifier",
     "fit_last_layer",

@@ -57,10 +57,3 @@ def subset_size(strata_N: Tensor, most: int | None) -> int:
     counts_S = torch.bincount(strata_N)
     smallest = int(counts_S[counts_S > 0].min())
     return smallest if most is None else min(most, smallest)
-
-
-def draw_of_each(strata_N: Tensor, num: int, *, seed: int) -> Tensor:
-    """Return the places of `num` images of each stratum, of all where it has less, in ascending order."""
-    order_N = torch.randperm(len(strata_N), generator=torch.Generator().manual_seed(seed))
-    drawn = [order_N[strata_N[order_N] == stratum][:num] for stratum in set(strata_N.tolist())]
-    return torch.cat(drawn).sort().values

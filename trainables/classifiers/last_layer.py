@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.classifiers.balanced import draw_of_each, subset_size
+from trainables.classifiers.balanced import subset_size
 from trainables.classifiers.with_head import with_head
-from trainables.data import half_of
+from trainables.data import draw_of_each, half_of
 from trainables.models import Classifier
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from trainables.data.image_files import left_out_of, read_image
 from trainables.data.image_subset import ImageSubset, class_and_group
 from trainables.data.loader import Batches, evaluation_batches, training_batches
 from trainables.data.ood_sets import build_ood_set, default_ood_sets
-from trainables.data.sampling import strata_of
+from trainables.data.sampling import draw_of_each, strata_of
 from trainables.data.validation_cut import half_of
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "class_and_group",
     "class_weights",
     "default_ood_sets",
+    "draw_of_each",
     "evaluation_batches",
     "half_of",
     "left_out_of",

@@ -1,4 +1,4 @@
-"""How often an epoch shows each image, and in which order.
+"""How often an epoch shows each image, in which order, and equally many images of each stratum.
 
 N images of a data set, M draws of an epoch, G strata.
 """
@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from trainables.data.dataset import Grouped, ImageSet, Labelled
 
@@ -78,3 +80,10 @@ def strata_of(images: ImageSet, sampling: str) -> Ints | None:
     groups_N = images.groups()
     assert groups_N is not None, "training images belong to groups where the data have any"
     return groups_N.numpy()
+
+
+def draw_of_each(strata_N: Tensor, num: int, *, seed: int) -> Tensor:
+    """Return the places of `num` images of each stratum, of all where it has less, in ascending order."""
+    order_N = torch.randperm(len(strata_N), generator=torch.Generator().manual_seed(seed))
+    drawn = [order_N[strata_N[order_N] == stratum][:num] for stratum in set(strata_N.tolist())]
+    return torch.cat(drawn).sort().values

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from trainables.classifiers import check_balance, draw_of_each, subset_size
+from trainables.classifiers import check_balance, subset_size
 from trainables.config import Dfr, ExperimentConfig
-from trainables.data import Batch, DataBundle, Grouped, ImageSet, ImageSubset, Labelled, class_and_group
+from trainables.data import Batch, DataBundle, Grouped, ImageSet, ImageSubset, Labelled, class_and_group, draw_of_each
 from trainables.data.backgrounds import blend
 from trainables.training.new_backgrounds import FILLS
 

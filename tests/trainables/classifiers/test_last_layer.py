@@ -13,14 +13,13 @@ from torch.nn import functional
 from trainables.cams import hirescam
 from trainables.classifiers import (
     LastLayer,
-    draw_of_each,
     fit_last_layer,
     fit_linear_probe,
     last_layer,
     restore_last_layer,
     with_last_layer,
 )
-from trainables.data import half_of
+from trainables.data import draw_of_each, half_of
 from trainables.models import Classifier
 
 
