@@ -102,7 +102,7 @@ def _own_counts(config: DataConfig) -> dict[str, Count]:
                 "train-semi": Count(published.semi, published.semi),
             }
             return {"train": by_choice[train], "test": Count(published.validation, published.validation)}
-        case OxfordPet(labels="breed" | "species"):
+        case OxfordPet(labels="breed" | "species", breeds=None):
             return _masked(*_PETS)
         case PascalVoc(year=year) if year in _VOC:
             return _masked(*_VOC[year])

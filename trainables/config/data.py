@@ -82,6 +82,8 @@ class OxfordPet(Images):
     kind: Literal["oxford_pet"] = "oxford_pet"
     labels: Literal["breed", "species", "present_breed"] = "breed"
     """All 37 breeds, cat against dog, or only those breeds that the list files name."""
+    breeds: tuple[str, ...] | None = Field(default=None, min_length=1, json_schema_extra=ADDED_LATER)
+    """The breeds whose images are read, as files spell them; null reads all that the list files name."""
     download: bool = False
     """Fetch the data set into `root` when it is not there."""
 

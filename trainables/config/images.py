@@ -26,6 +26,8 @@ class Images(Section):
     root: Root
     image_size: int = Field(default=224, ge=32)
     """Side of the square image that the model sees, in pixels."""
+    images_per_class: int | None = Field(default=None, ge=1, json_schema_extra=ADDED_LATER)
+    """Training images of each class that a trial trains on, drawn by `validation.seed`; null takes all there are."""
     augmentation: Augmentation = Augmentation()
     on_error: Literal["raise", "skip"] = "raise"
     """What a missing or corrupt file does: stop with its name, or be skipped and counted."""

@@ -29,7 +29,7 @@ from trainables.data.image_files import ImageFiles, evaluation_of
 from trainables.data.image_folder import build_image_folder, class_names_in, find_images
 from trainables.data.image_list import ImageList, check_once
 from trainables.data.image_names import composed, is_hidden
-from trainables.data.image_subset import halve_validation
+from trainables.data.image_subset import halve_validation, with_images_per_class
 from trainables.data.imagenet_s import build_imagenet_s
 from trainables.data.mask_subset import with_mask_subset
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
@@ -99,8 +99,13 @@ def _few_masks(bundle: DataBundle, config: DataConfig) -> DataBundle:
 
 
 def build_trial_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Return the data of a trial: those of `config.data`, with half of the validation images where a fit takes them."""
+    """Return the data of a trial: those of `config.data`, of which it trains on some images a class where it says so.
+
+    Where a fit takes validation images, half of them are left.
+    """
     data, dfr = build_data(config.data, file_index), getattr(config.objective, "dfr", None)
+    if not isinstance(config.data, SpuriousDigits) and config.data.images_per_class is not None:
+        data = with_images_per_class(data, config.data.images_per_class, seed=config.data.validation.seed)
     return halve_validation(data) if dfr is not None and dfr.fit_on == "validation" else data
 
 

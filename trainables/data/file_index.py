@@ -33,6 +33,7 @@ _NOT_IN_THE_KEY = frozenset(
         "cache",
         "cache_leaves_gib",
         "image_size",
+        "images_per_class",
         "loader_processes",
         "max_image_pixels",
         "on_error",

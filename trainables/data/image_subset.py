@@ -1,4 +1,4 @@
-"""Some images of a data set, and the validation set in two halves.
+"""Some images of a data set: equally many of each class to train on, and the validation set in two halves.
 
 Shape letters: N images of the subset, M of the whole set.
 """
@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from trainables.config import ConfigError
 from trainables.data.batch import Batch
 from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled
+from trainables.data.folders import first_few
 from trainables.data.image_file import short_hash
+from trainables.data.sampling import draw_of_each
 from trainables.data.validation_cut import half_of
 
 _SEED = 0
@@ -76,6 +79,25 @@ def halve_validation(data: DataBundle) -> DataBundle:
     is_fit_N = torch.from_numpy(half_of(strata_N.numpy(), seed=_SEED))
     fit, val = (ImageSubset(data.val, which_N.nonzero().squeeze(1)) for which_N in (is_fit_N, ~is_fit_N))
     return replace(data, fit=fit, val=val)
+
+
+def with_images_per_class(data: DataBundle, num: int, *, seed: int) -> DataBundle:
+    """Return the data with `num` training images of each class; fewer are a part of more.
+
+    Raises:
+        ConfigError: A class has fewer, images have several labels, or an epoch shows some of them several times.
+    """
+    setting, labelled = f"data.images_per_class = {num}", data.train_unaugmented
+    if data.several_labels or len(data.train) != len(labelled):
+        why = "images have several labels" if data.several_labels else "data.oversample_masked shows some several times"
+        raise ConfigError(f"{setting} counts images of one label, each shown once, but {why}; set it to null")
+    assert isinstance(labelled, Labelled), "images of one label each are listed with it"
+    counts = torch.bincount(labelled.labels_N, minlength=len(data.class_names)).tolist()
+    few = [f"{name} has {count}" for name, count in zip(data.class_names, counts, strict=True) if 0 < count < num]
+    if few:
+        raise ConfigError(f"{setting} is more than some classes have training images: {first_few(few)}; lower it")
+    places_N = draw_of_each(labelled.labels_N, num, seed=seed)
+    return replace(data, train=ImageSubset(data.train, places_N), train_unaugmented=ImageSubset(labelled, places_N))
 
 
 def class_and_group(images: ImageSet) -> Tensor:

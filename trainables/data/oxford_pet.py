@@ -79,7 +79,7 @@ def build_oxford_pet(config: OxfordPet) -> DataBundle:
     if config.download:
         _download(Path(config.root))
     train_path, test_path = (folder / "annotations" / name for name in ("trainval.txt", "test.txt"))
-    train_lines, test_lines = _read_list(folder, train_path), _read_list(folder, test_path)
+    train_lines, test_lines = (_of_breeds(config, _read_list(folder, path), path) for path in (train_path, test_path))
     check_apart(train_path, [line.stem for line in train_lines], test_path, [line.stem for line in test_lines])
     class_names, label_of = _labels(config, train_lines + test_lines)
 
@@ -102,6 +102,16 @@ def trimap_background(trimap_HW: Tensor, _: int | None) -> Tensor:
         others = ", ".join(map(str, sorted(set(trimap_HW[is_other_HW].tolist()))))
         raise ValueError(f"has the values {others}; a trimap has only 1 (object), 2 (background) and 3 (boundary)")
     return torch.from_numpy(np.not_equal(trimap_HW.numpy(), _OBJECT).view(np.uint8))
+
+
+def _of_breeds(config: OxfordPet, lines: list[_Listed], path: Path) -> list[_Listed]:
+    if config.breeds is None:
+        return lines
+    there = {BREEDS[line.breed] for line in lines}
+    missing = [breed for breed in config.breeds if breed not in there]
+    if missing:
+        raise ConfigError(f"data.breeds: {path} has no {', '.join(missing)}; it has {', '.join(sorted(there))}")
+    return [line for line in lines if BREEDS[line.breed] in config.breeds]
 
 
 def _labels(config: OxfordPet, lines: list[_Listed]) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:

@@ -69,7 +69,11 @@ def another_value(annotation: Any, value: Any) -> Any:
     if get_origin(annotation) is Literal:
         return choices[0] if choices else None
     if value is None:
-        return A_MASK_RULE if annotation == FolderMasks else {int: 2, float: 0.5, str: "x"}[annotation]
+        return (
+            A_MASK_RULE
+            if annotation == FolderMasks
+            else {int: 2, float: 0.5, str: "x", tuple[str, ...]: ("x",)}[annotation]
+        )
     return another_of_its_type(value)
 
 

@@ -1,10 +1,15 @@
 """A part of a data set, and a validation set of which one half is fitted to."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 import torch
 
-from trainables.config import SpuriousDigits, experiment_from_tree
-from trainables.data import DataBundle, Draw, Grouped, Labelled, build_data, build_trial_data, class_and_group
-from trainables.data.image_subset import ImageSubset
+from trainables.config import ConfigError, SpuriousDigits, experiment_from_tree
+from trainables.data import DataBundle, Draw, Grouped, ImageSet, Labelled, build_data, build_trial_data, class_and_group
+from trainables.data.image_subset import ImageSubset, with_images_per_class
 
 DIGITS = SpuriousDigits(num_train=20, num_test=400, image_size=32)
 
@@ -54,3 +59,48 @@ def test_without_such_a_fit_all_validate() -> None:
     data = build_trial_data(experiment_from_tree(tree))
     assert data.fit is None
     assert data.val is build_data(DIGITS).val
+
+
+def ids(images: ImageSet) -> tuple[str, ...]:
+    return images.__getitems__([Draw(index, 0) for index in range(len(images))]).ids
+
+
+def test_so_many_images_of_each_class_are_trained_on_and_fewer_are_a_part_of_more() -> None:
+    whole = build_data(SpuriousDigits(num_train=200, num_test=20, image_size=32))
+    few, more = (with_images_per_class(whole, num, seed=3) for num in (2, 5))
+    assert isinstance(few.train, Labelled)
+    assert torch.bincount(few.train.labels_N).tolist() == [2] * 10
+    assert ids(few.train) == ids(few.train_unaugmented)
+    assert set(ids(few.train)) < set(ids(more.train)) < set(ids(whole.train))
+    assert ids(few.train) != ids(with_images_per_class(whole, 2, seed=4).train)
+    assert (few.val, few.test) == (whole.val, whole.test)
+    assert few.train.digest() != more.train.digest()
+
+
+def test_a_class_with_fewer_images_is_named() -> None:
+    whole = build_data(DIGITS)
+    few = "1 has 2, 2 has 1, 5 has 2, 6 has 1, 8 has 2 ..."
+    with pytest.raises(
+        ConfigError, match=rf"= 3 is more than some classes have training images: {re.escape(few)}; lower"
+    ):
+        with_images_per_class(whole, 3, seed=0)
+
+
+def test_images_of_several_labels_or_of_several_draws_are_refused() -> None:
+    whole = build_data(DIGITS)
+    repeated = ImageSubset(whole.train, torch.arange(10))
+    for data, why in (
+        (replace(whole, several_labels=True), "images have several labels"),
+        (replace(whole, train=repeated), "data.oversample_masked shows some several times"),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"images_per_class = 1 counts images of one label.*{why}; set it to null"
+        ):
+            with_images_per_class(data, 1, seed=0)
+
+
+def test_a_trial_trains_on_what_its_config_says(pet_root: Path) -> None:
+    data = {"kind": "oxford_pet", "root": str(pet_root), "labels": "species", "validation": {"source": "held_out"}}
+    config = experiment_from_tree({"data": {**data, "images_per_class": 1}, "training": {"batch_size": 2}})
+    assert len(build_data(config.data).train) == 4
+    assert [len(images) for images in build_trial_data(config).named().values()] == [2, 3]

@@ -56,6 +56,18 @@ def test_labels(pet_root: Path, labels: str, class_names: tuple[str, ...], train
     assert fetch(pets.val).ids == ("Abyssinian_3", "beagle_2", "samoyed_7")
 
 
+def test_only_the_images_of_the_named_breeds_are_read(pet_root: Path) -> None:
+    pets = bundle(pet_root, labels="present_breed", breeds=["beagle", "Abyssinian"])
+    assert pets.class_names == ("Abyssinian", "beagle")
+    assert fetch(pets.train).labels_B.tolist() == [0, 0, 1]
+    assert fetch(pets.val).ids == ("Abyssinian_3", "beagle_2")
+
+
+def test_a_breed_that_a_list_lacks_is_named_with_those_that_it_has(pet_root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.breeds: .*test\.txt has no pug; it has Abyssinian, beagle, samoyed$"):
+        bundle(pet_root, breeds=["Abyssinian", "pug"])
+
+
 def test_trimap_boundary_is_background() -> None:
     assert trimap_background(torch.tensor([1, 2, 3]), None).tolist() == [0, 1, 1]
 
