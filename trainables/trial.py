@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -117,26 +119,29 @@ def evaluate(
     if context.rank == 0 and names:
         log_split(context.folder.path, split, by)
     listener = listener or _SkipsLogged()
-    subject = EvaluationContext(
-        model=model,
-        data=data,
-        device=context.device,
-        batch_size=config.evaluation.batch_size,
-        split=split,
-        settings=config.evaluation.suite,
-        processes=config.loader_processes,
-        prefetch=config.data.prefetch_batches,
-        rank=context.rank,
-        world_size=context.world_size,
-        gather=context.gather,
-        tick=listener.on_tick,
-    )
+    log_use = partial(log_split, context.folder.path, split)
+    subject = replace(_subject(config, context, model, data), split=split, tick=listener.on_tick, log_use=log_use)
     remedy = f"lower evaluation.batch_size = {config.evaluation.batch_size}"
     with torch_threads(config.resources.cpus), naming_memory(remedy):
         metrics = run_suite(names, subject, listener=listener, store=store)
         if config.data.on_error == "skip" and of_split("loss", split) in metrics:
             metrics[of_split("skipped_samples", split)] = len(subject.images) - len(subject.evaluated.labels_N)
     return metrics
+
+
+def _subject(config: ExperimentConfig, context: RunContext, model: Classifier, data: DataBundle) -> EvaluationContext:
+    return EvaluationContext(
+        model=model,
+        data=data,
+        device=context.device,
+        batch_size=config.evaluation.batch_size,
+        settings=config.evaluation.suite,
+        processes=config.loader_processes,
+        prefetch=config.data.prefetch_batches,
+        rank=context.rank,
+        world_size=context.world_size,
+        gather=context.gather,
+    )
 
 
 class _SkipsLogged(ProgressListener):

@@ -45,6 +45,8 @@ class EvaluationContext:
     world_size: int = 1
     gather: Gather = lambda value: [value]
     tick: Tick = lambda *_: None
+    log_use: Callable[[str], None] = lambda _: None
+    """Called with what learns from labels of the split, which only a diagnosis may; the trial's folder notes it."""
 
     @property
     def images(self) -> ImageSet:

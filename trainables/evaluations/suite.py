@@ -16,6 +16,7 @@ from trainables.evaluations.channels import CHANNELS
 from trainables.evaluations.concepts import CONCEPTS
 from trainables.evaluations.corruption import CORRUPTION
 from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
+from trainables.evaluations.gap import GAP
 from trainables.evaluations.groups import GROUPS
 from trainables.evaluations.influence import INFLUENCE
 from trainables.evaluations.localisation import LOCALISATION
@@ -53,6 +54,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
         ATTACKED_MAPS,
         CHANNELS,
         CONCEPTS,
+        GAP,
         GALLERY,
         MEAN_INFLUENCE,
     )
