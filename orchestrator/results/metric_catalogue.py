@@ -45,6 +45,8 @@ HEADLINES = (
     "*/adversarial/masking/suspected",
     "*/channels/effective_number",
     "*/channels/background_share",
+    "*/circuits/background_share",
+    "*/circuits/background_nodes",
 )
 """Metrics of the whole suite, in the order in which they are shown first."""
 
@@ -75,6 +77,9 @@ MEANINGS = {
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
     "channels/effective_number": "number of channels that decide between an image's class and its rival",
     "channels/background_share": "share of the channels' contributions to that decision that lies on the background",
+    "circuits/background_share": "share of the margin lost to another class's background, of that lost to it and to "
+    "another class's object",
+    "circuits/background_nodes": "number of channels that carry four fifths of what another background takes",
     "adversarial/masking/suspected": "1 where masked gradients may make the attacks look weaker than they are",
 }
 TITLES = {

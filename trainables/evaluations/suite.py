@@ -13,6 +13,7 @@ from trainables.evaluations.adversarial import ATTACKED_MAPS, AUTOATTACK, FGSM, 
 from trainables.evaluations.attribution import ATTRIBUTION
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.channels import CHANNELS
+from trainables.evaluations.circuits import CIRCUITS
 from trainables.evaluations.concepts import CONCEPTS
 from trainables.evaluations.corruption import CORRUPTION
 from trainables.evaluations.galleries import GALLERY, MEAN_INFLUENCE
@@ -54,6 +55,7 @@ EVALUATIONS: dict[str, EvalSpec] = {
         ATTACKED_MAPS,
         CHANNELS,
         CONCEPTS,
+        CIRCUITS,
         GAP,
         GALLERY,
         MEAN_INFLUENCE,

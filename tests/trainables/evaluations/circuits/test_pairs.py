@@ -1,0 +1,51 @@
+"""What a pair shows, pixel by pixel, and which images make one."""
+
+import torch
+
+from tests.trainables.evaluations.circuits.planted import planted_images, planted_network
+from tests.trainables.evaluations.conftest import context_of
+from trainables.evaluations.circuits.pairs import MAX_PAIRS, Halves, make_halves
+from trainables.evaluations.masked_sample import masked_sample
+
+RED_OBJECT_PIXEL = (slice(None), 3, 3)
+BACKGROUND_PIXEL = (slice(None), 0, 0)
+
+
+def halves_of(num: int) -> Halves:
+    context = context_of(planted_network(), planted_images(num))
+    return make_halves(context, masked_sample(context))
+
+
+def test_one_of_background_and_object_is_the_partners() -> None:
+    pairs = halves_of(16).found
+    for row in range(len(pairs)):
+        label, rival = int(pairs.labels_P[row]), int(pairs.rivals_P[row])
+        assert label == 1 - rival
+        colours = {0: ([1.0, 0, 0], [0, 1.0, 0]), 1: ([0, 0, 1.0], [0, 0.5, 0])}
+        for image_CHW, background, shown in (
+            (pairs.clean_PCHW[row], label, label),
+            (pairs.corrupt["background"][row], rival, label),
+            (pairs.corrupt["object"][row], label, rival),
+        ):
+            assert image_CHW[BACKGROUND_PIXEL].tolist() == colours[background][0]
+            assert image_CHW[RED_OBJECT_PIXEL].tolist() == colours[shown][1]
+
+
+def test_halves_share_no_image_and_have_the_classes_in_equal_shares() -> None:
+    found, verified, num_without_background = halves_of(40)
+    assert num_without_background == 0
+    assert not ({*found.ids, *found.partners} & {*verified.ids, *verified.partners})
+    for half in (found, verified):
+        assert half.labels_P.bincount().tolist() == [10, 10]
+
+
+def test_there_are_at_most_48_pairs() -> None:
+    found, verified, _ = halves_of(100)
+    assert len(found) + len(verified) == MAX_PAIRS
+
+
+def test_a_batch_has_the_rows_asked_for() -> None:
+    pairs = halves_of(16).found
+    batch = pairs.batch("object", torch.tensor([2, 0]), torch.device("cpu"))
+    assert torch.equal(batch.corrupt_BCHW, pairs.corrupt["object"][[2, 0]])
+    assert torch.equal(batch.rivals_B, pairs.rivals_P[[2, 0]])

@@ -1,0 +1,106 @@
+"""What the ablations say of a circuit, each number with an interval over pairs where it has one.
+
+P pairs, R resamples, S sizes, M tested nodes.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.evaluations.circuits.ablation import ABLATIONS, Ablation
+from trainables.evaluations.circuits.circuit import Circuit, Order
+from trainables.evaluations.circuits.faithfulness import (
+    NOTHING,
+    Interval,
+    area,
+    even,
+    faithfulness,
+    interval,
+    mean_interval,
+    resample_weights,
+    sizes_needed,
+)
+from trainables.evaluations.circuits.pairs import Kind
+from trainables.evaluations.result import Metrics
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Where the margin does not fall beyond noise there is nothing to keep, and all but the effects is nan."""
+
+    effect: Interval
+    """By how much the margin falls from clean to corrupt."""
+    nodes: Mapping[Ablation, Interval]
+    """Kept nodes at which the faithfulness first is 0.8, of the sizes of the curve."""
+    curves: Mapping[tuple[Ablation, Order], tuple[float, ...]]
+    """Faithfulness at the sizes of the circuit's curve."""
+    areas: Mapping[tuple[Ablation, Order], float]
+    faithfulness: Mapping[Ablation, Interval]
+    """Of the circuit."""
+    completeness: Mapping[Ablation, Interval]
+    """1 minus the faithfulness of the rest, with the circuit ablated."""
+    effects: tuple[Interval, ...]
+    """By how much the margin falls where one tested node of the whole network is ablated."""
+    drops: tuple[Interval, ...]
+    """By how much the circuit's faithfulness falls without the node."""
+    minimality: float
+    """Share of the tested nodes with a fall above 0, by its interval."""
+
+
+def findings_of(circuit: Circuit, generator: torch.Generator) -> Findings:
+    """Compute the numbers, by one set of bootstrap resamples."""
+    full_P, weights_RP = circuit.full_P, resample_weights(len(circuit.full_P), generator)
+    effect = mean_interval(full_P, weights_RP)
+    if not effect.low > 0:
+        full_P = torch.full_like(full_P, torch.nan)
+
+    def ratio(effects_P: Tensor) -> Interval:
+        value_11, values_R1 = (faithfulness(effects_P[None], full_P, w) for w in (even(len(full_P)), weights_RP))
+        return NOTHING if value_11.isnan() else interval(value_11[0, 0], values_R1[:, 0])
+
+    def height(effects_SP: Tensor) -> Tensor:
+        return faithfulness(effects_SP, full_P, even(len(full_P)))[0]
+
+    drops = tuple(ratio(circuit.kept["resample"] - without_P) for without_P in circuit.without_MP)
+    return Findings(
+        effect=effect,
+        nodes={ablation: _nodes(circuit, ablation, full_P, weights_RP) for ablation in ABLATIONS},
+        curves={key: tuple(height(curve.effects_SP).tolist()) for key, curve in circuit.curves.items()},
+        areas={key: area(height(curve.at(circuit.sizes)), circuit.sizes) for key, curve in circuit.curves.items()},
+        faithfulness={ablation: ratio(circuit.kept[ablation]) for ablation in ABLATIONS},
+        completeness={ablation: ratio(full_P - circuit.rest[ablation]) for ablation in ABLATIONS},
+        effects=tuple(mean_interval(circuit.full_P - single_P, weights_RP) for single_P in circuit.single_MP),
+        drops=drops,
+        minimality=sum(drop.low > 0 for drop in drops) / len(drops) if effect.low > 0 else math.nan,
+    )
+
+
+def _nodes(circuit: Circuit, ablation: Ablation, full_P: Tensor, weights_RP: Tensor) -> Interval:
+    sizes, effects_SP = circuit.curves[ablation, "score"]
+    value_1, values_R = (
+        sizes_needed(faithfulness(effects_SP, full_P, weights), sizes) for weights in (even(len(full_P)), weights_RP)
+    )
+    return NOTHING if value_1.isnan() else interval(value_1[0], values_R)
+
+
+def metrics_of(kind: Kind, findings: Findings) -> Metrics:
+    """Return the metrics of one circuit; where an ablation is not named it is resampling."""
+    nodes, areas = findings.nodes["resample"], findings.areas
+    values = {
+        "effect": findings.effect.value,
+        "nodes": nodes.value,
+        "nodes_low": nodes.low,
+        "nodes_high": nodes.high,
+        "nodes_mean": findings.nodes["mean"].value,
+        "area": areas["resample", "score"],
+        "area_mean": areas["mean", "score"],
+        "area_random": areas["resample", "random"],
+        "area_magnitude": areas["resample", "magnitude"],
+        "faithfulness": findings.faithfulness["resample"].value,
+        "completeness": findings.completeness["resample"].value,
+        "minimality": findings.minimality,
+    }
+    return {f"circuits/{kind}_{name}": value for name, value in values.items()}
