@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.config.places import Root
-from trainables.config.section import Section
+from trainables.config.section import ADDED_LATER, Section
 
 
 def _fraction(value: Any) -> Any:
@@ -172,5 +172,5 @@ class Suite(Section):
     attribution: AttributionSuite = AttributionSuite()
     ood: OodSuite = OodSuite()
     adversarial: AdversarialSuite = AdversarialSuite()
-    inside: InsideSuite = InsideSuite()
+    inside: InsideSuite = Field(default=InsideSuite(), json_schema_extra=ADDED_LATER)
     images: ImagesSuite = ImagesSuite()
