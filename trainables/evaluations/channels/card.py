@@ -33,7 +33,7 @@ def draw_card(title: str, rows: Sequence[ChannelRow], images_NCHW: Tensor) -> Im
 def _row(row: ChannelRow, images_NCHW: Tensor, slot: int) -> Row:
     heading = f"Channel {row.channel}: {row.contribution:+.2g}, {row.share:.0%} of all contributions"
     return Row(
-        heading=f"{heading}{_on_background(row.background_share)}",
+        heading=f"{heading}{_background(row.background_share)}",
         note="",
         tiles=[_tile(crop, images_NCHW, slot) for crop in row.crops],
         empty="It contributes nothing.",
@@ -43,9 +43,9 @@ def _row(row: ChannelRow, images_NCHW: Tensor, slot: int) -> Row:
 def _tile(crop: Crop, images_NCHW: Tensor, slot: int) -> Tile:
     top, left, bottom, right = crop.box
     cut_CHW = images_NCHW[crop.index][:, top:bottom, left:right]
-    caption = f"{crop.contribution:+.2g}{_on_background(crop.background_share)}"
+    caption = f"{crop.contribution:+.2g}{_background(crop.background_share)}"
     return Tile(to_image(tile_image(cut_CHW, slot)), None, (caption,))
 
 
-def _on_background(share: float) -> str:
-    return "" if math.isnan(share) else f", {share:.0%} on the background"
+def _background(share: float) -> str:
+    return "" if math.isnan(share) else f", background {share:.0%}"

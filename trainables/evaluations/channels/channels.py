@@ -20,13 +20,11 @@ from trainables.evaluations.channels.documents import channel_document, image_do
 from trainables.evaluations.channels.keeping import NUM_RANDOM, Kept, keep_channels
 from trainables.evaluations.channels.pooled import NUM_STRONGEST
 from trainables.evaluations.channels.sample import Sample, read_sample
-from trainables.evaluations.result import EvaluationResult, NotPossibleError, by_image
+from trainables.evaluations.result import EvaluationResult, by_image
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
     sample = read_sample(context)
-    if len(sample.batch) < 2:
-        raise NotPossibleError("channels are ranked on one half of the images and measured on the other: it needs two")
     kept = keep_channels(sample, context.generator("orders of channels"))
     values = _values(sample, kept)
     channels, card = channel_document(sample)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainables.evaluations.channels.contributions import strongest
 from trainables.evaluations.channels.sample import Sample
 
 NUM_RANDOM = 10
@@ -26,20 +27,18 @@ class Kept:
 
 
 def keep_channels(sample: Sample, generator: torch.Generator) -> Kept:
-    """Keep the first channels of three orders: by mean |contribution|, by mean |activation|, and at random.
+    """Keep the first channels of three orders of each image: by contribution, by activation, and at random.
 
-    The first two come from one half of the images and are measured on the other, and the reverse.
+    The contribution is that to the predicted class against every class, so no order knows the label.
     """
-    num, num_channels = sample.contribution_NF.shape
-    counts = channel_counts(num_channels)
-    halves = torch.randperm(num, generator=generator).tensor_split(2)
-    orders = (torch.randperm(num_channels, generator=generator) for _ in range(NUM_RANDOM))
-    everything = torch.arange(num)
+    features_NF, counts = sample.pooled.features_NF, channel_counts(sample.pooled.features_NF.shape[1])
+    predicted_N = (features_NF @ sample.weight_KF.T + sample.bias_K).argmax(1)
+    orders = (torch.rand(features_NF.shape, generator=generator) for _ in range(NUM_RANDOM))
     return Kept(
         counts=counts,
-        by_contribution_NM=_cross_fitted(sample, sample.contribution_NF, halves, counts),
-        by_activation_NM=_cross_fitted(sample, sample.pooled.features_NF, halves, counts),
-        at_random_NM=torch.stack([hits(sample, everything, order_F, counts) for order_F in orders]).mean(0),
+        by_contribution_NM=hits(sample, channel_influence(features_NF, sample.weight_KF, predicted_N), counts),
+        by_activation_NM=hits(sample, features_NF, counts),
+        at_random_NM=torch.stack([hits(sample, order_NF, counts) for order_NF in orders]).mean(0),
     )
 
 
@@ -48,20 +47,18 @@ def channel_counts(num_channels: int) -> tuple[int, ...]:
     return (*(2**power for power in range((num_channels - 1).bit_length())), num_channels)
 
 
-def hits(sample: Sample, indices_M: Tensor, order_F: Tensor, counts: Sequence[int]) -> Tensor:
-    """Return whether each of some images is right on the first channels of `order_F` alone, float64, a row an image."""
-    features_MF, labels_M = sample.pooled.features_NF[indices_M], sample.batch.labels_B[indices_M]
-    logits = (
-        features_MF[:, kept] @ sample.weight_KF[:, kept].T + sample.bias_K
-        for kept in (order_F[:count] for count in counts)
-    )
-    return torch.stack([logits_MK.argmax(1) == labels_M for logits_MK in logits], 1).double()
+def channel_influence(pooled_NF: Tensor, weight_KF: Tensor, classes_N: Tensor) -> Tensor:
+    """Return `sum_k |D_f|` of each image's class c against every class k, `|mean_ij A_f| sum_k |W_cf - W_kf|`, N,F."""
+    spread_NF = torch.stack([(weight_KF[class_] - weight_KF).abs().sum(0) for class_ in classes_N.tolist()])
+    return pooled_NF.abs() * spread_NF
 
 
-def _cross_fitted(sample: Sample, scores_NF: Tensor, halves: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
-    """Return `hits` of each half, in the order of the mean absolute scores of the other."""
-    hit_NM = scores_NF.new_zeros(len(scores_NF), len(counts))
-    for half, other in (halves, halves[::-1]):
-        order_F = scores_NF[other].abs().mean(0).argsort(descending=True, stable=True)
-        hit_NM[half] = hits(sample, half, order_F, counts)
-    return hit_NM
+def hits(sample: Sample, scores_NF: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return whether each image is right on its channels of the largest absolute scores alone, float64 N,M."""
+    order_NF = strongest(scores_NF, scores_NF.shape[1])
+    hit = []
+    for count in counts:
+        kept_NF = torch.zeros_like(scores_NF, dtype=torch.bool).scatter(1, order_NF[:, :count], value=True)
+        logits_NK = (sample.pooled.features_NF * kept_NF) @ sample.weight_KF.T + sample.bias_K
+        hit.append(logits_NK.argmax(1) == sample.batch.labels_B)
+    return torch.stack(hit, 1).double()
