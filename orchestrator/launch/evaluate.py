@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class RunResult:
     error: Exception | None
     run_id: str | None
     """The MLflow run that has the metrics."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """By evaluation that is not possible, why."""
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of the result."""
@@ -84,7 +86,10 @@ def evaluate_runs(requests: Mapping[str, EvaluationRequest], store: Store, *, ad
             results = evaluate_on_ray(list(requests.values()), listeners, address=address)
         else:
             results = [_evaluate_here(request, listeners[0]) for request in requests.values()]
-    return [_finish(run, requests[run], result, store) for run, result in zip(requests, results, strict=True)]
+    return [
+        _finish(run, requests[run], result, store, listener.skipped)
+        for run, result, listener in zip(requests, results, listeners, strict=True)
+    ]
 
 
 def _evaluate_here(request: EvaluationRequest, listener: ProgressListener) -> Metrics | Exception:
@@ -94,9 +99,11 @@ def _evaluate_here(request: EvaluationRequest, listener: ProgressListener) -> Me
         return error
 
 
-def _finish(run: str, request: EvaluationRequest, result: Metrics | Exception, store: Store) -> RunResult:
+def _finish(
+    run: str, request: EvaluationRequest, result: Metrics | Exception, store: Store, skipped: Mapping[str, str]
+) -> RunResult:
     if isinstance(result, Exception):
         error, metrics = result, result.metrics if isinstance(result, EvaluationsFailedError) else None
     else:
         error, metrics = None, result
-    return RunResult(run, metrics, error, None if metrics is None else push_evaluation(request, store))
+    return RunResult(run, metrics, error, None if metrics is None else push_evaluation(request, store), skipped)

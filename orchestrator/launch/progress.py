@@ -183,6 +183,8 @@ class RunProgress(ProgressListener):
         self._num_evaluations = num_evaluations
         self._num_done = 0
         self._row = row
+        self.skipped: dict[str, str] = {}
+        """By evaluation that was skipped, why."""
 
     def on_start(self, name: str) -> None:
         self._display.update(self._row, completed=0, total=None, description=f"{self._place(1)} {name}")
@@ -194,6 +196,7 @@ class RunProgress(ProgressListener):
         self._end(name, "finished before" if stored else format_seconds(seconds))
 
     def on_skip(self, name: str, reason: str) -> None:
+        self.skipped[name] = reason
         self._end(name, f"skipped: {reason}")
 
     def on_fail(self, name: str, reason: str) -> None:

@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from orchestrator.launch.progress import EpochProgress
+from orchestrator.launch.progress import EpochProgress, SuiteProgress
 
 
 @pytest.fixture
@@ -142,3 +142,11 @@ def test_evaluations_on_a_terminal_fit_80_columns_and_break_no_value() -> None:
     assert max(map(len, lines)) <= 80
     assert re.fullmatch(r"demo-digits-full/0007 \[1/19\] +\S+ +60% +0:00:0\d", lines[-2])
     assert lines[-1] == "attribution-integrated-gradients"
+
+
+def test_listener_keeps_why_evaluations_were_skipped() -> None:
+    with SuiteProgress() as progress:
+        listener = progress.listener("one", 2)
+        listener.on_skip("circuits", "the data have no masks")
+        listener.on_fail("gap", "ValueError: x")
+    assert listener.skipped == {"circuits": "the data have no masks"}
