@@ -3,19 +3,20 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from plotly import graph_objects as go
 
 from orchestrator.files.evaluation_files import EvaluationRecord
-from orchestrator.reports.plot_style import COLOURS, LIGHT, LineStyle, LogAxis, plot_area
+from orchestrator.reports.plot_style import COLOURS, LineStyle, LogAxis, plot_area
 from orchestrator.reports.rendering import Drawing, render
 from orchestrator.results.evaluated import EvaluatedRun
 from orchestrator.results.metric_catalogue import category_of_evaluation
 
 Curve = Mapping[str, Any]
 """As an evaluation's file has it: chart, name, x_label, y_label, x and y."""
-LOGARITHMIC = ("eps",)
+LOGARITHMIC = ("eps", "channels kept", "channels removed", "nodes kept")
 """Names of horizontal axes whose values differ by orders of magnitude."""
 MAX_MARKERS = 12
 """Points of a curve above which they are not marked one by one."""
@@ -65,14 +66,21 @@ def _figure(
 ) -> go.Figure:
     first = lines[0][1]
     figure = plot_area(height=260, x=first["x_label"], y=title)
-    axis = LogAxis.of([x for _, curve in lines for x in curve["x"]]) if first["x_label"] in LOGARITHMIC else None
-    if axis:
-        figure.update_xaxes(tickvals=axis.tick_positions, ticktext=axis.tick_labels, range=axis.padded_range)
+    axis = _log_axis(figure, [curve for _, curve in lines])
     for index, curve in lines:
         figure.add_trace(_trace(runs[index].name, curve, styles[index], axis))
     if all(0 <= y <= 1 for _, curve in lines for y in curve["y"] if y is not None):
         figure.update_yaxes(range=[-MARGIN, 1 + MARGIN])
     return figure
+
+
+def _log_axis(figure: go.Figure, curves: Sequence[Curve]) -> LogAxis | None:
+    """Give the figure a logarithmic axis where the curves' values differ by orders of magnitude, and return it."""
+    if curves[0]["x_label"] not in LOGARITHMIC:
+        return None
+    axis = LogAxis.of([x for curve in curves for x in curve["x"]])
+    figure.update_xaxes(tickvals=axis.tick_positions, ticktext=axis.tick_labels, range=axis.padded_range)
+    return axis
 
 
 def _trace(name: str, curve: Curve, style: LineStyle, axis: LogAxis | None) -> go.Scatter:
@@ -94,17 +102,15 @@ def charts_page(evaluations: Sequence[EvaluationRecord]) -> str | None:
     """Return a page with the curves of one trial's evaluations, a plot for each chart; None without curves."""
     curves = [curve for evaluation in evaluations for curve in evaluation.curves]
     names = dict.fromkeys(str(curve["chart"]) for curve in curves)
-    drawings = [_overlaid([curve for curve in curves if curve["chart"] == name]) for name in names]
+    drawings = [overlaid([curve for curve in curves if curve["chart"] == name]) for name in names]
     return render("charts.html.j2", drawings=drawings) if drawings else None
 
 
-def _overlaid(curves: Sequence[Curve]) -> Drawing:
-    """Draw the curves of one chart over each other."""
+def overlaid(curves: Sequence[Curve], *, height: int = 420) -> Drawing:
+    """Draw the curves of one chart over each other, in a plot of that height in pixels."""
     first = curves[0]
-    figure = plot_area(height=420, x=first["x_label"], y=f"{first['chart']}: {first['y_label']}", top=84)
-    for curve in curves:
-        figure.add_scatter(
-            x=curve["x"], y=curve["y"], name=html.escape(curve["name"]), mode="lines+markers", marker_size=4
-        )
-    figure.update_layout(colorway=[LIGHT[name] for name in COLOURS])
+    figure = plot_area(height=height, x=first["x_label"], y=f"{first['chart']}: {first['y_label']}", top=84)
+    axis = _log_axis(figure, curves)
+    for curve, colour in zip(curves, cycle(COLOURS), strict=False):
+        figure.add_trace(_trace(curve["name"], curve, LineStyle(colour), axis).update(showlegend=True))
     return Drawing(figure, f"{first['chart']}: a line for each name")

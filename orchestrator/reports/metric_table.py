@@ -101,8 +101,13 @@ def _group(metric: str) -> tuple[str, str]:
 
 def headlines(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference]) -> Group:
     """Return the lines of the most important metrics, in their own order."""
+    return lines_of(runs, differences, HEADLINES)
+
+
+def lines_of(runs: Sequence[EvaluatedRun], differences: Sequence[RunDifference], patterns: Sequence[str]) -> Group:
+    """Return the lines of the metrics that match a pattern, in the order of the patterns."""
     shared, by_name = shared_metrics(runs), _by_name(differences)
-    chosen = dict.fromkeys(name for pattern in HEADLINES for name in shared if fnmatchcase(name, pattern))
+    chosen = dict.fromkeys(name for pattern in patterns for name in shared if fnmatchcase(name, pattern))
     return Group("", tuple(_line(metric, metric, runs, by_name) for metric in chosen))
 
 

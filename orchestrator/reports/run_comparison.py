@@ -88,18 +88,24 @@ def evaluation_section(runs: Sequence[EvaluatedRun], labels: Sequence[str] | Non
     first = mean_influence(runs, labels)
     return EvaluationSection(
         runs=runs,
-        heads=[
-            RunHead(run.name, label, describe_objective(run.row), style.css)
-            for run, label, style in zip(runs, labels, styles, strict=True)
-        ],
+        heads=run_heads(runs, labels),
         differences=differences,
         headlines=headlines(runs, differences),
         categories=_categories(runs, styles, differences, without=EVALUATION if first and first.images else ""),
         warnings=warnings(runs),
         hints=how_to_evaluate(runs),
-        settings=_settings(runs),
+        settings=settings_of(runs),
         mean_influence=first,
     )
+
+
+def run_heads(runs: Sequence[EvaluatedRun], labels: Sequence[str]) -> list[RunHead]:
+    """Return the heads of the runs' columns."""
+    styles = line_styles([run.row for run in runs])
+    return [
+        RunHead(run.name, label, describe_objective(run.row), style.css)
+        for run, label, style in zip(runs, labels, styles, strict=True)
+    ]
 
 
 def _categories(
@@ -126,7 +132,8 @@ def _categories(
     return [section for section in found if section.table or section.groups or section.charts or section.images]
 
 
-def _settings(runs: Sequence[EvaluatedRun]) -> dict[str, list[tuple[str, list[str]]]]:
+def settings_of(runs: Sequence[EvaluatedRun]) -> dict[str, list[tuple[str, list[str]]]]:
+    """Return by evaluation each setting and its value in each run."""
     found = {}
     for name in dict.fromkeys(name for run in runs for name in run.evaluations):
         stored = [run.evaluations.get(name) for run in runs]

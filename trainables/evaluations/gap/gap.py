@@ -123,7 +123,7 @@ def _settings(context: EvaluationContext, figures: Mapping[str, Figures], num_co
 def _curve(name: str, spread: Spread) -> Curve:
     shares = (spread.singular_values_R / spread.singular_values_R.sum()).nan_to_num().tolist()
     return Curve(
-        chart="gap-singular-values",
+        chart="singular values of the features",
         name=name,
         x_label="direction of the features",
         y_label="share of the singular values",
