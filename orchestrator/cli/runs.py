@@ -1,4 +1,4 @@
-"""Commands on one run: train, evaluate, explain."""
+"""Commands on one run: train, evaluate, explain, inspect."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +35,10 @@ SplitName = Annotated[
 Again = Annotated[bool, typer.Option(help="Run finished evaluations once more.")]
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images of any size.", show_default=False)]
 Output = Annotated[Path, typer.Option(help="Folder for the panels.")]
+Other = Annotated[
+    str | None, typer.Argument(metavar="[OTHER]", help="Another run, to show next to it.", show_default=False)
+]
+Page = Annotated[Path, typer.Option(help="The page.")]
 Label = Annotated[str | None, typer.Option(help="Class to explain; by default the predicted one.", show_default=False)]
 Rivals = Annotated[int, typer.Option(min=1, help="Rival classes to set it against.")]
 
@@ -44,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(evaluate)
     app.command()(explain)
+    app.command()(inspect)
 
 
 def train(
@@ -168,6 +173,42 @@ def explain(
     for explanation in explanations:
         best = "  ".join(f"{name} {share:.2f}" for name, share in list(explanation.probabilities.items())[: rivals + 1])
         say(f"{explanation.image}: {best}  -> {explanation.panel}")
+
+
+def inspect(
+    run: Run,
+    other: Other = None,
+    output: Page = Path("inspection.html"),
+    split: SplitName = None,
+    set_: Set = None,
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+) -> None:
+    """Write a page on what decides inside one run, or inside two: channels, concepts, circuits and the gap.
+
+    Parts of the suite `inside` that are missing are run first. The page is also among the runs' artifacts in MLflow.
+
+    Example: campaign inspect first/0003 first/0000
+    """
+    from orchestrator.launch.evaluate import request_evaluations
+    from orchestrator.launch.inspection import inspect_runs
+    from orchestrator.tracking import resolve_store
+
+    store, runs = resolve_store(storage, tracking_uri), [run, *([other] if other else [])]
+    requests = request_evaluations(runs, "inside", storage, store, assignments=set_ or [], again=False, split=split)
+    with continued_with(command_line):
+        results = inspect_runs(requests, store, command=command_line(), output=output)
+    for result in results:
+        if result.error:
+            note(f"error: {result.run}: {result.error}")
+    if json:
+        runs_json = [{**result.document(), "skipped": dict(result.skipped)} for result in results]
+        print_json({"runs": runs_json, "page": str(output)})
+    else:
+        say(str(output))
+    if any(result.error for result in results):
+        raise typer.Exit(FAILED)
 
 
 def _say_metrics(metrics: dict[str, float]) -> None:

@@ -77,6 +77,11 @@ MEANINGS = {
     "adversarial/autoattack/*": "accuracy after the four attacks of AutoAttack",
     "channels/effective_number": "number of channels that decide between an image's class and its rival",
     "channels/background_share": "share of the channels' contributions to that decision that lies on the background",
+    "concepts/r2": "share of the features' variance that the concepts reconstruct",
+    "concepts/background_share": "share of the concepts' importance that lies on the background",
+    "gap/accuracy": "accuracy on the sampled images",
+    "gap/accuracy_lost": "accuracy on training images less that",
+    "gap/background_lost_share": "share of the margin lost since training that is lost on the background",
     "circuits/background_share": "share of the margin lost to another class's background, of that lost to it and to "
     "another class's object",
     "circuits/background_nodes": "number of channels that carry four fifths of what another background takes",

@@ -1,6 +1,7 @@
 """MLflow as a view of the files on disk: stores, runs of trials, the sweep's parent run, the champion."""
 
 from orchestrator.tracking.registry import log_model, set_champion_alias
+from orchestrator.tracking.run_page import send_page
 from orchestrator.tracking.runs import find_experiment, find_sweep, folder_of_run, ids_in_mlflow
 from orchestrator.tracking.store import Store, StoreError, check_store, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sweep_run import (
@@ -37,6 +38,7 @@ __all__ = [
     "log_model",
     "open_sweep_run",
     "resolve_store",
+    "send_page",
     "set_champion_alias",
     "sync",
     "uninterrupted",

@@ -48,5 +48,16 @@ function sortBy(heading) {
 document.querySelectorAll(".leaderboard th button").forEach((button) => {
   button.addEventListener("click", () => sortBy(button.closest("th")));
 });
+
+function showChosen(chooser) {
+  document.querySelectorAll(`[data-choice-of="${chooser.id}"]`).forEach((part) => {
+    part.hidden = part.dataset.value !== chooser.value;
+  });
+}
+
+document.querySelectorAll("[data-chooser]").forEach((chooser) => {
+  chooser.addEventListener("change", () => showChosen(chooser));
+  showChosen(chooser);
+});
 darkScreen.addEventListener("change", draw);
 draw();
