@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -54,24 +55,24 @@ def draw_graph(kind: Kind, network: StagedNetwork, circuit: Circuit, findings: F
 
 
 def draw_pairs(pairs: Pairs, effects: Mapping[Kind, Tensor], class_names: Sequence[str]) -> Image:
-    """Draw the first pairs: the image, and below it the corrupt images with their loss of margin."""
+    """Draw pairs of all classes: the image, and below it the corrupt images with their loss of margin."""
     num = min(NUM_SHOWN, len(pairs))
-    slot = slot_width(num)
+    shown, slot = torch.linspace(0, len(pairs) - 1, num).round().long(), slot_width(num)
 
     def row(heading: str, images_PCHW: Tensor, captions: Sequence[str]) -> Row:
         tiles = [
             Tile(to_image(tile_image(image_CHW, slot)), None, (caption,))
-            for image_CHW, caption in zip(images_PCHW, captions, strict=False)
+            for image_CHW, caption in zip(images_PCHW[shown], captions, strict=True)
         ]
         return Row(heading, "", tiles, "")
 
     classes = [
         f"{class_names[label]}, partner {class_names[rival]}"
-        for label, rival in zip(pairs.labels_P[:num].tolist(), pairs.rivals_P[:num].tolist(), strict=True)
+        for label, rival in zip(pairs.labels_P[shown].tolist(), pairs.rivals_P[shown].tolist(), strict=True)
     ]
-    rows = [row("Clean", pairs.clean_PCHW[:num], classes)]
+    rows = [row("Clean", pairs.clean_PCHW, classes)]
     for kind in KINDS:
-        losses = [f"margin {-effect:+.2f}" for effect in effects[kind][:num].tolist()]
-        rows.append(row(HEADINGS[kind], pairs.corrupt[kind][:num], losses))
+        changes = [f"margin {-effect:+.2f}" for effect in effects[kind][shown].tolist()]
+        rows.append(row(HEADINGS[kind], pairs.corrupt[kind], changes))
     note = "The margin is the label's logit minus that of the partner's class; captions say how it changes."
     return draw_sheet("Pairs that circuits are verified on", note, rows, slot=slot)

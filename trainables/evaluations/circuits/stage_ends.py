@@ -20,6 +20,8 @@ Change = Callable[[int, Tensor], Tensor]
 """From the number of an end and its channels, B,C and then positions, to what the network goes on with."""
 WHOLE_TRUNK = "features"
 """Name of the only end of a network without stages."""
+_AROUND_NETWORKS = ("features.trunk.", "trunk.", "network.")
+"""How names of submodules begin in classifiers of embeddings, and then in networks of timm and of users."""
 _TOLERANCE = 1e-4
 """Of the largest logit: by how much logits may differ that should be the same."""
 
@@ -104,7 +106,9 @@ class StagedNetwork:
 
 
 def _name(names: Sequence[str]) -> str:
-    return ", ".join(name.removeprefix("network.") for name in names)
+    for prefix in _AROUND_NETWORKS:
+        names = [name.removeprefix(prefix) for name in names]
+    return ", ".join(names)
 
 
 def _output_of(model: Classifier) -> StageEnd:

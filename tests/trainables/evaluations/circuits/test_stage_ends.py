@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from tests.trainables.evaluations.conftest import linear_classifier
 from tests.trainables.models.networks import config_of
+from trainables.classifiers import UnitFeatures
+from trainables.classifiers.with_head import with_head
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 from trainables.models import build_model
 
@@ -114,3 +116,15 @@ def test_values_are_split_by_ends_and_nodes_have_places() -> None:
     first, second = network.by_end(torch.arange(9))
     assert (first.tolist(), second.tolist()) == ([0, 1, 2, 3, 4], [5, 6, 7, 8])
     assert [network.places[node] for node in (0, 4, 5, 8)] == [(0, 0), (0, 4), (1, 0), (1, 3)]
+
+
+def test_an_embedding_classifier_has_the_stages_of_its_network() -> None:
+    torch.manual_seed(0)
+    model = linear_classifier(torch.rand(2, 3).tolist(), trunk=nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 3, 1)))
+    model.stages = (("0",), ("1",))
+    images = torch.rand(2, 3, 4, 4)
+    around = with_head(model, UnitFeatures(model.trunk), torch.rand(2, 3), None)
+    network = StagedNetwork.of(around, images)
+    assert [(end.name, end.num_channels) for end in network.ends] == [("0", 4), ("1", 3)]
+    unit_BF = network.activations(images)[1].mean((2, 3))
+    torch.testing.assert_close(unit_BF.norm(dim=1), torch.ones(2))
