@@ -14,12 +14,10 @@ from trainables.data import Batch
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import draw_map, tile_image
+from trainables.evaluations.channels.crops import Box, crop_box
 from trainables.evaluations.concepts.concepts import Concepts
-from trainables.evaluations.cutouts import Box
 
 NUM_CROPS = 8
-CROP_SHARE = 0.4
-"""Height and width of a crop, as a share of the image's."""
 NOTE = (
     "One of {num} directions of the features, of which every cell holds a non-negative amount. It adds most to the "
     "logit of {most} and least to that of {least}, compared with the mean logit. {on_object}"
@@ -29,33 +27,25 @@ NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """Where a concept is strongest in one image."""
+    """A part of an image around the cell where a concept is strongest."""
 
+    image: str
+    """Its id."""
     index: int
-    """Of the image in the sample."""
-    row: int
-    column: int
-    """Of the cell."""
+    """Its place in the sample."""
     activation: float
-
-    def box(self, map_size: Sequence[int], image_size: Sequence[int]) -> Box:
-        """Return the crop around the cell, moved into the image where it would be cut off."""
-        (top, bottom), (left, right) = (
-            _around((place + 0.5) / cells, pixels)
-            for place, cells, pixels in zip((self.row, self.column), map_size, image_size, strict=True)
-        )
-        return Box(top, bottom, left, right)
+    """Of that cell."""
+    box: Box
 
 
-def best_crops(activations_NHW: Tensor, num: int = NUM_CROPS) -> list[Crop]:
-    """Return the strongest cell of each of the `num` images where it is strongest, without those where it is 0."""
-    strongest_N, places_N = activations_NHW.flatten(1).max(1)
-    order = strongest_N.argsort(descending=True, stable=True)[:num].tolist()
-    width = activations_NHW.shape[2]
+def best_crops(activations_NHW: Tensor, batch: Batch) -> list[Crop]:
+    """Return a crop of each of the images where a concept is strongest, at most `NUM_CROPS`; none where it is 0."""
+    strongest_N, cells_N = activations_NHW.flatten(1).max(1)
+    best_M = strongest_N.argsort(descending=True, stable=True)[:NUM_CROPS]
+    map_size, image_size = activations_NHW.shape[1:], batch.images_BCHW.shape[2:]
     return [
-        Crop(index, *divmod(int(places_N[index]), width), strongest_N[index].item())
-        for index in order
-        if strongest_N[index] > 0
+        Crop(batch.ids[index], index, strongest_N[index].item(), crop_box(int(cells_N[index]), map_size, image_size))
+        for index in best_M[strongest_N[best_M] > 0].tolist()
     ]
 
 
@@ -71,18 +61,18 @@ def draw_card(
         batch: The images.
         names: Of the classes, as they are drawn.
     """
-    crops, slot = best_crops(activations_NHW), slot_width(NUM_CROPS)
+    crops, slot = best_crops(activations_NHW, batch), slot_width(NUM_CROPS)
     rows = [
         Row(
             "Crops",
             "Around the strongest cell of each image.",
-            [_crop(c, activations_NHW, batch, slot) for c in crops],
+            [_crop(crop, batch, slot) for crop in crops],
             empty="It is active in no image of the sample.",
         ),
         Row(
             "Images",
             "Red where the concept is active; the line is the edge of the object, where a mask shows it.",
-            [_whole(c, activations_NHW, batch, names, slot) for c in crops],
+            [_whole(crop, activations_NHW, batch, names, slot) for crop in crops],
             empty="",
         ),
     ]
@@ -105,10 +95,10 @@ def _note(concept: int, concepts: Concepts, names: Sequence[str]) -> str:
     )
 
 
-def _crop(crop: Crop, activations_NHW: Tensor, batch: Batch, slot: int) -> Tile:
-    image_CHW = batch.images_BCHW[crop.index]
-    box = crop.box(activations_NHW.shape[1:], image_CHW.shape[1:])
-    return Tile(to_image(tile_image(image_CHW[:, *box.slices], slot)), None, (f"activation {crop.activation:.2g}",))
+def _crop(crop: Crop, batch: Batch, slot: int) -> Tile:
+    top, left, bottom, right = crop.box
+    cut_CHW = batch.images_BCHW[crop.index][:, top:bottom, left:right]
+    return Tile(to_image(tile_image(cut_CHW, slot)), None, (f"activation {crop.activation:.2g}",))
 
 
 def _whole(crop: Crop, activations_NHW: Tensor, batch: Batch, names: Sequence[str], slot: int) -> Tile:
@@ -117,9 +107,3 @@ def _whole(crop: Crop, activations_NHW: Tensor, batch: Batch, names: Sequence[st
     object_HW = 1 - batch.background_BHW[index] if batch.has_mask_B[index] else None
     drawn = draw_map(image_CHW, activations_NHW[index], object_HW)
     return Tile(drawn, None, (names[int(batch.labels_B[index])],))
-
-
-def _around(centre: float, pixels: int) -> tuple[int, int]:
-    side = max(1, round(CROP_SHARE * pixels))
-    start = min(max(0, round(centre * pixels - side / 2)), pixels - side)
-    return start, start + side

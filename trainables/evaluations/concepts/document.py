@@ -4,6 +4,7 @@ N images, J concepts, K classes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
@@ -52,8 +53,5 @@ def _concept(number: int, concepts: Concepts, activations_NHW: Tensor, batch: Ba
         "object_share": concepts.object_share_J[number].item(),
         "on_background": bool(concepts.is_background[number]),
         "stability": concepts.stability_J[number].item(),
-        "crops": [
-            {"id": batch.ids[crop.index], "row": crop.row, "column": crop.column, "activation": crop.activation}
-            for crop in best_crops(activations_NHW)
-        ],
+        "crops": [asdict(crop) for crop in best_crops(activations_NHW, batch)],
     }

@@ -1,6 +1,6 @@
-import pytest
 import torch
 
+from trainables.data import Batch
 from trainables.evaluations.concepts.cards import Crop, best_crops
 from trainables.evaluations.concepts.class_table import MAX_CLASSES, classes_with_images, draw_table, headings
 from trainables.evaluations.concepts.concepts import Concepts
@@ -9,19 +9,34 @@ ACTIVATIONS = torch.tensor([[[0.0, 0.2]], [[0.0, 0.0]], [[0.7, 0.1]], [[0.2, 0.0
 """Four images of a map of one row."""
 
 
-def test_each_image_has_one_crop_at_its_strongest_cell() -> None:
-    assert best_crops(ACTIVATIONS) == [Crop(2, 0, 0, 0.7), Crop(0, 0, 1, 0.2), Crop(3, 0, 0, 0.2)]
-    assert best_crops(ACTIVATIONS, 1) == [Crop(2, 0, 0, 0.7)]
-    assert best_crops(torch.zeros(2, 3, 3)) == []
+def batch_of(num: int, size: int) -> Batch:
+    nothing = torch.zeros(num, size, size)
+    ids = tuple(f"image-{index}" for index in range(num))
+    return Batch(torch.zeros(num, 3, size, size), torch.zeros(num).long(), nothing, torch.zeros(num).bool(), ids)
 
 
-@pytest.mark.parametrize(
-    ("row", "column", "expected"),
-    [(0, 0, (0, 4, 0, 10)), (2, 1, (3, 7, 4, 14)), (4, 3, (6, 10, 14, 24)), (2, 2, (3, 7, 10, 20))],
-)
-def test_a_crop_lies_around_its_cell_and_within_the_image(row: int, column: int, expected: tuple[int, ...]) -> None:
-    """A cell has 2 rows and 6 columns of pixels, a crop 4 rows and 10 columns."""
-    assert Crop(0, row, column, 1.0).box((5, 4), (10, 24)) == expected
+def test_each_image_has_one_crop_around_its_strongest_cell() -> None:
+    """A crop has at least three cells a side, which is the whole image here."""
+    whole = (0, 0, 8, 8)
+    assert best_crops(ACTIVATIONS, batch_of(4, 8)) == [
+        Crop("image-2", 2, 0.7, whole),
+        Crop("image-0", 0, 0.2, whole),
+        Crop("image-3", 3, 0.2, whole),
+    ]
+    assert best_crops(torch.zeros(2, 3, 3), batch_of(2, 8)) == []
+
+
+def test_a_crop_lies_around_its_cell() -> None:
+    """A cell has 2 by 2 pixels, so that a crop has 6 by 6 around the pixel edge 9 from the top and 5 from the left."""
+    activations = torch.zeros(1, 8, 8)
+    activations[0, 4, 2] = 3.0
+    assert best_crops(activations, batch_of(1, 16)) == [Crop("image-0", 0, 3.0, (6, 2, 12, 8))]
+
+
+def test_as_many_crops_as_fit() -> None:
+    assert [crop.index for crop in best_crops(torch.arange(20.0).view(20, 1, 1), batch_of(20, 8))] == [
+        *range(19, 11, -1)
+    ]
 
 
 def concepts_of(by_class: list[list[float]], object_share: list[float], area: float) -> Concepts:

@@ -73,7 +73,7 @@ def test_images_document_and_samples_belong_together() -> None:
     images = document["images"]
     assert len(images["ids"]) == len(images["amounts"]) == 30
     crop = document["concepts"][0]["crops"][0]
-    number = images["ids"].index(crop["id"])
+    number = images["ids"].index(crop["image"])
     assert images["amounts"][number][0] == max(amounts[0] for amounts in images["amounts"])
     for name, by_image in result.samples.items():
         assert sum(by_image.values()) / 30 == pytest.approx(result.metrics[name])
