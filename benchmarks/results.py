@@ -3,6 +3,7 @@
 python -m benchmarks.results sweep digits-background-weight --trials 8
 python -m benchmarks.results sweep pets-species --data-root ../shared/data
 python -m benchmarks.results study digits-shortcut
+python -m benchmarks.results cost digits-shortcut
 python -m benchmarks.results evaluation CROSS_ENTROPY_RUN CONTRASTIVE_RUN --data-root ../shared/data
 python -m benchmarks.results page
 """
@@ -100,8 +101,16 @@ def study(campaign: Campaign, name: str, seeds: Sequence[int]) -> dict[str, Any]
     found = campaign.run(*command)["study"]
     arms = {arm["arm"]: arm["trials"][0]["trial_id"] for arm in found["arms"]}
     runs = {arm: campaign.trial(found["sweep"], trial_id) for arm, trial_id in arms.items()}
-    ratios = step_ratios({arm: run.config() for arm, run in runs.items()}, found["reference"])
-    return {"command": shlex.join(["campaign", *command]), "study": found, **facts(runs), "step_ratios": ratios}
+    return {"command": shlex.join(["campaign", *command]), "study": found, **facts(runs)}
+
+
+def cost(campaign: Campaign, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a study's stored result with what a training step of each arm costs on this machine, which is quiet."""
+    found = result["study"]
+    configs = {
+        arm["arm"]: campaign.trial(found["sweep"], arm["trials"][0]["trial_id"]).config() for arm in found["arms"]
+    }
+    return {**result, "step_ratios": step_ratios(configs, found["reference"])}
 
 
 def facts(runs: Mapping[str, TrialFolder]) -> dict[str, Any]:
@@ -193,6 +202,8 @@ def parse() -> argparse.Namespace:
     study_parser = commands.add_parser("study", parents=[common, seeds], help="run a study")
     study_parser.add_argument("name", metavar="STUDY")
     study_parser.add_argument("--set", action="append", default=[], dest="settings", metavar="FIELD=VALUE")
+    cost_parser = commands.add_parser("cost", parents=[common], help="time the steps of a study that has run")
+    cost_parser.add_argument("name", metavar="STUDY")
     runs = commands.add_parser("evaluation", parents=[common], help="evaluate two runs by the whole suite")
     runs.add_argument("runs", nargs=2, metavar="RUN")
     commands.add_parser("page", help="write the page alone")
@@ -213,6 +224,10 @@ def main() -> None:
         case "study":
             campaign = Campaign(arguments.storage, arguments.data_root, arguments.settings)
             write(f"study-{Path(arguments.name).stem}", study(campaign, arguments.name, arguments.seeds))
+        case "cost":
+            path = RESULTS / f"study-{Path(arguments.name).stem}.json"
+            with_cost = cost(Campaign(arguments.storage, arguments.data_root), read(path))
+            path.write_text(json.dumps(with_cost, indent=1) + "\n")
         case "evaluation":
             write("evaluation", evaluation.measure(arguments.runs, arguments.storage, arguments.data_root))
     PAGE.write_text(page())
