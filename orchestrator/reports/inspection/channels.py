@@ -1,6 +1,6 @@
 """The strongest channels of all images and of each pair of classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.files.text import plural
@@ -9,7 +9,7 @@ from orchestrator.reports.inspection.inspected_run import InspectedRun
 from orchestrator.reports.inspection.numbers import number, percent, signed
 
 PART = "channels"
-HEADS = ("Channel", "Contribution", "Share", "On the background")
+REST_OF_HEADS = ("Share", "On the background")
 
 Pair = tuple[str, str]
 """A class and its rival."""
@@ -37,7 +37,7 @@ def _pairs(run: InspectedRun) -> dict[Pair, Mapping[str, Any]]:
 def _everything(run: InspectedRun) -> Shown:
     document = run.document(PART, "channels")
     facts = "The channels with the largest mean absolute contribution to the margin over the strongest rival."
-    return _shown(run, facts, document)
+    return _shown(run, facts, document, "Mean absolute contribution", number)
 
 
 def _of_pair(run: InspectedRun, pair: Mapping[str, Any] | None) -> Shown:
@@ -50,7 +50,7 @@ def _of_pair(run: InspectedRun, pair: Mapping[str, Any] | None) -> Shown:
         f"The margin is {number(pair['margin'])}: {_summands(pair)}. "
         f"Its effective number of channels is {number(pair['effective_number'])}."
     )
-    return _shown(run, facts, pair)
+    return _shown(run, facts, pair, "Contribution", signed)
 
 
 def _summands(pair: Mapping[str, Any]) -> str:
@@ -62,18 +62,20 @@ def _summands(pair: Mapping[str, Any]) -> str:
     )
 
 
-def _shown(run: InspectedRun, facts: str, document: Mapping[str, Any]) -> Shown:
+def _shown(
+    run: InspectedRun, facts: str, document: Mapping[str, Any], head: str, show: Callable[[float | None], str]
+) -> Shown:
     card = document["card"]
     return Shown(
         run.run.name,
         facts,
         run.image(PART, card) if card else None,
-        HEADS,
+        ("Channel", head, *REST_OF_HEADS),
         [
             (
                 str(row["channel"]),
-                signed(row["contribution"]),
-                percent(row["share"]),
+                show(row["contribution"]),
+                percent(row["share"], 1),
                 percent(row["background_share"]),
             )
             for row in document["strongest"]

@@ -18,9 +18,9 @@ def signed(value: float | None) -> str:
     return MISSING if value is None or isnan(value) else format_difference(value)
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, decimals: int = 0) -> str:
     """Return a share as a percentage."""
-    return MISSING if value is None or isnan(value) else f"{value:.0%}"
+    return MISSING if value is None or isnan(value) else f"{value:.{decimals}%}"
 
 
 def whole(value: float | None) -> str:

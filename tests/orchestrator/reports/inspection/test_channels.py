@@ -21,7 +21,7 @@ def pair(label: str, rival: str, **fields: Any) -> dict[str, Any]:
 
 
 def documents(*pairs: dict[str, Any]) -> dict[str, Any]:
-    return {"channels": {"strongest": [ROW], "card": "strongest"}, "class_pairs": list(pairs)}
+    return {"channels": {"strongest": [{**ROW, "contribution": 1.5}], "card": "strongest"}, "class_pairs": list(pairs)}
 
 
 def test_choices_are_the_pairs_of_all_runs_the_first_runs_first(make_run: Any) -> None:
@@ -33,7 +33,9 @@ def test_choices_are_the_pairs_of_all_runs_the_first_runs_first(make_run: Any) -
     assert [shown.card is not None for shown in everything.shown] == [True, True]
     assert [shown.run for shown in pairs[1].shown] == ["first/1", "first/2"]
     has, lacks = pairs[1].shown
-    assert list(has.rows) == [("3", "−1.500", "25%", "50%")]  # noqa: RUF001
+    assert list(has.rows) == [("3", "−1.500", "25.0%", "50%")]  # noqa: RUF001
+    of_all = [shown.rows[0][:2] for shown in everything.shown]
+    assert (everything.shown[0].heads[1], of_all) == ("Mean absolute contribution", [("3", "1.500")] * 2)
     assert (lacks.facts, lacks.rows) == ("No image of this run has this class and this rival.", ())
 
 
