@@ -30,13 +30,13 @@ def train(cli: Cli, storage: Path, name: str, *settings: str) -> None:
 
 def test_missing_parts_are_run_and_the_page_is_in_mlflow(cli: Cli, storage: Path) -> None:
     train(cli, storage, "one")
-    first = cli("inspect", "one", *FEW, "--storage", storage)
-    assert (first.code, first.out) == (0, "inspection.html\n")
-    page = Path("inspection.html").read_text(encoding="utf-8")
-    assert "campaign inspect one --set" in page
-    second = cli("inspect", "one", *FEW, "--storage", storage, "--json")
-    document = json.loads(second.out, parse_constant=pytest.fail)
-    assert second.err.splitlines() == [f"one [{n}/4] {part}: finished before" for n, part in enumerate(PARTS, 1)]
+    assert cli("evaluate", "one", "--suite", "channels", *FEW, "--storage", storage).code == 0
+    ran = cli("inspect", "one", *FEW, "--storage", storage, "--json")
+    document = json.loads(ran.out, parse_constant=pytest.fail)
+    first, *others = ran.err.splitlines()
+    assert first == "one [1/4] channels: finished before"
+    assert [line.split(":")[0] for line in others] == [f"one [{n}/4] {part}" for n, part in enumerate(PARTS[1:], 2)]
+    assert "campaign inspect one --set" in Path("inspection.html").read_text(encoding="utf-8")
     (run,) = document["runs"]
     assert (document["page"], run["run"], run["skipped"]) == ("inspection.html", "one", {})
     assert {name.split("/")[1] for name in run["metrics"]} == set(PARTS)
