@@ -10,7 +10,7 @@ from torch import Tensor
 STEPS = 200
 OFFSET = 0.2
 """Added to the indicators of the clusters from which the activations start, by which none of them is stuck at 0."""
-_TINY = torch.finfo(torch.float64).tiny
+_EPS, _TINY = torch.finfo(torch.float64).eps, torch.finfo(torch.float64).tiny
 
 
 def semi_nmf(cells_MF: Tensor, num_concepts: int, seed: int) -> Tensor:
@@ -32,11 +32,15 @@ def best_dictionary(cells_MF: Tensor, activations_MJ: Tensor) -> Tensor:
 
 
 def next_activations(cells_MF: Tensor, activations_MJ: Tensor, dictionary_JF: Tensor) -> Tensor:
-    """Return activations of at least 0 that reconstruct the cells at least as well, eq. 10."""
+    """Return activations of at least 0 that reconstruct the cells at least as well, eq. 10.
+
+    An activation of 0 stays so. Denominators are at least rounding errors of the largest, which makes steps smaller.
+    """
     product_MJ, gram_JJ = cells_MF @ dictionary_JF.T, dictionary_JF @ dictionary_JF.T
     up_MJ = product_MJ.clamp(min=0) + activations_MJ @ (-gram_JJ).clamp(min=0)
     down_MJ = (-product_MJ).clamp(min=0) + activations_MJ @ gram_JJ.clamp(min=0)
-    return activations_MJ * (up_MJ / (down_MJ + _TINY)).sqrt()
+    limit = _EPS * torch.maximum(up_MJ, down_MJ).max() + _TINY
+    return torch.where(activations_MJ > 0, activations_MJ * (up_MJ / down_MJ.clamp(min=limit)).sqrt(), 0)
 
 
 def _clusters(cells_MF: Tensor, num_concepts: int, seed: int) -> Tensor:

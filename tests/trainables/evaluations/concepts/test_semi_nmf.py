@@ -3,10 +3,11 @@
 import math
 from itertools import pairwise
 
+import pytest
 import torch
 from torch import Tensor
 
-from trainables.evaluations.concepts.semi_nmf import best_dictionary, next_activations
+from trainables.evaluations.concepts.semi_nmf import best_dictionary, next_activations, semi_nmf
 
 
 def signed_cells(num_cells: int = 40, num_features: int = 7) -> Tensor:
@@ -77,3 +78,17 @@ def test_cells_without_features_hold_nothing() -> None:
     assert activations.isfinite().all()
     zeros = torch.zeros(5, 7, dtype=torch.float64)
     assert next_activations(zeros, start(5), best_dictionary(zeros, start(5))).tolist() == [[0.0] * 3] * 5
+
+
+def test_a_cell_that_holds_nothing_goes_on_holding_nothing() -> None:
+    """Its denominator is 0; that of the second cell is 1 and its numerator 4."""
+    cells, activations = torch.tensor([[2.0], [4.0]]), torch.tensor([[0.0], [1.0]])
+    assert next_activations(cells.double(), activations.double(), torch.ones(1, 1).double()).tolist() == [[0], [2]]
+
+
+@pytest.mark.parametrize("num_concepts", [1, 2, 3])
+def test_few_concepts_of_random_features_are_numbers_of_any_scale(num_concepts: int) -> None:
+    cells = signed_cells(400, 24)
+    small, large = (semi_nmf(scale * cells, num_concepts, seed=0) for scale in (1, 1024))
+    assert small.isfinite().all()
+    torch.testing.assert_close(large, 1024 * small)

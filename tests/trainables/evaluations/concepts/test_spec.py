@@ -111,6 +111,19 @@ def test_cells_are_bounded_and_drawn_from_each_image(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("trainables.evaluations.concepts.readings.MAX_CELLS", 95)
     assert extreme(object_reader()).settings["num_cells"] == 30 * 3
 
+@pytest.mark.parametrize("num_concepts", [2, 3])
+def test_few_concepts_of_features_of_both_signs_are_numbers(num_concepts: int) -> None:
+    """All amounts of some cells become 0."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(25, 3, 16, 16, generator=generator)
+    model = linear_classifier(torch.randn(2, 48, generator=generator).tolist(), trunk=nn.PixelUnshuffle(4))
+    some = Images(images, [0] * 12 + [1] * 13, torch.zeros(25, 16, 16), [False] * 25)
+    settings = Suite.model_validate({"inside": {"num_concepts": num_concepts}})
+    result = CONCEPTS.run(context_of(model, some, settings=settings))
+    assert result.settings["method"] == "semi-NMF"
+    assert all(math.isfinite(value) for value in result.metrics.values())
+
+
 
 def test_without_masks_only_what_needs_them_is_missing(red_or_green: Classifier) -> None:
     result = CONCEPTS.run(context_of(red_or_green, four_images(has_mask=[False] * 4)))
