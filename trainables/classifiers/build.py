@@ -52,6 +52,7 @@ def _fit_probe(config: LinearProbe, model: Classifier, embeddings_NF: Tensor, la
         num_classes=model.num_classes,
         penalty=config.penalty,
         bias=model.head.bias is not None,
+        setting="objective.classifier.penalty",
     )
     network = _linear(model, weight_KF, bias_K)
     return FittedClassifier(

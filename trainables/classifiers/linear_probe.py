@@ -26,10 +26,13 @@ class Probe(NamedTuple):
     """The largest component of the gradient, by its absolute value."""
 
 
-def fit_linear_probe(embeddings_NF: Tensor, labels_N: Tensor, *, num_classes: int, penalty: float, bias: bool) -> Probe:
+def fit_linear_probe(
+    embeddings_NF: Tensor, labels_N: Tensor, *, num_classes: int, penalty: float, bias: bool, setting: str | None = None
+) -> Probe:
     """Minimise `mean_i CE(W z_i + b, y_i) + penalty/2 |W|^2` by L-BFGS in float64, from zeros and without randomness.
 
-    The penalty makes the minimum in W the only one; the bias has none. A probe that does not converge is logged.
+    The penalty makes the minimum in W the only one; the bias has none. A probe that does not converge is logged, with
+    the `setting` of the penalty that a user can raise, if there is one.
     """
     embeddings_NF = embeddings_NF.double()
     weight_KF = embeddings_NF.new_zeros(num_classes, embeddings_NF.shape[1], requires_grad=True)
@@ -58,7 +61,7 @@ def fit_linear_probe(embeddings_NF: Tensor, labels_N: Tensor, *, num_classes: in
     if not gradient <= TOLERANCE:
         logger.warning(
             "the linear probe has not converged: a component of its gradient is %.1e after at most %d steps, more "
-            "than %.0e; raise objective.classifier.penalty = %g",
-            gradient, MAX_STEPS, TOLERANCE, penalty,
+            "than %.0e; %s %g",
+            gradient, MAX_STEPS, TOLERANCE, f"raise {setting} =" if setting else "its fixed penalty is", penalty,
         )  # fmt: skip
     return Probe(weight_KF.detach(), None if bias_K is None else bias_K.detach(), gradient)

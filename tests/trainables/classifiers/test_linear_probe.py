@@ -67,10 +67,20 @@ def test_a_probe_that_does_not_converge_says_so(
     monkeypatch.setattr(linear_probe, "MAX_STEPS", 2)
     embeddings, labels = embeddings_of(5)
     with caplog.at_level(logging.WARNING):
-        probe = fit_linear_probe(embeddings, labels, num_classes=5, penalty=1e-4, bias=True)
+        probe = fit_linear_probe(embeddings, labels, num_classes=5, penalty=1e-4, bias=True, setting="a.penalty")
     assert probe.gradient > linear_probe.TOLERANCE
     assert "the linear probe has not converged" in caplog.text
-    assert "raise objective.classifier.penalty = 0.0001" in caplog.text
+    assert "raise a.penalty = 0.0001" in caplog.text
+
+
+def test_a_penalty_that_no_one_can_set_is_not_to_be_raised(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(linear_probe, "MAX_STEPS", 2)
+    with caplog.at_level(logging.WARNING):
+        fit_linear_probe(*embeddings_of(5), num_classes=5, penalty=1e-4, bias=True)
+    assert "its fixed penalty is 0.0001" in caplog.text
+    assert "raise" not in caplog.text
 
 
 def test_nothing_is_left_to_chance() -> None:
