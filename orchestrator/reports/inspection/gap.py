@@ -12,7 +12,7 @@ FIGURES = {
     "accuracy": ("Accuracy", ""),
     "object_only_accuracy": (
         "Accuracy on objects on black",
-        "A loss as large as that of the accuracy does not come from backgrounds.",
+        "Well above chance, a loss as large as that of the accuracy does not come from backgrounds.",
     ),
     "margin": ("Margin", "The label's logit less the highest other."),
     "object_margin": ("Margin on the object", ""),

@@ -1,24 +1,95 @@
-"""The figures of one set of images, by image and of all of them together.
+"""What a network makes of one set of images, and the figures of each image.
 
-N images, F features.
+The margin of the label over its rival is a sum of what object, background and bias add.
+N images, B batch, C channels, F features, K classes, H W image or map.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from trainables.cams import reduce_background
+from trainables.data import Batch
 from trainables.data.backgrounds import blend
+from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.channels.contributions import rivals_of
+from trainables.evaluations.channels.contributions import contributions, pool
 from trainables.evaluations.gap.batch_statistics import batch_norms, logits_by_batch
 from trainables.evaluations.gap.geometry import collapse, effective_rank, singular_values
-from trainables.evaluations.gap.margins import Margins, margins
-from trainables.evaluations.gap.observed import Observed
 from trainables.evaluations.gap.refit import LabelledFeatures
+from trainables.evaluations.result import NotPossibleError
 from trainables.evaluations.swaps import BLACK
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Images, and what the network makes of them, on the CPU in float64."""
+
+    batch: Batch
+    logits_NK: Tensor
+    pooled_NF: Tensor
+    """`mean_ij A`."""
+    background_NF: Tensor
+    """`mean_ij (1-h) A`, the background's part of it; 0 for an image without a mask."""
+
+    @property
+    def correct_N(self) -> Tensor:  # noqa: N802
+        """1 where the highest logit is the label's, else 0, float64."""
+        return (self.logits_NK.argmax(1) == self.batch.labels_B).double()
+
+    @property
+    def features(self) -> LabelledFeatures:
+        """The pooled features with their labels."""
+        return LabelledFeatures(self.pooled_NF, self.batch.labels_B)
+
+
+def observe(context: EvaluationContext, batch: Batch) -> Observed:
+    """Run the network on images; raise NotPossibleError where its output is not finite."""
+    parts = [_observe(context, batch.rows(rows_B)) for rows_B in context.chunks(torch.arange(len(batch)))]
+    observed = Observed(batch, *(torch.cat(column) for column in zip(*parts, strict=True)))
+    if not (observed.pooled_NF.isfinite().all() and observed.logits_NK.isfinite().all()):
+        raise NotPossibleError("the network's features and logits are not all finite")
+    return observed
+
+
+@torch.no_grad()
+def _observe(context: EvaluationContext, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    output = context.model(batch.images_BCHW.to(context.device))
+    background_BHW = reduce_background(batch.background_BHW, output.features.shape[-2:]).to(context.device)
+    pooled_BF, background_BF = pool(output.features, background_BHW)
+    return output.logits.double().cpu(), pooled_BF.cpu(), background_BF.cpu()
+
+
+class Margins(NamedTuple):
+    """Parts of `s_c - s_r`, each float64 of shape N."""
+
+    object_N: Tensor
+    """`sum h * CC_(c,r)`."""
+    background_N: Tensor
+    """`sum (1-h) * CC_(c,r)`."""
+    bias_N: Tensor
+    """`b_c - b_r`; 0 without a bias."""
+
+    @property
+    def total_N(self) -> Tensor:  # noqa: N802
+        """Their sum, the margin."""
+        return self.object_N + self.background_N + self.bias_N
+
+
+def margins(observed: Observed, rivals_N: Tensor, weight_KF: Tensor, bias_K: Tensor | None) -> Margins:
+    """Return the parts of each image's margin over its rival r.
+
+    The ContrastiveCAM is linear in the features, `CC_(c,r) = (W_c - W_r) . A / N`. So its sum over the background is
+    `(W_c - W_r) . mean_ij (1-h) A`, h being the mask on the grid of the map.
+    """
+    labels_N, weight_KF = observed.batch.labels_B, weight_KF.double()
+    background_N = contributions(observed.background_NF, weight_KF, labels_N, rivals_N).sum(1)
+    object_N = contributions(observed.pooled_NF - observed.background_NF, weight_KF, labels_N, rivals_N).sum(1)
+    bias_N = torch.zeros_like(object_N) if bias_K is None else (bias_K[labels_N] - bias_K[rivals_N]).double()
+    return Margins(object_N, background_N, bias_N)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +107,7 @@ def figures_of(context: EvaluationContext, observed: Observed) -> Figures:
     """Return the figures; those of object and background are left out where no image has a mask."""
     head, batch = context.model.head, observed.batch
     bias_K = None if head.bias is None else head.bias.detach().cpu()
-    rivals_N = rivals_of(observed.logits_NK, batch.labels_B)
+    rivals_N = strongest_rivals(observed.logits_NK, batch.labels_B)
     parts = margins(observed, rivals_N, head.weight.detach().cpu(), bias_K)
     by_image = {
         "accuracy": observed.correct_N,
@@ -72,8 +143,7 @@ class Spread:
     @classmethod
     def of(cls, figures: Figures, rows_N: Tensor) -> "Spread":
         """Return it for these images."""
-        observed = figures.observed
-        features = LabelledFeatures(observed.pooled_NF, observed.batch.labels_B).rows(rows_N)
+        features = figures.observed.features.rows(rows_N)
         return cls(features, singular_values(features.features_NF))
 
     def metrics(self) -> dict[str, float]:

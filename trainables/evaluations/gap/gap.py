@@ -14,9 +14,8 @@ from trainables.classifiers import NeighbourEvidence
 from trainables.data import Batch
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.gap.batch_statistics import BATCH
-from trainables.evaluations.gap.figures import Figures, Spread, columns, figures_of
-from trainables.evaluations.gap.observed import observe
-from trainables.evaluations.gap.refit import PENALTY, fitted_to_halves, fitted_to_other_half
+from trainables.evaluations.gap.figures import Figures, Spread, columns, figures_of, observe
+from trainables.evaluations.gap.refit import PENALTY, Refit, refit
 from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotPossibleError, by_image
 
 PREFIXES = {"train": "train_", "split": ""}
@@ -26,6 +25,8 @@ _STEPS = 4
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
+    if context.model.num_classes < 2:
+        raise NotPossibleError("a network with one class has no rival to contrast it with")
     if isinstance(context.model.trunk, NeighbourEvidence):
         raise NotPossibleError("each training image is among its own nearest neighbours, so there is no gap to measure")
     figures: dict[str, Figures] = {}
@@ -36,8 +37,11 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     spreads = {name: Spread.of(each, rows[name]) for name, each in figures.items()}
     context.tick(3, _STEPS)
     by_figure = _by_figure(figures)
-    for key, hits_M in _refit(context, spreads).items():
-        by_figure[key] = by_image([figures["split"].observed.batch.ids[row] for row in rows["split"]], hits_M)
+    heads = _refit(context, figures)
+    if heads is not None:
+        ids = figures["split"].observed.batch.ids
+        by_figure["refit_on_train_accuracy"] = by_image(ids, heads.on_train_N)
+        by_figure["diagnosis_refit_accuracy"] = by_image(ids, heads.on_split_N)
     context.tick(4, _STEPS)
     metrics = {key: fmean(values.values()) for key, values in by_figure.items()}
     metrics |= {
@@ -46,7 +50,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     return EvaluationResult(
         {f"gap/{key}": value for key, value in (metrics | lost(metrics)).items()},
         curves=tuple(_curve(name, spread) for name, spread in spreads.items()),
-        settings=_settings(context, figures, len(rows["split"])),
+        settings=_settings(context, figures, len(rows["split"]), heads),
         samples={f"gap/{key}": values for key, values in by_figure.items()},
         documents={"gap": _document(context, figures, spreads)},
     )
@@ -77,17 +81,13 @@ def _by_figure(figures: Mapping[str, Figures]) -> dict[str, dict[str, float]]:
     }
 
 
-def _refit(context: EvaluationContext, spreads: Mapping[str, Spread]) -> dict[str, Tensor]:
-    """Return for images of the split which heads classify them correctly; nothing where a half has no image."""
-    train, split = spreads["train"].features, spreads["split"].features
-    num_classes, seed = context.model.num_classes, context.settings.seed
-    if any(not len(half) for features in (train, split) for half in features.halves(seed)):
-        return {}
-    context.log_use("gap, which fits a head to each half of some of them, as a diagnosis")
-    return {
-        "refit_on_train_accuracy": fitted_to_halves(train, split, num_classes, seed),
-        "diagnosis_refit_accuracy": fitted_to_other_half(split, num_classes, seed),
-    }
+def _refit(context: EvaluationContext, figures: Mapping[str, Figures]) -> Refit | None:
+    """Return what heads fitted anew classify correctly; None where a half of the split has no image to fit to."""
+    train, split = (figures[name].observed.features for name in ("train", "split"))
+    heads = refit(train, split, context.model.num_classes, context.settings.seed)
+    if heads is not None:
+        context.log_use("gap, which fits a head to each half of some of them, as a diagnosis")
+    return heads
 
 
 def lost(metrics: Mapping[str, float]) -> Metrics:
@@ -107,13 +107,17 @@ def lost(metrics: Mapping[str, float]) -> Metrics:
     return found
 
 
-def _settings(context: EvaluationContext, figures: Mapping[str, Figures], num_compared: int) -> dict[str, object]:
-    has_mask = {name: each.observed.batch.has_mask_B for name, each in figures.items()}
+def _settings(
+    context: EvaluationContext, figures: Mapping[str, Figures], num_compared: int, heads: Refit | None
+) -> dict[str, object]:
+    batches = {name: each.observed.batch for name, each in figures.items()}
     return {
         "seed": context.settings.seed,
-        "num_pictures": {name: len(has_mask_N) for name, has_mask_N in has_mask.items()},
-        "num_without_mask": {name: int((~has_mask_N).sum()) for name, has_mask_N in has_mask.items()},
+        "num_pictures": {name: len(batch) for name, batch in batches.items()},
+        "num_without_mask": {name: int((~batch.has_mask_B).sum()) for name, batch in batches.items()},
+        "chance": {name: float(batch.labels_B.bincount().max() / len(batch)) for name, batch in batches.items()},
         "num_compared": num_compared,
+        "refit_images_per_class": None if heads is None else heads.images_per_class,
         "statistics_batch": BATCH,
         "penalty": PENALTY,
         "diagnosis": f"diagnosis_refit_accuracy is of heads fitted to labels of the {context.split} split: no result",
@@ -172,4 +176,5 @@ GAP = EvalSpec(
         **{f"gap/{key}": better for key, better in _OF_BOTH.items()},
     },
     run=_run,
+    definition=2,  # 1 fitted heads to training images in another mix of classes.
 )

@@ -63,6 +63,8 @@ def test_every_figure_by_hand(red_or_green: Classifier) -> None:
         "train_object_only_accuracy": 1,
         "object_only_accuracy": 1,
         "object_only_accuracy_lost": 0,
+        "refit_on_train_accuracy": 1 / 2,  # Image 0 is nearer to 3 than to 1.
+        "diagnosis_refit_accuracy": 0,
         "train_feature_norm": (math.sqrt(1 + 0.49) + math.sqrt(1 / 16 + 0.49)) / 2,
         "feature_norm": (2 * math.sqrt(1 + 0.49) + math.sqrt(1 / 16 + 0.49) + math.sqrt(1 / 8 + 0.49)) / 4,
         "train_effective_rank": 1,
@@ -82,6 +84,8 @@ def test_values_by_image_have_the_metrics_as_means_and_name_their_images(red_or_
     assert result.settings["num_pictures"] == {"train": 2, "split": 4}
     assert result.settings["num_without_mask"] == {"train": 0, "split": 1}
     assert result.settings["num_compared"] == 2
+    assert result.settings["refit_images_per_class"] == 1
+    assert result.settings["chance"] == {"train": 1 / 2, "split": 1 / 2}
 
 
 def test_the_document_has_each_image_and_no_parts_without_a_mask(red_or_green: Classifier) -> None:
@@ -201,6 +205,11 @@ def test_a_classifier_of_embeddings_is_measured() -> None:
 def test_neighbours_say_why_there_is_no_gap() -> None:
     with pytest.raises(NotPossibleError, match="among its own nearest neighbours"):
         GAP.run(digits_context(NearestNeighbours(num_neighbours=3)))
+
+
+def test_one_class_has_no_rival() -> None:
+    with pytest.raises(NotPossibleError, match="no rival"):
+        GAP.run(context_of(linear_classifier([[1.0, 0.0, 0.0]]), four_images()))
 
 
 def test_that_a_head_is_fitted_to_test_labels_is_logged_and_named_a_diagnosis(

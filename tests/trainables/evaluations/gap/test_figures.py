@@ -1,4 +1,4 @@
-"""The margin's parts against sums of ContrastiveCAMs."""
+"""What a network makes of images: the margin's parts against sums of ContrastiveCAMs."""
 
 import pytest
 import torch
@@ -8,9 +8,8 @@ from trainables.cams import contrastive_cams, hirescam, reduce_background
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import build_data
 from trainables.evaluations import EvaluationContext, NotPossibleError
-from trainables.evaluations.channels.contributions import rivals_of
-from trainables.evaluations.gap.margins import margins
-from trainables.evaluations.gap.observed import observe
+from trainables.evaluations.attribution.maps import strongest_rivals
+from trainables.evaluations.gap.figures import margins, observe
 from trainables.models import build_model
 
 
@@ -18,7 +17,7 @@ def test_the_parts_by_hand() -> None:
     """The table of `four_images` has the maps; image 2 has no mask, so all of it counts as object."""
     model, images = linear_classifier(RED_OR_GREEN), four_images()
     observed = observe(context_of(model, images), images.batch)
-    rivals_N = rivals_of(observed.logits_NK, observed.batch.labels_B)
+    rivals_N = strongest_rivals(observed.logits_NK, observed.batch.labels_B)
     parts = margins(observed, rivals_N, model.head.weight.detach(), None)
     assert rivals_N.tolist() == [1, 1, 0, 0]
     assert parts.object_N.tolist() == [1 / 4, 1 / 4, -1, 1 / 8]
@@ -35,7 +34,7 @@ def test_the_parts_are_those_of_the_maps_and_sum_to_the_logits(head_bias: bool) 
     context = EvaluationContext(model, data, torch.device("cpu"), batch_size=7)
     batch = context.sampled
     observed = observe(context, batch)
-    rivals_N = rivals_of(observed.logits_NK, batch.labels_B)
+    rivals_N = strongest_rivals(observed.logits_NK, batch.labels_B)
     bias_K = None if model.head.bias is None else model.head.bias.detach()
     parts = margins(observed, rivals_N, model.head.weight.detach(), bias_K)
 
