@@ -38,11 +38,13 @@ def class_pairs(
     `mean_n D_f = (W_cf - W_rf) mean_n mean_ij A_f`: the mean over the images of a class serves all its rivals.
     """
     found = Counter(zip(labels_N.tolist(), rivals_N.tolist(), strict=True))
+    of_class = {label: (labels_N == label).nonzero().squeeze(1) for label in set(labels_N.tolist())}
+    means = {label: _means(features_NF[own_M], background_NF[own_M]) for label, own_M in of_class.items()}
     for (label, rival), num_rival in sorted(found.items(), key=lambda item: (-item[1], item[0])):
-        indices_M = (labels_N == label).nonzero().squeeze(1)
-        features_MF, background_MF = features_NF[indices_M], background_NF[indices_M]
-        means_3F = torch.stack(
-            [features_MF.mean(0), (features_MF - background_MF).nanmean(0), background_MF.nanmean(0)]
-        )
-        parts_3F = contributions(means_3F, weight_KF, torch.tensor([label]), torch.tensor([rival]))
-        yield ClassPair(label, rival, indices_M, num_rival, *parts_3F)
+        parts_3F = contributions(means[label], weight_KF, torch.tensor([label]), torch.tensor([rival]))
+        yield ClassPair(label, rival, of_class[label], num_rival, *parts_3F)
+
+
+def _means(features_MF: Tensor, background_MF: Tensor) -> Tensor:
+    """Return the means over images of all cells, of those on the object, and of those on the background, 3,F."""
+    return torch.stack([features_MF.mean(0), (features_MF - background_MF).nanmean(0), background_MF.nanmean(0)])
