@@ -56,8 +56,10 @@ def _of_pair(run: InspectedRun, pair: Mapping[str, Any] | None) -> Shown:
 def _summands(pair: Mapping[str, Any]) -> str:
     if pair["object"] is None:
         return f"{signed(pair['margin'] - pair['bias'])} from channels and {signed(pair['bias'])} from the bias"
+    of_some = pair["num_with_mask"] < pair["num_pictures"]
+    start = f"of the {plural(pair['num_with_mask'], 'image')} with a mask, " if of_some else ""
     return (
-        f"{signed(pair['object'])} on the object, {signed(pair['background'])} on the background and "
+        f"{start}{signed(pair['object'])} on the object, {signed(pair['background'])} on the background and "
         f"{signed(pair['bias'])} from the bias"
     )
 

@@ -25,7 +25,8 @@ class ClassPair:
     """Of these, how many have the rival as the class with the highest other logit."""
     contribution_F: Tensor
     object_F: Tensor
-    """The part on the object, of the images with a mask; nan where none has one."""
+    """The part on the object, of the images with a mask alone, so that both parts may not sum to the contribution of
+    all images; nan where none has one."""
     background_F: Tensor
     """The part on the background, likewise."""
 
@@ -37,9 +38,9 @@ def class_pairs(
 
     `mean_n D_f = (W_cf - W_rf) mean_n mean_ij A_f`: the mean over the images of a class serves all its rivals.
     """
-    found = Counter(zip(labels_N.tolist(), rivals_N.tolist(), strict=True))
     of_class = {label: (labels_N == label).nonzero().squeeze(1) for label in set(labels_N.tolist())}
     means = {label: _means(features_NF[own_M], background_NF[own_M]) for label, own_M in of_class.items()}
+    found = Counter(zip(labels_N.tolist(), rivals_N.tolist(), strict=True))
     for (label, rival), num_rival in sorted(found.items(), key=lambda item: (-item[1], item[0])):
         parts_3F = contributions(means[label], weight_KF, torch.tensor([label]), torch.tensor([rival]))
         yield ClassPair(label, rival, of_class[label], num_rival, *parts_3F)

@@ -65,6 +65,7 @@ def _pair(sample: Sample, pair: ClassPair) -> Document:
     return {
         "label": sample.class_names[pair.label],
         "rival": sample.class_names[pair.rival],
+        "num_with_mask": int(sample.batch.has_mask_B[pair.indices_M].sum()),
         "num_pictures": len(pair.indices_M),
         "num_rival": pair.num_rival,
         "margin": float(pair.contribution_F.sum() + sample.bias_K[pair.label] - sample.bias_K[pair.rival]),

@@ -8,7 +8,15 @@ ROW = {"channel": 3, "contribution": -1.5, "share": 0.25, "background_share": 0.
 
 
 def pair(label: str, rival: str, **fields: Any) -> dict[str, Any]:
-    known = {"num_pictures": 4, "num_rival": 1, "margin": 2.0, "bias": 0.5, "object": 2.5, "background": -1.0}
+    known = {
+        "num_pictures": 4,
+        "num_with_mask": 4,
+        "num_rival": 1,
+        "margin": 2.0,
+        "bias": 0.5,
+        "object": 2.5,
+        "background": -1.0,
+    }
     return {
         "label": label,
         "rival": rival,
@@ -40,7 +48,9 @@ def test_choices_are_the_pairs_of_all_runs_the_first_runs_first(make_run: Any) -
 
 
 def test_the_margin_is_taken_apart_as_far_as_masks_allow(make_run: Any) -> None:
-    run = make_run("1", "channels", documents(pair("a", "b"), pair("a", "c", object=None, background=None)))
-    _, with_masks, without = (choice.shown[0].facts for choice in channel_choices([run]))
+    pairs = pair("a", "b"), pair("a", "c", object=None, background=None), pair("b", "a", num_with_mask=1)
+    run = make_run("1", "channels", documents(*pairs))
+    _, with_masks, without, with_one = (choice.shown[0].facts for choice in channel_choices([run]))
+    assert "The margin is 2.000: of the 1 image with a mask, +2.500 on the object" in with_one
     assert "The margin is 2.000: +2.500 on the object, −1.000 on the background and +0.500 from" in with_masks  # noqa: RUF001
     assert "The margin is 2.000: +1.500 from channels and +0.500 from the bias." in without

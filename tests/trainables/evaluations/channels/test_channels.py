@@ -86,6 +86,7 @@ def test_pairs_are_means_over_the_images_of_a_class(result: EvaluationResult) ->
 
 def test_documents_hold_each_image_and_each_channel(result: EvaluationResult) -> None:
     images, channels = result.documents["images"], result.documents["channels"]
+    assert (second["num_pictures"], second["num_with_mask"]) == (2, 1)
     assert [image["margin"] for image in images] == [0, 1, -1, 0.25]
     assert [image["background"] for image in images][:2] == [-0.25, 0.75]
     assert math.isnan(images[2]["background"])
