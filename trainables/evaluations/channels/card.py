@@ -41,8 +41,7 @@ def _row(row: ChannelRow, images_NCHW: Tensor, slot: int) -> Row:
 
 
 def _tile(crop: Crop, images_NCHW: Tensor, slot: int) -> Tile:
-    top, left, bottom, right = crop.box
-    cut_CHW = images_NCHW[crop.index][:, top:bottom, left:right]
+    cut_CHW = images_NCHW[crop.index][:, *crop.box.slices]
     caption = f"{crop.contribution:+.2g}{_background(crop.background_share)}"
     return Tile(to_image(tile_image(cut_CHW, slot)), None, (caption,))
 

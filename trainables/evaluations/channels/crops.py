@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.evaluations.channels.contributions import background_share, contributions
 from trainables.evaluations.channels.sample import Sample
+from trainables.evaluations.cutouts import Box
 
 NUM_CROPS = 6
 """Crops of a channel, at most."""
@@ -17,9 +18,6 @@ MIN_CELLS = 3
 """Side of a crop, in cells of the map."""
 MIN_SHARE = 0.25
 """Side of a crop, as a share of the image's side, where that is more."""
-
-Box = tuple[int, int, int, int]
-"""Top, left, bottom and right edge in pixels; the last two are the first that are outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +66,11 @@ def best_crops(sample: Sample, channel: int, indices_M: Tensor, rivals_M: Tensor
 
 def crop_box(cell: int, map_size: Sequence[int], image_size: Sequence[int]) -> Box:
     """Return the box around the centre of a cell, counted row by row, moved to lie within the image."""
-    (top, bottom), (left, right) = (
+    rows, columns = (
         _span(place, cells, pixels)
         for place, cells, pixels in zip(divmod(cell, map_size[1]), map_size, image_size, strict=True)
     )
-    return top, left, bottom, right
+    return Box(*rows, *columns)
 
 
 def _span(place: int, cells: int, pixels: int) -> tuple[int, int]:

@@ -14,8 +14,9 @@ from trainables.data import Batch
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import draw_map, tile_image
-from trainables.evaluations.channels.crops import Box, crop_box
+from trainables.evaluations.channels.crops import crop_box
 from trainables.evaluations.concepts.concepts import Concepts
+from trainables.evaluations.cutouts import Box
 
 NUM_CROPS = 8
 NOTE = (
@@ -96,8 +97,7 @@ def _note(concept: int, concepts: Concepts, names: Sequence[str]) -> str:
 
 
 def _crop(crop: Crop, batch: Batch, slot: int) -> Tile:
-    top, left, bottom, right = crop.box
-    cut_CHW = batch.images_BCHW[crop.index][:, top:bottom, left:right]
+    cut_CHW = batch.images_BCHW[crop.index][:, *crop.box.slices]
     return Tile(to_image(tile_image(cut_CHW, slot)), None, (f"activation {crop.activation:.2g}",))
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tests.trainables.evaluations.conftest import context_of, four_images
-from trainables.evaluations.channels.crops import Box, best_crops, crop_box
+from trainables.evaluations.channels.crops import best_crops, crop_box
 from trainables.evaluations.channels.sample import Sample, read_sample
+from trainables.evaluations.cutouts import Box
 from trainables.models import Classifier
 
 RED, GREEN, BLUE = range(3)
@@ -36,12 +37,12 @@ def test_a_channel_that_speaks_for_the_rival_is_shown_where_it_does_so_most(samp
 @pytest.mark.parametrize(
     ("cell", "map_size", "image_size", "expected"),
     [
-        (0, (8, 8), (32, 32), (0, 0, 12, 12)),  # Three cells of 4 pixels.
-        (3 * 8 + 4, (8, 8), (32, 32), (8, 12, 20, 24)),  # Its centre is at 14 and 18.
-        (63, (8, 8), (32, 32), (20, 20, 32, 32)),
-        (10 * 20 + 10, (20, 20), (160, 160), (64, 64, 104, 104)),  # A quarter of the image.
-        (3, (2, 2), (10, 20), (0, 0, 10, 20)),
-        (5, (2, 4), (40, 80), (0, 0, 40, 60)),  # Row 1 and column 1 of a map that is wider than high.
+        (0, (8, 8), (32, 32), Box(0, 12, 0, 12)),  # Three cells of 4 pixels.
+        (3 * 8 + 4, (8, 8), (32, 32), Box(8, 20, 12, 24)),  # Its centre is at 14 and 18.
+        (63, (8, 8), (32, 32), Box(20, 32, 20, 32)),
+        (10 * 20 + 10, (20, 20), (160, 160), Box(64, 104, 64, 104)),  # A quarter of the image.
+        (3, (2, 2), (10, 20), Box(0, 10, 0, 20)),
+        (5, (2, 4), (40, 80), Box(0, 40, 0, 60)),  # Row 1 and column 1 of a map that is wider than high.
     ],
 )
 def test_box_of_a_cell(cell: int, map_size: tuple[int, int], image_size: tuple[int, int], expected: Box) -> None:
