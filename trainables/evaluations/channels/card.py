@@ -1,10 +1,12 @@
-"""A card: the strongest channels, each with the crops to which it contributes most.
+"""The strongest channels of a comparison of classes, and a card of them with the crops to which each contributes most.
 
-N images, C colours, H W image.
+N images, F channels, C colours, H W image.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from PIL import Image
 from torch import Tensor
@@ -12,8 +14,9 @@ from torch import Tensor
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import tile_image
+from trainables.evaluations.channels.contributions import background_share, strongest
 from trainables.evaluations.channels.crops import NUM_CROPS, Crop
-from trainables.evaluations.channels.rows import ChannelRow
+from trainables.evaluations.channels.pooled import NUM_STRONGEST
 
 NUM_ROWS = 5
 """Channels of a card, at most."""
@@ -22,18 +25,49 @@ NOTE = (
     "margin it contributes most in the direction of its mean, cut out around the cell that adds most. Captions: the "
     "contribution in logits, and the share of it that lies on the background, where there is a mask."
 )
+Sign = Literal["+", "-"]
+"""Whether positive contributions of channels are drawn with `+`, or without a sign, as means of absolute values are."""
 
 
-def draw_card(title: str, rows: Sequence[ChannelRow], images_NCHW: Tensor) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One of the strongest channels."""
+
+    channel: int
+    contribution: float
+    """In logits."""
+    share: float
+    """Of the sum of all channels' absolute contributions."""
+    background_share: float
+    """nan without masks."""
+    crops: Sequence[Crop] = ()
+
+
+def strongest_rows(contribution_F: Tensor, object_F: Tensor, background_F: Tensor) -> list[ChannelRow]:
+    """Return the channels with the largest absolute contributions, the largest first."""
+    share_F = contribution_F.abs() / contribution_F.abs().sum()
+    on_background_F = background_share(object_F, background_F)
+    return [
+        ChannelRow(channel, float(contribution_F[channel]), float(share_F[channel]), float(on_background_F[channel]))
+        for channel in strongest(contribution_F.unsqueeze(0), NUM_STRONGEST)[0].tolist()
+    ]
+
+
+def draw_card(title: str, rows: Sequence[ChannelRow], images_NCHW: Tensor, *, sign: Sign = "+") -> Image.Image:
     """Draw the first channels below each other."""
     slot = slot_width(NUM_CROPS)
-    return draw_sheet(title, NOTE, [_row(row, images_NCHW, slot) for row in rows[:NUM_ROWS]], slot=slot)
+    return draw_sheet(title, NOTE, [_row(row, images_NCHW, slot, sign) for row in rows[:NUM_ROWS]], slot=slot)
 
 
-def _row(row: ChannelRow, images_NCHW: Tensor, slot: int) -> Row:
-    heading = f"Channel {row.channel}: {row.contribution:+.2g}, {row.share:.0%} of all contributions"
+def heading(row: ChannelRow, sign: Sign) -> str:
+    """Return a row's heading."""
+    shares = f"{row.share:.0%} of all contributions{_background(row.background_share)}"
+    return f"Channel {row.channel}: {row.contribution:{sign}.2g}, {shares}"
+
+
+def _row(row: ChannelRow, images_NCHW: Tensor, slot: int, sign: Sign) -> Row:
     return Row(
-        heading=f"{heading}{_background(row.background_share)}",
+        heading=heading(row, sign),
         note="",
         tiles=[_tile(crop, images_NCHW, slot) for crop in row.crops],
         empty="It contributes nothing.",

@@ -15,9 +15,8 @@ from trainables.evaluations.channels.contributions import (
     num_needed,
     strongest,
 )
-from trainables.evaluations.channels.curves import kept_curves, removal_curves
 from trainables.evaluations.channels.documents import channel_document, image_documents, pair_documents
-from trainables.evaluations.channels.keeping import NUM_RANDOM, Kept, keep_channels
+from trainables.evaluations.channels.keeping import NUM_RANDOM, Kept, keep_channels, kept_curves, removal_curves
 from trainables.evaluations.channels.pooled import NUM_STRONGEST
 from trainables.evaluations.channels.sample import Sample, read_sample
 from trainables.evaluations.result import EvaluationResult, by_image

@@ -42,11 +42,6 @@ def margins(logits_BK: Tensor, classes_B: Tensor, rivals_B: Tensor) -> Tensor:
     return own_B - rival_B
 
 
-def rivals_of(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
-    """Return the class of the highest logit other than the label's, B."""
-    return logits_BK.scatter(1, labels_B.unsqueeze(1), -torch.inf).argmax(1)
-
-
 def strongest(contributions_BF: Tensor, num: int) -> Tensor:
     """Return the `num` channels of the largest absolute contributions, the largest first; of equal ones the first."""
     return contributions_BF.abs().argsort(dim=1, descending=True, stable=True)[:, :num]
@@ -63,15 +58,15 @@ def effective_number(contributions_BF: Tensor) -> Tensor:
 
 
 def num_needed(contributions_BF: Tensor, gap: float = MARGIN_GAP) -> Tensor:
-    """Return how many of the strongest channels sum to the margin, but for a `gap` of it at most.
+    """Return how many of the strongest channels sum to `sum_f D_f`, but for a `gap` of it at most.
 
-    More channels must not widen the gap again, since contributions of both signs cancel. The result is float64 B,
-    nan where all are 0.
+    That sum is the margin without the bias. More channels must not widen the gap again, since contributions of both
+    signs cancel. The result is float64 B, nan where all are 0.
     """
     num_channels = contributions_BF.shape[1]
     sums_BF = contributions_BF.gather(1, strongest(contributions_BF, num_channels)).cumsum(1)
-    margin_B1 = sums_BF[:, -1:]
-    is_off_BF = (sums_BF - margin_B1).abs() > gap * margin_B1.abs()
+    total_B1 = sums_BF[:, -1:]
+    is_off_BF = (sums_BF - total_B1).abs() > gap * total_B1.abs()
     last_off_B = (is_off_BF * torch.arange(1, num_channels + 1, device=sums_BF.device)).amax(1)
     return torch.where(contributions_BF.any(1), last_off_B + 1.0, torch.nan).double()
 

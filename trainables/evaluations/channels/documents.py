@@ -11,11 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.evaluations.channels.card import draw_card
+from trainables.evaluations.channels.card import ChannelRow, draw_card, strongest_rows
 from trainables.evaluations.channels.class_pairs import ClassPair, class_pairs
 from trainables.evaluations.channels.contributions import background_share, effective_number, num_needed
 from trainables.evaluations.channels.crops import best_crops
-from trainables.evaluations.channels.rows import ChannelRow, strongest_rows
 from trainables.evaluations.channels.sample import Sample
 from trainables.evaluations.galleries.class_names import file_names, readable_names
 
@@ -40,7 +39,7 @@ def channel_document(sample: Sample) -> tuple[Document, Image.Image]:
         "card": STRONGEST,
     }
     title = f"The channels with the largest mean absolute contribution, over {len(sample.batch)} images"
-    return document, draw_card(title, rows, sample.batch.images_BCHW)
+    return document, draw_card(title, rows, sample.batch.images_BCHW, sign="-")
 
 
 def pair_documents(sample: Sample) -> tuple[list[Document], dict[str, Image.Image]]:
@@ -65,8 +64,8 @@ def _pair(sample: Sample, pair: ClassPair) -> Document:
     return {
         "label": sample.class_names[pair.label],
         "rival": sample.class_names[pair.rival],
-        "num_with_mask": int(sample.batch.has_mask_B[pair.indices_M].sum()),
         "num_pictures": len(pair.indices_M),
+        "num_with_mask": int(sample.batch.has_mask_B[pair.indices_M].sum()),
         "num_rival": pair.num_rival,
         "margin": float(pair.contribution_F.sum() + sample.bias_K[pair.label] - sample.bias_K[pair.rival]),
         "bias": float(sample.bias_K[pair.label] - sample.bias_K[pair.rival]),

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from trainables.cams import reduce_background
 from trainables.data import Batch
+from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.channels.contributions import contributions, margins, pool, rivals_of, strongest
+from trainables.evaluations.channels.contributions import contributions, margins, pool, strongest
 from trainables.evaluations.result import NotPossibleError
 from trainables.models import Classifier
 
@@ -67,7 +68,7 @@ def _pool_batch(model: Classifier, batch: Batch, generator: torch.Generator) -> 
     height, width = output.features.shape[2:]
     background_BHW = reduce_background(batch.background_BHW, (height, width))
     features_BF, background_BF = pool(output.features, background_BHW)
-    rivals_B = rivals_of(output.logits, batch.labels_B)
+    rivals_B = strongest_rivals(output.logits, batch.labels_B)
     contributions_BF = contributions(features_BF, model.head.weight.double(), batch.labels_B, rivals_B)
     removals = (_strongest(contributions_BF), _random_half(contributions_BF, generator))
     return Pooled(

@@ -1,6 +1,7 @@
 """What is measured of a network's concepts, image by image.
 
-N images, J concepts, K classes, L numbers of deleted concepts.
+Deleting concept j from an image subtracts its importance from the logits, exactly; what the concepts do not
+reconstruct stays. N images, J concepts, K classes, L = J + 1 numbers of deleted concepts.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from torch import Tensor
 
 from trainables.data import Batch
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.concepts.deletion import area_under, deletion_curve, random_orders
 from trainables.evaluations.concepts.importance import (
     background_shares,
     margin_importance,
@@ -48,7 +48,11 @@ def by_metric(
         return found
     weights_NJ = margin_weights(head_JK, readings.predicted, readings.rivals)
     shares_N = background_shares(readings.activations_NJHW, weights_NJ, readings.background_NHW)
-    return found | {"concepts/background_share": torch.where(batch.has_mask_B, shares_N, torch.nan)}
+    shares_N = torch.where(batch.has_mask_B, shares_N, torch.nan)
+    return found | {
+        "concepts/background_share": shares_N,
+        "concepts/background_excess": shares_N - readings.background_NHW.mean((1, 2)),
+    }
 
 
 def means(values: Mapping[str, Tensor]) -> dict[str, float]:
@@ -69,6 +73,34 @@ def delete_concepts(context: EvaluationContext, readings: Readings, head_JK: Ten
     orders = (random_orders(amounts_NJ, generator) for _ in range(NUM_RANDOM))
     random = [deletion_curve(logits_NK, amounts_NJ, head_JK, order_NJ) for order_NJ in orders]
     return kept_NL, torch.stack(random).double().mean(0)
+
+
+def deletion_curve(logits_NK: Tensor, amounts_NJ: Tensor, head_JK: Tensor, order_NJ: Tensor) -> Tensor:
+    """Return whether each image is still predicted as by the whole network after 0 to J deletions, bool NL.
+
+    Args:
+        logits_NK: Those of the whole network.
+        amounts_NJ: Mean activation of an image's cells.
+        head_JK: What one unit of each concept adds to each logit.
+        order_NJ: The concepts of each image, the first to be deleted first.
+    """
+    predicted_N = logits_NK.argmax(1)
+    left_NJ = amounts_NJ.clone()
+    kept = [torch.ones_like(predicted_N, dtype=torch.bool)]
+    for concepts_N in order_NJ.T:
+        left_NJ.scatter_(1, concepts_N.unsqueeze(1), 0)
+        kept.append((logits_NK - (amounts_NJ - left_NJ) @ head_JK).argmax(1) == predicted_N)
+    return torch.stack(kept, 1)
+
+
+def area_under(kept_NL: Tensor) -> Tensor:
+    """Return the area under each image's curve over the share of deleted concepts, in [0, 1], N."""
+    return torch.trapezoid(kept_NL.double(), dx=1 / (kept_NL.shape[1] - 1), dim=1)
+
+
+def random_orders(like_NJ: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random order of the concepts for each image, of the shape of another NJ."""
+    return torch.rand(like_NJ.shape, generator=generator).argsort(1)
 
 
 def curves(deletions: tuple[Tensor, Tensor]) -> tuple[Curve, ...]:

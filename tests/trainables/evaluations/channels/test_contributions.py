@@ -11,6 +11,7 @@ from tests.trainables.models.networks import NUM_CLASSES, SMALLEST, config_of, f
 from trainables.cams import contrastive_cams, hirescam
 from trainables.classifiers import LastLayer, fit_classifier, with_last_layer
 from trainables.config import EmbeddingClassifier, LinearProbe, NearestCentroid, NearestNeighbours, Timm
+from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.channels.contributions import (
     background_share,
     contributions,
@@ -18,7 +19,6 @@ from trainables.evaluations.channels.contributions import (
     margins,
     num_needed,
     pool,
-    rivals_of,
     strongest,
 )
 from trainables.evaluations.channels.pooled import ablation_error
@@ -66,8 +66,8 @@ def test_contributions_are_the_sums_over_cells_of_what_a_channel_adds_to_the_map
 def test_a_rival_is_the_class_of_the_highest_other_logit() -> None:
     logits = torch.tensor([[3.0, 1.0, 2.0], [3.0, 1.0, 2.0], [0.0, 5.0, 5.0]])
     labels = torch.tensor([0, 1, 2])
-    assert rivals_of(logits, labels).tolist() == [2, 0, 1]
-    assert margins(logits, labels, rivals_of(logits, labels)).tolist() == [1, -2, 0]
+    assert strongest_rivals(logits, labels).tolist() == [2, 0, 1]
+    assert margins(logits, labels, strongest_rivals(logits, labels)).tolist() == [1, -2, 0]
 
 
 def test_the_strongest_channels_have_the_largest_absolute_contributions() -> None:
@@ -115,7 +115,7 @@ def check(model: Classifier, images: Tensor) -> None:
     labels = LABELS[: len(images)]
     with torch.no_grad():
         output = model(images)
-        rivals = rivals_of(output.logits, labels)
+        rivals = strongest_rivals(output.logits, labels)
         pooled, _ = pool(output.features, torch.zeros(len(images), *output.features.shape[2:]))
         found = contributions(pooled, model.head.weight.double(), labels, rivals)
         bias = torch.zeros(model.num_classes) if model.head.bias is None else model.head.bias.double()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from trainables.evaluations.concepts.deletion import area_under, deletion_curve, random_orders
+from trainables.evaluations.concepts.measures import area_under, deletion_curve, random_orders
 
 HEAD = torch.tensor([[1.0, -1.0], [0.0, 2.0]], dtype=torch.float64)
 AMOUNTS = torch.tensor([[2.0, 1.0]], dtype=torch.float64)
