@@ -47,11 +47,12 @@ def _run(context: EvaluationContext) -> EvaluationResult:
 def _values(sample: Sample, kept: Kept) -> dict[str, Tensor]:
     """Return each image's values by name; without a mask, there are none of the background."""
     contribution_NF, object_NF, background_NF = sample.contribution_NF, sample.object_NF, sample.background_NF
-    top = strongest(contribution_NF, NUM_STRONGEST)
+    top, share_N = strongest(contribution_NF, NUM_STRONGEST), background_share(object_NF, background_NF, 1)
     values = {
         "effective_number": effective_number(contribution_NF),
         "num_for_90_percent": num_needed(contribution_NF),
-        "background_share": background_share(object_NF, background_NF, 1),
+        "background_share": share_N,
+        "background_excess": share_N - sample.pooled.background_area_N,
         "top_background_share": background_share(object_NF.gather(1, top), background_NF.gather(1, top), 1),
         "keep_area": kept.by_contribution_NM.mean(1),
     }
@@ -80,6 +81,7 @@ CHANNELS = EvalSpec(
         "channels/effective_number": None,
         "channels/num_for_90_percent": None,
         "channels/background_share": "min",
+        "channels/background_excess": "min",
         "channels/top_background_share": "min",
         "channels/keep_area": None,
         "channels/keep_area_by_activation": None,
@@ -88,4 +90,5 @@ CHANNELS = EvalSpec(
         "channels/ablation_error": "min",
     },
     run=_run,
+    definition=2,  # 1 had no excess over the area.
 )

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainables.evaluations.concepts.semi_nmf import semi_nmf
 
 NMF_STEPS = 200
+NUM_SHUFFLES = 10
 Method = Literal["NMF", "semi-NMF"]
 
 
@@ -53,3 +54,17 @@ def matched_cosines(dictionary_JF: Tensor, other_JF: Tensor) -> Tensor:
     cosine_JJ = dictionary_JF @ other_JF.T
     _, partners = linear_sum_assignment(cosine_JJ.numpy(), maximize=True)
     return cosine_JJ.gather(1, torch.from_numpy(partners).unsqueeze(1)).squeeze(1)
+
+
+def chance_cosine(dictionary_JF: Tensor, generator: torch.Generator) -> float:
+    """Return the mean cosine similarity of matched directions where there is nothing to match.
+
+    The others have the same values in each feature, dealt to their directions at random. It is a mean over
+    `NUM_SHUFFLES` of them.
+    """
+    found = []
+    for _ in range(NUM_SHUFFLES):
+        order_JF = torch.rand(dictionary_JF.shape, generator=generator).argsort(0)
+        dealt_JF = torch.nn.functional.normalize(dictionary_JF.gather(0, order_JF), dim=1)
+        found.append(matched_cosines(dictionary_JF, dealt_JF).mean())
+    return torch.stack(found).mean().item()

@@ -15,7 +15,7 @@ from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.concepts.cards import draw_card
 from trainables.evaluations.concepts.class_table import draw_table
 from trainables.evaluations.concepts.concepts import Concepts, describe, importance, name_of
-from trainables.evaluations.concepts.dictionary import find_concepts, matched_cosines, method_of
+from trainables.evaluations.concepts.dictionary import chance_cosine, find_concepts, matched_cosines, method_of
 from trainables.evaluations.concepts.document import document
 from trainables.evaluations.concepts.importance import head_of_concepts
 from trainables.evaluations.concepts.measures import NUM_RANDOM, by_metric, curves, delete_concepts, means
@@ -44,6 +44,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         metrics={
             "concepts/r2": readings.r2(),
             "concepts/stability": _mean_stability(dictionaries),
+            "concepts/stability_at_random": chance_cosine(dictionaries[0], context.generator("concepts/chance")),
             **means(samples),
         },
         curves=curves(deletions),
@@ -106,7 +107,10 @@ CONCEPTS = EvalSpec(
         "concepts/deletion_auc": "min",
         "concepts/deletion_auc_random": None,
         "concepts/stability": "max",
+        "concepts/stability_at_random": None,
         "concepts/background_share": "min",
+        "concepts/background_excess": "min",
     },
     run=_run,
+    definition=2,  # 1 had concepts that were no numbers, neither chance nor excess over the area.
 )

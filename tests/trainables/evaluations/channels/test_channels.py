@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests.trainables.evaluations.conftest import context_of, four_images, linear_classifier
-from tests.trainables.evaluations.extremes import background_reader, extreme_context, object_reader
+from tests.trainables.evaluations.extremes import OBJECT_AREA, SIZE, background_reader, extreme_context, object_reader
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.channels import CHANNELS
 from trainables.models import Classifier
@@ -42,6 +42,9 @@ def test_metrics_are_means_over_the_images(result: EvaluationResult) -> None:
     assert result.metrics["channels/additivity_error"] == 0
     assert result.metrics["channels/ablation_error"] == 0
     assert result.samples["channels/background_share"] == {"image-0": 0.5, "image-1": 0.75, "image-3": 0.5}
+    # The background is 3/4, 3/4 and 7/8 of the area; channels of image 1 are active everywhere alike.
+    assert result.samples["channels/background_excess"] == {"image-0": -0.25, "image-1": 0, "image-3": -0.375}
+    assert result.metrics["channels/background_excess"] == pytest.approx((-0.25 + 0 - 0.375) / 3)
     assert result.samples["channels/num_for_90_percent"]["image-0"] == 2
     assert result.metrics["channels/keep_area"] == 3 / 4
     assert result.metrics["channels/keep_area_by_activation"] == pytest.approx((1 + 1 + 0 + 2 / 3) / 4)
@@ -50,7 +53,7 @@ def test_metrics_are_means_over_the_images(result: EvaluationResult) -> None:
 
 def test_without_masks_there_is_nothing_of_the_background(red_or_green: Classifier) -> None:
     result = CHANNELS.run(context_of(red_or_green, four_images(has_mask=[False] * 4)))
-    missing = {"channels/background_share", "channels/top_background_share"}
+    missing = {f"channels/{name}" for name in ("background_share", "background_excess", "top_background_share")}
     assert result.metrics.keys() == CHANNELS.directions.keys() - missing
     assert not missing & result.samples.keys()
     assert result.metrics["channels/effective_number"] == pytest.approx(1.25)
@@ -61,6 +64,7 @@ def test_channels_lie_where_the_network_looks(reader: Callable[[], Classifier], 
     result = CHANNELS.run(extreme_context(reader(), num=30))
     assert result.metrics["channels/background_share"] == pytest.approx(share, abs=1e-6)
     assert result.metrics["channels/top_background_share"] == pytest.approx(share, abs=1e-6)
+    assert result.metrics["channels/background_excess"] == pytest.approx(share - 1 + OBJECT_AREA / SIZE**2, abs=1e-6)
     assert result.documents["channels"]["background_share"] == pytest.approx([share] * 3, abs=1e-6)
     assert result.metrics["channels/additivity_error"] < 1e-5
     assert result.metrics["channels/ablation_error"] < 1e-5
@@ -82,11 +86,11 @@ def test_pairs_are_means_over_the_images_of_a_class(result: EvaluationResult) ->
     assert first["card"] == "red-vs-green"
     # Of class 1 only image 3 has a mask, so the parts are of that image.
     assert (second["margin"], second["object"], second["background"]) == (-0.375, 0.125, 0.125)
+    assert (second["num_pictures"], second["num_with_mask"]) == (2, 1)
 
 
 def test_documents_hold_each_image_and_each_channel(result: EvaluationResult) -> None:
     images, channels = result.documents["images"], result.documents["channels"]
-    assert (second["num_pictures"], second["num_with_mask"]) == (2, 1)
     assert [image["margin"] for image in images] == [0, 1, -1, 0.25]
     assert [image["background"] for image in images][:2] == [-0.25, 0.75]
     assert math.isnan(images[2]["background"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.trainables.evaluations.concepts.planted import planted
-from trainables.evaluations.concepts.dictionary import find_concepts, matched_cosines, method_of
+from trainables.evaluations.concepts.dictionary import chance_cosine, find_concepts, matched_cosines, method_of
 
 
 @pytest.mark.parametrize(("signed", "method", "within"), [(False, "NMF", 1e-3), (True, "semi-NMF", 2e-2)])
@@ -57,3 +57,18 @@ def test_partners_by_hand() -> None:
     assert matched_cosines(other, one).tolist() == pytest.approx([1.0, 0.6])
     assert matched_cosines(one, one.flip(0)).tolist() == pytest.approx([1.0, 1.0])
     assert matched_cosines(other, -other).tolist() == [0.0, 0.0]
+
+
+def test_chance_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two directions of one feature each: dealt at random, each has one, or one of them both and the other none.
+
+    The first has a cosine of 1 with its partner, the second means of `(sqrt(1/2) + 0) / 2`.
+    """
+    monkeypatch.setattr("trainables.evaluations.concepts.dictionary.NUM_SHUFFLES", 2000)
+    found = chance_cosine(torch.eye(2, dtype=torch.float64), torch.Generator().manual_seed(0))
+    assert found == pytest.approx((1 + 0.5**0.5 / 2) / 2, abs=0.02)
+
+
+def test_directions_that_are_all_the_same_match_by_chance() -> None:
+    same = torch.full((3, 4), 0.5, dtype=torch.float64)
+    assert chance_cosine(same, torch.Generator().manual_seed(0)) == pytest.approx(1)

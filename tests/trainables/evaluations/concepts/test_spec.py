@@ -44,12 +44,15 @@ def test_a_network_that_reads_one_place_has_its_colours_as_concepts(reader: Any,
             "concepts/accuracy": 1.0,
             "concepts/agreement": 1.0,
             "concepts/stability": 1.0,
+            "concepts/stability_at_random": result.metrics["concepts/stability_at_random"],
             "concepts/background_share": 1 - on_object,
+            "concepts/background_excess": OBJECT_AREA / SIZE**2 - on_object,
             "concepts/deletion_auc": (1 / 3) * 1 + (2 / 3) * 1 / 6,
             "concepts/deletion_auc_random": result.metrics["concepts/deletion_auc_random"],
         },
         abs=1e-6,
     )
+    assert result.metrics["concepts/stability_at_random"] < 0.9
     assert result.metrics["concepts/deletion_auc"] < result.metrics["concepts/deletion_auc_random"] < 1
     document = result.documents["concepts"]
     area = OBJECT_AREA / SIZE**2
@@ -77,7 +80,8 @@ def test_images_document_and_samples_belong_together() -> None:
     assert images["amounts"][number][0] == max(amounts[0] for amounts in images["amounts"])
     for name, by_image in result.samples.items():
         assert sum(by_image.values()) / 30 == pytest.approx(result.metrics[name])
-    assert set(result.samples) == set(CONCEPTS.directions) - {"concepts/r2", "concepts/stability"}
+    of_all = {"concepts/r2", "concepts/stability", "concepts/stability_at_random"}
+    assert set(result.samples) == set(CONCEPTS.directions) - of_all
     assert set(result.metrics) == set(CONCEPTS.directions)
     assert result.settings == {
         "seed": 0,
@@ -107,10 +111,6 @@ def test_as_many_concepts_as_are_set() -> None:
     assert result.metrics["concepts/r2"] < 0.9
 
 
-def test_cells_are_bounded_and_drawn_from_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainables.evaluations.concepts.readings.MAX_CELLS", 95)
-    assert extreme(object_reader()).settings["num_cells"] == 30 * 3
-
 @pytest.mark.parametrize("num_concepts", [2, 3])
 def test_few_concepts_of_features_of_both_signs_are_numbers(num_concepts: int) -> None:
     """All amounts of some cells become 0."""
@@ -124,16 +124,22 @@ def test_few_concepts_of_features_of_both_signs_are_numbers(num_concepts: int) -
     assert all(math.isfinite(value) for value in result.metrics.values())
 
 
+def test_cells_are_bounded_and_drawn_from_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.evaluations.concepts.readings.MAX_CELLS", 95)
+    assert extreme(object_reader()).settings["num_cells"] == 30 * 3
+
 
 def test_without_masks_only_what_needs_them_is_missing(red_or_green: Classifier) -> None:
     result = CONCEPTS.run(context_of(red_or_green, four_images(has_mask=[False] * 4)))
-    assert set(result.metrics) == set(CONCEPTS.directions) - {"concepts/background_share"}
+    missing = {"concepts/background_share", "concepts/background_excess"}
+    assert set(result.metrics) == set(CONCEPTS.directions) - missing
     assert not any(concept["on_background"] for concept in result.documents["concepts"]["concepts"])
 
 
 def test_images_without_a_mask_have_no_share(red_or_green: Classifier) -> None:
     samples = CONCEPTS.run(context_of(red_or_green, four_images())).samples
     assert list(samples["concepts/background_share"]) == ["image-0", "image-1", "image-3"]
+    assert list(samples["concepts/background_excess"]) == ["image-0", "image-1", "image-3"]
     assert len(samples["concepts/accuracy"]) == 4
 
 
