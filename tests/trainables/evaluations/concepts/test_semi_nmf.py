@@ -81,8 +81,8 @@ def test_cells_without_features_hold_nothing() -> None:
 
 
 def test_a_cell_that_holds_nothing_goes_on_holding_nothing() -> None:
-    """Its denominator is 0; that of the second cell is 1 and its numerator 4."""
-    cells, activations = torch.tensor([[2.0], [4.0]]), torch.tensor([[0.0], [1.0]])
+    """Its numerator is 8 and its denominator 0; those of the second cell are 4 and 1."""
+    cells, activations = torch.tensor([[8.0], [4.0]]), torch.tensor([[0.0], [1.0]])
     assert next_activations(cells.double(), activations.double(), torch.ones(1, 1).double()).tolist() == [[0], [2]]
 
 
