@@ -104,7 +104,7 @@ CONCEPTS = EvalSpec(
         "concepts/r2": "max",
         "concepts/accuracy": "max",
         "concepts/agreement": "max",
-        "concepts/deletion_auc": "min",
+        "concepts/deletion_auc": None,
         "concepts/deletion_auc_random": None,
         "concepts/stability": "max",
         "concepts/stability_at_random": None,
