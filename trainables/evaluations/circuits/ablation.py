@@ -1,15 +1,18 @@
 """What is left of the difference between clean and corrupt where a network keeps some of its nodes alone.
 
-B batch, N nodes, Q circuits.
+P pairs, B batch, N nodes, Q circuits.
 """
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor
 
-from trainables.evaluations.circuits.pairs import PairBatch, margins
+from trainables.evaluations.base import EvaluationContext
+from trainables.evaluations.channels.contributions import margins
+from trainables.evaluations.circuits.pairs import Kind, PairBatch, Pairs
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 
 Ablation = Literal["resample", "mean"]
@@ -17,27 +20,68 @@ Ablation = Literal["resample", "mean"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 
 
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A network, the kind of its pairs, and what mean ablation holds; it measures pairs a batch at a time."""
+
+    network: StagedNetwork
+    kind: Kind
+    means: Sequence[Tensor]
+    """Of each end, the mean channels of the clean images that circuits are found on, on the device."""
+    device: torch.device
+    batch_size: int
+
+    @classmethod
+    def of(cls, context: EvaluationContext, network: StagedNetwork, kind: Kind, found: Pairs) -> Self:
+        """Measure the means."""
+        sums: list[Tensor] = []
+        for images_BCHW in context.chunks(found.clean_PCHW):
+            channels = [each.sum(0, keepdim=True) for each in network.activations(images_BCHW.to(context.device))]
+            sums = [before + more for before, more in zip(sums, channels, strict=True)] if sums else channels
+        means = [each / len(found) for each in sums]
+        return cls(network, kind, means, context.device, context.batch_size)
+
+    def over(self, pairs: Pairs, measure: Callable[[PairBatch], Tensor]) -> Tensor:
+        """Return what `measure` returns for each pair, joined in the first dimension, in float64 on the CPU."""
+        return torch.cat([measure(batch).double().cpu() for _, batch in self._batches(pairs)])
+
+    def full(self, pairs: Pairs) -> Tensor:
+        """Return `m(clean) - m(corrupt)` of the whole network, P."""
+        return self.over(pairs, lambda batch: full_effects(self.network, batch))
+
+    def effects(self, pairs: Pairs, circuits: Sequence[Tensor], ablation: Ablation) -> Tensor:
+        """Return `m_C(clean) - m_C(corrupt)` of each circuit C, Q x P.
+
+        All nodes outside of C hold the same for both images, so that no other path carries the difference. With the
+        values of the corrupt image, `m_C(corrupt)` is the whole network's.
+
+        Args:
+            pairs: Those measured on.
+            circuits: Which nodes are kept: bool 1 x N, or P x N where each pair has another circuit.
+            ablation: What all other nodes hold.
+        """
+        means = self.means if ablation == "mean" else None
+        found = [
+            circuit_effects(self.network, batch, [kept if len(kept) == 1 else kept[rows_B] for kept in circuits], means)
+            for rows_B, batch in self._batches(pairs)
+        ]
+        return torch.cat(found, dim=1)
+
+    def _batches(self, pairs: Pairs) -> Iterator[tuple[Tensor, PairBatch]]:
+        for rows_B in torch.split(torch.arange(len(pairs)), self.batch_size):
+            yield rows_B, pairs.batch(self.kind, rows_B, self.device)
+
+
 def full_effects(network: StagedNetwork, batch: PairBatch) -> Tensor:
-    """Return `m(clean) - m(corrupt)` of the whole network, float64 on the CPU, of shape B."""
     with torch.no_grad():
         clean_B, corrupt_B = (_margins(network, batch, images) for images in (batch.clean_BCHW, batch.corrupt_BCHW))
-    return (clean_B - corrupt_B).double().cpu()
+    return clean_B - corrupt_B
 
 
 def circuit_effects(
     network: StagedNetwork, batch: PairBatch, circuits: Sequence[Tensor], means: Sequence[Tensor] | None
 ) -> Tensor:
-    """Return `m_C(clean) - m_C(corrupt)` of each circuit C, float64 on the CPU, Q x B.
-
-    All nodes outside of C hold the same for both images, so that no other path carries the difference. With the values
-    of the corrupt image, `m_C(corrupt)` is the whole network's.
-
-    Args:
-        network: Of which parts are kept.
-        batch: The pairs.
-        circuits: Which nodes are kept: bool B x N, or 1 x N for all pairs.
-        means: Of each end, the mean channels that ablated nodes hold; None takes those of the corrupt image.
-    """
+    """Return the circuits' effects, Q x B on the CPU; without `means`, others hold the corrupt image's values."""
     with torch.no_grad():
         held = network.activations(batch.corrupt_BCHW) if means is None else means
         whole_B = _margins(network, batch, batch.corrupt_BCHW)
@@ -47,7 +91,7 @@ def circuit_effects(
             corrupt_B = (
                 whole_B if means is None else _ablated_margins(network, batch, batch.corrupt_BCHW, kept_BN, held)
             )
-            found.append((clean_B - corrupt_B).double().cpu())
+            found.append((clean_B - corrupt_B).cpu())
     return torch.stack(found)
 
 

@@ -10,8 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from trainables.evaluations.circuits.ablation import ABLATIONS, Ablation
-from trainables.evaluations.circuits.experiment import Experiment
+from trainables.evaluations.circuits.ablation import ABLATIONS, Ablation, Experiment
 from trainables.evaluations.circuits.faithfulness import even, faithfulness, sizes_needed
 from trainables.evaluations.circuits.pairs import Halves, Pairs
 from trainables.evaluations.circuits.scores import Edge, edge_scores, magnitudes, node_scores

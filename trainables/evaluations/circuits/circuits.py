@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from trainables.evaluations.base import EvalSpec, EvaluationContext
+from trainables.evaluations.circuits.ablation import Experiment
 from trainables.evaluations.circuits.circuit import NUM_TICKS, Circuit, find_circuit
 from trainables.evaluations.circuits.document import curves_of, document_of
-from trainables.evaluations.circuits.experiment import Experiment
 from trainables.evaluations.circuits.faithfulness import RESAMPLES, THRESHOLD
 from trainables.evaluations.circuits.figures import draw_graph, draw_pairs
 from trainables.evaluations.circuits.findings import Findings, findings_of, metrics_of

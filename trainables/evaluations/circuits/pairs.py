@@ -67,11 +67,6 @@ class Halves(NamedTuple):
     """Images whose object leaves no strip of background to lend."""
 
 
-def margins(logits_BK: Tensor, labels_B: Tensor, rivals_B: Tensor) -> Tensor:
-    """Return `s_y - s_r`, of shape B."""
-    return (logits_BK.gather(1, labels_B[:, None]) - logits_BK.gather(1, rivals_B[:, None])).squeeze(1)
-
-
 def make_halves(context: EvaluationContext, sample: MaskedSample) -> Halves:
     """Pair the images of a sample, at most 48, within two halves that have the classes in equal shares.
 

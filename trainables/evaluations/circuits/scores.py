@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainables.evaluations.circuits.pairs import PairBatch, margins
+from trainables.evaluations.channels.contributions import margins
+from trainables.evaluations.circuits.pairs import PairBatch
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 
 STEPS = 5

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainables.evaluations.circuits.ablation import Ablation
-from trainables.evaluations.circuits.experiment import Experiment
+from trainables.evaluations.circuits.ablation import Ablation, Experiment
 from trainables.evaluations.circuits.faithfulness import even, faithfulness, log_sizes, sizes_needed
 from trainables.evaluations.circuits.pairs import Pairs
 
