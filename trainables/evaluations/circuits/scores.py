@@ -41,8 +41,7 @@ def _gradient(network: StagedNetwork, batch: PairBatch, number: int, channels: T
     """Return the margin's gradient at these channels of one end."""
     leaf = channels.requires_grad_()
     with network.changed(lambda place, passed: leaf.clone() if place == number else passed):
-        # What comes before the end does not matter, so that one image is enough.
-        logits_BK = network.model(batch.clean_BCHW[:1]).logits
+        logits_BK = network.model(batch.clean_BCHW).logits
     (gradient,) = torch.autograd.grad(margins(logits_BK, batch.labels_B, batch.rivals_B).sum(), leaf)
     return gradient
 

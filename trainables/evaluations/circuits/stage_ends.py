@@ -152,12 +152,8 @@ def _channel_axis(shape: Sequence[int]) -> int:
 
 
 def _decides(network: StagedNetwork, images_BCHW: Tensor, logits_BK: Tensor) -> bool:
-    """Return whether the network with one image, given the channels of the others at its end, has their logits."""
+    """Return whether the network with images, given the channels of the others at its end, has the others' logits."""
     (channels,) = network.activations(images_BCHW)
-    try:
-        with network.changed(lambda *_: channels.flip(0)):
-            found_BK = network.model(images_BCHW[:1]).logits
-    except RuntimeError:  # What follows knows how many images there were before the end.
-        return False
-    is_close = (found_BK - logits_BK.flip(0)).abs().max() <= _TOLERANCE * logits_BK.abs().max()
-    return found_BK.shape == logits_BK.shape and bool(is_close)
+    with network.changed(lambda *_: channels.flip(0)):
+        found_BK = network.model(images_BCHW).logits
+    return bool((found_BK - logits_BK.flip(0)).abs().max() <= _TOLERANCE * logits_BK.abs().max())

@@ -87,13 +87,37 @@ class _Counting(nn.Sequential):
         return found.view(len(images_BCHW), *found.shape[1:])
 
 
-def test_an_end_after_which_the_number_of_images_may_not_change_is_left_out() -> None:
+def test_a_network_may_know_the_number_of_images() -> None:
     torch.manual_seed(0)
     trunk = _Counting(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
     model = linear_classifier(torch.rand(2, 3).tolist(), trunk=trunk)
     model.stages = (("0",), ("1",))
     network = StagedNetwork.of(model, torch.rand(2, 3, 4, 4))
-    assert ([end.name for end in network.ends], network.left_out) == (["1"], ("0",))
+    assert ([end.name for end in network.ends], network.left_out) == (["0", "1"], ())
+
+
+class _FullDevice(nn.Conv2d):
+    """Has memory for a number of calls."""
+
+    def __init__(self, num_calls: int) -> None:
+        super().__init__(3, 3, 1)
+        self.num_calls = num_calls
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        if not self.num_calls:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.num_calls -= 1
+        return super().forward(images_BCHW)
+
+
+@pytest.mark.parametrize("num_calls", range(4))
+def test_a_device_without_memory_is_an_error_and_no_stage_is_left_out(num_calls: int) -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 3, 1), _FullDevice(num_calls))
+    model = linear_classifier(torch.rand(2, 3).tolist(), trunk=trunk)
+    model.stages = (("0",), ("1",))
+    with pytest.raises(torch.OutOfMemoryError):
+        StagedNetwork.of(model, torch.rand(2, 3, 4, 4))
 
 
 def test_hooks_are_gone_after_an_error() -> None:
