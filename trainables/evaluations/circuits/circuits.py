@@ -17,12 +17,12 @@ from trainables.evaluations.circuits.document import curves_of, document_of
 from trainables.evaluations.circuits.faithfulness import RESAMPLES, THRESHOLD
 from trainables.evaluations.circuits.figures import draw_graph, draw_pairs
 from trainables.evaluations.circuits.findings import Findings, findings_of, metrics_of
-from trainables.evaluations.circuits.pairs import KINDS, Halves, Kind, make_halves
+from trainables.evaluations.circuits.pairs import KINDS, Halves, Kind, by_couple, make_halves
 from trainables.evaluations.circuits.scores import STEPS
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 from trainables.evaluations.galleries.class_names import readable_names
 from trainables.evaluations.masked_sample import masked_sample
-from trainables.evaluations.result import EvaluationResult, Metrics, by_image
+from trainables.evaluations.result import EvaluationResult, Metrics
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -43,7 +43,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         images={kind: draw_graph(kind, network, circuits[kind], findings[kind]) for kind in KINDS}
         | {"pairs": draw_pairs(verified, {kind: circuits[kind].full_P for kind in KINDS}, readable_names(names))},
         settings={**sample.settings, **_settings(network, halves)},
-        samples={f"circuits/{kind}_effect": by_image(verified.ids, circuits[kind].full_P) for kind in KINDS},
+        samples={f"circuits/{kind}_effect": by_couple(verified, circuits[kind].full_P) for kind in KINDS},
         documents={kind: document_of(kind, network, circuits[kind], findings[kind], verified, names) for kind in KINDS},
     )
 
@@ -100,4 +100,5 @@ CIRCUITS = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
+    definition=2,  # 1 had partners that several images shared.
 )

@@ -1,6 +1,6 @@
-"""What the ablations say of a circuit, each number with an interval over pairs where it has one.
+"""What the ablations say of a circuit, each number with an interval over couples where it has one.
 
-P pairs, R resamples, S sizes, M tested nodes.
+P pairs, S sizes, M tested nodes.
 """
 
 import math
@@ -15,12 +15,10 @@ from trainables.evaluations.circuits.circuit import Circuit, Order
 from trainables.evaluations.circuits.faithfulness import (
     NOTHING,
     Interval,
+    Resamples,
     area,
     even,
     faithfulness,
-    interval,
-    mean_interval,
-    resample_weights,
     sizes_needed,
 )
 from trainables.evaluations.circuits.pairs import Kind
@@ -52,14 +50,17 @@ class Findings:
 
 def findings_of(circuit: Circuit, generator: torch.Generator) -> Findings:
     """Compute the numbers, by one set of bootstrap resamples."""
-    full_P, weights_RP = circuit.full_P, resample_weights(len(circuit.full_P), generator)
-    effect = mean_interval(full_P, weights_RP)
+    full_P, resamples = circuit.full_P, Resamples.of(len(circuit.full_P), generator)
+    effect = resamples.mean(full_P)
     if not effect.low > 0:
         full_P = torch.full_like(full_P, torch.nan)
 
     def ratio(effects_P: Tensor) -> Interval:
-        value_11, values_R1 = (faithfulness(effects_P[None], full_P, w) for w in (even(len(full_P)), weights_RP))
-        return NOTHING if value_11.isnan() else interval(value_11[0, 0], values_R1[:, 0])
+        value_1, values_R = (
+            faithfulness(effects_P[None], full_P, weights)[:, 0]
+            for weights in (even(len(full_P)), resamples.weights_RP)
+        )
+        return NOTHING if value_1.isnan() else resamples.interval(value_1[0], values_R)
 
     def height(effects_SP: Tensor) -> Tensor:
         return faithfulness(effects_SP, full_P, even(len(full_P)))[0]
@@ -67,23 +68,24 @@ def findings_of(circuit: Circuit, generator: torch.Generator) -> Findings:
     drops = tuple(ratio(circuit.kept["resample"] - without_P) for without_P in circuit.without_MP)
     return Findings(
         effect=effect,
-        nodes={ablation: _nodes(circuit, ablation, full_P, weights_RP) for ablation in ABLATIONS},
+        nodes={ablation: _nodes(circuit, ablation, full_P, resamples) for ablation in ABLATIONS},
         curves={key: tuple(height(curve.effects_SP).tolist()) for key, curve in circuit.curves.items()},
         areas={key: area(height(curve.at(circuit.sizes)), circuit.sizes) for key, curve in circuit.curves.items()},
         faithfulness={ablation: ratio(circuit.kept[ablation]) for ablation in ABLATIONS},
         completeness={ablation: ratio(full_P - circuit.rest[ablation]) for ablation in ABLATIONS},
-        effects=tuple(mean_interval(circuit.full_P - single_P, weights_RP) for single_P in circuit.single_MP),
+        effects=tuple(resamples.mean(circuit.full_P - single_P) for single_P in circuit.single_MP),
         drops=drops,
         minimality=sum(drop.low > 0 for drop in drops) / len(drops) if effect.low > 0 else math.nan,
     )
 
 
-def _nodes(circuit: Circuit, ablation: Ablation, full_P: Tensor, weights_RP: Tensor) -> Interval:
+def _nodes(circuit: Circuit, ablation: Ablation, full_P: Tensor, resamples: Resamples) -> Interval:
     sizes, effects_SP = circuit.curves[ablation, "score"]
     value_1, values_R = (
-        sizes_needed(faithfulness(effects_SP, full_P, weights), sizes) for weights in (even(len(full_P)), weights_RP)
+        sizes_needed(faithfulness(effects_SP, full_P, weights), sizes)
+        for weights in (even(len(full_P)), resamples.weights_RP)
     )
-    return NOTHING if value_1.isnan() else interval(value_1[0], values_R)
+    return NOTHING if value_1.isnan() else resamples.interval(value_1[0], values_R)
 
 
 def metrics_of(kind: Kind, findings: Findings) -> Metrics:

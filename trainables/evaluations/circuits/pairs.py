@@ -2,10 +2,10 @@
 
 An image of class y has a partner of another class r. Corrupt is the same object before the partner's background, or
 the partner's object before the same background. Either way the margin is `s_y - s_r`.
-P pairs, B batch, K classes, C channels, H W image.
+P pairs, Q = P/2 couples, B batch, C channels, H W image.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -15,17 +15,16 @@ from torch import Tensor
 
 from trainables.data.backgrounds import blend, has_background, tiled_backgrounds
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.lenders import candidates
 from trainables.evaluations.masked_sample import MaskedSample
-from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.result import NotPossibleError, by_image
 
 Kind = Literal["background", "object"]
 """What differs between clean and corrupt."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_PAIRS = 48
 """In both halves together."""
-MIN_PAIRS = 2
-"""In each half."""
+MIN_PAIRS = 4
+"""In each half: two couples are the fewest that differ."""
 
 
 class PairBatch(NamedTuple):
@@ -40,7 +39,10 @@ class PairBatch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs on the CPU, in the order of their classes."""
+    """Pairs on the CPU. Two images are each other's partners, so each image is in two pairs and no others.
+
+    The second half of the pairs is the first half with image and partner exchanged, in the same order.
+    """
 
     ids: tuple[str, ...]
     partners: tuple[str, ...]
@@ -58,6 +60,11 @@ class Pairs:
         return PairBatch(*(tensor[rows_B].to(device) for tensor in tensors))
 
 
+def by_couple(pairs: Pairs, values_P: Tensor) -> dict[str, float]:
+    """Return the mean of each couple by the first of its images, so that no two values have an image in common."""
+    return by_image(pairs.ids[: len(pairs) // 2], values_P.view(2, -1).mean(0))
+
+
 class Halves(NamedTuple):
     """Pairs of disjoint images: circuits are found on one half and verified on the other."""
 
@@ -68,16 +75,19 @@ class Halves(NamedTuple):
 
 
 def make_halves(context: EvaluationContext, sample: MaskedSample) -> Halves:
-    """Pair the images of a sample, at most 48, within two halves that have the classes in equal shares.
+    """Couple images of a sample, at most 48, and deal the couples by their classes to two halves in turn.
 
     Raises:
-        NotPossibleError: A half has less than two pairs.
+        NotPossibleError: A half has less than four pairs.
     """
     usable = has_background(sample.object_NHW).nonzero().flatten()
-    order = torch.randperm(len(usable), generator=context.generator("circuits halves"))
-    chosen = usable[order[:MAX_PAIRS]]
-    chosen = chosen[sample.labels_N[chosen].argsort(stable=True)]
-    found, verified = (_pair(context, sample, half) for half in (chosen[::2], chosen[1::2]))
+    generator = context.generator("circuits halves")
+    # More images than are kept, since some of a frequent class may find no partner.
+    drawn = usable[torch.randperm(len(usable), generator=generator)[: 2 * MAX_PAIRS]]
+    drawn = drawn[sample.labels_N[drawn].argsort(stable=True)]
+    couples_2Q = drawn[couples(sample.labels_N[drawn], generator)]
+    kept_Q = torch.randperm(couples_2Q.shape[1], generator=generator)[: MAX_PAIRS // 2].sort().values
+    found, verified = (_pairs_of(sample, couples_2Q[:, half]) for half in (kept_Q[::2], kept_Q[1::2]))
     if min(len(found), len(verified)) < MIN_PAIRS:
         raise NotPossibleError(
             f"the {len(sample)} sampled images with an object make {len(found)} and {len(verified)} pairs of two "
@@ -86,23 +96,24 @@ def make_halves(context: EvaluationContext, sample: MaskedSample) -> Halves:
     return Halves(found, verified, num_without_background=len(sample) - len(usable))
 
 
-def _pair(context: EvaluationContext, sample: MaskedSample, half: Tensor) -> Pairs:
-    """Pair each image with one of another class of the same half; without another class there is no pair."""
-    by_class: dict[int, list[int]] = defaultdict(list)
-    for index in half.tolist():
-        by_class[int(sample.labels_N[index])].append(index)
-    partner_of: dict[int, int] = {}
-    for index in half.tolist():
-        label, generator = int(sample.labels_N[index]), context.generator(f"circuits partner {sample.ids[index]}")
-        lenders = candidates("rand", label, index, by_class, generator)
-        partner = next((other for other in lenders if int(sample.labels_N[other]) != label), None)
-        if partner is not None:
-            partner_of[index] = partner
-    own, other = (torch.tensor(list(indices), dtype=torch.int64) for indices in (partner_of, partner_of.values()))
-    return _pairs_of(sample, own, other)
+def couples(labels_N: Tensor, generator: torch.Generator) -> Tensor:
+    """Couple images of two classes at random, as many as possible: their places among the labels, 2 x Q.
+
+    Each couple takes an image of the class that has most of those left, so that none stays alone without need.
+    """
+    labels, found = labels_N.tolist(), []
+    left = torch.randperm(len(labels), generator=generator).tolist()
+    while len(counts := Counter(labels[place] for place in left)) > 1:
+        ((most, _),) = counts.most_common(1)
+        one = next(place for place in left if labels[place] == most)
+        other = next(place for place in left if labels[place] != most)
+        found.append(sorted((one, other)))
+        left = [place for place in left if place not in (one, other)]
+    return torch.tensor(sorted(found), dtype=torch.int64).view(-1, 2).T
 
 
-def _pairs_of(sample: MaskedSample, own_P: Tensor, other_P: Tensor) -> Pairs:
+def _pairs_of(sample: MaskedSample, couples_2Q: Tensor) -> Pairs:
+    own_P, other_P = couples_2Q.flatten(), couples_2Q.flip(0).flatten()
     images_NCHW, object_NHW = sample.images_NCHW, sample.object_NHW
     backgrounds_PCHW, lent_PCHW = (
         tiled_backgrounds(images_NCHW[which], object_NHW[which]) for which in (own_P, other_P)

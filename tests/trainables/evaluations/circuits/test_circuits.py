@@ -68,7 +68,7 @@ def test_effects_by_hand(planted: EvaluationResult) -> None:
     metrics = planted.metrics
     for kind, effect in EFFECTS.items():
         assert metrics[f"circuits/{kind}_effect"] == pytest.approx(effect, abs=1e-6)
-        assert list(planted.samples[f"circuits/{kind}_effect"].values()) == pytest.approx([effect] * 8, abs=1e-6)
+        assert list(planted.samples[f"circuits/{kind}_effect"].values()) == pytest.approx([effect] * 4, abs=1e-6)
     assert metrics["circuits/background_share"] == pytest.approx(20 / 21, abs=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_a_network_without_stages_has_its_features_as_nodes() -> None:
 
 @pytest.mark.parametrize("images", [planted_images(several_classes=False), planted_images(3)])
 def test_without_partners_there_is_no_circuit(images: object) -> None:
-    with pytest.raises(NotPossibleError, match=r"make \d and \d pairs of two classes .* both halves need 2 or more"):
+    with pytest.raises(NotPossibleError, match=r"make \d and \d pairs of two classes .* both halves need 4 or more"):
         CIRCUITS.run(context_of(planted_network(), images))  # type: ignore[arg-type]
 
 

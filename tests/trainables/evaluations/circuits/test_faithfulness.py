@@ -6,17 +6,19 @@ import pytest
 import torch
 
 from trainables.evaluations.circuits.faithfulness import (
+    Resamples,
     area,
     even,
     faithfulness,
-    interval,
     log_sizes,
-    mean_interval,
-    resample_weights,
     sizes_needed,
 )
 
 NAN = math.nan
+
+
+def resamples(num_pairs: int) -> Resamples:
+    return Resamples.of(num_pairs, torch.Generator().manual_seed(0))
 
 
 def test_sizes_are_at_equal_ratios() -> None:
@@ -47,26 +49,51 @@ def test_the_area_is_over_the_logarithm_of_the_size() -> None:
     assert area(torch.tensor([1.0], dtype=torch.float64), (1,)) == 1
 
 
-def test_resamples_weigh_pairs_by_how_often_they_are_drawn() -> None:
-    weights_RP = resample_weights(4, torch.Generator().manual_seed(0))
+def test_resamples_weigh_couples_by_how_often_they_are_drawn() -> None:
+    """Of 8 pairs, 0 and 4 are a couple, 1 and 5, and so on: both pairs of a couple weigh alike."""
+    weights_RP = resamples(8).weights_RP
+    assert torch.equal(weights_RP[:, :4], weights_RP[:, 4:])
     assert torch.equal(weights_RP.sum(1), torch.ones(1000, dtype=torch.float64))
-    assert set((weights_RP * 4).unique().tolist()) == {0, 1, 2, 3, 4}
-    assert weights_RP.mean(0).tolist() == pytest.approx([0.25] * 4, abs=0.03)
-    assert torch.equal(weights_RP, resample_weights(4, torch.Generator().manual_seed(0)))
+    assert set((weights_RP[:, :4] * 8).unique().tolist()) == {0, 1, 2, 3, 4}
+    assert weights_RP.mean(0).tolist() == pytest.approx([0.125] * 8, abs=0.01)
+    assert torch.equal(weights_RP, resamples(8).weights_RP)
 
 
-def test_an_interval_is_of_the_middle_19_of_20_resamples() -> None:
+@pytest.mark.parametrize(
+    ("num_couples", "t"), [(12, 2.200985), (2, 12.706205)], ids=["t of 11 degrees of freedom", "of 1"]
+)
+def test_few_couples_have_the_quantiles_of_a_t_interval(num_couples: int, t: float) -> None:
+    tail = math.erfc(t * math.sqrt(num_couples / (num_couples - 1) / 2)) / 2
+    assert resamples(2 * num_couples).tail == pytest.approx(tail, rel=1e-4)
+
+
+def test_an_interval_is_of_the_middle_of_the_resamples() -> None:
+    """Of 200 couples nearly 19 of 20 resamples are in it, and those that are nan do not count."""
     values_R = torch.arange(1001, dtype=torch.float64)
-    assert interval(values_R.mean(), values_R) == (500, 25, 975)
-    assert interval(values_R.mean(), torch.cat([values_R, torch.full((9,), NAN)])) == (500, 25, 975)
+    many = resamples(400)
+    assert many.interval(values_R.mean(), values_R) == (500, 24, 976)
+    assert many.interval(values_R.mean(), torch.cat([values_R, torch.full((9,), NAN)])) == (500, 24, 976)
 
 
 def test_the_interval_of_a_mean_is_close_to_the_normal_one() -> None:
-    """The mean of 64 values of +1 and -1 has standard error 1/8."""
-    values_P = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(32)
-    found = mean_interval(values_P, resample_weights(64, torch.Generator().manual_seed(0)))
+    """The mean of 64 couples of +1 or -1 has standard error 1/8."""
+    values_P = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(64)
+    found = resamples(128).mean(values_P)
     assert found.value == 0
     assert (found.low, found.high) == pytest.approx((-1.96 / 8, 1.96 / 8), abs=0.04)
+
+
+@pytest.mark.parametrize(("own", "partner", "correlation"), [(1, 0, 0), (1, 1, 0), (0.5, 1, 0), (1, 1, 0.8)])
+def test_intervals_hold_the_mean_19_times_of_20(own: float, partner: float, correlation: float) -> None:
+    """An effect is the image's part and the partner's, and 24 images are in 24 pairs; the true mean is 0."""
+    generator = torch.Generator().manual_seed(0)
+    held = 0
+    for _ in range(400):
+        own_P, other_P = torch.randn(2, 24, generator=generator, dtype=torch.float64)
+        lent_P = correlation * own_P + math.sqrt(1 - correlation**2) * other_P
+        found = Resamples.of(24, generator).mean(own * own_P + partner * lent_P.roll(12))
+        held += found.low <= 0 <= found.high
+    assert 0.93 <= held / 400 <= 0.97
 
 
 def test_even_weights_are_a_plain_mean() -> None:
