@@ -78,8 +78,10 @@ def make_halves(context: EvaluationContext, sample: MaskedSample) -> Halves:
     """Couple images of a sample, at most 48, and deal the couples by their classes to two halves in turn.
 
     Raises:
-        NotPossibleError: A half has less than four pairs.
+        NotPossibleError: A half has less than four pairs, or images have several labels.
     """
+    if context.data.several_labels:
+        raise NotPossibleError("images have several labels, so an image may show its partner's class too")
     usable = has_background(sample.object_NHW).nonzero().flatten()
     generator = context.generator("circuits halves")
     # More images than are kept, since some of a frequent class may find no partner.

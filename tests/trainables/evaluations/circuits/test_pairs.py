@@ -1,12 +1,14 @@
 """What a pair shows, pixel by pixel, and which images make one."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tests.trainables.evaluations.circuits.planted import planted_images, planted_network
 from tests.trainables.evaluations.conftest import context_of
+from trainables.evaluations import NotPossibleError
 from trainables.evaluations.circuits.pairs import MAX_PAIRS, Halves, by_couple, couples, make_halves
 from trainables.evaluations.masked_sample import masked_sample
 
@@ -91,3 +93,10 @@ def test_classes_meet_at_random() -> None:
     labels = torch.arange(24) // 4
     found = couples(labels, torch.Generator().manual_seed(0)).T.tolist()
     assert len({tuple(labels[couple].tolist()) for couple in found}) > 6
+
+
+def test_with_several_labels_the_partners_class_may_be_in_the_image_too() -> None:
+    context = context_of(planted_network(), planted_images())
+    context = replace(context, data=replace(context.data, several_labels=True))
+    with pytest.raises(NotPossibleError, match="several labels, so an image may show its partner's class too"):
+        make_halves(context, masked_sample(context))
