@@ -6,8 +6,7 @@ al. 2024, "Transformer Circuit Faithfulness Metrics Are Not Robust", find that t
 P pairs.
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count
 
 from trainables.evaluations.base import EvalSpec, EvaluationContext
@@ -16,13 +15,13 @@ from trainables.evaluations.circuits.circuit import NUM_TICKS, Circuit, find_cir
 from trainables.evaluations.circuits.document import curves_of, document_of
 from trainables.evaluations.circuits.faithfulness import RESAMPLES, THRESHOLD
 from trainables.evaluations.circuits.figures import draw_graph, draw_pairs
-from trainables.evaluations.circuits.findings import Findings, findings_of, metrics_of
+from trainables.evaluations.circuits.findings import findings_of, metrics_of, share_of
 from trainables.evaluations.circuits.pairs import KINDS, Halves, Kind, by_couple, make_halves
 from trainables.evaluations.circuits.scores import STEPS
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 from trainables.evaluations.galleries.class_names import readable_names
 from trainables.evaluations.masked_sample import masked_sample
-from trainables.evaluations.result import EvaluationResult, Metrics
+from trainables.evaluations.result import EvaluationResult
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
@@ -38,7 +37,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     names, verified = context.data.class_names, halves.verified
     metrics = {name: value for kind in KINDS for name, value in metrics_of(kind, findings[kind]).items()}
     return EvaluationResult(
-        metrics | _share(findings),
+        metrics | share_of(findings),
         curves=tuple(curve for kind in KINDS for curve in curves_of(kind, circuits[kind], findings[kind])),
         images={kind: draw_graph(kind, network, circuits[kind], findings[kind]) for kind in KINDS}
         | {"pairs": draw_pairs(verified, {kind: circuits[kind].full_P for kind in KINDS}, readable_names(names))},
@@ -58,12 +57,6 @@ def _circuit(
         context.generator(f"circuits random {kind}"),
         tick=lambda: context.tick(next(steps), NUM_TICKS * len(KINDS)),
     )
-
-
-def _share(findings: Mapping[Kind, Findings]) -> Metrics:
-    """Return the background's share of both effects; nan where their sum is not above 0."""
-    background, total = findings["background"].effect.value, sum(findings[kind].effect.value for kind in KINDS)
-    return {"circuits/background_share": background / total if total > 0 else math.nan}
 
 
 def _settings(network: StagedNetwork, halves: Halves) -> dict[str, object]:
@@ -100,5 +93,5 @@ CIRCUITS = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
-    definition=2,  # 1 had partners that several images shared.
+    definition=2,  # 1 had partners that several images shared, and shares of noise.
 )

@@ -21,7 +21,7 @@ from trainables.evaluations.circuits.faithfulness import (
     faithfulness,
     sizes_needed,
 )
-from trainables.evaluations.circuits.pairs import Kind
+from trainables.evaluations.circuits.pairs import KINDS, Kind
 from trainables.evaluations.result import Metrics
 
 
@@ -106,3 +106,12 @@ def metrics_of(kind: Kind, findings: Findings) -> Metrics:
         "minimality": findings.minimality,
     }
     return {f"circuits/{kind}_{name}": value for name, value in values.items()}
+
+
+def share_of(findings: Mapping[Kind, Findings]) -> Metrics:
+    """Return the background's share of both effects, negative ones counted as 0; nan where both may be noise."""
+    effects = {kind: findings[kind].effect for kind in KINDS}
+    if not any(effect.low > 0 for effect in effects.values()):
+        return {"circuits/background_share": math.nan}
+    sizes = {kind: max(effect.value, 0.0) for kind, effect in effects.items()}
+    return {"circuits/background_share": sizes["background"] / sum(sizes.values())}

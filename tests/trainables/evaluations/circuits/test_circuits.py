@@ -137,6 +137,13 @@ def test_where_the_background_changes_nothing_there_is_nothing_to_find() -> None
     assert result.metrics["circuits/object_nodes"] == 2
 
 
+def test_an_effect_below_zero_counts_as_none() -> None:
+    """Class 0 gains on the partner with the partner's object."""
+    result = CIRCUITS.run(context_of(planted_network(sees=(0.4, -0.5)), planted_images()))
+    assert result.metrics["circuits/object_effect"] < 0
+    assert result.metrics["circuits/background_share"] == 1
+
+
 def test_a_network_without_stages_has_its_features_as_nodes() -> None:
     """Red and green speak for class 0; blue, which changes with the background, does nothing."""
     result = CIRCUITS.run(context_of(linear_classifier([[1.0, 1.0, 0.0], [0.0] * 3]), planted_images()))
