@@ -58,7 +58,7 @@ def draw_layered_graph(title: str, note: str, layers: Sequence[Layer], links: Se
 
 
 def _graph(layers: Sequence[Layer], links: Sequence[Link], width: int) -> Image.Image:
-    height = max(len(layer.nodes) for layer in layers) * ROW
+    height = max(1, *(len(layer.nodes) for layer in layers)) * ROW
     large = Image.new("RGB", (width * SMOOTH, height * SMOOTH), PAPER)
     draw = ImageDraw.Draw(large)
     for link in sorted(links, key=lambda each: abs(each.value)):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from orchestrator.reports.inspection.inspected_run import InspectedRun
 from orchestrator.reports.inspection.numbers import interval, number, percent, signed, whole
+from orchestrator.results.formatting import MISSING
 
 PART = "circuits"
 KINDS: Mapping[Literal["background", "object"], str] = {
@@ -54,14 +55,20 @@ def _facts(document: Mapping[str, Any]) -> dict[str, Sequence[str]]:
 
     return {
         "Effect on the margin": [interval(document["effect"])],
-        f"Channels for a faithfulness of {threshold}, of {size}": both("nodes", whole),
-        f"Faithfulness of the circuit of {document['size']}": both("circuit_faithfulness"),
+        f"Channels of the circuit, of {size}": [found_size(document["size"], size)],
+        "Its faithfulness": both("circuit_faithfulness"),
+        f"Channels for {threshold} on the half that measures": both("nodes", whole),
         "Completeness": both("circuit_completeness"),
         "Minimality": [percent(document["minimality"])],
         "Area under the curve": areas("score"),
         "Area in random order": areas("random"),
         "Area by magnitude": areas("magnitude"),
     }
+
+
+def found_size(size: int | None, num_channels: int) -> str:
+    """Return the size of a circuit, also as a share of all channels."""
+    return MISSING if size is None else f"{size} ({size / num_channels:.0%})"
 
 
 def _node(node: Mapping[str, Any]) -> Sequence[str]:

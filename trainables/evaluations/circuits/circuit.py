@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.circuits.ablation import ABLATIONS, Ablation, Experiment
-from trainables.evaluations.circuits.faithfulness import even, faithfulness, sizes_needed
+from trainables.evaluations.circuits.faithfulness import Resamples, even, faithfulness, sizes_needed
 from trainables.evaluations.circuits.pairs import Halves, Pairs
 from trainables.evaluations.circuits.scores import Edge, edge_scores, magnitudes, node_scores
 from trainables.evaluations.circuits.size_curve import SizeCurve, plain_sizes, refined_curve, size_curve
@@ -35,12 +35,12 @@ class Scores:
     """The nodes in the order in which circuits get them, by absolute score."""
     by_magnitude_N: Tensor
     """The same by the size of their activations."""
-    size: int
-    """Nodes by score that reach a faithfulness of 0.8 on these pairs."""
+    size: int | None = None
+    """Nodes by score that reach a faithfulness of 0.8 on these pairs; None where no circuit is found."""
 
     @property
     def tested(self) -> list[int]:
-        return self.order_N[: min(self.size, MAX_TESTED)].tolist()
+        return self.order_N[: min(self.size or 0, MAX_TESTED)].tolist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +50,13 @@ class Circuit:
     scores: Scores
     full_P: Tensor
     """Of the whole network."""
+    resamples: Resamples
     sizes: tuple[int, ...]
     """Those that all curves have."""
     curves: Mapping[tuple[Ablation, Order], SizeCurve]
     """By score there are more sizes around the threshold."""
     kept: Mapping[Ablation, Tensor]
-    """P: with the circuit kept."""
+    """P: with the circuit kept; nan where there is none."""
     rest: Mapping[Ablation, Tensor]
     """P: with the circuit ablated and the rest kept."""
     single_MP: Tensor
@@ -69,11 +70,17 @@ class Circuit:
 def find_circuit(
     experiment: Experiment, halves: Halves, generator: torch.Generator, tick: Callable[[], None]
 ) -> Circuit:
-    """Score all nodes and choose how many are kept on one half of the pairs; ablate on the other."""
-    scores = _scores(experiment, halves.found)
+    """Score all nodes and choose how many are kept on one half of the pairs; ablate on the other.
+
+    A circuit is found where the margin falls beyond noise on both halves.
+    """
+    found, verified = halves.found, halves.verified
+    resamples = Resamples.of(len(verified), generator)
+    scores, full_P = _scores(experiment, found), experiment.full(verified)
+    if resamples.mean(full_P).low > 0:
+        size = _size(experiment, found, scores.order_N, Resamples.of(len(found), generator))
+        scores = replace(scores, size=size)
     tick()
-    verified = halves.verified
-    full_P = experiment.full(verified)
     curves: dict[tuple[Ablation, Order], SizeCurve] = {}
     random_PN = torch.stack([torch.randperm(len(scores.order_N), generator=generator) for _ in range(len(verified))])
     for ablation in ABLATIONS:
@@ -84,9 +91,9 @@ def find_circuit(
         tick()
     tests = _tests(experiment, verified, scores)
     tick()
-    edges = _edges(experiment, halves.found, scores.tested)
+    edges = _edges(experiment, found, scores.tested)
     tick()
-    return Circuit(scores, full_P, plain_sizes(experiment), curves, *tests, edges)
+    return Circuit(scores, full_P, resamples, plain_sizes(experiment), curves, *tests, edges)
 
 
 def balanced_order(values: Sequence[Tensor]) -> Tensor:
@@ -111,23 +118,30 @@ def _scores(experiment: Experiment, found: Pairs) -> Scores:
     signed_PN = experiment.over(found, lambda batch: node_scores(network, batch))
     magnitude_N = experiment.over(found, lambda batch: magnitudes(network, batch)).mean(0)
     absolute_N = signed_PN.abs().mean(0)
-    scores = Scores(
+    return Scores(
         absolute_N=absolute_N,
         signed_N=signed_PN.mean(0),
         order_N=balanced_order(network.by_end(absolute_N)),
         by_magnitude_N=balanced_order(network.by_end(magnitude_N)),
-        size=network.num_nodes,
     )
+
+
+def _size(experiment: Experiment, found: Pairs, order_N: Tensor, resamples: Resamples) -> int | None:
     full_P = experiment.full(found)
-    curve = refined_curve(experiment, found, scores.order_N, "resample", full_P)
-    needed = sizes_needed(faithfulness(curve.effects_SP, full_P, even(len(found))), curve.sizes)
-    return scores if needed.isnan() else replace(scores, size=int(needed))
+    if not resamples.mean(full_P).low > 0:
+        return None
+    curve = refined_curve(experiment, found, order_N, "resample", full_P)
+    return int(sizes_needed(faithfulness(curve.effects_SP, full_P, even(len(found))), curve.sizes))
 
 
 def _tests(
     experiment: Experiment, pairs: Pairs, scores: Scores
 ) -> tuple[dict[Ablation, Tensor], dict[Ablation, Tensor], Tensor, Tensor]:
     """Return the effects of the circuit, of the rest, of all but one node, and of the circuit without one node."""
+    if scores.size is None:
+        nothing_P = torch.full((len(pairs),), torch.nan, dtype=torch.float64)
+        nothing = dict.fromkeys(ABLATIONS, nothing_P)
+        return nothing, nothing, nothing_P[None][:0], nothing_P[None][:0]
     circuit_1N = (scores.order_N.argsort() < scores.size)[None]
     kept: dict[Ablation, Tensor] = {}
     rest: dict[Ablation, Tensor] = {}

@@ -31,9 +31,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     network = StagedNetwork.of(context.model, two_classes_BCHW)
     steps = count(1)
     circuits = {kind: _circuit(context, network, halves, kind, steps) for kind in KINDS}
-    findings = {
-        kind: findings_of(circuit, context.generator("circuits resamples")) for kind, circuit in circuits.items()
-    }
+    findings = {kind: findings_of(circuit) for kind, circuit in circuits.items()}
     names, verified = context.data.class_names, halves.verified
     metrics = {name: value for kind in KINDS for name, value in metrics_of(kind, findings[kind]).items()}
     return EvaluationResult(
@@ -54,7 +52,7 @@ def _circuit(
     return find_circuit(
         experiment,
         halves,
-        context.generator(f"circuits random {kind}"),
+        context.generator(f"circuits {kind}"),
         tick=lambda: context.tick(next(steps), NUM_TICKS * len(KINDS)),
     )
 
@@ -80,9 +78,10 @@ CIRCUITS = EvalSpec(
         "circuits/background_share": "min",
         "circuits/*_effect": None,
         "circuits/*_nodes": None,
-        "circuits/*_nodes_low": None,
-        "circuits/*_nodes_high": None,
-        "circuits/*_nodes_mean": None,
+        "circuits/*_nodes_verified": None,
+        "circuits/*_nodes_verified_low": None,
+        "circuits/*_nodes_verified_high": None,
+        "circuits/*_nodes_verified_mean": None,
         "circuits/*_area": None,
         "circuits/*_area_mean": None,
         "circuits/*_area_random": None,
@@ -93,5 +92,5 @@ CIRCUITS = EvalSpec(
     },
     run=_run,
     needs=frozenset({"masks"}),
-    definition=2,  # 1 had partners that several images shared, and shares of noise.
+    definition=2,  # 1 had partners that several images shared, and `nodes` of the pairs that it was measured on.
 )

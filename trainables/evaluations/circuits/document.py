@@ -44,6 +44,7 @@ def document_of(
         "effect": _numbers(findings.effect),
         "threshold": THRESHOLD,
         "size": circuit.scores.size,
+        "size_share": findings.size / network.num_nodes,
         "minimality": findings.minimality,
         "ablations": by_ablation,
         "stages": _stages(network, circuit),

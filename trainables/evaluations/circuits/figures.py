@@ -22,7 +22,10 @@ GRAPH_NOTE = (
     "alone has its value of the corrupt image; blue: it rises. The strongest colour is {effect:.2g} logits. Lines are "
     "what a channel takes from the margin through one of the next column, by gradients; the strongest is {edge:.2g}."
 )
-NO_EFFECT = " The margin does not fall beyond noise from clean to corrupt, so there is nothing to explain."
+NO_EFFECT = (
+    "The margin does not fall beyond noise from clean to corrupt on both halves of the pairs, so there is nothing to "
+    "explain."
+)
 HEADINGS: Mapping[Kind, str] = {
     "background": "The same object, the partner's background",
     "object": "The partner's object, the same background",
@@ -32,7 +35,7 @@ HEADINGS: Mapping[Kind, str] = {
 def draw_graph(kind: Kind, network: StagedNetwork, circuit: Circuit, findings: Findings) -> Image:
     """Draw the tested nodes, those of each stage by falling score, and the edges between them."""
     tested, places = circuit.scores.tested, network.places
-    strongest_node = max(abs(effect.value) for effect in findings.effects) or 1.0
+    strongest_node = max((abs(effect.value) for effect in findings.effects), default=0.0) or 1.0
     strongest_edge = max((abs(signed) for _, signed in circuit.edges.values()), default=0.0) or 1.0
     columns = [[node for node in tested if places[node][0] == number] for number in range(len(network.ends))]
     values = {node: effect.value / strongest_node for node, effect in zip(tested, findings.effects, strict=True)}
@@ -49,9 +52,11 @@ def draw_graph(kind: Kind, network: StagedNetwork, circuit: Circuit, findings: F
         )
         for (start, end), (_, signed) in circuit.edges.items()
     ]
-    title = f"The {kind} circuit: {circuit.scores.size} of {network.num_nodes} channels, {len(tested)} of them drawn"
-    note = GRAPH_NOTE.format(effect=strongest_node, edge=strongest_edge)
-    return draw_layered_graph(title, note if findings.effect.low > 0 else note + NO_EFFECT, layers, links)
+    if not tested:
+        return draw_layered_graph(f"No {kind} circuit", NO_EFFECT, layers, links)
+    share = f"{findings.size / network.num_nodes:.0%}"
+    title = f"The {kind} circuit: {findings.size:.0f} of {network.num_nodes} channels ({share}), {len(tested)} drawn"
+    return draw_layered_graph(title, GRAPH_NOTE.format(effect=strongest_node, edge=strongest_edge), layers, links)
 
 
 def draw_pairs(pairs: Pairs, effects: Mapping[Kind, Tensor], class_names: Sequence[str]) -> Image:

@@ -15,7 +15,6 @@ from trainables.evaluations.circuits.circuit import Circuit, Order
 from trainables.evaluations.circuits.faithfulness import (
     NOTHING,
     Interval,
-    Resamples,
     area,
     even,
     faithfulness,
@@ -27,12 +26,17 @@ from trainables.evaluations.result import Metrics
 
 @dataclass(frozen=True)
 class Findings:
-    """Where the margin does not fall beyond noise there is nothing to keep, and all but the effects is nan."""
+    """Where the margin does not fall beyond noise there is nothing to keep, and all but the effects is nan.
+
+    Where it does on these pairs, but not on those that circuits are found on, what is of the circuit is nan.
+    """
 
     effect: Interval
     """By how much the margin falls from clean to corrupt."""
+    size: float
+    """Nodes of the circuit, chosen on the pairs that it is found on."""
     nodes: Mapping[Ablation, Interval]
-    """Kept nodes at which the faithfulness first is 0.8, of the sizes of the curve."""
+    """Nodes at which the faithfulness first is 0.8 on these pairs, of the sizes of the curve."""
     curves: Mapping[tuple[Ablation, Order], tuple[float, ...]]
     """Faithfulness at the sizes of the circuit's curve."""
     areas: Mapping[tuple[Ablation, Order], float]
@@ -48,9 +52,9 @@ class Findings:
     """Share of the tested nodes with a fall above 0, by its interval."""
 
 
-def findings_of(circuit: Circuit, generator: torch.Generator) -> Findings:
+def findings_of(circuit: Circuit) -> Findings:
     """Compute the numbers, by one set of bootstrap resamples."""
-    full_P, resamples = circuit.full_P, Resamples.of(len(circuit.full_P), generator)
+    full_P, resamples = circuit.full_P, circuit.resamples
     effect = resamples.mean(full_P)
     if not effect.low > 0:
         full_P = torch.full_like(full_P, torch.nan)
@@ -68,24 +72,25 @@ def findings_of(circuit: Circuit, generator: torch.Generator) -> Findings:
     drops = tuple(ratio(circuit.kept["resample"] - without_P) for without_P in circuit.without_MP)
     return Findings(
         effect=effect,
-        nodes={ablation: _nodes(circuit, ablation, full_P, resamples) for ablation in ABLATIONS},
+        size=math.nan if circuit.scores.size is None else float(circuit.scores.size),
+        nodes={ablation: _nodes(circuit, ablation, full_P) for ablation in ABLATIONS},
         curves={key: tuple(height(curve.effects_SP).tolist()) for key, curve in circuit.curves.items()},
         areas={key: area(height(curve.at(circuit.sizes)), circuit.sizes) for key, curve in circuit.curves.items()},
         faithfulness={ablation: ratio(circuit.kept[ablation]) for ablation in ABLATIONS},
         completeness={ablation: ratio(full_P - circuit.rest[ablation]) for ablation in ABLATIONS},
         effects=tuple(resamples.mean(circuit.full_P - single_P) for single_P in circuit.single_MP),
         drops=drops,
-        minimality=sum(drop.low > 0 for drop in drops) / len(drops) if effect.low > 0 else math.nan,
+        minimality=sum(drop.low > 0 for drop in drops) / len(drops) if drops else math.nan,
     )
 
 
-def _nodes(circuit: Circuit, ablation: Ablation, full_P: Tensor, resamples: Resamples) -> Interval:
+def _nodes(circuit: Circuit, ablation: Ablation, full_P: Tensor) -> Interval:
     sizes, effects_SP = circuit.curves[ablation, "score"]
     value_1, values_R = (
         sizes_needed(faithfulness(effects_SP, full_P, weights), sizes)
-        for weights in (even(len(full_P)), resamples.weights_RP)
+        for weights in (even(len(full_P)), circuit.resamples.weights_RP)
     )
-    return NOTHING if value_1.isnan() else resamples.interval(value_1[0], values_R)
+    return NOTHING if value_1.isnan() else circuit.resamples.interval(value_1[0], values_R)
 
 
 def metrics_of(kind: Kind, findings: Findings) -> Metrics:
@@ -93,10 +98,11 @@ def metrics_of(kind: Kind, findings: Findings) -> Metrics:
     nodes, areas = findings.nodes["resample"], findings.areas
     values = {
         "effect": findings.effect.value,
-        "nodes": nodes.value,
-        "nodes_low": nodes.low,
-        "nodes_high": nodes.high,
-        "nodes_mean": findings.nodes["mean"].value,
+        "nodes": findings.size,
+        "nodes_verified": nodes.value,
+        "nodes_verified_low": nodes.low,
+        "nodes_verified_high": nodes.high,
+        "nodes_verified_mean": findings.nodes["mean"].value,
         "area": areas["resample", "score"],
         "area_mean": areas["mean", "score"],
         "area_random": areas["resample", "random"],

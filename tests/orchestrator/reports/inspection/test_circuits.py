@@ -35,8 +35,9 @@ def test_numbers_have_their_intervals(make_run: Any) -> None:
     found = shown_circuit(make_run("1", "circuits", {"background": document(2.0)}), "background")
     assert dict(found.facts) == {
         "Effect on the margin": ["2.500 (2.000 to 3.000)"],
-        "Channels for a faithfulness of 80%, of 48": ["12 (8 to 20)", "–"],  # noqa: RUF001
-        "Faithfulness of the circuit of 12": ["0.812 (0.500 to 1.000)"] * 2,
+        "Channels of the circuit, of 48": ["12 (25%)"],
+        "Its faithfulness": ["0.812 (0.500 to 1.000)"] * 2,
+        "Channels for 80% on the half that measures": ["12 (8 to 20)", "–"],  # noqa: RUF001
         "Completeness": ["–"] * 2,  # noqa: RUF001
         "Minimality": ["50%"],
         "Area under the curve": ["0.750"] * 2,
@@ -44,6 +45,11 @@ def test_numbers_have_their_intervals(make_run: Any) -> None:
         "Area by magnitude": ["–"] * 2,  # noqa: RUF001
     }
     assert list(found.nodes) == [("layer1, 5", "−0.500", "0.250 (0.125 to 0.500)", "0.000 (0.000 to 0.125)")]  # noqa: RUF001
+
+
+def test_a_circuit_that_is_not_found_has_no_size(make_run: Any) -> None:
+    found = shown_circuit(make_run("1", "circuits", {"object": {**document(2.0), "size": None}}), "object")
+    assert found.facts["Channels of the circuit, of 48"] == ["–"]  # noqa: RUF001
 
 
 @pytest.mark.parametrize(("low", "nothing"), [(0.5, False), (0.0, True), (None, True)])

@@ -45,6 +45,8 @@ def test_the_planted_circuit_is_found_exactly_and_under_both_ablations(planted: 
     for ablation in ("resample", "mean"):
         found = document["ablations"][ablation]
         assert found["nodes"] == {"value": num, "low": num, "high": num}
+        assert (document["size"], document["size_share"]) == (num, num / NUM_NODES)
+        assert planted.metrics[f"circuits/{kind}_nodes"] == num
         assert found["circuit_faithfulness"]["value"] == pytest.approx(1, abs=1e-5)
         assert found["circuit_completeness"]["value"] == pytest.approx(1, abs=1e-5)
 
@@ -135,6 +137,8 @@ def test_where_the_background_changes_nothing_there_is_nothing_to_find() -> None
     assert math.isnan(result.metrics["circuits/background_area"])
     assert {curve.chart.split()[0] for curve in result.curves} == {"object"}
     assert result.metrics["circuits/object_nodes"] == 2
+    document = result.documents["background"]
+    assert (document["size"], document["nodes"], document["edges"]) == (None, [], [])
 
 
 def test_an_effect_below_zero_counts_as_none() -> None:
