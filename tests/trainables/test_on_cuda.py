@@ -229,7 +229,8 @@ SETTINGS = Suite.model_validate(
 def context(name: str, digits: DataBundle) -> EvaluationContext:
     if name == "multilabel":
         return context_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
-    num = 20 if EVALUATIONS[name].category == "adversarial" else 6  # Of 20 some are right, and so worth an attack.
+    # Of 20 some are right, and so worth an attack; and they make enough pairs for circuits.
+    num = 20 if EVALUATIONS[name].category == "adversarial" or name == "circuits" else 6
     settings = SETTINGS.model_copy(update={"sample": num})
     return EvaluationContext(network().eval(), digits, CPU, batch_size=num, split="test", settings=settings)
 
