@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from benchmarks.harness.timing import interleaved
-from benchmarks.harness.training_step import stepper
 from orchestrator.files.text import listing
 from trainables.config import ExperimentConfig
+from trainables.training.step_time import stepper
 
 REPETITIONS, WARMUP = 9, 2
 
@@ -20,7 +20,7 @@ def step_ratios(configs: Mapping[str, ExperimentConfig], reference: str, *, thre
     Arms take steps in turn; the ratio is the median of those of steps taken in the same turn.
     """
     torch.set_num_threads(threads)
-    steps = {arm: stepper(config) for arm, config in configs.items()}
+    steps = {arm: stepper(config, torch.device("cpu")) for arm, config in configs.items()}
     seconds = interleaved(steps, repetitions=REPETITIONS, warmup=WARMUP)
     return {
         arm: median(ours / bare for ours, bare in zip(taken, seconds[reference], strict=True))

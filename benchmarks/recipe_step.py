@@ -17,9 +17,9 @@ import torch
 from benchmarks.harness.peak_memory import peak_bytes
 from benchmarks.harness.rows import Figure, benchmark
 from benchmarks.harness.timing import interleaved
-from benchmarks.harness.training_step import CPU, stepper
 from benchmarks.loader_throughput import write_images
 from trainables.config import experiment_from_tree, override
+from trainables.training.step_time import stepper
 
 NETWORK = {"kind": "timm", "name": "tf_efficientnet_lite0"}
 BASE: dict[str, Any] = {
@@ -51,7 +51,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "channels last": {"training.channels_last": True},
     CHECKPOINTED: {"training.gradient_checkpointing": True},
 }
-THREADS = 2
+CPU, THREADS = torch.device("cpu"), 2
 MIB = 2**20
 
 
@@ -63,7 +63,7 @@ def main() -> None:
         write_images(Path(root), 8 if run.quick else 128)
         base = override(BASE, {"data.root": root, "data.validation.source": "held_out", **quick})
         configs = {name: experiment_from_tree(override(base, settings)) for name, settings in RECIPES.items()}
-        steps = {name: stepper(config) for name, config in configs.items()}
+        steps = {name: stepper(config, CPU) for name, config in configs.items()}
         seconds = interleaved(steps, repetitions=1 if run.quick else 9, warmup=0 if run.quick else 2)
         memory = {name: peak_bytes(steps[name], CPU) / MIB for name in (PLAIN, CHECKPOINTED)}
     run.publish([*time_figures(seconds), memory_figure(memory)])

@@ -67,7 +67,7 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         file_index: Keeps lists of files, for the kinds that may have a million of them.
     """
     if isinstance(config, SpuriousDigits):
-        return _few_masks(BUILDERS[config.kind](config), config)
+        return BUILDERS[config.kind](config)
     indexed = (file_index,) if isinstance(config, ImageNetS | HardImageNet) else ()
     bundle = BUILDERS[config.kind](config, *indexed)
     image_files = partial(
@@ -88,24 +88,20 @@ def build_data(config: DataConfig, file_index: FileIndex = NO_INDEX) -> DataBund
         return sets
 
     shift = {**bundle.shift, **shifted("shift", config.shift)}
-    return replace(_few_masks(bundle, config), shift=shift, val_shift=shifted("val_shift", config.val_shift))
-
-
-def _few_masks(bundle: DataBundle, config: DataConfig) -> DataBundle:
-    if config.mask_subset is None:
-        return bundle
-    train = with_mask_subset(bundle.train, config.mask_subset, several_labels=bundle.several_labels)
-    return replace(bundle, train=train)
+    return replace(bundle, shift=shift, val_shift=shifted("val_shift", config.val_shift))
 
 
 def build_trial_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX) -> DataBundle:
-    """Return the data of a trial: those of `config.data`, of which it trains on some images a class where it says so.
+    """Return the data of a trial: those of `config.data`, of which it trains on some images or masks where it says so.
 
     Where a fit takes validation images, half of them are left.
     """
     data, dfr = build_data(config.data, file_index), getattr(config.objective, "dfr", None)
     if not isinstance(config.data, SpuriousDigits) and config.data.images_per_class is not None:
         data = with_images_per_class(data, config.data.images_per_class, seed=config.data.validation.seed)
+    if config.data.mask_subset is not None:
+        train = with_mask_subset(data.train, config.data.mask_subset, several_labels=data.several_labels)
+        data = replace(data, train=train)
     return halve_validation(data) if dfr is not None and dfr.fit_on == "validation" else data
 
 

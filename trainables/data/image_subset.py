@@ -21,12 +21,10 @@ _SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSubset:
-    """An `ImageSet` of some images of another; it has groups where that one does."""
+class ImageView:
+    """An `ImageSet` made of another; what a subclass does not change is that of `whole`, its groups too."""
 
     whole: ImageSet
-    indices_N: Tensor
-    """The places of its images in the whole set, int64 in ascending order."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -41,7 +39,7 @@ class ImageSubset:
     def labels_N(self) -> Tensor:  # noqa: N802
         """Each index's label, int64."""
         assert isinstance(self.whole, Labelled), "images of one label each are listed with it"
-        return self.whole.labels_N[self.indices_N]
+        return self.whole.labels_N
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -53,21 +51,45 @@ class ImageSubset:
 
     def groups(self) -> Tensor | None:
         """Return each index's group, int64; None where images have none."""
-        groups_M = self.whole.groups() if isinstance(self.whole, Grouped) else None
+        return self.whole.groups() if isinstance(self.whole, Grouped) else None
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        """Return the images of `draws`, without those that are skipped."""
+        return self.whole.__getitems__(draws)
+
+    def digest(self) -> str:
+        return self.whole.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSubset(ImageView):
+    """Some images of another set."""
+
+    indices_N: Tensor
+    """The places of its images in the whole set, int64 in ascending order."""
+
+    @property
+    def labels_N(self) -> Tensor:  # noqa: N802
+        return super().labels_N[self.indices_N]
+
+    def groups(self) -> Tensor | None:
+        groups_M = super().groups()
         return None if groups_M is None else groups_M[self.indices_N]
 
     def __len__(self) -> int:
         return len(self.indices_N)
 
     def __getitems__(self, draws: list[Draw]) -> Batch:
-        """Return the images of `draws`, without those that are skipped."""
-        batch = self.whole.__getitems__([replace(draw, index=int(self.indices_N[draw.index])) for draw in draws])
+        batch = super().__getitems__([replace(draw, index=int(self.indices_N[draw.index])) for draw in draws])
         assert batch.indices_B is not None, "images of a set know their places"
         return replace(batch, indices_B=torch.searchsorted(self.indices_N, batch.indices_B))
 
     def digest(self) -> str:
         """Hash the whole set's digest and the places."""
-        return short_hash([self.whole.digest(), str(self.indices_N.tolist())])
+        return short_hash([super().digest(), str(self.indices_N.tolist())])
 
 
 def halve_validation(data: DataBundle) -> DataBundle:

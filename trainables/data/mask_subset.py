@@ -12,48 +12,21 @@ from torch import Tensor
 
 from trainables.config import MaskSubset
 from trainables.data.batch import Batch
-from trainables.data.dataset import Draw, Grouped, ImageSet, Labelled
+from trainables.data.dataset import Draw, ImageSet, Labelled
 from trainables.data.image_file import short_hash
+from trainables.data.image_subset import ImageView
 
 
 @dataclass(frozen=True, eq=False)
-class WithMaskSubset:
+class WithMaskSubset(ImageView):
     """An `ImageSet` whose other images look as if they had no mask; all else is that of `whole`."""
 
-    whole: ImageSet
     is_kept_N: Tensor
     """Whether each image keeps its mask, bool."""
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.whole.class_names
-
-    @property
-    def num_skipped(self) -> int:
-        return self.whole.num_skipped
-
-    @property
-    def labels_N(self) -> Tensor:  # noqa: N802
-        assert isinstance(self.whole, Labelled), "images of one label each are listed with it"
-        return self.whole.labels_N
-
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        return self.whole.group_names if isinstance(self.whole, Grouped) else ()
-
-    @property
-    def group_uncommon(self) -> tuple[tuple[str, ...], ...]:
-        return self.whole.group_uncommon if isinstance(self.whole, Grouped) else ()
-
-    def groups(self) -> Tensor | None:
-        return self.whole.groups() if isinstance(self.whole, Grouped) else None
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
     def __getitems__(self, draws: list[Draw]) -> Batch:
         """Return the images of `draws`; those without a mask have a background of zeros."""
-        batch = self.whole.__getitems__(draws)
+        batch = super().__getitems__(draws)
         assert batch.indices_B is not None, "images of a set know their places"
         is_kept_B = self.is_kept_N[batch.indices_B]
         background_BHW = batch.background_BHW.masked_fill(~is_kept_B[:, None, None], 0)
@@ -61,7 +34,7 @@ class WithMaskSubset:
 
     def digest(self) -> str:
         """Hash the whole set's digest and which masks are kept."""
-        return short_hash([self.whole.digest(), str(self.is_kept_N.nonzero().flatten().tolist())])
+        return short_hash([super().digest(), str(self.is_kept_N.nonzero().flatten().tolist())])
 
 
 def with_mask_subset(images: ImageSet, config: MaskSubset, *, several_labels: bool = False) -> ImageSet:

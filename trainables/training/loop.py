@@ -144,7 +144,7 @@ def _build(config: ExperimentConfig, context: RunContext, data: DataBundle, *, i
     )
     if is_new and context.rank == 0:
         write_json(context.folder.model_path, task.describe(built))
-    steps = len(_batches(config, context, data, num_views=task.num_views, epoch=1))
+    steps = len(epoch_batches(config, context, data, num_views=task.num_views, epoch=1))
     return Learner(config, built.model, task, context, steps_per_epoch=steps)
 
 
@@ -152,7 +152,7 @@ def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle
     torch.manual_seed(derive_seed(config.seed, epoch, context.rank))
     learner.begin(epoch)
     partial = restore_partial_epoch(context, learner, epoch=epoch)
-    batches = _batches(config, context, data, num_views=learner.task.num_views, epoch=epoch, start=partial.step)
+    batches = epoch_batches(config, context, data, num_views=learner.task.num_views, epoch=epoch, start=partial.step)
     num_steps = partial.step + len(batches)
     for batch in batches:
         partial.add(learner.step(batch), batch)
@@ -169,9 +169,10 @@ def _train_epoch(config: ExperimentConfig, context: RunContext, data: DataBundle
     ) | ({} if data.train_times_N is None else {"train/upweighted_samples": int((data.train_times_N > 1).sum())})
 
 
-def _batches(
+def epoch_batches(
     config: ExperimentConfig, context: RunContext, data: DataBundle, *, num_views: int, epoch: int, start: int = 0
 ) -> Batches:
+    """Return the training batches of an epoch that this worker takes, from its step `start` on."""
     return training_batches(
         data.train,
         strata_N=strata_of(data.train, config.training.sampling),

@@ -104,3 +104,12 @@ def test_a_trial_trains_on_what_its_config_says(pet_root: Path) -> None:
     config = experiment_from_tree({"data": {**data, "images_per_class": 1}, "training": {"batch_size": 2}})
     assert len(build_data(config.data).train) == 4
     assert [len(images) for images in build_trial_data(config).named().values()] == [2, 3]
+
+
+def test_masks_are_kept_of_the_images_that_are_trained_on(pet_root: Path) -> None:
+    data = {"kind": "oxford_pet", "root": str(pet_root), "labels": "species", "validation": {"source": "held_out"}}
+    for seed in range(6):
+        subset = {"images_per_class": 1, "mask_subset": {"share": 0.01, "seed": seed}}
+        config = experiment_from_tree({"data": {**data, **subset}, "training": {"batch_size": 2}})
+        train = build_trial_data(config).train
+        assert train.__getitems__([Draw(0, 0), Draw(1, 0)]).has_mask_B.all(), "each class keeps at least one mask"
