@@ -3,6 +3,7 @@
 python -m benchmarks.results sweep digits-background-weight --trials 8
 python -m benchmarks.results sweep pets-species --data-root ../shared/data
 python -m benchmarks.results study digits-shortcut
+python -m benchmarks.results study digits-shortcut --as weak-shortcut --set data.correlation=0.9
 python -m benchmarks.results cost digits-shortcut
 python -m benchmarks.results evaluation CROSS_ENTROPY_RUN CONTRASTIVE_RUN --data-root ../shared/data
 python -m benchmarks.results page
@@ -95,9 +96,9 @@ def sweep(campaign: Campaign, space: str, seeds: Sequence[int], trials: int | No
     return {"command": shlex.join([*own, *roots]), "sweeps": sweeps, **facts(runs)}
 
 
-def study(campaign: Campaign, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+def study(campaign: Campaign, name: str, seeds: Sequence[int], options: Sequence[str] = ()) -> dict[str, Any]:
     """Run a study, or continue it, and return its result."""
-    command = ["study", name, "--seeds", ",".join(map(str, seeds)), *campaign.roots, *campaign.settings]
+    command = ["study", name, *options, "--seeds", ",".join(map(str, seeds)), *campaign.roots, *campaign.settings]
     found = campaign.run(*command)["study"]
     arms = {arm["arm"]: arm["trials"][0]["trial_id"] for arm in found["arms"]}
     runs = {arm: campaign.trial(found["sweep"], trial_id) for arm, trial_id in arms.items()}
@@ -201,6 +202,8 @@ def parse() -> argparse.Namespace:
     sweep_parser.add_argument("--trials", type=int, help="instead of the space's own number")
     study_parser = commands.add_parser("study", parents=[common, seeds], help="run a study")
     study_parser.add_argument("name", metavar="STUDY")
+    study_parser.add_argument("--as", dest="title", help="its name on the page, where the study is there twice")
+    study_parser.add_argument("--arms", help="some of the arms, joined by commas")
     study_parser.add_argument("--set", action="append", default=[], dest="settings", metavar="FIELD=VALUE")
     cost_parser = commands.add_parser("cost", parents=[common], help="time the steps of a study that has run")
     cost_parser.add_argument("name", metavar="STUDY")
@@ -223,7 +226,11 @@ def main() -> None:
             write(f"sweep-{Path(arguments.name).stem}", found)
         case "study":
             campaign = Campaign(arguments.storage, arguments.data_root, arguments.settings)
-            write(f"study-{Path(arguments.name).stem}", study(campaign, arguments.name, arguments.seeds))
+            given = {"--name": arguments.title, "--arms": arguments.arms}
+            options = [word for option, value in given.items() if value is not None for word in (option, value)]
+            title = arguments.title or Path(arguments.name).stem
+            found = study(campaign, arguments.name, arguments.seeds, options)
+            write(f"study-{title}", {"title": title, **found})
         case "cost":
             path = RESULTS / f"study-{Path(arguments.name).stem}.json"
             with_cost = cost(Campaign(arguments.storage, arguments.data_root), read(path))

@@ -40,7 +40,7 @@ def section(result: Mapping[str, Any]) -> str:
     """Return heading, command, question, protocol and table of a study."""
     study: StudyDocument = result["study"]
     paragraphs = [
-        f"## Study {study['study']}",
+        f"## Study {result.get('title', study['study'])}",
         f"```\n{result['command']}\n```",
         study["summary"],
         "" if is_earlier(result) else TUNED if study.get("tuning") else FIXED,

@@ -69,3 +69,15 @@ def test_seeds_are_three_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert results.parse().seeds == (0, 1, 2)
     monkeypatch.setattr(sys, "argv", ["results", "study", "digits-shortcut", "--seeds", "4,7"])
     assert results.parse().seeds == (4, 7)
+
+
+def test_a_study_may_be_run_again_with_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["results", "study", "digits-shortcut", "--as", "weak", "--arms", "noise", "--set", "data.correlation=0.9"]
+    monkeypatch.setattr(sys, "argv", words)
+    found = results.parse()
+    assert (found.name, found.title, found.arms, found.settings) == (
+        "digits-shortcut",
+        "weak",
+        "noise",
+        ["data.correlation=0.9"],
+    )

@@ -56,6 +56,10 @@ def test_section_has_command_question_protocol_table_and_budget() -> None:
     assert "\n\n\n" not in text
 
 
+def test_a_study_run_with_other_settings_has_its_own_title() -> None:
+    assert section({"title": "pair-95", **result("test", 0.6)}).startswith("## Study pair-95\n")
+
+
 def test_earlier_result_claims_nothing_of_test_images() -> None:
     assert "Nothing is searched or chosen" not in section(result("val", 0.6))
 
