@@ -61,6 +61,8 @@ SHIFT = EvalSpec(
     name="shift",
     category="shift",
     directions={
+        "shift/only_bg*/accuracy": "min",  # these show no object
+        "shift/no_fg/accuracy": "min",
         "shift/*/accuracy": "max",
         "shift/*/confidence": None,
         "shift/*/confidence_on_mistakes": "min",

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any, get_args
 
 import pytest
@@ -29,7 +30,7 @@ from trainables.evaluations import (
 )
 from trainables.evaluations.base import Category
 from trainables.evaluations.shift import SHIFT
-from trainables.metric_names import SPLITS, of_split
+from trainables.metric_names import SPLITS, of_split, without_split
 from trainables.models import Classifier
 
 
@@ -91,13 +92,15 @@ def test_no_two_evaluations_report_the_same_metric() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_every_quick_evaluation_has_a_direction_for_each_of_its_metrics(name: str, red_or_green: Classifier) -> None:
     spec = evaluation(name)
-    context = context_of(red_or_green, four_images(), shift={"elsewhere": four_images()})
+    shift = {each: four_images() for each in ("elsewhere", "only_bg_t", "no_fg")}
+    context = context_of(red_or_green, four_images(), shift=shift)
     if name == "multilabel":
         context = context_of(linear_classifier(RED_GREEN_OR_BLUE), several_labels())
     if name == "groups":
         context = extreme_context(object_reader(), num=30)
     metrics = run_suite([name], context)
-    assert len(metrics) == len([pattern for pattern in spec.directions if not pattern.endswith("/*")])
+    found = {next(each for each in spec.directions if fnmatchcase(without_split(key)[0], each)) for key in metrics}
+    assert found == {pattern for pattern in spec.directions if not pattern.endswith("/*")}
     assert all(isinstance(value, float) for value in metrics.values())
     assert all(is_evaluated(metric) for metric in metrics)
 
