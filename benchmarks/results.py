@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks import evaluation, study_section, sweep_section
 from benchmarks.arm_cost import step_ratios
+from benchmarks.mask_curve import mask_table
 from benchmarks.protocol import EARLIER, is_earlier
 from orchestrator.files.provenance import collect_provenance
 from orchestrator.files.sweep_folder import SweepFolder
@@ -36,6 +37,8 @@ EARLIER_RESULTS = RESULTS / "earlier"
 PAGE = HERE.parent / "docs" / "results.md"
 SECTIONS = {"sweep": sweep_section.section, "study": study_section.section, "evaluation": evaluation.section}
 """Beginning of a file's name -> what makes its section, in the order of the page."""
+MASKS = "-masks"
+"""Ends the name of a study with shares of the masks, whose arms have all of them in the study without it."""
 CHANGES = {"sweep": sweep_section.changes, "study": study_section.changes}
 HEAD = """# Results
 
@@ -161,11 +164,13 @@ def stored_section(name: str) -> str:
     if not path.exists():
         path, before = before, path
     remarks = dict.fromkeys((RESULTS / f"{name}.md", path.with_suffix(".md")))
+    result, whole = read(path), RESULTS / f"{name.removesuffix(MASKS)}.json"
+    curve = [mask_table(result, read(whole))] if name.endswith(MASKS) else []
     return section(
         kind_of(name),
-        read(path),
+        result,
         before=read(before) if before.exists() else None,
-        remarks=[remark.read_text() for remark in remarks if remark.exists()],
+        remarks=curve + [remark.read_text() for remark in remarks if remark.exists()],
     )
 
 
