@@ -171,6 +171,11 @@ class ImageNetS(Images):
                 f"data.oversample_masked = {self.oversample_masked} mixes images with and without masks, and "
                 f"data.train = {self.train} has one sort alone; set data.train=both or data.oversample_masked=1"
             )
+        if self.oversample_masked > 1 and self.mask_subset is not None:
+            raise ValueError(
+                f"data.oversample_masked = {self.oversample_masked} shows images with masks more often, of which "
+                "data.mask_subset hides some; set data.oversample_masked=1 or data.mask_subset=null"
+            )
         return self
 
 

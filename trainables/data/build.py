@@ -100,8 +100,8 @@ def build_trial_data(config: ExperimentConfig, file_index: FileIndex = NO_INDEX)
     if not isinstance(config.data, SpuriousDigits) and config.data.images_per_class is not None:
         data = with_images_per_class(data, config.data.images_per_class, seed=config.data.validation.seed)
     if config.data.mask_subset is not None:
-        train = with_mask_subset(data.train, config.data.mask_subset, several_labels=data.several_labels)
-        data = replace(data, train=train)
+        few = partial(with_mask_subset, config=config.data.mask_subset, several_labels=data.several_labels)
+        data = replace(data, train=few(data.train), train_unaugmented=few(data.train_unaugmented))
     return halve_validation(data) if dfr is not None and dfr.fit_on == "validation" else data
 
 

@@ -43,8 +43,7 @@ def with_mask_subset(images: ImageSet, config: MaskSubset, *, several_labels: bo
     Args:
         several_labels: Images have no label of their own; the masks are then chosen from all images.
     """
-    has_labels = not several_labels and isinstance(images, Labelled)
-    labels_N = images.labels_N if has_labels and isinstance(images, Labelled) else torch.zeros(len(images))
+    labels_N = images.labels_N if not several_labels and isinstance(images, Labelled) else torch.zeros(len(images))
     return WithMaskSubset(images, torch.from_numpy(kept(labels_N.numpy(), share=config.share, seed=config.seed)))
 
 

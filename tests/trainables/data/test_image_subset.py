@@ -113,3 +113,12 @@ def test_masks_are_kept_of_the_images_that_are_trained_on(pet_root: Path) -> Non
         config = experiment_from_tree({"data": {**data, **subset}, "training": {"batch_size": 2}})
         train = build_trial_data(config).train
         assert train.__getitems__([Draw(0, 0), Draw(1, 0)]).has_mask_B.all(), "each class keeps at least one mask"
+
+
+def test_training_images_have_the_same_masks_without_augmentation() -> None:
+    data = {**DIGITS.model_dump(), "num_train": 100, "mask_subset": {"share": 0.2}}
+    bundle = build_trial_data(experiment_from_tree({"data": data, "training": {"batch_size": 4}}))
+    draws = [Draw(index, index) for index in range(100)]
+    augmented, plain = (images.__getitems__(draws).has_mask_B for images in (bundle.train, bundle.train_unaugmented))
+    assert 0 < plain.sum() < 100
+    assert torch.equal(augmented, plain)

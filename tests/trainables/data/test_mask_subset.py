@@ -74,5 +74,13 @@ def test_data_without_masks_are_refused() -> None:
         experiment_from_tree(tree)
 
 
+def test_images_that_come_more_often_for_their_masks_are_refused() -> None:
+    data = {"kind": "imagenet_s", "root": "images", "oversample_masked": 4, "mask_subset": {"share": 0.5}}
+    with pytest.raises(
+        ConfigError, match=r"oversample_masked = 4 shows .* more often.*mask_subset=null"
+    ):
+        experiment_from_tree({"data": data})
+
+
 def test_a_config_of_an_earlier_version_keeps_its_hash() -> None:
     assert config_hash(experiment_from_tree({"data": {"mask_subset": None}})) == config_hash(experiment_from_tree({}))
