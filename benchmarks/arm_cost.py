@@ -12,6 +12,8 @@ from trainables.config import ExperimentConfig
 from trainables.training.step_time import stepper
 
 REPETITIONS, WARMUP = 9, 2
+NO_STEP = {"training.jtt.": "JTT's first network", "objective.dfr.": "the fits of DFR"}
+"""Beginning of a setting -> what it trains besides, which is in no step."""
 
 
 def step_ratios(configs: Mapping[str, ExperimentConfig], reference: str, *, threads: int = 2) -> dict[str, float]:
@@ -39,4 +41,7 @@ def cost_table(result: Mapping[str, Any], reference: str) -> str:
         for arm, ratio in ratios.items()
     ]
     head = f"| arm | is given | a step takes, times that of {reference} |"
-    return "\n".join([head, "| --- | --- | ---: |", *lines])
+    changed = [field for arm in result["study"]["arms"] for field in arm["changes"]]
+    besides = [what for start, what in NO_STEP.items() if any(field.startswith(start) for field in changed)]
+    note = ["", f"A step leaves out {listing(besides)}."] if besides else []
+    return "\n".join([head, "| --- | --- | ---: |", *lines, *note])

@@ -21,9 +21,12 @@ def test_each_arm_has_what_it_is_given_and_its_cost() -> None:
         "| dfr | groups | 1.00 |\n"
         "| both | masks and groups | 4.13 |"
     )
-    assert cost_table(facts, "plain") == table
-    assert section({**result("test", 0.6), **facts, "num_images": {"test/accuracy": 20}}).endswith(table)
+    found = {**result("test", 0.6), **facts, "num_images": {"test/accuracy": 20}}
+    assert cost_table(found, "plain") == table
+    assert section(found).endswith(table)
     assert cost_table({}, "plain") == ""
+    found["study"]["arms"][1]["changes"] = {"objective.dfr.fit_on": ["validation", None]}
+    assert cost_table(found, "plain") == f"{table}\n\nA step leaves out the fits of DFR."
 
 
 def test_the_reference_arm_costs_what_it_costs() -> None:

@@ -1,4 +1,4 @@
-"""The batches from which a frozen network makes the features that a classifier is fitted to."""
+"""The images that a trained network reads besides its steps: to fit a classifier to, or to find its mistakes."""
 
 from collections.abc import Sequence
 

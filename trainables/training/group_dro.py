@@ -29,8 +29,8 @@ class GroupDro:
     """
 
     def __init__(self, config: GroupDroConfig, train: ImageSet) -> None:
-        groups_N = train.groups() if isinstance(train, Grouped) else None
         assert isinstance(train, Grouped), "the config refuses data without groups"
+        groups_N = train.groups()
         assert groups_N is not None, "training images belong to groups where the data have any"
         num_G = groups_N.bincount(minlength=len(train.group_names))
         if (num_G > 0).sum() < 2:

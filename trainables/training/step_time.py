@@ -26,6 +26,7 @@ class Stepper:
     """Takes and times the training steps of a network of its own, epoch after epoch; nothing is written."""
 
     learner: Learner
+    device: torch.device
     batches: Iterator[Batch]
     steps_per_epoch: int
 
@@ -33,6 +34,8 @@ class Stepper:
         """Take one step and return its seconds."""
         started = time.perf_counter()
         self.learner.step(next(self.batches))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         return time.perf_counter() - started
 
 
@@ -51,7 +54,7 @@ def stepper(config: ExperimentConfig, device: torch.device) -> Stepper:
     num_steps = len(batches_of(1))
     learner = Learner(config, model, task, context, steps_per_epoch=num_steps)
     learner.begin(1)
-    return Stepper(learner, (batch for epoch in count(1) for batch in batches_of(epoch)), num_steps)
+    return Stepper(learner, device, (batch for epoch in count(1) for batch in batches_of(epoch)), num_steps)
 
 
 def time_epoch(config: ExperimentConfig) -> float:

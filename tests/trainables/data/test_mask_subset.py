@@ -76,9 +76,7 @@ def test_data_without_masks_are_refused() -> None:
 
 def test_images_that_come_more_often_for_their_masks_are_refused() -> None:
     data = {"kind": "imagenet_s", "root": "images", "oversample_masked": 4, "mask_subset": {"share": 0.5}}
-    with pytest.raises(
-        ConfigError, match=r"oversample_masked = 4 shows .* more often.*mask_subset=null"
-    ):
+    with pytest.raises(ConfigError, match=r"oversample_masked = 4 shows .* more often.*mask_subset=null"):
         experiment_from_tree({"data": data})
 
 
