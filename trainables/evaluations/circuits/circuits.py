@@ -21,6 +21,7 @@ from trainables.evaluations.circuits.scores import STEPS
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 from trainables.evaluations.galleries.class_names import readable_names
 from trainables.evaluations.masked_sample import masked_sample
+from trainables.evaluations.plain_logits import frozen
 from trainables.evaluations.result import EvaluationResult
 
 
@@ -30,7 +31,8 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     two_classes_BCHW = halves.found.clean_PCHW[[0, -1]].to(context.device)
     network = StagedNetwork.of(context.model, two_classes_BCHW)
     steps = count(1)
-    circuits = {kind: _circuit(context, network, halves, kind, steps) for kind in KINDS}
+    with frozen(context.model):
+        circuits = {kind: _circuit(context, network, halves, kind, steps) for kind in KINDS}
     findings = {kind: findings_of(circuit) for kind, circuit in circuits.items()}
     names, verified = context.data.class_names, halves.verified
     metrics = {name: value for kind in KINDS for name, value in metrics_of(kind, findings[kind]).items()}

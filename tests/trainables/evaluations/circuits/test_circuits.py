@@ -121,12 +121,27 @@ def test_batches_and_repetition_change_nothing(planted: EvaluationResult) -> Non
 
 def test_the_network_is_as_before() -> None:
     model = planted_network()
+    model.head.weight.requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
     CIRCUITS.run(context_of(model, planted_images()))
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
+    assert [name for name, weight in model.named_parameters() if not weight.requires_grad] == ["head.weight"]
     assert not model.training
+
+
+def test_weights_take_no_gradient_while_scores_do() -> None:
+    model = planted_network()
+    learning: set[bool] = set()
+
+    def record(*_: object) -> None:
+        if torch.is_grad_enabled():
+            learning.add(any(weight.requires_grad for weight in model.parameters()))
+
+    with model.register_forward_hook(record):
+        CIRCUITS.run(context_of(model, planted_images()))
+    assert learning == {False}
 
 
 def test_where_the_background_changes_nothing_there_is_nothing_to_find() -> None:
