@@ -14,6 +14,7 @@ from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.channels.contributions import margins
 from trainables.evaluations.circuits.pairs import Kind, PairBatch, Pairs
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
+from trainables.evaluations.result import NotPossibleError
 
 Ablation = Literal["resample", "mean"]
 """What an ablated node holds: its value in the corrupt image, or its mean over other images at each position."""
@@ -42,8 +43,15 @@ class Experiment:
         return cls(network, kind, means, context.device, context.batch_size)
 
     def over(self, pairs: Pairs, measure: Callable[[PairBatch], Tensor]) -> Tensor:
-        """Return what `measure` returns for each pair, joined in the first dimension, in float64 on the CPU."""
-        return torch.cat([measure(batch).double().cpu() for _, batch in self._batches(pairs)])
+        """Return what `measure` returns for each pair, joined in the first dimension, in float64 on the CPU.
+
+        Raises:
+            NotPossibleError: It is not finite.
+        """
+        found = torch.cat([measure(batch).double().cpu() for _, batch in self._batches(pairs)])
+        if not found.isfinite().all():
+            raise NotPossibleError("the network's features, logits or their gradients are not all finite")
+        return found
 
     def full(self, pairs: Pairs) -> Tensor:
         """Return `m(clean) - m(corrupt)` of the whole network, P."""

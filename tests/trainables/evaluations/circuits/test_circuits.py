@@ -178,6 +178,14 @@ def test_without_partners_there_is_no_circuit(images: object) -> None:
         CIRCUITS.run(context_of(planted_network(), images))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("place", range(0, 16, 5))
+def test_what_is_not_finite_has_no_circuit(place: int) -> None:
+    images = planted_images()
+    images._images_NCHW[place, 0, 0, 0] = math.inf
+    with pytest.raises(NotPossibleError, match="not all finite"):
+        CIRCUITS.run(context_of(planted_network(), images))
+
+
 def test_images_whose_object_leaves_no_background_are_left_out() -> None:
     images = planted_images()
     images._background_NHW = images._background_NHW.clone()
