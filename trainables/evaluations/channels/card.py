@@ -37,7 +37,7 @@ class ChannelRow:
     contribution: float
     """In logits."""
     share: float
-    """Of the sum of all channels' absolute contributions."""
+    """Of the sum of all channels' absolute contributions; nan where that is 0."""
     background_share: float
     """nan without masks."""
     crops: Sequence[Crop] = ()
@@ -61,8 +61,8 @@ def draw_card(title: str, rows: Sequence[ChannelRow], images_NCHW: Tensor, *, si
 
 def heading(row: ChannelRow, sign: Sign) -> str:
     """Return a row's heading."""
-    shares = f"{row.share:.0%} of all contributions{_background(row.background_share)}"
-    return f"Channel {row.channel}: {row.contribution:{sign}.2g}, {shares}"
+    share = "" if math.isnan(row.share) else f", {row.share:.0%} of all contributions"
+    return f"Channel {row.channel}: {row.contribution:{sign}.2g}{share}{_background(row.background_share)}"
 
 
 def _row(row: ChannelRow, images_NCHW: Tensor, slot: int, sign: Sign) -> Row:

@@ -77,10 +77,15 @@ def draw_card(
             empty="",
         ),
     ]
-    title = f"Concept {concept + 1}: {concepts.shares[concept]:.0%} of the importance"
-    if concepts.is_background[concept]:
-        title += ", on the background"
-    return draw_sheet(title, _note(concept, concepts, names), rows, slot=slot)
+    return draw_sheet(title_of(concept, concepts), _note(concept, concepts, names), rows, slot=slot)
+
+
+def title_of(concept: int, concepts: Concepts) -> str:
+    """Return a card's title, with the concept's share where any concept is important."""
+    share = concepts.shares[concept].item()
+    importance = "" if isnan(share) else f": {share:.0%} of the importance"
+    place = ", on the background" if concepts.is_background[concept] else ""
+    return f"Concept {concept + 1}{importance}{place}"
 
 
 def _note(concept: int, concepts: Concepts, names: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import torch
 
 from trainables.data import Batch
-from trainables.evaluations.concepts.cards import Crop, best_crops
+from trainables.evaluations.concepts.cards import Crop, best_crops, title_of
 from trainables.evaluations.concepts.class_table import MAX_CLASSES, classes_with_images, draw_table, headings
 from trainables.evaluations.concepts.concepts import Concepts
 from trainables.evaluations.cutouts import Box
@@ -60,6 +62,12 @@ def test_concepts_of_the_background_are_marked() -> None:
     assert classes_with_images(concepts) == [0, 2]
     assert concepts.shares.tolist() == [3 / 6, 2 / 6, 1 / 6]
     assert headings(concepts_of([[1.0, 2.0]], [nan, nan], nan)) == ["1", "2"]
+
+
+def test_a_title_has_a_share_where_any_concept_is_important() -> None:
+    concepts = concepts_of([[1.0, 2.0, 3.0]], [0.5, 0.49, 0.9], 0.4)
+    assert title_of(1, concepts) == "Concept 2: 33% of the importance, on the background"
+    assert title_of(2, replace(concepts, importance_J=torch.zeros(3))) == "Concept 3"
 
 
 def test_the_table_has_a_row_for_each_class_with_images_up_to_a_limit() -> None:
