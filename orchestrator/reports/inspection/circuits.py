@@ -27,19 +27,18 @@ class ShownCircuit:
     nodes: Sequence[Sequence[str]]
     """Stage, channel, score, effect with interval, and loss of faithfulness without it with interval."""
     nothing_to_explain: bool
-    """Whether the effect may be zero."""
+    """Whether there is no circuit, since the effect may be zero on either half of the pairs."""
 
 
 def shown_circuit(run: InspectedRun, kind: str) -> ShownCircuit:
     """Return the circuit of that kind."""
     document = run.document(PART, kind)
-    low = document["effect"]["low"]
     return ShownCircuit(
         run.run.name,
         run.image(PART, document["card"]),
         _facts(document),
         [_node(node) for node in document["nodes"]],
-        low is None or low <= 0,
+        document["size"] is None,
     )
 
 

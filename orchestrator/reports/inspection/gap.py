@@ -27,7 +27,7 @@ FIGURES = {
 }
 """By metric, what it is, and what a difference says."""
 
-SPLITS = {"val": "Validation", "test": "Test", None: "Split"}
+SPLITS = {"val": "Validation", "test": "Test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def diagnosis(run: InspectedRun) -> Diagnosis:
     """Return the table, and what is of both sets of images."""
     found = {without_split(name): value for name, value in run.run.metrics.items()}
     values = {name.removeprefix("gap/"): value for (name, _), value in found.items() if name.startswith("gap/")}
-    split = next((split for (name, split) in found if name.startswith("gap/")), None)
+    split = next(split for name, split in found if split and name.startswith("gap/"))
     facts = {
         "Background's share of the lost margin": percent(values.get("background_lost_share")),
         "Accuracy with a head fitted to training images": number(values.get("refit_on_train_accuracy")),

@@ -78,10 +78,7 @@ def _section(runs: Sequence[InspectedRun]) -> InspectionSection:
         heads=run_heads(evaluated, [run.name for run in evaluated]),
         headlines=lines_of(evaluated, differences, FIRST),
         numbers={part: lines_of(evaluated, differences, [f"*/{part}/*"]) for part in PARTS},
-        missing={
-            part: [(run.run.name, run.missing.get(part, "it has not run")) for run in runs if not run.has(part)]
-            for part in PARTS
-        },
+        missing={part: [(run.run.name, run.missing[part]) for run in runs if not run.has(part)] for part in PARTS},
         warnings=warnings(evaluated) if len(evaluated) > 1 else [],
         settings=settings_of(evaluated),
     )

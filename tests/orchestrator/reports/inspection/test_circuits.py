@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from orchestrator.reports.inspection.circuits import shown_circuit
 
 
@@ -11,7 +9,7 @@ def interval(value: float | None, low: float | None, high: float | None) -> dict
     return {"value": value, "low": low, "high": high}
 
 
-def document(effect_low: float | None) -> dict[str, Any]:
+def document(size: int | None = 12) -> dict[str, Any]:
     ablation = {
         "nodes": interval(12.0, 8.0, 20.0),
         "area": {"score": 0.75, "random": 0.25, "magnitude": None},
@@ -20,9 +18,9 @@ def document(effect_low: float | None) -> dict[str, Any]:
     }
     node = {"stage": "layer1", "channel": 5, "score": 1.0, "signed": -0.5, "effect": interval(0.25, 0.125, 0.5)}
     return {
-        "effect": interval(2.5, effect_low, 3.0),
+        "effect": interval(2.5, 2.0, 3.0),
         "threshold": 0.8,
-        "size": 12,
+        "size": size,
         "minimality": 0.5,
         "ablations": {"resample": ablation, "mean": {**ablation, "nodes": interval(None, None, None)}},
         "stages": [{"name": "layer1", "num_channels": 16}, {"name": "layer2", "num_channels": 32}],
@@ -32,7 +30,7 @@ def document(effect_low: float | None) -> dict[str, Any]:
 
 
 def test_numbers_have_their_intervals(make_run: Any) -> None:
-    found = shown_circuit(make_run("1", "circuits", {"background": document(2.0)}), "background")
+    found = shown_circuit(make_run("1", "circuits", {"background": document()}), "background")
     assert dict(found.facts) == {
         "Effect on the margin": ["2.500 (2.000 to 3.000)"],
         "Channels of the circuit, of 48": ["12 (25%)"],
@@ -47,12 +45,10 @@ def test_numbers_have_their_intervals(make_run: Any) -> None:
     assert list(found.nodes) == [("layer1, 5", "−0.500", "0.250 (0.125 to 0.500)", "0.000 (0.000 to 0.125)")]  # noqa: RUF001
 
 
-def test_a_circuit_that_is_not_found_has_no_size(make_run: Any) -> None:
-    found = shown_circuit(make_run("1", "circuits", {"object": {**document(2.0), "size": None}}), "object")
+def test_a_circuit_that_is_not_found_has_no_size_and_nothing_to_explain(make_run: Any) -> None:
+    """Also where the effect is above zero on the half that measures."""
+    run = make_run("1", "circuits", {"background": document(), "object": document(None)})
+    found = shown_circuit(run, "object")
     assert found.facts["Channels of the circuit, of 48"] == ["–"]  # noqa: RUF001
-
-
-@pytest.mark.parametrize(("low", "nothing"), [(0.5, False), (0.0, True), (None, True)])
-def test_an_effect_that_may_be_zero_is_named(make_run: Any, low: float | None, nothing: bool) -> None:
-    run = make_run("1", "circuits", {"object": document(low)})
-    assert shown_circuit(run, "object").nothing_to_explain is nothing
+    assert found.nothing_to_explain
+    assert not shown_circuit(run, "background").nothing_to_explain
