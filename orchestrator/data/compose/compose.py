@@ -36,6 +36,8 @@ from trainables.config.table import TABLE_SUFFIXES
 
 _ENLARGED = 2
 """Scenes are kept at so many times the size of the images, since one that is narrower than an image is enlarged."""
+_APART = {"folder": "put each kind into a sub-folder", "column": "name each scene's kind in the column kind"}
+"""How scenes are of several kinds, by what says the kind; clusters of colours are two or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,10 @@ class _Scenes(NamedTuple):
 def _kinds_and_splits(files: Sequence[SceneFile], options: Options) -> _Scenes:
     kinds = sorted({scene.kind for scene in files})
     if len(kinds) < 2:
-        raise ConfigError(f"--scenes: there is one kind of scene, {kinds[0]}; expected two or more")
+        raise ConfigError(
+            f"--scenes: there is one kind of scene, {kinds[0]}; expected two or more; {_APART[options.kinds_by]}, or "
+            "pass --kinds-by colour"
+        )
     kinds_S = np.array([kinds.index(scene.kind) for scene in files])
     return _Scenes(files, kinds, kinds_S, split_scenes(kinds_S, options.scene_shares, kinds, options.seed))
 
@@ -209,7 +214,9 @@ def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track
     colours = _in_threads(write, len(scenes), "scenes", track)
     written = [(name, scene, colour) for name, scene, colour in zip(names, scenes, colours, strict=True) if colour]
     if not written:
-        raise ConfigError("--scenes: no scene shows enough around its object")
+        raise ConfigError(
+            "--scenes: no scene shows enough around its object; give scenes with smaller objects, or without masks"
+        )
     distinct = set(first_of_same(folder, [name for name, *_ in written]))
     left = [each for each in written if each[0] in distinct]
     kinds = [scene.kind for _, scene, _ in left]

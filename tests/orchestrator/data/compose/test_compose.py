@@ -52,6 +52,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind, channel in KINDS.items():
         for index in range(SCENES):
             paint(root / f"scenes/{kind}/{index}.png", (0, 0, 100 + index) if channel else (0, 100 + index, 0))
+            paint(root / f"all-object/{kind}/{index}.png", (255, 255, 255))
     lines = "\n  ".join(("kind: image_folder", f"root: {root}/mine", "val: test", "image_size: 32"))
     (root / "mine.yaml").write_text(f"data:\n  {lines}\n  masks: {{kind: nonzero, folder: masks}}\n")
     return root
@@ -219,6 +220,11 @@ def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:
         (("path,mask,kind", "a.png,,b"), ("--kinds-by", "folder"), "--kinds-by folder needs a folder, and --scenes"),
         (("path,mask,kind", "a.png,,b"), ("--scene-masks", "/m"), "--scene-masks has no effect, since the column mask"),
         (("path,mask,kind", "a.png,,b"), (), "{tree}/a.png cannot be read"),
+        (
+            ("path,mask,kind", "scenes/sea/0.png,,b"),
+            (),
+            "one kind of scene, b; expected two or more; name each scene's kind in the column kind, or pass --kinds-by",
+        ),
     ],
 )
 def test_a_table_of_scenes_that_is_wrong(
@@ -248,7 +254,14 @@ def test_a_table_of_scenes_that_is_wrong(
         (("--scene-masks", "{tree}/mine/masks"), "--scene-masks: 10 of 10 scenes have no mask"),
         (("--scenes", "{tree}/none"), "--scenes: there is no folder {tree}/none"),
         (("--scenes", "{tree}/scenes/sea"), "--kinds-by folder: {tree}/scenes/sea has images in no sub-folder"),
-        (("--scenes", "{tree}/one"), "--scenes: there is one kind of scene, sea; expected two or more"),
+        (
+            ("--scenes", "{tree}/one"),
+            "one kind of scene, sea; expected two or more; put each kind into a sub-folder, or pass --kinds-by colour",
+        ),
+        (
+            ("--scene-masks", "{tree}/all-object"),
+            "no scene shows enough around its object; give scenes with smaller objects, or without masks",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(
