@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.data.compose.compose import Composed
     from orchestrator.data.compose.scenes import KindsBy as KindsByName
 
-DEFAULT_SHARES = (0.6, 0.2, 0.2)
+DEFAULT_SHARES, DEFAULT_KINDS = (0.6, 0.2, 0.2), 2
 MAX_SHOWN = 12
 """Groups of a split that are printed; --json has all."""
 
@@ -44,7 +44,9 @@ KindsBy = Annotated[
 ]
 Kinds = Annotated[
     int | None,
-    typer.Option(min=2, help="With --kinds-by colour, the number of kinds: by default 2.", show_default=False),
+    typer.Option(
+        min=2, help=f"With --kinds-by colour, the number of kinds: by default {DEFAULT_KINDS}.", show_default=False
+    ),
 ]
 Clearest = Annotated[
     float,
@@ -105,7 +107,7 @@ def compose(
         scenes=scenes,
         scene_masks=scene_masks,
         kinds_by=_kinds_by(scenes, kinds_by, kinds=kinds, clearest=clearest),
-        kinds=kinds,
+        kinds=kinds or DEFAULT_KINDS,
         clearest=clearest,
         agreement=agreement,
         scene_shares=scene_shares,

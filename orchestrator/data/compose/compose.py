@@ -45,19 +45,21 @@ class Options:
     """What to compose."""
 
     scenes: Path
-    scene_masks: Path | None = None
-    kinds_by: KindsBy = "folder"
-    kinds: int | None = None
-    """Clusters of mean colour, with `kinds_by` colour; None is 2."""
-    clearest: float = 1.0
+    scene_masks: Path | None
+    kinds_by: KindsBy
+    kinds: int
+    """Clusters of mean colour, with `kinds_by` colour."""
+    clearest: float
     """Share of the scenes of each such cluster that is used, those of the clearest colour."""
-    agreement: float = 0.95
-    scene_shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    agreement: float
+    """Share of a class's training images that stand before its own kind of scene."""
+    scene_shares: tuple[float, float, float]
     """Shares of the scenes for training, validation and test."""
-    image_size: int | None = None
+    image_size: int | None
     """Pixels of an image's shorter side, unless it has fewer; None keeps images as large as they are."""
-    feather: float = 1.0
-    seed: int = 0
+    feather: float
+    """Blur of an object's edge, in pixels."""
+    seed: int
 
     def __post_init__(self) -> None:
         """Raise ConfigError where shares do not divide the scenes."""
@@ -222,7 +224,7 @@ def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track
     kinds = [scene.kind for _, scene, _ in left]
     if options.kinds_by == "colour":
         of_left = [colour for *_, colour in left]
-        kinds = kinds_by_colour(of_left, options.kinds or 2, clearest=options.clearest, seed=options.seed)
+        kinds = kinds_by_colour(of_left, options.kinds, clearest=options.clearest, seed=options.seed)
     files = [SceneFile(name, kind) for (name, *_), kind in zip(left, kinds, strict=True) if kind is not None]
     for name in {name for name, *_ in written} - {file.name for file in files}:
         (folder / name).unlink()
