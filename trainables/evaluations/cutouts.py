@@ -4,29 +4,11 @@ An object's map holds its share of each pixel, in [0, 1].
 B batch, C channels, H W image.
 """
 
-from typing import NamedTuple
-
 import torch
 from scipy import ndimage
 from torch import Tensor
 
-
-class Box(NamedTuple):
-    """The pixels of the rows `top <= y < bottom` and the columns `left <= x < right`."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def area(self) -> int:
-        return (self.bottom - self.top) * (self.right - self.left)
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index an image with."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
+from trainables.data.box import Box
 
 
 def bounding_box(object_HW: Tensor) -> Box | None:

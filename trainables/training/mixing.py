@@ -15,6 +15,7 @@ from torch import Tensor
 
 from trainables.config import ClassificationConfig
 from trainables.data import Batch
+from trainables.data.box import Box
 from trainables.training.new_backgrounds import build_new_backgrounds
 
 
@@ -28,15 +29,6 @@ class MixedBatch(NamedTuple):
 
 
 Mixing = Callable[[Batch], list[MixedBatch]]
-
-
-class Box(NamedTuple):
-    """Rows from `top` and columns from `left`, those of `bottom` and `right` no more counted."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
 
 
 def build_mixing(objective: ClassificationConfig) -> Mixing:
@@ -84,7 +76,7 @@ def paste(batch: Batch, box: Box) -> list[MixedBatch]:
     """
     assert batch.targets_BK is None, "an image to mix has one label"
     inside_HW = torch.zeros_like(batch.background_BHW[0], dtype=torch.bool)
-    inside_HW[box.top : box.bottom, box.left : box.right] = True
+    inside_HW[box.slices] = True
     other = _previous(batch)
     own_B, other_B = _in_sight(batch.background_BHW, ~inside_HW), _in_sight(other.background_BHW, inside_HW)
     is_mixed_B = own_B + other_B > 0

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainables.data.box import Box
 from trainables.evaluations.cutouts import (
-    Box,
     adjacent_tile,
     bounding_box,
     box_masks,

@@ -17,13 +17,13 @@ from trainables.config import (
     ExperimentConfig,
 )
 from trainables.data import build_data, training_batches
+from trainables.data.box import Box
 from trainables.losses import build_objective
 from trainables.models import build_model
 from trainables.training import LocalContext, fit
 from trainables.training.build import build_task
 from trainables.training.learner import Learner
 from trainables.training.mixing import (
-    Box,
     MixedBatch,
     build_mixing,
     draw_box,

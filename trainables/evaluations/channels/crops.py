@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from trainables.data.box import Box
 from trainables.evaluations.channels.contributions import background_share, contributions
 from trainables.evaluations.channels.sample import Sample
-from trainables.evaluations.cutouts import Box
 
 NUM_CROPS = 6
 """Crops of a channel, at most."""

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.data import Batch
+from trainables.data.box import Box
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import draw_map, tile_image
 from trainables.evaluations.channels.crops import crop_box
 from trainables.evaluations.concepts.concepts import Concepts
-from trainables.evaluations.cutouts import Box
 
 NUM_CROPS = 8
 NOTE = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.evaluations.cutouts import Box
+from trainables.data.box import Box
 
 SURROUND = 0.5
 """How much of the box's height and width the frame adds on each side."""

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.trainables.evaluations.conftest import context_of, four_images
+from trainables.data.box import Box
 from trainables.evaluations.channels.crops import best_crops, crop_box
 from trainables.evaluations.channels.sample import Sample, read_sample
-from trainables.evaluations.cutouts import Box
 from trainables.models import Classifier
 
 RED, GREEN, BLUE = range(3)

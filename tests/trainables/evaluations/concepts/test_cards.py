@@ -3,10 +3,10 @@ from dataclasses import replace
 import torch
 
 from trainables.data import Batch
+from trainables.data.box import Box
 from trainables.evaluations.concepts.cards import Crop, best_crops, title_of
 from trainables.evaluations.concepts.class_table import MAX_CLASSES, classes_with_images, draw_table, headings
 from trainables.evaluations.concepts.concepts import Concepts
-from trainables.evaluations.cutouts import Box
 
 ACTIVATIONS = torch.tensor([[[0.0, 0.2]], [[0.0, 0.0]], [[0.7, 0.1]], [[0.2, 0.0]]], dtype=torch.float64)
 """Four images of a map of one row."""

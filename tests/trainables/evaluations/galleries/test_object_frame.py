@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.evaluations.cutouts import Box
+from trainables.data.box import Box
 from trainables.evaluations.galleries.object_frame import align, in_box
 
 COUNT = torch.arange(16.0).view(4, 4)
