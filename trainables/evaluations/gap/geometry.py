@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from trainables.evaluations.channels.contributions import effective_number
+
 MIN_IMAGES = 2
 """Of a class, for a variability within it."""
 
@@ -24,10 +26,7 @@ def effective_rank(values_R: Tensor) -> float:
 
     It is the number of directions where all count alike. Source: Roy & Vetterli 2007, "The effective rank".
     """
-    total = values_R.sum()
-    if not total:
-        return math.nan
-    return float(torch.special.entr(values_R / total).sum().exp())
+    return effective_number(values_R.unsqueeze(0)).item()
 
 
 def collapse(features_NF: Tensor, labels_N: Tensor) -> float:
