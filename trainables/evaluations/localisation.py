@@ -15,6 +15,7 @@ from trainables.cams import contrastive_cams, hirescam
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.masked_sample import MaskedSample, masked_sample
 from trainables.evaluations.result import Curve, EvaluationResult, NotPossibleError, by_image
+from trainables.evaluations.rivals import check_rival
 
 CURVE_THRESHOLDS = tuple(step / 20 for step in range(20))
 """Where the overlap's curve is measured: a map may be broad or peaked, and no single threshold suits both."""
@@ -60,8 +61,7 @@ def _is_defined(energy_BHW: Tensor, object_BHW: Tensor) -> Tensor:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     sample = masked_sample(context)
     threshold = context.settings.background.iou_threshold
     energy_N, overlap_TN = _measure(context, sample, (threshold, *CURVE_THRESHOLDS))

@@ -14,11 +14,12 @@ from trainables.evaluations.adversarial.attacked_panels import ClassPair, attack
 from trainables.evaluations.adversarial.attacks import STEPS_TO_RADIUS, Attacked, attackable, climb
 from trainables.evaluations.adversarial.ball import Ball
 from trainables.evaluations.adversarial.robustness import attack_all, share, stage_tick
-from trainables.evaluations.attribution.maps import at_image_resolution, of_class, strongest_rivals
+from trainables.evaluations.attribution.maps import at_image_resolution, of_class
 from trainables.evaluations.attribution.similarity import MIN_SIDE, structural_similarities
 from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.influence import influence_shares
-from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, by_image
+from trainables.evaluations.result import EvaluationResult, Metrics, by_image
+from trainables.evaluations.rivals import check_rival, strongest_rivals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +34,7 @@ class _Explained:
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     batch, ball = context.sampled, Ball("linf", context.settings.adversarial.linf)
     attacked = _attack(context, batch, ball)
     logits_NK = context.logits(batch.images_BCHW)

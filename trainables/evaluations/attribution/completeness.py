@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from trainables.config.suite import MapName
-from trainables.evaluations.attribution.maps import BLACK, of_class, strongest_rivals
+from trainables.evaluations.attribution.maps import BLACK, of_class
+from trainables.evaluations.rivals import strongest_rivals
 from trainables.models import Classifier
 
 Baseline = Callable[[Classifier, torch.Size], Tensor]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from trainables.config.suite import MapName
 from trainables.data import Batch
-from trainables.evaluations.attribution.maps import MAPS, at_image_resolution, strongest_rivals
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution
 from trainables.evaluations.base import EvaluationContext
+from trainables.evaluations.rivals import strongest_rivals
 
 
 @dataclass(frozen=True, eq=False)

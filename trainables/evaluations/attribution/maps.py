@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainables.cams import class_reconstructed_cams, contrastive_cams, hirescam
 from trainables.config.suite import AttributionSuite, MapName
 from trainables.evaluations.plain_logits import PlainLogits
+from trainables.evaluations.rivals import strongest_rivals
 from trainables.models import Classifier
 
 MapFunction = Callable[[Classifier, Tensor, Tensor, AttributionSuite], Tensor]
@@ -43,11 +44,6 @@ def is_flat(map_BHW: Tensor) -> Tensor:
     """
     span_B = map_BHW.amax((1, 2)) - map_BHW.amin((1, 2))
     return is_empty(map_BHW) | (span_B <= FLAT * map_BHW.abs().amax((1, 2)))
-
-
-def strongest_rivals(logits_BK: Tensor, targets_B: Tensor) -> Tensor:
-    """Return the class of the highest logit other than each target's."""
-    return logits_BK.scatter(1, targets_B.unsqueeze(1), -torch.inf).argmax(1)
 
 
 def of_class(tensor_BK: Tensor, classes_B: Tensor) -> Tensor:

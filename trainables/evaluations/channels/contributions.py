@@ -34,14 +34,6 @@ def contributions(pooled_BF: Tensor, weight_KF: Tensor, classes_B: Tensor, rival
     return (weight_KF[classes_B] - weight_KF[rivals_B]) * pooled_BF
 
 
-def margins(logits_BK: Tensor, classes_B: Tensor, rivals_B: Tensor) -> Tensor:
-    """Return `s_c - s_r`, B, in float64."""
-    own_B, rival_B = (
-        logits_BK.double().gather(1, which_B.unsqueeze(1)).squeeze(1) for which_B in (classes_B, rivals_B)
-    )
-    return own_B - rival_B
-
-
 def strongest(contributions_BF: Tensor, num: int) -> Tensor:
     """Return the `num` channels of the largest absolute contributions, the largest first; of equal ones the first."""
     return contributions_BF.abs().argsort(dim=1, descending=True, stable=True)[:, :num]

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from trainables.cams import reduce_background
 from trainables.data import Batch
-from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.channels.contributions import contributions, margins, pool, strongest
+from trainables.evaluations.channels.contributions import contributions, pool, strongest
 from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.rivals import check_rival, margins, strongest_rivals
 from trainables.models import Classifier
 
 NUM_STRONGEST = 10
@@ -49,8 +49,7 @@ def pool_sample(context: EvaluationContext) -> Pooled:
     Raises:
         NotPossibleError: The network has one class, which has no rival, or a logit that is no finite number.
     """
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     batch, generator, chunks = context.sampled, context.generator("channels to remove"), list[Pooled]()
     with torch.inference_mode():
         for indices_B in context.chunks(torch.arange(len(batch))):

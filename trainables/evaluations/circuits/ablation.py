@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from trainables.evaluations.base import EvaluationContext
-from trainables.evaluations.channels.contributions import margins
 from trainables.evaluations.circuits.pairs import Kind, PairBatch, Pairs
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
 from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.rivals import margins
 
 Ablation = Literal["resample", "mean"]
 """What an ablated node holds: its value in the corrupt image, or its mean over other images at each position."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainables.evaluations.channels.contributions import margins
 from trainables.evaluations.circuits.pairs import PairBatch
 from trainables.evaluations.circuits.stage_ends import StagedNetwork
+from trainables.evaluations.rivals import margins
 
 STEPS = 5
 """Points on the way from corrupt to clean, in the middle of five equal parts; five as in Hanna et al."""

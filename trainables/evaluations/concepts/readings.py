@@ -10,10 +10,10 @@ from torch import Tensor
 
 from trainables.cams import reduce_background
 from trainables.data import Batch
-from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.concepts.activations import activations
 from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.rivals import strongest_rivals
 
 MAX_CELLS = 10_000
 """Cells that the concepts are fitted to, equally many of each image."""

@@ -21,7 +21,8 @@ from trainables.evaluations.concepts.importance import head_of_concepts
 from trainables.evaluations.concepts.measures import NUM_RANDOM, by_metric, curves, delete_concepts, means
 from trainables.evaluations.concepts.readings import MAX_CELLS, Readings, read_concepts, training_cells
 from trainables.evaluations.galleries.class_names import readable_names
-from trainables.evaluations.result import EvaluationResult, NotPossibleError, by_image
+from trainables.evaluations.result import EvaluationResult, by_image
+from trainables.evaluations.rivals import check_rival
 from trainables.evaluations.seeds import seed_of
 
 NUM_SEEDS = 3
@@ -29,8 +30,7 @@ NUM_SEEDS = 3
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     batch, head = context.sampled, context.model.head
     cells_MF = training_cells(context)
     dictionaries = _dictionaries(context, cells_MF)

@@ -12,6 +12,7 @@ from trainables.cams import contrastive_cams, hirescam, influence, reduce_backgr
 from trainables.data import Batch
 from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.rivals import check_rival, strongest_rivals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +39,7 @@ def read_sample(context: EvaluationContext) -> Readings:
     Raises:
         NotPossibleError: The network has one class, which has no rival, or a logit that is no finite number.
     """
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     batch = context.sampled
     chunks = []
     with torch.inference_mode():
@@ -57,7 +57,7 @@ def _read(context: EvaluationContext, batch: Batch, chunk: slice) -> Readings:
     if not logits_BK.isfinite().all():
         raise NotPossibleError("the network's logits are not finite")
     contrastive_BKHW = contrastive_cams(hirescam(output.features.float(), context.model.head.weight), labels_B)
-    rival_B = logits_BK.scatter(1, labels_B.unsqueeze(1), -torch.inf).argmax(1)
+    rival_B = strongest_rivals(logits_BK, labels_B)
     background_BHW = reduce_background(batch.background_BHW[chunk].to(context.device), contrastive_BKHW.shape[-2:])
     foreground_B, background_B = influence(contrastive_BKHW, background_BHW)
     has_mask_B = batch.has_mask_B[chunk].to(context.device)

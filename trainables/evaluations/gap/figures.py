@@ -14,13 +14,13 @@ from torch import Tensor
 from trainables.cams import reduce_background
 from trainables.data import Batch
 from trainables.data.backgrounds import blend
-from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.base import EvaluationContext
 from trainables.evaluations.channels.contributions import contributions, pool
 from trainables.evaluations.gap.batch_statistics import batch_norms, logits_by_batch
 from trainables.evaluations.gap.geometry import collapse, effective_rank, singular_values
 from trainables.evaluations.gap.refit import LabelledFeatures
 from trainables.evaluations.result import NotPossibleError
+from trainables.evaluations.rivals import strongest_rivals
 from trainables.evaluations.swaps import BLACK
 
 
@@ -79,7 +79,7 @@ class Margins(NamedTuple):
         return self.object_N + self.background_N + self.bias_N
 
 
-def margins(observed: Observed, rivals_N: Tensor, weight_KF: Tensor, bias_K: Tensor | None) -> Margins:
+def margin_parts(observed: Observed, rivals_N: Tensor, weight_KF: Tensor, bias_K: Tensor | None) -> Margins:
     """Return the parts of each image's margin over its rival r.
 
     The ContrastiveCAM is linear in the features, `CC_(c,r) = (W_c - W_r) . A / N`. So its sum over the background is
@@ -108,7 +108,7 @@ def figures_of(context: EvaluationContext, observed: Observed) -> Figures:
     head, batch = context.model.head, observed.batch
     bias_K = None if head.bias is None else head.bias.detach().cpu()
     rivals_N = strongest_rivals(observed.logits_NK, batch.labels_B)
-    parts = margins(observed, rivals_N, head.weight.detach().cpu(), bias_K)
+    parts = margin_parts(observed, rivals_N, head.weight.detach().cpu(), bias_K)
     by_image = {
         "accuracy": observed.correct_N,
         "margin": parts.total_N,

@@ -17,6 +17,7 @@ from trainables.evaluations.gap.batch_statistics import BATCH
 from trainables.evaluations.gap.figures import Figures, Spread, columns, figures_of, observe
 from trainables.evaluations.gap.refit import PENALTY, Refit, refit
 from trainables.evaluations.result import Curve, EvaluationResult, Metrics, NotPossibleError, by_image
+from trainables.evaluations.rivals import check_rival
 
 PREFIXES = {"train": "train_", "split": ""}
 """Set of images -> what its metrics begin with."""
@@ -25,8 +26,7 @@ _STEPS = 4
 
 
 def _run(context: EvaluationContext) -> EvaluationResult:
-    if context.model.num_classes < 2:
-        raise NotPossibleError("a network with one class has no rival to contrast it with")
+    check_rival(context.model)
     if isinstance(context.model.trunk, NeighbourEvidence):
         raise NotPossibleError("each training image is among its own nearest neighbours, so there is no gap to measure")
     figures: dict[str, Figures] = {}

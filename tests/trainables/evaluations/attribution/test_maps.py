@@ -9,7 +9,7 @@ from torch import Tensor
 from tests.trainables.evaluations.attribution.networks import make_images, red_against_green, small_network
 from trainables.cams import hirescam
 from trainables.config.suite import AttributionSuite, MapName
-from trainables.evaluations.attribution.maps import MAPS, at_image_resolution, eigencam, of_class, strongest_rivals
+from trainables.evaluations.attribution.maps import MAPS, at_image_resolution, eigencam, of_class
 from trainables.evaluations.plain_logits import PlainLogits, frozen
 from trainables.models import Classifier
 
@@ -173,11 +173,6 @@ def test_eigencam_of_an_image_does_not_depend_on_its_batch() -> None:
     together = eigencam(features)
     for index in range(3):
         torch.testing.assert_close(eigencam(features[index : index + 1])[0], together[index])
-
-
-def test_the_strongest_rival_is_the_highest_of_the_others() -> None:
-    logits = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [-5.0, -7.0, -6.0]])
-    assert strongest_rivals(logits, torch.tensor([0, 2, 0])).tolist() == [1, 0, 2]
 
 
 def test_one_class_of_each_image_is_picked() -> None:

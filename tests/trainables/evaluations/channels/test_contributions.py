@@ -11,17 +11,16 @@ from tests.trainables.models.networks import NUM_CLASSES, SMALLEST, config_of, f
 from trainables.cams import contrastive_cams, hirescam
 from trainables.classifiers import LastLayer, fit_classifier, with_last_layer
 from trainables.config import EmbeddingClassifier, LinearProbe, NearestCentroid, NearestNeighbours, Timm
-from trainables.evaluations.attribution.maps import strongest_rivals
 from trainables.evaluations.channels.contributions import (
     background_share,
     contributions,
     effective_number,
-    margins,
     num_needed,
     pool,
     strongest,
 )
 from trainables.evaluations.channels.pooled import ablation_error
+from trainables.evaluations.rivals import margins, strongest_rivals
 from trainables.models import Classifier, build_model
 
 NUM_IMAGES = 3
@@ -61,13 +60,6 @@ def test_contributions_are_the_sums_over_cells_of_what_a_channel_adds_to_the_map
     maps = contrastive_cams(hirescam(features.double(), weight), LABELS)
     sums = maps.sum((2, 3)).gather(1, rivals.unsqueeze(1)).squeeze(1)
     torch.testing.assert_close(found[0].sum(1), sums, rtol=0, atol=1e-12)
-
-
-def test_a_rival_is_the_class_of_the_highest_other_logit() -> None:
-    logits = torch.tensor([[3.0, 1.0, 2.0], [3.0, 1.0, 2.0], [0.0, 5.0, 5.0]])
-    labels = torch.tensor([0, 1, 2])
-    assert strongest_rivals(logits, labels).tolist() == [2, 0, 1]
-    assert margins(logits, labels, strongest_rivals(logits, labels)).tolist() == [1, -2, 0]
 
 
 def test_the_strongest_channels_have_the_largest_absolute_contributions() -> None:

@@ -8,8 +8,8 @@ from trainables.cams import contrastive_cams, hirescam, reduce_background
 from trainables.config import SmallCnn, SpuriousDigits
 from trainables.data import build_data
 from trainables.evaluations import EvaluationContext, NotPossibleError
-from trainables.evaluations.attribution.maps import strongest_rivals
-from trainables.evaluations.gap.figures import margins, observe
+from trainables.evaluations.gap.figures import margin_parts, observe
+from trainables.evaluations.rivals import strongest_rivals
 from trainables.models import build_model
 
 
@@ -18,7 +18,7 @@ def test_the_parts_by_hand() -> None:
     model, images = linear_classifier(RED_OR_GREEN), four_images()
     observed = observe(context_of(model, images), images.batch)
     rivals_N = strongest_rivals(observed.logits_NK, observed.batch.labels_B)
-    parts = margins(observed, rivals_N, model.head.weight.detach(), None)
+    parts = margin_parts(observed, rivals_N, model.head.weight.detach(), None)
     assert rivals_N.tolist() == [1, 1, 0, 0]
     assert parts.object_N.tolist() == [1 / 4, 1 / 4, -1, 1 / 8]
     assert parts.background_N.tolist() == [-1 / 4, 3 / 4, 0, 1 / 8]
@@ -36,7 +36,7 @@ def test_the_parts_are_those_of_the_maps_and_sum_to_the_logits(head_bias: bool) 
     observed = observe(context, batch)
     rivals_N = strongest_rivals(observed.logits_NK, batch.labels_B)
     bias_K = None if model.head.bias is None else model.head.bias.detach()
-    parts = margins(observed, rivals_N, model.head.weight.detach(), bias_K)
+    parts = margin_parts(observed, rivals_N, model.head.weight.detach(), bias_K)
 
     with torch.no_grad():
         output = model(batch.images_BCHW)
