@@ -4,21 +4,18 @@ N images, J concepts, H W image or map.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isnan
 
 from PIL import Image
 from torch import Tensor
 
 from trainables.data import Batch
-from trainables.data.box import Box
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import draw_map, tile_image
-from trainables.evaluations.channels.crops import crop_box
 from trainables.evaluations.concepts.concepts import Concepts
+from trainables.evaluations.concepts.crops import NUM_CROPS, Crop
 
-NUM_CROPS = 8
 NOTE = (
     "One of {num} directions of the features, of which every cell holds a non-negative amount. It adds most to the "
     "logit of {most} and least to that of {least}, compared with the mean logit. {on_object}"
@@ -26,43 +23,25 @@ NOTE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A part of an image around the cell where a concept is strongest."""
-
-    image: str
-    """Its id."""
-    index: int
-    """Its place in the sample."""
-    activation: float
-    """Of that cell."""
-    box: Box
-
-
-def best_crops(activations_NHW: Tensor, batch: Batch) -> list[Crop]:
-    """Return a crop of each of the images where a concept is strongest, at most `NUM_CROPS`; none where it is 0."""
-    strongest_N, cells_N = activations_NHW.flatten(1).max(1)
-    best_M = strongest_N.argsort(descending=True, stable=True)[:NUM_CROPS]
-    map_size, image_size = activations_NHW.shape[1:], batch.images_BCHW.shape[2:]
-    return [
-        Crop(batch.ids[index], index, strongest_N[index].item(), crop_box(int(cells_N[index]), map_size, image_size))
-        for index in best_M[strongest_N[best_M] > 0].tolist()
-    ]
-
-
 def draw_card(
-    concept: int, concepts: Concepts, activations_NHW: Tensor, batch: Batch, names: Sequence[str]
+    concept: int,
+    concepts: Concepts,
+    crops: Sequence[Crop],
+    activations_NHW: Tensor,
+    batch: Batch,
+    names: Sequence[str],
 ) -> Image.Image:
     """Draw one concept's card.
 
     Args:
         concept: Its number, from 0.
         concepts: What is known of all.
+        crops: This one's.
         activations_NHW: This one's, in the images of the batch.
         batch: The images.
         names: Of the classes, as they are drawn.
     """
-    crops, slot = best_crops(activations_NHW, batch), slot_width(NUM_CROPS)
+    slot = slot_width(NUM_CROPS)
     rows = [
         Row(
             "Crops",

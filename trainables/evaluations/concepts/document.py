@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from torch import Tensor
-
 from trainables.data import Batch
-from trainables.evaluations.concepts.cards import best_crops
 from trainables.evaluations.concepts.class_table import classes_with_images
 from trainables.evaluations.concepts.concepts import Concepts, name_of
+from trainables.evaluations.concepts.crops import Crop
 from trainables.evaluations.concepts.readings import Readings
 
 
-def document(concepts: Concepts, readings: Readings, batch: Batch, class_names: Sequence[str]) -> Mapping[str, Any]:
+def document(
+    concepts: Concepts,
+    crops: Sequence[Sequence[Crop]],
+    readings: Readings,
+    batch: Batch,
+    class_names: Sequence[str],
+) -> Mapping[str, Any]:
     """Return the concepts in JSON's types.
 
     The margin that concept j adds to class c over class r is `(head[j][c] - head[j][r])` times its amount in an
@@ -26,9 +30,7 @@ def document(concepts: Concepts, readings: Readings, batch: Batch, class_names: 
     return {
         "class_names": list(class_names),
         "map_size": list(readings.background_NHW.shape[1:]),
-        "concepts": [
-            _concept(j, concepts, readings.activations_NJHW[:, j], batch) for j in range(len(concepts.head_JK))
-        ],
+        "concepts": [_concept(j, concepts, own) for j, own in enumerate(crops)],
         "head": concepts.head_JK.tolist(),
         "object_area": concepts.object_area,
         "by_class": {
@@ -45,7 +47,7 @@ def document(concepts: Concepts, readings: Readings, batch: Batch, class_names: 
     }
 
 
-def _concept(number: int, concepts: Concepts, activations_NHW: Tensor, batch: Batch) -> Mapping[str, Any]:
+def _concept(number: int, concepts: Concepts, crops: Sequence[Crop]) -> Mapping[str, Any]:
     return {
         "card": name_of(number),
         "importance": concepts.importance_J[number].item(),
@@ -53,5 +55,5 @@ def _concept(number: int, concepts: Concepts, activations_NHW: Tensor, batch: Ba
         "object_share": concepts.object_share_J[number].item(),
         "on_background": bool(concepts.is_background[number]),
         "stability": concepts.stability_J[number].item(),
-        "crops": [asdict(crop) for crop in best_crops(activations_NHW, batch)],
+        "crops": [asdict(crop) for crop in crops],
     }

@@ -15,6 +15,7 @@ from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.concepts.cards import draw_card
 from trainables.evaluations.concepts.class_table import draw_table
 from trainables.evaluations.concepts.concepts import Concepts, describe, importance, name_of
+from trainables.evaluations.concepts.crops import Crop, best_crops
 from trainables.evaluations.concepts.dictionary import chance_cosine, find_concepts, matched_cosines, method_of
 from trainables.evaluations.concepts.document import document
 from trainables.evaluations.concepts.importance import head_of_concepts
@@ -38,7 +39,8 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     concepts = describe(readings, dictionaries, head.weight, batch)
     deletions = delete_concepts(context, readings, concepts.head_JK)
     samples = by_metric(readings, concepts.head_JK, head.bias, batch, deletions)
-    images = _images(context, concepts, readings)
+    crops = [best_crops(activations_NHW, batch) for activations_NHW in readings.activations_NJHW.unbind(1)]
+    images = _images(context, concepts, crops, readings)
     context.tick(NUM_SEEDS + 1, NUM_SEEDS + 1)
     return EvaluationResult(
         metrics={
@@ -49,7 +51,7 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         },
         curves=curves(deletions),
         images=images,
-        documents={"concepts": document(concepts, readings, batch, context.data.class_names)},
+        documents={"concepts": document(concepts, crops, readings, batch, context.data.class_names)},
         settings=_settings(context, cells_MF, len(concepts.head_JK)),
         samples={name: by_image(batch.ids, values_N) for name, values_N in samples.items()},
     )
@@ -76,10 +78,15 @@ def _mean_stability(dictionaries: Sequence[Tensor]) -> float:
     return fmean(matched_cosines(one_JF, other_JF).mean().item() for one_JF, other_JF in combinations(dictionaries, 2))
 
 
-def _images(context: EvaluationContext, concepts: Concepts, readings: Readings) -> dict[str, Image]:
+def _images(
+    context: EvaluationContext, concepts: Concepts, crops: Sequence[Sequence[Crop]], readings: Readings
+) -> dict[str, Image]:
     names, maps = readable_names(context.data.class_names), readings.activations_NJHW.unbind(1)
-    cards = [draw_card(number, concepts, map_NHW, context.sampled, names) for number, map_NHW in enumerate(maps)]
-    return {"by_class": draw_table(concepts, names)} | {name_of(number): card for number, card in enumerate(cards)}
+    cards = {
+        name_of(number): draw_card(number, concepts, own, activations_NHW, context.sampled, names)
+        for number, (own, activations_NHW) in enumerate(zip(crops, maps, strict=True))
+    }
+    return {"by_class": draw_table(concepts, names), **cards}
 
 
 def _settings(context: EvaluationContext, cells_MF: Tensor, num_concepts: int) -> dict[str, Any]:
