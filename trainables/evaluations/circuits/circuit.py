@@ -5,7 +5,7 @@ P pairs, N nodes, S sizes, M nodes that are tested one by one, E edges.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -43,7 +43,20 @@ class Scores:
         return self.order_N[: min(self.size or 0, MAX_TESTED)].tolist()
 
 
-@dataclass(frozen=True, eq=False)
+class CircuitTests(NamedTuple):
+    """Effects under ablation, in float64."""
+
+    kept: Mapping[Ablation, Tensor]
+    """P: with the circuit kept; nan where there is none."""
+    rest: Mapping[Ablation, Tensor]
+    """P: with the circuit ablated and the rest kept."""
+    single_MP: Tensor
+    """Of the network without one node of those tested."""
+    without_MP: Tensor
+    """Of the circuit without one node."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Circuit:
     """Scores, and the effects `m(clean) - m(corrupt)` of the pairs that verify them, in float64."""
 
@@ -55,14 +68,7 @@ class Circuit:
     """Those that all curves have."""
     curves: Mapping[tuple[Ablation, Order], SizeCurve]
     """By score there are more sizes around the threshold."""
-    kept: Mapping[Ablation, Tensor]
-    """P: with the circuit kept; nan where there is none."""
-    rest: Mapping[Ablation, Tensor]
-    """P: with the circuit ablated and the rest kept."""
-    single_MP: Tensor
-    """Of the network without one node of those tested."""
-    without_MP: Tensor
-    """Of the circuit without one node."""
+    tests: CircuitTests
     edges: Mapping[Edge, tuple[float, float]]
     """Between tested nodes: mean absolute and mean score over the pairs that the circuit was found on."""
 
@@ -93,7 +99,15 @@ def find_circuit(
     tick()
     edges = _edges(experiment, found, scores.tested)
     tick()
-    return Circuit(scores, full_P, resamples, plain_sizes(experiment), curves, *tests, edges)
+    return Circuit(
+        scores=scores,
+        full_P=full_P,
+        resamples=resamples,
+        sizes=plain_sizes(experiment),
+        curves=curves,
+        tests=tests,
+        edges=edges,
+    )
 
 
 def balanced_order(values: Sequence[Tensor]) -> Tensor:
@@ -134,23 +148,24 @@ def _size(experiment: Experiment, found: Pairs, order_N: Tensor, resamples: Resa
     return int(sizes_needed(faithfulness(curve.effects_SP, full_P, even(len(found))), curve.sizes))
 
 
-def _tests(
-    experiment: Experiment, pairs: Pairs, scores: Scores
-) -> tuple[dict[Ablation, Tensor], dict[Ablation, Tensor], Tensor, Tensor]:
-    """Return the effects of the circuit, of the rest, of all but one node, and of the circuit without one node."""
+def _tests(experiment: Experiment, pairs: Pairs, scores: Scores) -> CircuitTests:
     if scores.size is None:
         nothing_P = torch.full((len(pairs),), torch.nan, dtype=torch.float64)
         nothing = dict.fromkeys(ABLATIONS, nothing_P)
-        return nothing, nothing, nothing_P[None][:0], nothing_P[None][:0]
+        none_MP = nothing_P[None][:0]
+        return CircuitTests(kept=nothing, rest=nothing, single_MP=none_MP, without_MP=none_MP)
     circuit_1N = (scores.order_N.argsort() < scores.size)[None]
     kept: dict[Ablation, Tensor] = {}
     rest: dict[Ablation, Tensor] = {}
     for ablation in ABLATIONS:
         kept[ablation], rest[ablation] = experiment.effects(pairs, [circuit_1N, ~circuit_1N], ablation)
     one_MN = torch.nn.functional.one_hot(torch.tensor(scores.tested), circuit_1N.shape[1]).bool()
-    single_MP = experiment.effects(pairs, torch.split(~one_MN, 1), "resample")
-    without_MP = experiment.effects(pairs, torch.split(circuit_1N & ~one_MN, 1), "resample")
-    return kept, rest, single_MP, without_MP
+    return CircuitTests(
+        kept=kept,
+        rest=rest,
+        single_MP=experiment.effects(pairs, torch.split(~one_MN, 1), "resample"),
+        without_MP=experiment.effects(pairs, torch.split(circuit_1N & ~one_MN, 1), "resample"),
+    )
 
 
 def _edges(experiment: Experiment, pairs: Pairs, tested: Sequence[int]) -> dict[Edge, tuple[float, float]]:

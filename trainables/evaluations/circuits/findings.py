@@ -69,16 +69,17 @@ def findings_of(circuit: Circuit) -> Findings:
     def height(effects_SP: Tensor) -> Tensor:
         return faithfulness(effects_SP, full_P, even(len(full_P)))[0]
 
-    drops = tuple(ratio(circuit.kept["resample"] - without_P) for without_P in circuit.without_MP)
+    tests = circuit.tests
+    drops = tuple(ratio(tests.kept["resample"] - without_P) for without_P in tests.without_MP)
     return Findings(
         effect=effect,
         size=math.nan if circuit.scores.size is None else float(circuit.scores.size),
         nodes={ablation: _nodes(circuit, ablation, full_P) for ablation in ABLATIONS},
         curves={key: tuple(height(curve.effects_SP).tolist()) for key, curve in circuit.curves.items()},
         areas={key: area(height(curve.at(circuit.sizes)), circuit.sizes) for key, curve in circuit.curves.items()},
-        faithfulness={ablation: ratio(circuit.kept[ablation]) for ablation in ABLATIONS},
-        completeness={ablation: ratio(full_P - circuit.rest[ablation]) for ablation in ABLATIONS},
-        effects=tuple(resamples.mean(circuit.full_P - single_P) for single_P in circuit.single_MP),
+        faithfulness={ablation: ratio(tests.kept[ablation]) for ablation in ABLATIONS},
+        completeness={ablation: ratio(full_P - tests.rest[ablation]) for ablation in ABLATIONS},
+        effects=tuple(resamples.mean(circuit.full_P - single_P) for single_P in tests.single_MP),
         drops=drops,
         minimality=sum(drop.low > 0 for drop in drops) / len(drops) if drops else math.nan,
     )

@@ -119,6 +119,13 @@ def test_batches_and_repetition_change_nothing(planted: EvaluationResult) -> Non
     assert (again.metrics, again.documents) == (planted.metrics, planted.documents)
 
 
+def test_the_last_step_is_the_total() -> None:
+    ticks: list[tuple[int, int]] = []
+    context = context_of(planted_network(), planted_images(), tick=lambda *steps: ticks.append(steps))
+    CIRCUITS.run(context)
+    assert ticks == [(step, 10) for step in range(1, 11)]
+
+
 def test_the_network_is_as_before() -> None:
     model = planted_network()
     model.head.weight.requires_grad_(False)
