@@ -15,6 +15,7 @@ from trainables.drawing.lettering import font, line_height, wrap, write
 from trainables.evaluations.concepts.concepts import Concepts
 
 MAX_CLASSES = 40
+"""Rows of the image, of the classes with the lowest numbers."""
 MARGIN, NAME_WIDTH, CELL_WIDTH, CELL_HEIGHT = 20, 170, 62, 24
 TITLE_SIZE, NOTE_SIZE, CELL_SIZE = 20, 13, 13
 NOTE = (
@@ -22,6 +23,7 @@ NOTE = (
     "Red speaks for the class and blue against it. Of concepts marked bg, more than half of the activation lies on the "
     "background."
 )
+CUT_NOTE = " The rows are the first {shown} of {num} classes with images; concepts.json has all."
 
 
 def draw_table(concepts: Concepts, names: Sequence[str]) -> Image.Image:
@@ -29,7 +31,7 @@ def draw_table(concepts: Concepts, names: Sequence[str]) -> Image.Image:
     classes = classes_with_images(concepts)[:MAX_CLASSES]
     num_concepts = len(concepts.importance_J)
     width = 2 * MARGIN + NAME_WIDTH + max(num_concepts, 8) * CELL_WIDTH
-    note = wrap(NOTE, font(NOTE_SIZE), width=width - 2 * MARGIN, max_lines=6)
+    note = wrap(note_of(concepts), font(NOTE_SIZE), width=width - 2 * MARGIN, max_lines=6)
     top = MARGIN + line_height(TITLE_SIZE) + len(note) * line_height(NOTE_SIZE) + MARGIN
     numbers = zip(classes, _numbers(concepts.by_class_KJ[classes]), strict=True)
     rows = [("", headings(concepts)), *[(names[k], texts) for k, texts in numbers]]
@@ -50,6 +52,12 @@ def draw_table(concepts: Concepts, names: Sequence[str]) -> Image.Image:
     bottom = top + (len(classes) + 1) * CELL_HEIGHT
     draw.rectangle((left - 1, top + CELL_HEIGHT - 1, left + num_concepts * CELL_WIDTH, bottom), outline=FRAME)
     return sheet
+
+
+def note_of(concepts: Concepts) -> str:
+    """Return what stands above the table, with the number of classes where it has not all."""
+    num = len(classes_with_images(concepts))
+    return NOTE + (CUT_NOTE.format(shown=MAX_CLASSES, num=num) if num > MAX_CLASSES else "")
 
 
 def headings(concepts: Concepts) -> list[str]:

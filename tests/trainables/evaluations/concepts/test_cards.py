@@ -2,10 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from trainables.evaluations.concepts.cards import title_of
-from trainables.evaluations.concepts.class_table import MAX_CLASSES, classes_with_images, draw_table, headings
+from trainables.evaluations.concepts.class_table import (
+    MAX_CLASSES,
+    NOTE,
+    classes_with_images,
+    draw_table,
+    headings,
+    note_of,
+)
 from trainables.evaluations.concepts.concepts import Concepts
 
 
@@ -43,7 +51,14 @@ def test_the_table_has_a_row_for_each_class_with_images_up_to_a_limit() -> None:
         return draw_table(concepts, [f"class {k}" for k in range(num_classes)]).height
 
     assert height(MAX_CLASSES) - height(1) == (MAX_CLASSES - 1) * 24
-    assert height(1000) == height(MAX_CLASSES)
+    assert height(1000) == height(MAX_CLASSES + 1)
+
+
+@pytest.mark.parametrize(("num", "added"), [(40, ""), (41, " The rows are the first 40 of 41 classes with images; ")])
+def test_the_note_says_how_many_classes_are_left_out(num: int, added: str) -> None:
+    nan = torch.nan
+    concepts = concepts_of([[1.0, -2.0]] * num + [[nan, nan]], [0.5, 0.3], 0.4)
+    assert note_of(concepts) == NOTE + (f"{added}concepts.json has all." if added else "")
 
 
 def test_the_table_is_red_where_a_concept_speaks_for_a_class_and_blue_where_against() -> None:
