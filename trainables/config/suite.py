@@ -146,7 +146,7 @@ class AdversarialSuite(Section):
 
 
 class InsideSuite(Section):
-    """How a network is looked into."""
+    """Channels, concepts, circuits and the gap; another value of any setting measures all four again."""
 
     num_concepts: int = Field(default=16, ge=2)
     """Concepts that the features are factorised into; at most as many as there are features."""
