@@ -13,8 +13,8 @@ from trainables.evaluations.base import EvalSpec, EvaluationContext
 from trainables.evaluations.circuits.ablation import Experiment
 from trainables.evaluations.circuits.circuit import NUM_TICKS, Circuit, find_circuit
 from trainables.evaluations.circuits.document import curves_of, document_of
+from trainables.evaluations.circuits.drawings import draw_graph, draw_pairs
 from trainables.evaluations.circuits.faithfulness import RESAMPLES, THRESHOLD
-from trainables.evaluations.circuits.figures import draw_graph, draw_pairs
 from trainables.evaluations.circuits.findings import findings_of, metrics_of, share_of
 from trainables.evaluations.circuits.pairs import KINDS, Halves, Kind, by_couple, make_halves
 from trainables.evaluations.circuits.scores import STEPS

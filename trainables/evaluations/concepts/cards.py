@@ -13,8 +13,8 @@ from trainables.data import Batch
 from trainables.drawing.colours import to_image
 from trainables.drawing.sheet import Row, Tile, draw_sheet, slot_width
 from trainables.drawing.tile import draw_map, tile_image
-from trainables.evaluations.concepts.concepts import Concepts
 from trainables.evaluations.concepts.crops import NUM_CROPS, Crop
+from trainables.evaluations.concepts.description import Concepts
 
 NOTE = (
     "One of {num} directions of the features, of which every cell holds a non-negative amount. It adds most to the "

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainables.drawing.colours import FAINT, FRAME, INK, PAPER, overlay, to_image
 from trainables.drawing.lettering import font, line_height, wrap, write
-from trainables.evaluations.concepts.concepts import Concepts
+from trainables.evaluations.concepts.description import Concepts
 
 MAX_CLASSES = 40
 """Rows of the image, of the classes with the lowest numbers."""

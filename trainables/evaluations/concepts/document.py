@@ -9,8 +9,8 @@ from typing import Any
 
 from trainables.data import Batch
 from trainables.evaluations.concepts.class_table import classes_with_images
-from trainables.evaluations.concepts.concepts import Concepts, name_of
 from trainables.evaluations.concepts.crops import Crop
+from trainables.evaluations.concepts.description import Concepts, name_of
 from trainables.evaluations.concepts.readings import Readings
 
 

@@ -11,8 +11,8 @@ from tests.trainables.evaluations.circuits.planted import NUM_NODES, planted_ima
 from tests.trainables.evaluations.conftest import context_of
 from trainables.evaluations.circuits.ablation import Experiment
 from trainables.evaluations.circuits.circuit import Circuit, find_circuit
+from trainables.evaluations.circuits.drawings import draw_graph
 from trainables.evaluations.circuits.faithfulness import Interval
-from trainables.evaluations.circuits.figures import draw_graph
 from trainables.evaluations.circuits.findings import Findings, findings_of, metrics_of, share_of
 from trainables.evaluations.circuits.pairs import Pairs, make_halves
 from trainables.evaluations.circuits.stage_ends import StagedNetwork

@@ -14,7 +14,7 @@ from trainables.evaluations.concepts.class_table import (
     headings,
     note_of,
 )
-from trainables.evaluations.concepts.concepts import Concepts
+from trainables.evaluations.concepts.description import Concepts
 
 
 def concepts_of(by_class: list[list[float]], object_share: list[float], area: float) -> Concepts:
