@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from orchestrator.files.text import plural
 from trainables.config import ConfigError, NonzeroMasks
 from trainables.config.table import TABLE_SUFFIXES
 from trainables.data.compositing import mean_colour, resized, shrunk, without_object
@@ -165,10 +166,10 @@ def kinds_by_colour(
     Raises:
         ConfigError: There are fewer different scenes than kinds.
     """
-    if len(set(colours)) < num:
-        raise ConfigError(
-            f"--kinds {num}: the scenes have {len(set(colours))} different mean colours; pass fewer kinds"
-        )
+    different = len(set(colours))
+    if different < num:
+        remedy = f"pass --kinds {different}" if different > 1 else "add others, or pass --kinds-by folder"
+        raise ConfigError(f"--kinds {num}: the scenes have {plural(different, 'different mean colour')}; {remedy}")
     means_SC = np.array(colours)
     clusters = KMeans(num, n_init=10, random_state=seed).fit(means_SC)
     order = np.lexsort(clusters.cluster_centers_.round(6).T[::-1])

@@ -22,5 +22,7 @@ def test_scenes_between_two_kinds_are_left_out() -> None:
 
 
 def test_there_are_no_more_kinds_than_colours() -> None:
-    with pytest.raises(ConfigError, match="--kinds 3: the scenes have 2 different mean colours; pass fewer kinds"):
+    with pytest.raises(ConfigError, match="--kinds 3: the scenes have 2 different mean colours; pass --kinds 2"):
         kinds_by_colour([(1, 1, 1), (2, 2, 2), (1, 1, 1)], 3, clearest=1, seed=0)
+    with pytest.raises(ConfigError, match="--kinds 2: the scenes have 1 different mean colour; add others, or pass"):
+        kinds_by_colour([(1, 1, 1), (1, 1, 1)], 2, clearest=1, seed=0)
