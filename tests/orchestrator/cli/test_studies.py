@@ -28,7 +28,7 @@ metrics: [test/accuracy]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("digits",), "no study 'digits'; valid names: composed-pets, digits-budget, "),
+        (("digits",), "no study 'digits'; valid names: composed-pets, composed-pets-masks, digits-budget, "),
         ((SHORTCUT, "--arms", "corn"), "study digits-shortcut has no arm corn; its arms: cross-entropy, edits, corm, "),
         ((SHORTCUT, "--arms", "corm"), "--arms corm leaves out cross-entropy, which the arms of study digits-shortcut"),
         ((SHORTCUT, "--seeds", "0;1"), "--seeds: found '0;1'; expected whole numbers joined by commas"),
