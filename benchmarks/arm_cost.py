@@ -1,12 +1,11 @@
 """What each arm of a study is given besides labels, and how long a training step of it takes."""
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 import torch
 
-from benchmarks.harness.timing import interleaved
+from benchmarks.harness.timing import interleaved, paired_ratio
 from orchestrator.files.text import listing
 from trainables.config import ExperimentConfig
 from trainables.training.step_time import stepper
@@ -24,10 +23,7 @@ def step_ratios(configs: Mapping[str, ExperimentConfig], reference: str, *, thre
     torch.set_num_threads(threads)
     steps = {arm: stepper(config, torch.device("cpu")) for arm, config in configs.items()}
     seconds = interleaved(steps, repetitions=REPETITIONS, warmup=WARMUP)
-    return {
-        arm: median(ours / bare for ours, bare in zip(taken, seconds[reference], strict=True))
-        for arm, taken in seconds.items()
-    }
+    return {arm: paired_ratio(taken, seconds[reference]) for arm, taken in seconds.items()}
 
 
 def cost_table(result: Mapping[str, Any], reference: str) -> str:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from benchmarks.harness.peak_memory import peak_bytes
 from benchmarks.harness.rows import Figure, benchmark
-from benchmarks.harness.timing import interleaved
+from benchmarks.harness.timing import interleaved, paired_ratio
 from trainables.cams import reduce_background
 from trainables.losses import contrastive_cross_entropy
 
@@ -100,7 +100,7 @@ def figures_of(case: Case, device: torch.device, *, repetitions: int) -> list[Fi
     arguments = problem(case, device)
     steps = {name: partial(step_seconds, loss, arguments) for name, loss in SIDES.items()}
     seconds = interleaved(steps, repetitions=repetitions, warmup=3)
-    paired = median(ours / plain for ours, plain in zip(seconds["ours"], seconds["plain"], strict=True))
+    paired = paired_ratio(seconds["ours"], seconds["plain"])
     memory = {name: peak_bytes(step, device) / MIB for name, step in steps.items()}
     against = "plain form"
     return [

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.harness.peak_memory import peak_bytes
 from benchmarks.harness.rows import Figure, benchmark
-from benchmarks.harness.timing import interleaved
+from benchmarks.harness.timing import interleaved, paired_ratio
 from benchmarks.loader_throughput import write_images
 from trainables.config import experiment_from_tree, override
 from trainables.training.step_time import stepper
@@ -80,7 +80,7 @@ def time_figures(seconds: dict[str, list[float]]) -> Iterator[Figure]:
             against="plain fine-tuning",
             counterpart=median(plain),
         )
-        paired = median(ours / bare for ours, bare in zip(seconds[name], plain, strict=True))
+        paired = paired_ratio(seconds[name], plain)
         yield Figure(figure=f"{name}: time, paired", value=paired, unit="times plain fine-tuning")
 
 

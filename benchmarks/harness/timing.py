@@ -3,9 +3,10 @@
 import importlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
+from statistics import median
 from typing import Any
 
 
@@ -23,6 +24,11 @@ def interleaved(
             if turn >= warmup:
                 found[name].append(value)
     return found
+
+
+def paired_ratio(ours: Sequence[float], others: Sequence[float]) -> float:
+    """Return the median, over the turns, of our seconds over the others' of the same turn."""
+    return median(our / other for our, other in zip(ours, others, strict=True))
 
 
 class Stopwatch:

@@ -35,3 +35,11 @@ assert json.dumps is before
 assert [len(watch.seconds[part]) for part in ("dumping", "decoding")] == [2, 1]
 assert all(seconds > 0 for calls in watch.seconds.values() for seconds in calls)
 """)
+
+
+def test_the_paired_ratio_is_the_median_of_ratios_of_a_turn() -> None:
+    """Ratios 2, 1 and 3; the ratio of medians would be 3 / 2."""
+    run("""
+from benchmarks.harness.timing import paired_ratio
+assert paired_ratio([2.0, 3.0, 6.0], [1.0, 3.0, 2.0]) == 2.0
+""")
