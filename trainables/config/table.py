@@ -45,6 +45,9 @@ class Columns(Section):
     """The boxes around its object, for `data.masks.kind` boxes; empty for an image without a mask."""
     weight: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
     """How much its loss counts in training, 0 or more; 1 where the cell is empty. Null weighs no image."""
+    source: str | None = Field(default=None, json_schema_extra=ADDED_LATER)
+    """What an image shows or was made of, such as a patient. Images of one source are trained on together or validated
+    on together. Null takes each image for itself."""
 
 
 class SplitValues(Section):

@@ -70,6 +70,14 @@ class Grouped(Protocol):
         """Return each index's group, int64; None where this set's images have none."""
 
 
+@runtime_checkable
+class Sourced(Protocol):
+    """An image set whose images may come from sources, such as patients."""
+
+    def sources(self) -> Tensor | None:
+        """Return each index's source, int64; None where each image is its own."""
+
+
 @dataclass(frozen=True)
 class DataBundle:
     """The data sets of one experiment; all carry the labels of the training set."""

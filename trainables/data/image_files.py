@@ -99,6 +99,10 @@ class ImageFiles:
         """Return each index's group, int64; None where images have none."""
         return self._images.groups_N
 
+    def sources(self) -> Tensor | None:
+        """Return each index's source, int64; None where each image is its own."""
+        return self._images.sources_N
+
     @functools.cached_property
     def labels_N(self) -> Tensor:  # noqa: N802
         """Each index's label, int64, where labels are listed."""

@@ -63,6 +63,8 @@ class ImageList:
     """Names by group."""
     group_uncommon: tuple[tuple[str, ...], ...] = ()
     """By group, what is uncommon in it for its class, such as the background; empty where that is not known."""
+    sources_N: Tensor | None = None
+    """Each image's source, such as a patient, int64; None where each image is its own."""
     left_out: tuple[str, ...] = ()
     """Files that are not read, since their endings are not those of images."""
 

@@ -4,17 +4,18 @@ Shape letters: N images of the subset, M of the whole set.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from trainables.config import ConfigError
 from trainables.data.batch import Batch
-from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled
+from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled, Sourced
 from trainables.data.folders import first_few
 from trainables.data.image_file import short_hash
 from trainables.data.sampling import draw_of_each
-from trainables.data.validation_cut import half_of
+from trainables.data.validation_cut import half_of, together
 
 _SEED = 0
 """Of the halves; apart from the training seed, so that seeds share their validation set."""
@@ -95,10 +96,17 @@ class ImageSubset(ImageView):
 def halve_validation(data: DataBundle) -> DataBundle:
     """Return the data with the validation images in two halves, of which one is to be fitted to and one validates.
 
-    Of each class and group, half of the images, rounded down, are for the fit.
+    Of each class and group, half of the images, rounded down, are for the fit. Of images with sources, it is half of
+    the sources that begin with the class and group.
     """
-    strata_N = class_and_group(data.val)
-    is_fit_N = torch.from_numpy(half_of(strata_N.numpy(), seed=_SEED))
+    sources_N = data.val.sources() if isinstance(data.val, Sourced) else None
+    is_fit_N = torch.from_numpy(
+        together(
+            partial(half_of, seed=_SEED),
+            class_and_group(data.val).numpy(),
+            None if sources_N is None else sources_N.numpy(),
+        )
+    )
     fit, val = (ImageSubset(data.val, which_N.nonzero().squeeze(1)) for which_N in (is_fit_N, ~is_fit_N))
     return replace(data, fit=fit, val=val)
 

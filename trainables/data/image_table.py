@@ -47,6 +47,8 @@ class ImageTable:
     boxes: BoxColumn | None = None
     weights_N: Floats | None = None
     """How much each image's loss counts; None where all count alike."""
+    sources_N: Ints | None = None
+    """Each image's source, such as a patient; None where each image is its own."""
     shared_stems: frozenset[str] = frozenset()
     """The joined stems that several paths have."""
 
@@ -102,6 +104,7 @@ class ImageTable:
             groups_N=groups_N,
             group_names=self.group_names,
             group_uncommon=self.group_uncommon,
+            sources_N=None if self.sources_N is None else torch.from_numpy(self.sources_N[rows_N]),
         )
 
     def _digest_line(self, row: int, sizes: "FileSizes") -> str:

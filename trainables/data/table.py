@@ -6,6 +6,7 @@ Shape letter: N rows.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,7 +29,7 @@ from trainables.data.masks.names import MaskNames
 from trainables.data.masks.rules import mask_format
 from trainables.data.table_columns import Values, column_values, read_table, split_rows
 from trainables.data.table_file import TableFile
-from trainables.data.validation_cut import cut_off
+from trainables.data.validation_cut import cut_off, together
 
 _WHOLE_NUMBER = r"^-?\d{1,9}$"
 _HIDES_A_DIFFERENCE = r"__|_/|/_|//|(^|/)\."
@@ -117,10 +118,15 @@ def table_images(
 
 
 def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str, Ints]:
-    """Cut the validation images from the training images, of each class, group and presence of a mask its share."""
+    """Cut the validation images from the training images, of each class, group and presence of a mask its share.
+
+    Of images with sources, it is a share of the sources.
+    """
     groups_N = np.zeros_like(images.labels_N) if images.groups_N is None else images.groups_N
     strata_NC = np.stack([images.labels_N, groups_N, images.have_masks()], axis=1)[train_N]
-    is_cut_N = cut_off(np.unique(strata_NC, axis=0, return_inverse=True)[1].reshape(-1), validation)
+    strata_N = np.unique(strata_NC, axis=0, return_inverse=True)[1].reshape(-1)
+    sources_N = None if images.sources_N is None else images.sources_N[train_N]
+    is_cut_N = together(partial(cut_off, validation=validation), strata_N, sources_N)
     return {"train": train_N[~is_cut_N], "val": train_N[is_cut_N]}
 
 
@@ -148,8 +154,13 @@ def _image_table(table: TableFile, config: Table, labels: Values, folders: Folde
         mask_values_N=_mask_values(table, config),
         boxes=box_column(table, config.columns.boxes) if isinstance(config.masks, BoxMasks) else None,
         weights_N=_weights(table, config.columns.weight),
+        sources_N=_sources(table, config.columns.source),
         shared_stems=shared_stems(paths),
     )
+
+
+def _sources(table: TableFile, column: str | None) -> Ints | None:
+    return None if column is None else column_values(table.columns[column]).codes_N
 
 
 def shared_stems(paths: Any) -> frozenset[str]:

@@ -6,6 +6,7 @@ Shape letter: N rows.
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainables.config import BoxMasks, ConfigError, EqualMasks, Table, Validation
+from trainables.data.folders import first_few
 from trainables.data.image_table import Ints
 from trainables.data.table_file import TableFile, read_table_file
 
@@ -48,6 +50,7 @@ def check_cells(table: TableFile, config: Table) -> None:
     """Raise ConfigError where a row lacks a value, an image has two rows, or a path does not lead into its folder."""
     columns = config.columns
     filled = [columns.path, columns.label, columns.split, *config.groups]
+    filled += [columns.source] if columns.source is not None else []
     filled += [columns.mask_value] if columns.mask_value in table.columns else []
     for name in filled:
         table.refuse(name, pc.is_null(table.columns[name]), lambda _: "is empty; every row needs a value")
@@ -66,8 +69,7 @@ def _required(config: Table, setting: str) -> dict[str, str]:
         fields.append("mask")
     if isinstance(masks, EqualMasks) and masks.value is None:
         fields.append("mask_value")
-    if columns.weight is not None:
-        fields.append("weight")
+    fields += [field for field in ("weight", "source") if getattr(columns, field) is not None]
     named = {getattr(columns, field): f"{setting}.columns.{field}" for field in fields}
     return {**dict.fromkeys(config.groups, f"{setting}.groups"), **named}
 
@@ -128,7 +130,23 @@ def split_rows(table: TableFile, config: Table, shift: Sequence[str] = ()) -> di
     split_of = np.array([names.index(split) for split in by_value.values()])[places_N.to_numpy()]
     rows = {split: np.flatnonzero(split_of == place) for place, split in enumerate(names)}
     _check_splits(table, config, rows)
+    _check_sources(table, config, {split: rows[split] for split in SPLITS})
     return rows
+
+
+def _check_sources(table: TableFile, config: Table, rows: dict[str, Ints]) -> None:
+    """Raise ConfigError where a source has rows of two splits."""
+    name = config.columns.source
+    if name is None:
+        return
+    sources = column_values(table.columns[name])
+    for one, other in combinations(rows, 2):
+        shared = np.intersect1d(sources.codes_N[rows[one]], sources.codes_N[rows[other]])
+        if len(shared):
+            raise ConfigError(
+                f"{table.path}, column {name}: {first_few([sources.names[code] for code in shared.tolist()])} has rows "
+                f"of both {one} and {other} ({len(shared)} of {len(sources.names)} do); give all of one to one split"
+            )
 
 
 def _check_splits(table: TableFile, config: Table, rows: dict[str, Ints]) -> None:

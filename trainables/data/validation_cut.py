@@ -1,8 +1,9 @@
 """The validation set of data that have none: a part of the training images, of each class alike.
 
-Shape letter: N images.
+Shape letters: N images, S sources.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -54,6 +55,20 @@ def half_of(strata_N: Ints, *, seed: int) -> Mask:
     for start, count in zip(starts, counts, strict=True):
         is_in_N[by_stratum_N[start : start + count // 2]] = True
     return is_in_N
+
+
+def together(choose: Callable[[Ints], Mask], strata_N: Ints, sources_N: Ints | None) -> Mask:
+    """Return what `choose` says of each image; with sources, what it says of its source.
+
+    Args:
+        choose: From the strata of images to those that are chosen.
+        strata_N: A number for each image's class, or class and group. That of a source is its first image's.
+        sources_N: A number for what each image shows or was made of; None takes each image for itself.
+    """
+    if sources_N is None:
+        return choose(strata_N)
+    _, first_S, source_N = np.unique(sources_N, return_index=True, return_inverse=True)
+    return choose(strata_N[first_S])[source_N.reshape(-1)]
 
 
 def cut_images(
