@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from orchestrator.data.compose.config_file import write_config, write_sheet
+from orchestrator.data.compose.copies import first_of_same, num_in_two_splits, without_copies
 from orchestrator.data.compose.new_folder import new_folder
 from orchestrator.data.compose.objects import Objects, find_objects, read_object
 from orchestrator.data.compose.plan import SPLITS, Ints, Planned, Split, own_kinds, plan_images, split_scenes
-from orchestrator.data.compose.scenes import KindsBy, Scene, first_of_same, kinds_by_colour, list_scenes, write_scene
+from orchestrator.data.compose.scenes import KindsBy, Scene, kinds_by_colour, list_scenes, write_scene
 from orchestrator.data.compose.writing import (
     SCENES,
     SHIFTED_TABLE,
@@ -29,7 +30,6 @@ from orchestrator.data.compose.writing import (
     write_images,
     write_table,
 )
-from orchestrator.data.duplicates import Sized, same_bytes
 from orchestrator.data.files import Track
 from trainables.config import ConfigError, DataConfig
 from trainables.config.table import TABLE_SUFFIXES
@@ -83,7 +83,8 @@ class Composed:
     scenes: Mapping[str, Mapping[str, int]]
     """By split, the scenes of each kind."""
     scenes_left_out: int
-    """Scenes that show too little around their objects, are the same as another, or have no clear colour."""
+    """Scenes that show too little around their objects, are copies of another or of an object's image, or have no clear
+    colour."""
     without_mask: Mapping[str, int]
     """By split, images that are left out, since they have no mask."""
     in_two_splits: int
@@ -121,7 +122,7 @@ def compose_data(
     objects, class_names = find_objects(config)
     listed = list_scenes(options.scenes, options.scene_masks, options.kinds_by)
     with new_folder(target, "data compose") as folder:
-        scenes = _kinds_and_splits(_write_scenes(listed, options, folder, track), options)
+        scenes = _kinds_and_splits(_write_scenes(without_copies(listed, objects), options, folder, track), options)
         labels = {split: each.labels_N for split, each in objects.items()}
         planned = plan_images(labels, scenes.kinds_S, scenes.splits_S, agreement=options.agreement, seed=options.seed)
         sources = {split: _sources(split, each, class_names, config) for split, each in objects.items()}
@@ -188,14 +189,8 @@ def _count(
         ),
         scenes_left_out=num_listed - len(scenes.files),
         without_mask={split: each.without_mask for split, each in objects.items()},
-        in_two_splits=_num_in_two_splits(objects),
+        in_two_splits=num_in_two_splits(objects),
     )
-
-
-def _num_in_two_splits(objects: Mapping[Split, Objects]) -> int:
-    paths = [(split, each.path(number)) for split, each in objects.items() for number in range(len(each.indices_N))]
-    found, *_ = same_bytes((Sized(split, path, path.stat().st_size) for split, path in paths), max_read=None)
-    return sum(len(shared.pairs) for shared in found)
 
 
 def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:

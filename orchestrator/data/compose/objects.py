@@ -38,6 +38,11 @@ class Objects:
         """Return the file of an image."""
         return self.images.entries[int(self.indices_N[number])].path
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files of all images."""
+        return [self.path(number) for number in range(len(self.indices_N))]
+
 
 def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str, ...]]:
     """Return the objects of each split, and the names of classes.

@@ -1,6 +1,5 @@
 """The scenes that objects are put before: where they lie, which kind each is, and what is left without its object."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,17 +137,6 @@ def write_scene(scene: Scene, target: Path, shorter: int | None) -> tuple[float,
         whole_HWC = filled_HWC
     Image.fromarray(whole_HWC).save(target, compress_level=1)
     return mean_colour(whole_HWC)
-
-
-def first_of_same(folder: Path, names: Sequence[str]) -> list[str]:
-    """Return the names of files below a folder without those whose bytes an earlier one has.
-
-    So no image is in two splits under two names.
-    """
-    first: dict[bytes, str] = {}
-    for name in names:
-        first.setdefault(hashlib.sha256((folder / name).read_bytes()).digest(), name)
-    return list(first.values())
 
 
 def kinds_by_colour(

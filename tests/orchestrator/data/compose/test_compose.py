@@ -203,6 +203,29 @@ def test_a_scene_with_two_names_is_used_once(compose: Cli, tree: Path, tmp_path:
     assert len(list((tmp_path / "out" / "scenes").iterdir())) == 2 * SCENES
 
 
+def test_an_image_of_an_object_is_no_scene(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """Else it may be an object in one split and a scene in another."""
+    shutil.copytree(tree / "scenes", tmp_path / "scenes")
+    for kind, split in zip(KINDS, NUM, strict=True):
+        shutil.copy(tree / "mine" / split / "cat" / "1.png", tmp_path / "scenes" / kind / "image.png")
+    ran = compose("--json", scenes=str(tmp_path / "scenes"))
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert document["scenes_left_out"] == 2
+    assert document["scenes"]["train"] == dict.fromkeys(KINDS, 3)
+    assert len(list((tmp_path / "out" / "scenes").iterdir())) == 2 * SCENES
+
+
+def test_scenes_that_are_all_images_of_the_objects_are_refused(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    lines = [f"mine/train/{name}/{index}.png,,{name}" for name in ("cat", "dog") for index in range(SCENES)]
+    (tree / "images.csv").write_text("\n".join(["path,mask,kind", *lines]) + "\n")
+    ran = compose(scenes="images.csv")
+    assert ran.code == 2
+    message = f"--scenes: all 10 are images of the objects, such as {tree}/mine/train/cat/0.png, and no image may be in"
+    assert message in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:
     paths = [f"scenes/{kind}/{index}.png,,{kind[0]}" for kind in KINDS for index in range(SCENES)]
     (tree / "scenes.csv").write_text("\n".join(["path,mask,kind", *paths]) + "\n")
