@@ -67,8 +67,9 @@ def split_scenes(kinds_S: Ints, shares: Sequence[float], names: Sequence[str], s
 def training_kinds(labels_N: Ints, num_kinds: int, agreement: float, seed: int) -> Ints:
     """Return the kind of scene of each training object: of each class its own for `agreement` of its images.
 
-    Others are spread evenly over the other kinds. Numbers are rounded so that their sum over the classes is right. At
-    another agreement, the same seed takes more or fewer of the same images.
+    Others take turns with the kinds 1 to n - 1 places after their class's own, over all classes. Numbers are rounded so
+    that their sum over the classes is right. At another agreement, the same seed takes more or fewer of the same
+    images.
     """
     rng, kinds_N = np.random.default_rng([seed, _AGREEMENT]), own_kinds(labels_N, num_kinds)
     done = planned = 0
@@ -76,8 +77,8 @@ def training_kinds(labels_N: Ints, num_kinds: int, agreement: float, seed: int) 
         of_class = rng.permutation(np.flatnonzero(labels_N == label))
         planned += len(of_class)
         num = round((1 - agreement) * planned) - done
+        kinds_N[of_class[:num]] += 1 + np.arange(done, done + num) % (num_kinds - 1)
         done += num
-        kinds_N[of_class[:num]] += 1 + np.arange(num) % (num_kinds - 1)
     return kinds_N % num_kinds
 
 

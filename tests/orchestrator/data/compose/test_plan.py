@@ -58,6 +58,13 @@ def test_images_that_disagree_are_spread_over_the_other_kinds() -> None:
     assert Counter(kinds_N.tolist()) == {0: 6, 1: 2, 2: 2, 3: 2}
 
 
+def test_the_other_kinds_take_turns_over_all_classes() -> None:
+    """25 of 500 images, 2 or 3 of each class: the nine other kinds take them in turn, two or three times each."""
+    labels_N = of_classes(*[50] * 10)
+    further_on = Counter(((training_kinds(labels_N, 10, 0.95, seed=0) - labels_N) % 10).tolist())
+    assert [further_on[steps] for steps in range(10)] == [475, 3, 3, 3, 3, 3, 3, 3, 2, 2]
+
+
 def test_a_lower_agreement_adds_to_the_images_that_disagree() -> None:
     labels_N = of_classes(50)
     few, many = (np.flatnonzero(training_kinds(labels_N, 2, agreement, seed=1)) for agreement in (0.9, 0.8))
