@@ -5,7 +5,7 @@ from trainables.config.dfr import Dfr
 from trainables.config.objective import BinaryContrastive, Contrastive, ObjectiveConfig, SupCon, Triplet
 from trainables.config.optim import OptimConfig
 from trainables.config.sets import SETS_WITH_GROUPS
-from trainables.config.training import Freeze, Training
+from trainables.config.training import Freeze, Jtt, Training
 
 
 def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfig, training: Training) -> None:
@@ -19,6 +19,7 @@ def check_recipe(data: DataConfig, objective: ObjectiveConfig, optim: OptimConfi
         _groups_have_losses(data, objective, training)
     if training.jtt is not None:
         _mistakes_are_upweighted(data, objective, training)
+        _first_network_gets_as_far(training.jtt, objective, training.freeze)
     if (dfr := getattr(objective, "dfr", None)) is not None:
         _last_layer_has_images(dfr, data)
     if training.freeze is not None:
@@ -93,6 +94,20 @@ def _mistakes_are_upweighted(data: DataConfig, objective: ObjectiveConfig, train
         raise ValueError(
             f"training.jtt upweights mistakes, and {setting} weighs images by another rule; leave one of them out"
         )
+
+
+def _first_network_gets_as_far(jtt: Jtt, objective: ObjectiveConfig, freeze: Freeze | None) -> None:
+    """Refuse what begins only after so many epochs as the first network does not have."""
+    first = {
+        "training.freeze.epochs": None if freeze is None else freeze.epochs,
+        "objective.background_weight_warmup": getattr(objective, "background_weight_warmup", None),
+    }
+    for setting, epochs in first.items():
+        if epochs is not None and epochs >= jtt.epochs:
+            raise ValueError(
+                f"{setting} = {epochs} must be below training.jtt.epochs = {jtt.epochs}, so that the first network is "
+                f"trained as the second is; set training.jtt.epochs to {epochs + 1} or more, or lower {setting}"
+            )
 
 
 def _last_layer_has_images(dfr: Dfr, data: DataConfig) -> None:

@@ -146,6 +146,20 @@ CASES = [
         id="mistakes and masks",
     ),
     pytest.param(
+        {**JTT, "training.jtt.epochs": 3, "training.freeze.epochs": 3},
+        {**JTT, "training.jtt.epochs": 3, "training.freeze.epochs": 2},
+        "training.freeze.epochs = 3 must be below training.jtt.epochs = 3, so that the first network is trained as the "
+        "second is; set training.jtt.epochs to 4 or more, or lower training.freeze.epochs",
+        id="a first network that never thaws",
+    ),
+    pytest.param(
+        {**JTT, "objective.kind": "contrastive", "objective.background_weight_warmup": 1},
+        {**JTT, "objective.kind": "contrastive", "objective.background_weight_warmup": 0},
+        "objective.background_weight_warmup = 1 must be below training.jtt.epochs = 1, so that the first network is "
+        "trained as the second is; set training.jtt.epochs to 2 or more, or lower objective.background_weight_warmup",
+        id="a first network without the whole background weight",
+    ),
+    pytest.param(
         {**TABLE, "objective.dfr.fit_on": "training"},
         {**TABLE, "data.groups": ["label"], "objective.dfr.fit_on": "training"},
         "objective.dfr.fit_on = training needs groups, and data.kind = table has none; name the columns that make them "
