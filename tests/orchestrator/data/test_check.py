@@ -329,6 +329,19 @@ def test_images_that_splits_share_are_found(folders: Path) -> None:
     )
 
 
+def test_a_shifted_set_may_show_images_of_its_own_split_alone(folders: Path) -> None:
+    """Of two shifted sets one has a test image and one a training image; the first shares its image with the test."""
+    for name, source in (("usual", "test"), ("leak", "train")):
+        for label in ("cat", "dog"):
+            (folders / name / label).mkdir(parents=True)
+            shutil.copy(folders / source / label / "1.png", folders / name / label / "copy.png")
+    fields = {"root": str(folders), "image_size": 32, "val": None, "test": "test", "validation": {"source": "held_out"}}
+    shift = {name: {"kind": "image_folder", "root": str(folders / name)} for name in ("usual", "leak")}
+    checked = check_data_set(ImageFolder.model_validate({**fields, "shift": shift}), full=True)
+    assert said(checked) == [("shift.leak", "files of the same bytes as in train (2)")]
+    assert said(checked, notes=True) == [("shift.usual", "files of the same bytes as in val (2)")]
+
+
 def test_masks_without_an_object_are_noted_and_are_a_problem_where_all_are(folders: Path) -> None:
     masks = sorted((folders / "masks" / "test").rglob("*.png"))
     Image.new("L", (32, 32)).save(masks[0])

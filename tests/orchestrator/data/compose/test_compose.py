@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orchestrator.data.check import check_data_set
 from orchestrator.data.compose.new_folder import new_folder
 from orchestrator.data.compose.plan import SHIFTED
 from orchestrator.data.compose.writing import Row, read_rows
@@ -162,6 +163,12 @@ def check_config(root: Path) -> None:
     assert batch.labels_B.tolist() == [0] * 4 + [1] * 4
     assert batch.has_mask_B.all()
     assert pixels(root / "contact-sheet.png").ndim == 3
+    checked = check_data_set(find_experiment(str(root / "config.yaml")).data)
+    assert checked.findings == []
+    # Scenes are of one colour, so that each is the same wherever it is cut.
+    assert [(note.set, note.message.partition(":")[0]) for note in checked.notes][:1] == [
+        ("shift.mixed_same", "files of the same bytes as in test (8)")
+    ]
 
 
 def test_the_same_seed_makes_the_same_bytes(compose: Cli, tmp_path: Path) -> None:
