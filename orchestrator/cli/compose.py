@@ -140,10 +140,12 @@ def _say(composed: "Composed", out: Path, *, json: bool) -> None:
     for split, groups in composed.groups.items():
         shown = [f"{group} {num}" for group, num in groups.items()][:MAX_SHOWN]
         more = f", and {len(groups) - MAX_SHOWN} more groups" if len(groups) > MAX_SHOWN else ""
-        left_out = composed.without_mask[split]
+        left_out, fill = composed.without_mask[split], composed.without_scene[split]
         without = f"; {plural(left_out, 'image')} without a mask left out" if left_out else ""
         say(f"{split}: {plural(sum(groups.values()), 'image')}; {', '.join(shown)}{more}{without}")
         say(f"  scenes: {', '.join(f'{kind} {num}' for kind, num in composed.scenes[split].items())}")
+        if fill:
+            say(f"  objects that fill their image, so that no scene shows: {fill}")
     say(f"shifted sets: {', '.join(f'{name} {num}' for name, num in composed.shifted.items())}")
     if composed.scenes_left_out:
         say(f"scenes left out (little around the object, a copy, or no clear colour): {composed.scenes_left_out}")

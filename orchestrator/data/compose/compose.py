@@ -87,6 +87,8 @@ class Composed:
     colour."""
     without_mask: Mapping[str, int]
     """By split, images that are left out, since they have no mask."""
+    without_scene: Mapping[str, int]
+    """By split, objects that fill their image, so that no scene shows around them."""
     in_two_splits: int
     """Images with the same bytes as one of another split, which the data themselves have."""
 
@@ -127,12 +129,12 @@ def compose_data(
         planned = plan_images(labels, scenes.kinds_S, scenes.splits_S, agreement=options.agreement, seed=options.seed)
         sources = {split: _sources(split, each, class_names, config) for split, each in objects.items()}
         rows = [(image, row_of(image, sources[image.split][image.object], scenes.files)) for image in planned]
-        _write_objects(rows, objects, sources, options, config, folder, track)
+        without_scene = _write_objects(rows, objects, sources, options, config, folder, track)
         write_table(folder / TABLE, (row for image, row in rows if image.set in SPLITS))
         write_table(folder / SHIFTED_TABLE, (row for image, row in rows if image.set not in SPLITS))
         write_config(folder, str(target), config.image_size, made_by)
         write_sheet(folder)
-        return _count(folder, class_names, scenes, len(listed), objects)
+        return _count(folder, class_names, scenes, len(listed), objects, without_scene)
 
 
 def _check_apart(target: Path, config: DataConfig, options: Options) -> None:
@@ -174,7 +176,12 @@ def _kinds_and_splits(files: Sequence[SceneFile], options: Options) -> _Scenes:
 
 
 def _count(
-    folder: Path, class_names: Sequence[str], scenes: _Scenes, num_listed: int, objects: Mapping[Split, Objects]
+    folder: Path,
+    class_names: Sequence[str],
+    scenes: _Scenes,
+    num_listed: int,
+    objects: Mapping[Split, Objects],
+    without_scene: Mapping[str, int],
 ) -> Composed:
     rows, shifted = read_rows(folder / TABLE), read_rows(folder / SHIFTED_TABLE)
     own = [scenes.kinds[kind] for kind in own_kinds(np.arange(len(class_names)), len(scenes.kinds))]
@@ -189,6 +196,7 @@ def _count(
         ),
         scenes_left_out=num_listed - len(scenes.files),
         without_mask={split: each.without_mask for split, each in objects.items()},
+        without_scene=without_scene,
         in_two_splits=num_in_two_splits(objects),
     )
 
@@ -244,21 +252,24 @@ def _write_objects(
     config: DataConfig,
     folder: Path,
     track: Track,
-) -> None:
-    """Write the images of each object together, so that it is read once."""
+) -> dict[str, int]:
+    """Write the images of each object together, so that it is read once; return how many fill them, by split."""
     by_object: dict[tuple[Split, int], list[tuple[Planned, Row]]] = defaultdict(list)
     for image, row in rows:
         by_object[image.split, image.object].append((image, row))
     jobs = list(by_object.items())
 
-    def write(number: int) -> None:
+    def write(number: int) -> bool:
         (split, index), images = jobs[number]
         pixels_HWC, share_HW = read_object(
             objects[split], index, shorter=options.image_size, feather=options.feather, config=config
         )
         write_images(folder, sources[split][index].mask, pixels_HWC, share_HW, images)
+        return bool(share_HW.min() >= 0.5)
 
-    _in_threads(write, len(jobs), "objects", track)
+    fill = _in_threads(write, len(jobs), "objects", track)
+    count = Counter(split for ((split, _), _), fills in zip(jobs, fill, strict=True) if fills)
+    return {split: count[split] for split in SPLITS}
 
 
 def _in_threads(step: Callable[[int], Any], num: int, what: str, track: Track) -> list[Any]:

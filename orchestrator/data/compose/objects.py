@@ -92,7 +92,7 @@ def read_object(
         config: Says which part of an image its mask shows.
 
     Raises:
-        ConfigError: The mask shows no object.
+        ConfigError: The mask shows no object, or none is left of it at that size.
         ImageError: The image or the mask cannot be read.
     """
     whole = objects.images.whole(int(objects.indices_N[number]))
@@ -105,5 +105,13 @@ def read_object(
     for step in cut_to_frame(config.mask_frame):
         image_CHW, map_HW = step(image_CHW, map_HW)
     pixels_HWC = shrunk((image_CHW * 255).round().byte().permute(1, 2, 0).numpy(), shorter)
-    share_HW = resized(((1 - map_HW) * 255).round().byte().numpy(), pixels_HWC.shape[:2])
-    return pixels_HWC, soft_edge(share_HW / np.float32(255), feather)
+    level_HW = resized(((1 - map_HW) * 255).round().byte().numpy(), pixels_HWC.shape[:2])
+    share_HW = soft_edge(level_HW / np.float32(255), feather)
+    if share_HW.max() < 0.5:
+        size = "" if shorter is None else f" at --image-size {shorter}"
+        remedy = "" if shorter is None else "raise --image-size, or "
+        raise ConfigError(
+            f"the mask of {objects.path(number)} has no pixel that is at least half object{size}; {remedy}leave this "
+            "image out"
+        )
+    return pixels_HWC, share_HW

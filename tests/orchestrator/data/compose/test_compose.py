@@ -339,6 +339,33 @@ def test_the_new_folder_lies_apart_from_what_is_read(compose: Cli, tree: Path, o
     assert sorted(tree.rglob("*")) == before
 
 
+def test_an_object_that_fills_its_image_is_counted(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """Its groups say a scene, and none shows."""
+    shutil.copytree(tree / "mine", tmp_path / "mine")
+    paint(tmp_path / "mine/masks/test/dog/2.png", (255, 255, 255))
+    more = ("--set", f"data.root={tmp_path}/mine")
+    assert json.loads(compose("--json", *more).out)["without_scene"] == {"train": 0, "val": 0, "test": 1}
+    assert "  objects that fill their image, so that no scene shows: 1" in compose(*more, out="again").out
+
+
+def test_an_object_that_vanishes_at_the_size_of_images_is_refused(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """One white pixel of 64 x 96 is a quarter of a pixel of 32 x 48."""
+    shutil.copytree(tree / "mine", tmp_path / "mine")
+    where = "train/cat/3.png"
+    Image.new("RGB", (96, 64)).save(tmp_path / "mine" / where)
+    mask = Image.new("L", (96, 64))
+    mask.putpixel((40, 30), 255)
+    mask.save(tmp_path / "mine/masks" / where)
+    ran = compose("--image-size", "32", "--set", f"data.root={tmp_path}/mine")
+    assert ran.code == 2
+    assert ran.err.endswith(
+        f"the mask of {tmp_path}/mine/{where} has no pixel that is at least half object at --image-size 32; raise "
+        "--image-size, or leave this image out\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert compose("--image-size", "64", "--set", f"data.root={tmp_path}/mine").code == 0
+
+
 def test_a_broken_image_leaves_nothing(compose: Cli, tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tree / "scenes", tree / "broken")
     (tree / "broken" / "sea" / "3.png").write_bytes(b"no image")
