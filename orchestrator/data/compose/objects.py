@@ -10,6 +10,7 @@ from torchvision import tv_tensors
 from orchestrator.data.compose.plan import SPLITS, Ints, Split
 from trainables.config import ConfigError, DataConfig, SpuriousDigits
 from trainables.config.data import KINDS_WITH_SEVERAL_LABELS
+from trainables.config.images import Images
 from trainables.data import ImageSet, build_data
 from trainables.data.compositing import Share, resized, shrunk, soft_edge
 from trainables.data.file_reader import Pixels
@@ -48,8 +49,8 @@ def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str
     """Return the objects of each split, and the names of classes.
 
     Raises:
-        ConfigError: The data have several labels an image, no files, one set for validation and test, or a class
-            without an object to train on.
+        ConfigError: The data have several labels an image, no files, one set for validation and test, a class without
+            an object to train on, or a setting without effect here.
     """
     if isinstance(config, SpuriousDigits):
         raise ConfigError(f"data.kind = {config.kind} has no files; composed data need images with masks in files")
@@ -59,6 +60,7 @@ def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str
         raise ConfigError(
             "data.validation.source = held_out takes the test images for validation; set data.validation.source=cut"
         )
+    _check_effect(config)
     bundle = build_data(config)
     sets = (bundle.train_unaugmented, bundle.val, bundle.test)
     objects = {split: _objects(images, split, config) for split, images in zip(SPLITS, sets, strict=True)}
@@ -67,6 +69,26 @@ def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str
         names = first_few([bundle.class_names[label] for label in without])
         raise ConfigError(f"classes without a training image that has a mask ({len(without)}): {names}; add masks")
     return objects, bundle.class_names
+
+
+def _check_effect(config: Images) -> None:
+    """Raise ConfigError where a setting says which images or masks are used: all are, each once."""
+    oversample = getattr(config, "oversample_masked", 1)
+    found = {
+        f"data.images_per_class = {config.images_per_class}": (config.images_per_class is not None, "null"),
+        "data.mask_subset": (config.mask_subset is not None, "null"),
+        f"data.oversample_masked = {oversample}": (oversample > 1, "1"),
+    }
+    for setting, (is_set, other) in found.items():
+        if is_set:
+            raise ConfigError(
+                f"{setting} has no effect on composed data, which use each image with a mask; set it to {other}"
+            )
+    if config.on_error == "skip":
+        raise ConfigError(
+            "data.on_error = skip has no effect on composed data, since an object that cannot be read is an error; set "
+            "it to raise"
+        )
 
 
 def _objects(images: ImageSet, split: Split, config: DataConfig) -> Objects:

@@ -280,6 +280,12 @@ def test_a_table_of_scenes_that_is_wrong(
         ),
         (("--scene-shares", "0.9", "0.05", "0.05"), "the kind forest has 5 scenes, too few for one in each split"),
         (("--set", "data.masks=null"), "data.kind = image_folder: no image of the split train has a mask"),
+        (
+            ("--set", "data.images_per_class=3"),
+            "data.images_per_class = 3 has no effect on composed data, which use each image with a mask; set it to nu",
+        ),
+        (("--set", "data.mask_subset.share=0.5"), "data.mask_subset has no effect on composed data, which use each"),
+        (("--set", "data.on_error=skip"), "data.on_error = skip has no effect on composed data, since an object that"),
         (("--set", "data.validation.source=held_out"), "data.validation.source = held_out takes the test images"),
         (("--scene-masks", "{tree}/mine/masks"), "--scene-masks: 10 of 10 scenes have no mask"),
         (("--scenes", "{tree}/none"), "--scenes: there is no folder {tree}/none"),
