@@ -4,7 +4,8 @@ B images, G groups, N training images.
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from trainables.config import ConfigError
 from trainables.config import GroupDro as GroupDroConfig
 from trainables.data import Batch, Grouped, ImageSet
+from trainables.data.image_file import short_hash
 from trainables.losses import first_log_weights, group_sums, image_weights, next_log_weights
 from trainables.training.gathering import sum_over_workers
 from trainables.trial_folder import Row
@@ -58,9 +60,8 @@ class GroupDro:
         self._groups_N, self._log_weights_G = self._groups_N.to(device), self._log_weights_G.to(device)
 
     def metrics(self) -> Row:
-        """Return the weight of each group by its name, in which what no metric is called by is an underscore."""
-        names = [re.sub(r"[^\w.=-]+", "_", name) for name in self._names]
-        weights = zip(names, self._log_weights_G.exp().tolist(), strict=True)
+        """Return the weight of each group by its name."""
+        weights = zip(_metric_names(self._names), self._log_weights_G.exp().tolist(), strict=True)
         return {f"train/group_dro/{name}": weight for name, weight in weights}
 
     def state(self) -> dict[str, Tensor]:
@@ -72,3 +73,12 @@ class GroupDro:
         if state["log_weights"].shape != self._log_weights_G.shape:
             raise ValueError(f"weights of {len(state['log_weights'])} groups, and there are {len(self._names)}")
         self._log_weights_G = state["log_weights"]
+
+
+def _metric_names(names: Sequence[str]) -> list[str]:
+    """Return the names with `_` for what no metric is called by; where that makes two alike, with a hash of each."""
+    safe = [re.sub(r"[^\w.=-]+", "_", name) for name in names]
+    count = Counter(safe)
+    return [
+        each if count[each] == 1 else f"{each}-{short_hash([name])[:6]}" for each, name in zip(safe, names, strict=True)
+    ]

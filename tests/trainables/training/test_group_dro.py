@@ -182,6 +182,15 @@ def test_images_of_one_group_are_refused() -> None:
     )
 
 
+def test_groups_whose_metrics_would_have_one_name_keep_a_weight_each() -> None:
+    """The hash is the start of the SHA-256 of the group's name."""
+    world = World()
+    world.group_names = ("place=sea side", "place=sea_side")
+    assert Weights(GroupDro(), world).metrics() == pytest.approx(
+        {"train/group_dro/place=sea_side-e5c8e3": 0.5, "train/group_dro/place=sea_side-4e26e7": 0.5}
+    )
+
+
 def test_a_checkpoint_of_other_groups_is_refused() -> None:
     weights = Weights(GroupDro(), World())
     with pytest.raises(ValueError, match=r"^weights of 3 groups, and there are 2$"):
