@@ -1,5 +1,6 @@
 """The scenes that objects are put before: where they lie, which kind each is, and what is left without its object."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from PIL import Image
 from sklearn.cluster import KMeans
 
@@ -23,7 +25,7 @@ from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_names import is_image
 from trainables.data.masks.mask_format import OBJECT, ObjectMask
 from trainables.data.masks.names import MaskNames
-from trainables.data.table_file import read_table_file
+from trainables.data.table_file import TableFile, read_table_file
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -67,7 +69,8 @@ def list_scenes(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Sce
             f"--kinds-by folder: {source} has images in no sub-folder, such as {found[0].name}; put each kind of scene "
             "into a sub-folder, or pass --kinds-by colour"
         )
-    return _scenes(source, names, _named_masks(source, masks, names), [name.parts[0] for name in names], kinds_by)
+    kinds = [name.parts[0] for name in names]
+    return _scenes(found, _named_masks(source, masks, names), image_ids(map(Path, names)), kinds, kinds_by)
 
 
 def _of_table(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene]:
@@ -88,12 +91,28 @@ def _of_table(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene
         raise ConfigError(
             f"{source}, column kind: found {slashed}; a kind becomes a part of file names: leave out the /"
         )
-    names = [PurePosixPath(path) for path in columns["path"]]
-    twice = next((name for name, num in Counter(names).items() if num > 1), None)
+    places = [os.path.normpath(source.parent.absolute() / path) for path in columns["path"]]
+    twice = next((place for place, num in Counter(places).items() if num > 1), None)
     if twice is not None:
-        raise ConfigError(f"{source}, column path: {twice} is there twice; each scene has one row")
-    paths = [None if mask is None else source.parent / mask for mask in columns["mask"]]
-    return _scenes(source.parent, names, paths, columns.get("kind", [""] * len(names)), kinds_by)
+        name = columns["path"][places.index(twice)]
+        raise ConfigError(f"{source}, column path: {name} is there twice; each scene has one row")
+    for column in ("path", "mask"):
+        _check_there(table, column)
+    top = os.path.commonpath([source.parent.absolute(), *places])
+    ids = image_ids(Path(os.path.relpath(place, top)) for place in places)
+    files = [source.parent / path for path in columns["path"]]
+    masks_ = [None if mask is None else source.parent / mask for mask in columns["mask"]]
+    return _scenes(files, masks_, ids, columns.get("kind", [""] * len(files)), kinds_by)
+
+
+def _check_there(table: TableFile, column: str) -> None:
+    """Raise ConfigError where a file that the table names is not below its folder."""
+    folder, names = table.path.parent, table.columns[column].to_pylist()
+    table.refuse(
+        column,
+        pa.array([name is not None and not (folder / name).is_file() for name in names]),
+        lambda name: f"there is no file {folder / (name or '')}; correct the path, or leave the row out",
+    )
 
 
 def _named_masks(source: Path, masks: Path | None, names: Sequence[PurePosixPath]) -> list[Path | None]:
@@ -111,12 +130,11 @@ def _named_masks(source: Path, masks: Path | None, names: Sequence[PurePosixPath
 
 
 def _scenes(
-    folder: Path, names: Sequence[PurePosixPath], masks: Sequence[Path | None], kinds: Sequence[str], by: KindsBy
+    files: Sequence[Path], masks: Sequence[Path | None], ids: Sequence[str], kinds: Sequence[str], by: KindsBy
 ) -> list[Scene]:
-    ids = image_ids(map(Path, names))
     return [
-        Scene(ImageFile(folder / name, mask, None, id_), None if by == "colour" else kind)
-        for name, mask, id_, kind in zip(names, masks, ids, kinds, strict=True)
+        Scene(ImageFile(path, mask, None, id_), None if by == "colour" else kind)
+        for path, mask, id_, kind in zip(files, masks, ids, kinds, strict=True)
     ]
 
 

@@ -240,6 +240,19 @@ def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:
     assert {row.kind for row in read_rows(tree / "next-to-the-table" / "table.csv")} == {"f", "s"}
 
 
+def test_scenes_elsewhere_have_names_below_the_folder_that_holds_all(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """One kind by absolute paths, and one by paths that leave the folder of the table."""
+    (tree / "lists").mkdir()
+    paths = [f"{tree}/scenes/sea/{index}.png,,sea" for index in range(SCENES)]
+    paths += [f"../scenes/forest/{index}.png,,forest" for index in range(SCENES)]
+    (tree / "lists" / "scenes.csv").write_text("\n".join(["path,mask,kind", *paths]) + "\n")
+    assert compose(scenes="lists/scenes.csv").code == 0
+    rows = read_rows(tmp_path / "out" / "table.csv")
+    assert {row.scene for row in rows} == {
+        f"scenes/scenes__{kind}__{index}.png" for kind in KINDS for index in range(SCENES)
+    }
+
+
 @pytest.mark.parametrize(
     ("rows", "more", "message"),
     [
@@ -249,7 +262,22 @@ def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:
         (("path,mask,kind", "a.png,,b", "./a.png,,c"), (), "{tree}/list.csv, column path: a.png is there twice; each"),
         (("path,mask,kind", "a.png,,b"), ("--kinds-by", "folder"), "--kinds-by folder needs a folder, and --scenes"),
         (("path,mask,kind", "a.png,,b"), ("--scene-masks", "/m"), "--scene-masks has no effect, since the column mask"),
-        (("path,mask,kind", "a.png,,b"), (), "{tree}/a.png cannot be read"),
+        (
+            ("path,mask,kind", "scenes/sea/0.png,,a", "a.png,,a", "b.png,,a"),
+            (),
+            "{tree}/list.csv, row 3, column path: there is no file {tree}/a.png; correct the path, or leave the row "
+            "out (and 1 more of 3 rows)",
+        ),
+        (
+            ("path,mask,kind", "scenes/sea/0.png,m.png,a"),
+            (),
+            "{tree}/list.csv, row 2, column mask: there is no file {tree}/m.png; correct the path, or leave",
+        ),
+        (
+            ("path,mask,kind", "scenes/sea/0.png,,b", "scenes/../scenes/sea/0.png,,b"),
+            (),
+            "column path: scenes/sea/0.png is there twice; each",
+        ),
         (
             ("path,mask,kind", "scenes/sea/0.png,,b"),
             (),
