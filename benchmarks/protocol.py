@@ -32,6 +32,13 @@ def reported_today(metric: str) -> str:
     return of_split(name, "test") if split == "val" else metric
 
 
+def _is_shown(metric: str, result: Mapping[str, Any]) -> bool:
+    """Whether the table of a study has a metric of the same set; a shifted set that it leaves out is not counted."""
+    if "study" not in result or not metric.startswith("shift/"):
+        return True
+    return metric in {shown["metric"] for shown in result["study"]["metrics"]}
+
+
 def protocol_sentences(result: Mapping[str, Any]) -> str:
     """Say what the trainings saw and how many images there are; empty for an earlier result, which did not note it."""
     if "uses_masks" not in result:
@@ -40,7 +47,7 @@ def protocol_sentences(result: Mapping[str, Any]) -> str:
     others = [name for name, uses in result["uses_masks"].items() if not uses]
     with_groups = [name for name, uses in result.get("uses_groups", {}).items() if uses]
     groups = f"Trained with groups: {listing(with_groups)}." if with_groups else "No training uses groups."
-    images = [f"{number} in `{metric}`" for metric, number in result["num_images"].items()]
+    images = [f"{number} in `{metric}`" for metric, number in result["num_images"].items() if _is_shown(metric, result)]
     return (
         f"Trained with masks: {listing(users or ['none'])}. Trained without: {listing(others or ['none'])}. "
         f"{groups} Numbers of images: {listing(images)}."

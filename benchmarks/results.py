@@ -209,6 +209,7 @@ def parse() -> argparse.Namespace:
     study_parser.add_argument("name", metavar="STUDY")
     study_parser.add_argument("--as", dest="title", help="its name on the page, where the study is there twice")
     study_parser.add_argument("--arms", help="some of the arms, joined by commas")
+    study_parser.add_argument("--reference", help="the arm that the others are compared with")
     study_parser.add_argument("--set", action="append", default=[], dest="settings", metavar="FIELD=VALUE")
     cost_parser = commands.add_parser("cost", parents=[common], help="time the steps of a study that has run")
     cost_parser.add_argument("name", metavar="STUDY")
@@ -231,7 +232,7 @@ def main() -> None:
             write(f"sweep-{Path(arguments.name).stem}", found)
         case "study":
             campaign = Campaign(arguments.storage, arguments.data_root, arguments.settings)
-            given = {"--name": arguments.title, "--arms": arguments.arms}
+            given = {"--reference": arguments.reference, "--arms": arguments.arms}
             options = [word for option, value in given.items() if value is not None for word in (option, value)]
             title = arguments.title or Path(arguments.name).stem
             found = study(campaign, arguments.name, arguments.seeds, options)

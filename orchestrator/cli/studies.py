@@ -1,7 +1,7 @@
 """The command that runs a study."""
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,16 @@ from orchestrator.cli.options import (
     TrialTimeout,
 )
 
+if TYPE_CHECKING:
+    from orchestrator.files.sweep_config import SweepConfig
+
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or a YAML file.", show_default=False)]
 Arms = Annotated[
     str | None, typer.Option(help="Some of the arms, joined by commas, the reference arm too.", show_default=False)
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(help="The arm that the others are compared with, instead of the study's.", show_default=False),
 ]
 Seeds = Annotated[str | None, typer.Option(help="Other seeds than the study's, joined by commas.", show_default=False)]
 
@@ -37,6 +44,7 @@ def study(
     campaign: Campaign = None,
     arms: Arms = None,
     seeds: Seeds = None,
+    reference: Reference = None,
     set_: Set = None,
     concurrent: Concurrent = None,
     trial_timeout: TrialTimeout = None,
@@ -53,17 +61,16 @@ def study(
     """
     from orchestrator.files.study import candidates_of, read_study
     from orchestrator.files.study_sweep import sweep_of_study
-    from orchestrator.files.sweep_config import SweepConfig
     from orchestrator.files.sweep_folder import SweepFolder
     from orchestrator.launch.sweep_request import SweepRequest
     from orchestrator.tracking import resolve_store
 
-    chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds))
+    chosen = read_study(study).only(arms=_names(arms), seeds=_numbers(seeds), reference=reference)
     shared = campaign or chosen.name
     sweep_of = partial(sweep_of_study, campaign=shared, assignments=set_ or [], max_concurrent=concurrent)
     store = resolve_store(storage, tracking_uri)
 
-    def request(config: SweepConfig) -> SweepRequest:
+    def request(config: "SweepConfig") -> SweepRequest:
         return SweepRequest(folder=SweepFolder.of(storage, config.name), config=config, store=store, address=address)
 
     if chosen.tuning is not None:

@@ -177,12 +177,21 @@ class Study(Section):
         arm, seed = self.trials[trial_id]
         return {"campaign.study": self.name, "campaign.arm": arm, "campaign.seed": str(seed)}
 
-    def only(self, *, arms: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> "Study":
-        """Return the study with some of its arms, and with other seeds.
+    def only(
+        self,
+        *,
+        arms: Sequence[str] | None = None,
+        seeds: Sequence[int] | None = None,
+        reference: str | None = None,
+    ) -> "Study":
+        """Return the study with some of its arms, with other seeds, and with another reference arm.
 
         Raises:
             ConfigError: No such arm, the reference arm is left out, or what is left is no study.
         """
+        if reference is not None:
+            whole = {**self.model_dump(mode="json"), "reference": reference}
+            return study_from_tree(whole, source=f"study {self.name}").only(arms=arms, seeds=seeds)
         unknown = [arm for arm in arms or () if arm not in self.arms]
         if unknown:
             raise ConfigError(f"study {self.name} has no arm {', '.join(unknown)}; its arms: {', '.join(self.arms)}")

@@ -1,7 +1,7 @@
 """What makes the evaluations of runs incomparable, and which evaluations are missing."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.files.text import listing
@@ -13,25 +13,30 @@ from trainables.evaluations import QUICK
 NUM_IMAGES = "num_pictures"
 
 
-def warnings(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """Return a sentence for each reason why metrics of the runs do not compare."""
-    return [*_data_warnings(runs), *_setting_warnings(runs)]
+SPLITS = {"val": "validation", "test": "test"}
+"""Split -> what its images are called."""
 
 
-def _data_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
+def warnings(runs: Sequence[EvaluatedRun], splits: Collection[str] = tuple(SPLITS)) -> list[str]:
+    """Return a sentence for each reason why metrics of the runs do not compare.
+
+    Args:
+        runs: The first is what the others are compared with.
+        splits: Those whose metrics are compared.
+    """
+    return [*_data_warnings(runs, splits), *_setting_warnings(runs)]
+
+
+def _data_warnings(runs: Sequence[EvaluatedRun], splits: Collection[str]) -> Iterator[str]:
     known = [run for run in runs if run.data]
     for run in known[1:]:
         ours, theirs = run.data, known[0].data
         if ours.get("class_names") != theirs.get("class_names"):
             yield f"{run.name} has other classes than {known[0].name}: their metrics do not compare."
             continue
-        for key, name in (("val_digest", "validation"), ("test_digest", "test")):
-            digests = [ours.get(key), theirs.get(key)]
-            if digests[0] != digests[1]:
-                yield (
-                    f"The {name} images have the digest {digests[0]} in {run.name} and {digests[1]} in "
-                    f"{known[0].name}: their metrics are of different images."
-                )
+        for split, name in SPLITS.items():
+            if split in splits and ours.get(f"{split}_digest") != theirs.get(f"{split}_digest"):
+                yield f"The {name} images of {run.name} are not those of {known[0].name}: their metrics do not compare."
 
 
 def _setting_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A run and its evaluations, as they lie in its folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.files.evaluation_files import EvaluationRecord, read_evaluations
@@ -27,6 +27,10 @@ class EvaluatedRun:
     @property
     def name(self) -> str:
         return self.row["trial_id"]
+
+    def named(self, name: str) -> "EvaluatedRun":
+        """Return the run under another name."""
+        return replace(self, row=TrialRow({**self.row, "trial_id": name}))
 
     @property
     def metrics(self) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ from orchestrator.results.study_document import (
 )
 from orchestrator.results.trial_rows import BROKEN, TrialRow, read_row
 from trainables.evaluations import direction
+from trainables.metric_names import without_split
 
 COMPLETED = "completed"
 ENDED = {"failed": "failed", "stopped": "was stopped", "unfinished": "is unfinished", BROKEN: "cannot be read"}
@@ -93,7 +94,7 @@ def study_document(sweep: SweepFolder) -> StudyDocument:
         arms=[_arm(study, arm, trials, metrics, settings_of) for arm in study.arms],
         tuning=None if study.tuning is None else tuning_sentence(study.tuning, settings_of),
         budget=budget_sentence(settings_of, study.compared_with),
-        warnings=[*_missing(study, trials), *_incomparable(study, trials)],
+        warnings=[*_missing(study, trials), *_incomparable(study, trials, metrics)],
     )
     _correct(differences(document))
     return document
@@ -232,8 +233,11 @@ def _missing(study: Study, trials: Trials) -> list[str]:
     return found
 
 
-def _incomparable(study: Study, trials: Trials) -> list[str]:
-    """Return each reason once why metrics of trials of the same seed do not compare."""
+def _incomparable(study: Study, trials: Trials, metrics: Sequence[str]) -> list[str]:
+    """Return each reason once why metrics of arms do not compare at some seed."""
     arms = [study.compared_with, *(arm for arm in study.arms if arm != study.compared_with)]
-    by_seed = [[trials[arm, seed].run for arm in arms if trials[arm, seed].is_complete] for seed in study.seeds]
-    return list(dict.fromkeys(sentence for runs in by_seed for sentence in warnings(runs)))
+    splits = {split for metric in metrics if (split := without_split(metric)[1])}
+    by_seed = [
+        [trials[arm, seed].run.named(arm) for arm in arms if trials[arm, seed].is_complete] for seed in study.seeds
+    ]
+    return list(dict.fromkeys(sentence for runs in by_seed for sentence in warnings(runs, splits)))

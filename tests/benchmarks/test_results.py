@@ -72,12 +72,13 @@ def test_seeds_are_three_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_study_may_be_run_again_with_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["results", "study", "digits-shortcut", "--as", "weak", "--arms", "noise", "--set", "data.correlation=0.9"]
-    monkeypatch.setattr(sys, "argv", words)
+    of_study = ["results", "study", "digits-shortcut", "--as", "weak", "--set", "seed=3"]
+    monkeypatch.setattr(sys, "argv", [*of_study, "--arms", "noise,edits", "--reference", "edits"])
     found = results.parse()
-    assert (found.name, found.title, found.arms, found.settings) == (
+    assert (found.name, found.title, found.arms, found.reference, found.settings) == (
         "digits-shortcut",
         "weak",
-        "noise",
-        ["data.correlation=0.9"],
+        "noise,edits",
+        "edits",
+        ["seed=3"],
     )

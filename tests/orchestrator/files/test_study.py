@@ -114,11 +114,20 @@ def test_some_arms_and_other_seeds() -> None:
     assert whole.only() == whole
 
 
+def test_another_arm_to_compare_with_leaves_the_trials() -> None:
+    whole = study(arms={**TREE["arms"], "third": {"training.epochs": 3}})
+    chosen = whole.only(reference="noisy", arms=["third", "noisy"], seeds=[7])
+    assert chosen.compared_with == "noisy"
+    assert (list(chosen.arms), chosen.seeds) == (["noisy", "third"], (7,))
+    assert whole.only(reference="noisy").trials == whole.trials
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
         ({"arms": ["plain", "loud"]}, "study pair has no arm loud; its arms: plain, noisy"),
         ({"arms": ["noisy"]}, "--arms noisy leaves out plain, which the arms of study pair are compared with"),
+        ({"reference": "loud"}, "study pair: reference = loud is no arm; arms: plain, noisy"),
         ({"arms": ["plain"]}, "study pair: a study compares two arms or more; found arms = plain"),
         ({"seeds": [1, 1]}, "study pair: seeds has 1 twice"),
         ({"seeds": [-1]}, "study pair: seeds.0: found -1"),
