@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SHARES, DEFAULT_KINDS = (0.6, 0.2, 0.2), 2
 MAX_SHOWN = 12
-"""Groups of a split that are printed; --json has all."""
+"""Groups of a split, and classes, that are printed; --json has all."""
 
 Scenes = Annotated[
     Path,
@@ -138,14 +138,14 @@ def _say(composed: "Composed", out: Path, *, json: bool) -> None:
         print_json({"out": str(out), **composed.document()})
         return
     for split, groups in composed.groups.items():
-        shown = [f"{group} {num}" for group, num in groups.items()][:MAX_SHOWN]
-        more = f", and {len(groups) - MAX_SHOWN} more groups" if len(groups) > MAX_SHOWN else ""
+        shown = _some([f"{group} {num}" for group, num in groups.items()], "groups")
         left_out, fill = composed.without_mask[split], composed.without_scene[split]
         without = f"; {plural(left_out, 'image')} without a mask left out" if left_out else ""
-        say(f"{split}: {plural(sum(groups.values()), 'image')}; {', '.join(shown)}{more}{without}")
+        say(f"{split}: {plural(sum(groups.values()), 'image')}; {shown}{without}")
         say(f"  scenes: {', '.join(f'{kind} {num}' for kind, num in composed.scenes[split].items())}")
         if fill:
             say(f"  objects that fill their image, so that no scene shows: {fill}")
+    say(f"own kinds of scenes: {_some([f'{name} {kind}' for name, kind in composed.own_kind.items()], 'classes')}")
     say(f"shifted sets: {', '.join(f'{name} {num}' for name, num in composed.shifted.items())}")
     if composed.scenes_left_out:
         say(f"scenes left out (little around the object, a copy, or no clear colour): {composed.scenes_left_out}")
@@ -155,3 +155,8 @@ def _say(composed: "Composed", out: Path, *, json: bool) -> None:
     say(f"agreement in training: {composed.measured_agreement:.4f}")
     say(f"contact sheet: {out / SHEET}")
     note(f"train on it with: campaign train {out / CONFIG}")
+
+
+def _some(texts: list[str], what: str) -> str:
+    more = f", and {len(texts) - MAX_SHOWN} more {what}" if len(texts) > MAX_SHOWN else ""
+    return f"{', '.join(texts[:MAX_SHOWN])}{more}"

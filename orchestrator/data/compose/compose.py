@@ -33,6 +33,7 @@ from orchestrator.data.compose.writing import (
 from orchestrator.data.files import Track
 from trainables.config import ConfigError, DataConfig
 from trainables.config.table import TABLE_SUFFIXES
+from trainables.data.folders import first_few
 
 _ENLARGED = 2
 """Scenes are kept at so many times the size of the images, since one that is narrower than an image is enlarged."""
@@ -124,7 +125,8 @@ def compose_data(
     objects, class_names = find_objects(config)
     listed = list_scenes(options.scenes, options.scene_masks, options.kinds_by)
     with new_folder(target, "data compose") as folder:
-        scenes = _kinds_and_splits(_write_scenes(without_copies(listed, objects), options, folder, track), options)
+        files = _write_scenes(without_copies(listed, objects), options, folder, track)
+        scenes = _kinds_and_splits(files, {scene.kind for scene in listed if scene.kind is not None}, options)
         labels = {split: each.labels_N for split, each in objects.items()}
         planned = plan_images(labels, scenes.kinds_S, scenes.splits_S, agreement=options.agreement, seed=options.seed)
         sources = {split: _sources(split, each, class_names, config) for split, each in objects.items()}
@@ -164,8 +166,13 @@ class _Scenes(NamedTuple):
     """The place of each scene's split among `SPLITS`."""
 
 
-def _kinds_and_splits(files: Sequence[SceneFile], options: Options) -> _Scenes:
+def _kinds_and_splits(files: Sequence[SceneFile], listed: set[str], options: Options) -> _Scenes:
     kinds = sorted({scene.kind for scene in files})
+    if gone := sorted(listed.difference(kinds)):
+        raise ConfigError(
+            f"--scenes: none of these kinds is left ({len(gone)}): {first_few(gone)}; their scenes show too little "
+            "around their objects, or are copies of others; add scenes of them, or take the kinds out"
+        )
     if len(kinds) < 2:
         raise ConfigError(
             f"--scenes: there is one kind of scene, {kinds[0]}; expected two or more; {_APART[options.kinds_by]}, or "

@@ -49,8 +49,8 @@ def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str
     """Return the objects of each split, and the names of classes.
 
     Raises:
-        ConfigError: The data have several labels an image, no files, one set for validation and test, a class without
-            an object to train on, or a setting without effect here.
+        ConfigError: The data have several labels an image, no files, one class, one set for validation and test, a
+            class without an object to train on, or a setting without effect here.
     """
     if isinstance(config, SpuriousDigits):
         raise ConfigError(f"data.kind = {config.kind} has no files; composed data need images with masks in files")
@@ -62,6 +62,11 @@ def find_objects(config: DataConfig) -> tuple[Mapping[Split, Objects], tuple[str
         )
     _check_effect(config)
     bundle = build_data(config)
+    if len(bundle.class_names) < 2:
+        raise ConfigError(
+            f"data.root = {config.root}: found one class alone, {', '.join(bundle.class_names)}; composed data need "
+            "two, of which each has its own kind of scene"
+        )
     sets = (bundle.train_unaugmented, bundle.val, bundle.test)
     objects = {split: _objects(images, split, config) for split, images in zip(SPLITS, sets, strict=True)}
     without = sorted(set(range(len(bundle.class_names))) - set(objects["train"].labels_N.tolist()))

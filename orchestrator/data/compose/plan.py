@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from orchestrator.files.text import plural
 from trainables.config import ConfigError
 
 Ints = npt.NDArray[np.int64]
@@ -56,8 +57,8 @@ def split_scenes(kinds_S: Ints, shares: Sequence[float], names: Sequence[str], s
         parts = np.split(of_kind, ends)
         if not all(len(part) for part in parts):
             raise ConfigError(
-                f"--scenes: the kind {name} has {len(of_kind)} scenes, too few for one in each split by --scene-shares "
-                f"{' '.join(f'{share:g}' for share in shares)}; add scenes, or take fewer kinds"
+                f"--scenes: the kind {name} has {plural(len(of_kind), 'scene')}, too few for one in each split by "
+                f"--scene-shares {' '.join(f'{share:g}' for share in shares)}; add scenes, or take fewer kinds"
             )
         for split, part in enumerate(parts):
             splits_S[part] = split

@@ -98,7 +98,7 @@ def _of_table(source: Path, masks: Path | None, kinds_by: KindsBy) -> list[Scene
         raise ConfigError(f"{source}, column path: {name} is there twice; each scene has one row")
     for column in ("path", "mask"):
         _check_there(table, column)
-    top = os.path.commonpath([source.parent.absolute(), *places])
+    top = os.path.commonpath([os.path.normpath(source.parent.absolute()), *places])
     ids = image_ids(Path(os.path.relpath(place, top)) for place in places)
     files = [source.parent / path for path in columns["path"]]
     masks_ = [None if mask is None else source.parent / mask for mask in columns["mask"]]

@@ -191,6 +191,7 @@ def test_kinds_by_colour_and_objects_that_are_taken_out(compose: Cli, tree: Path
     ran = compose("--kinds-by", "colour", "--scene-masks", str(masks), scenes="with-objects")
     assert ran.code == 0, ran.err
     assert "agreement in training: 0.7500" in ran.out
+    assert "own kinds of scenes: cat colour-1, dog colour-2\n" in ran.out
     rows = read_rows(tmp_path / "out" / "table.csv")
     names = {row.kind: {Path(each.scene).name[:3] for each in rows if each.kind == row.kind} for row in rows}
     assert names == {"colour-1": {"blu"}, "colour-2": {"gre"}}
@@ -231,6 +232,26 @@ def test_scenes_that_are_all_images_of_the_objects_are_refused(compose: Cli, tre
     message = f"--scenes: all 10 are images of the objects, such as {tree}/mine/train/cat/0.png, and no image may be in"
     assert message in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kind_without_a_scene_left_is_named(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    """Else the classes would have other kinds than their order says."""
+    shutil.copytree(tree / "scenes", tmp_path / "scenes")
+    shutil.copytree(tree / "scenes" / "sea", tmp_path / "scenes" / "zoo")
+    ran = compose(scenes=str(tmp_path / "scenes"))
+    assert ran.code == 2
+    assert "--scenes: none of these kinds is left (1): zoo; their scenes show too little around their" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
+
+
+def test_one_class_alone_is_refused(compose: Cli, tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "mine", tmp_path / "mine", ignore=shutil.ignore_patterns("dog"))
+    ran = compose("--set", f"data.root={tmp_path}/mine")
+    assert (ran.code, ran.err) == (
+        2,
+        f"error: data.root = {tmp_path}/mine: found one class alone, cat; composed data need two, of which each "
+        "has its own kind of scene\n",
+    )
 
 
 def test_scenes_of_a_table(compose: Cli, tree: Path) -> None:

@@ -90,6 +90,8 @@ class TestScenes:
             ConfigError, match=r"the kind b has 2 scenes, too few for one in each split by .* 0\.6 0\.2"
         ):
             split_scenes(of_classes(10, 2), SHARES, ["a", "b"], seed=0)
+        with pytest.raises(ConfigError, match="the kind b has 1 scene, too few for one in each split"):
+            split_scenes(of_classes(10, 1), SHARES, ["a", "b"], seed=0)
 
     def test_none_is_taken_again_before_all_were(self) -> None:
         kinds_S, allowed_S = of_classes(3, 3), np.array([True, True, False, True, True, True])
