@@ -1,7 +1,10 @@
 """Names of metrics: the split that each is measured on, and what earlier versions called them."""
 
+import hashlib
 import logging
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal, TypeVar, get_args
 
@@ -29,6 +32,16 @@ _RENAMED = {
 def of_split(metric: str, split: Split) -> str:
     """Return the name of a metric on a split: `val/accuracy`, `test/accuracy`, and `shift/<set>/accuracy` of test."""
     return metric if split == "test" and metric.startswith(SHIFTED) else f"{split}/{metric}"
+
+
+def distinct(names: Sequence[str], unsafe: re.Pattern[str]) -> list[str]:
+    """Return the names with `_` for what is unsafe in a metric's; where that makes two alike, with a hash of each."""
+    safe = [unsafe.sub("_", name) for name in names]
+    count = Counter(safe)
+    return [
+        each if count[each] == 1 else f"{each}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+        for each, name in zip(safe, names, strict=True)
+    ]
 
 
 def without_split(metric: str) -> tuple[str, Split | None]:

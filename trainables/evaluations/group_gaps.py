@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from trainables.metric_names import distinct
+
 _UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
 
 
@@ -25,9 +27,9 @@ def group_gaps(accuracies_G: Tensor, uncommon: Sequence[tuple[str, ...]], in_dis
     """
     known_G = ~accuracies_G.isnan()
     gaps = {}
-    for names in sorted({names for names in uncommon if names}, key=lambda names: (len(names), names)):
+    several = sorted({names for names in uncommon if names}, key=lambda names: (len(names), names))
+    for names, name in zip(several, distinct([" and ".join(names) for names in several], _UNSAFE), strict=True):
         is_in = [mine == names and known for mine, known in zip(uncommon, known_G.tolist(), strict=True)]
         if any(is_in) and in_distribution == in_distribution:
-            name = _UNSAFE.sub("_", "_and_".join(names))
             gaps[name] = accuracies_G[is_in].mean().item() - in_distribution
     return gaps

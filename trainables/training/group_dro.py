@@ -4,8 +4,7 @@ B images, G groups, N training images.
 """
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -13,10 +12,12 @@ from torch import Tensor
 from trainables.config import ConfigError
 from trainables.config import GroupDro as GroupDroConfig
 from trainables.data import Batch, Grouped, ImageSet
-from trainables.data.image_file import short_hash
 from trainables.losses import first_log_weights, group_sums, image_weights, next_log_weights
+from trainables.metric_names import distinct
 from trainables.training.gathering import sum_over_workers
 from trainables.trial_folder import Row
+
+_UNSAFE = re.compile(r"[^\w.=-]+")
 
 
 class GroupDro:
@@ -61,7 +62,7 @@ class GroupDro:
 
     def metrics(self) -> Row:
         """Return the weight of each group by its name."""
-        weights = zip(_metric_names(self._names), self._log_weights_G.exp().tolist(), strict=True)
+        weights = zip(distinct(self._names, _UNSAFE), self._log_weights_G.exp().tolist(), strict=True)
         return {f"train/group_dro/{name}": weight for name, weight in weights}
 
     def state(self) -> dict[str, Tensor]:
@@ -73,12 +74,3 @@ class GroupDro:
         if state["log_weights"].shape != self._log_weights_G.shape:
             raise ValueError(f"weights of {len(state['log_weights'])} groups, and there are {len(self._names)}")
         self._log_weights_G = state["log_weights"]
-
-
-def _metric_names(names: Sequence[str]) -> list[str]:
-    """Return the names with `_` for what no metric is called by; where that makes two alike, with a hash of each."""
-    safe = [re.sub(r"[^\w.=-]+", "_", name) for name in names]
-    count = Counter(safe)
-    return [
-        each if count[each] == 1 else f"{each}-{short_hash([name])[:6]}" for each, name in zip(safe, names, strict=True)
-    ]
