@@ -65,12 +65,12 @@ def tuning_sentence(tuning: Tuning, settings_of: Mapping[str, Mapping[str, Any]]
     """Say by what the settings of each arm were chosen, on how many images, and which value each candidate had."""
     (num,) = {len(candidates) for candidates in tuning.settings.values()}
     arms = [
-        f"{arm} takes number {chosen.number} of {', '.join(map(format_metric, chosen.values))}"
+        f"Arm {arm} takes number {chosen.number} of {', '.join(map(format_metric, chosen.values))}."
         for arm, chosen in tuning.chosen.items()
     ]
     return (
         f"The settings of every arm are the best of {num}, by `{tuning.metric}` at seed {tuning.seed}, which is none "
-        f"of the seeds above: {'; '.join(arms)}.{_halved(settings_of)}"
+        f"of the seeds above. {' '.join(arms)}{_halved(settings_of)}"
     )
 
 

@@ -82,7 +82,7 @@ def test_tuning_names_metric_seed_images_and_the_values_of_every_candidate() -> 
     )
     sentence = (
         "The settings of every arm are the best of 2, by `val/worst_group_accuracy` at seed 9, which is none of the "
-        "seeds above: plain takes number 2 of 0.250, 0.500; other takes number 1 of 0.750, –."  # noqa: RUF001
+        "seeds above. Arm plain takes number 2 of 0.250, 0.500. Arm other takes number 1 of 0.750, –."  # noqa: RUF001
     )
     assert tuning_sentence(tuning, {"plain": arm(), "other": arm(objective__dfr={"fit_on": "training"})}) == sentence
     assert tuning_sentence(tuning, {"plain": arm(), "other": arm(objective__dfr={})}) == (
