@@ -79,15 +79,18 @@ def markdown_cell(text: str) -> str:
 
 
 def short_names(fields: Sequence[str]) -> list[str]:
-    """Return each field's own name, for a `kind` that of its section, and the whole field where that is not unique."""
+    """Return each field below its first section: `learning_rate`, `jtt.epochs`; the whole field where two are the same.
+
+    A `kind` has the name of its section.
+    """
     short = [_own_name(field) for field in fields]
     counts = Counter(short)
     return [name if counts[name] == 1 else field for name, field in zip(short, fields, strict=True)]
 
 
 def _own_name(field: str) -> str:
-    *sections, name = field.split(".")
-    return sections[-1] if name == "kind" and sections else name
+    section, *below = field.removesuffix(".kind").split(".")
+    return ".".join(below) or section
 
 
 def objective(row: TrialRow) -> str:

@@ -143,6 +143,12 @@ def test_markdown_cells_are_escaped(setting: object, written: str) -> None:
     assert f"| 1 | a | {written} |" in leaderboard_markdown(rows, GOAL)
 
 
+def test_a_setting_of_a_nested_section_is_named_with_that_section() -> None:
+    first, second = (row(name, 0.5, **{"training.jtt.epochs": n, "optim.kind": name}) for n, name in enumerate("ab"))
+    header = leaderboard_markdown([first, second], GOAL).splitlines()[0]
+    assert header.startswith("| rank | trial | jtt.epochs | optim | ")
+
+
 def test_a_kind_is_named_by_its_section_and_equal_names_stay_whole() -> None:
     first = {"objective.kind": "x", "optim.kind": "x", "data.seed": 1, "seed": 1}
     second = {"objective.kind": "y", "optim.kind": "y", "data.seed": 2, "seed": 2}
@@ -197,5 +203,5 @@ def test_the_epoch_is_shown_where_a_trial_chooses_it() -> None:
     best["kept_epoch"] = 7
     stopped = row("b", 0.75, **{"training.epochs": 30, "training.early_stopping.metric": "val/loss"})
     lines = leaderboard_markdown([best, stopped, row("c", 0.25, **{"training.epochs": 30})], GOAL).splitlines()
-    assert lines[0] == "| rank | trial | metric | epoch | val/accuracy | val/faithfulness/max_logit_error |"
+    assert lines[0] == "| rank | trial | early_stopping.metric | epoch | val/accuracy | val/faithfulness/max_logit_error |"
     assert [line.split(" | ")[1::2][:2] for line in lines[2:]] == [["b", "2 of 30"], ["a", "7 of 30"], ["c", "2"]]
