@@ -68,7 +68,7 @@ class MaskSubset(Section):
     """The training images whose masks are used; the others are trained as images without a mask."""
 
     share: float = Field(gt=0, le=1)
-    """Share of the training images of each class, to the nearest image, and at least one."""
+    """Share of each class's training images with a mask, to the nearest image, and at least one."""
     seed: int = Field(default=0, ge=0)
     """Seed of the choice; the images of a smaller share are among those of a larger one."""
 

@@ -3,7 +3,7 @@
 from trainables.data.batch import Batch
 from trainables.data.build import build_data, build_trial_data
 from trainables.data.class_weights import class_weights
-from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet, Labelled
+from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet, Labelled, Masked
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.image_file import ImageError
 from trainables.data.image_files import left_out_of, read_image
@@ -26,6 +26,7 @@ __all__ = [
     "ImageSet",
     "ImageSubset",
     "Labelled",
+    "Masked",
     "build_data",
     "build_ood_set",
     "build_trial_data",

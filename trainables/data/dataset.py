@@ -71,6 +71,15 @@ class Grouped(Protocol):
 
 
 @runtime_checkable
+class Masked(Protocol):
+    """An image set that knows which of its images have a mask without reading them; a training set is one."""
+
+    @property
+    def is_masked_N(self) -> Tensor:  # noqa: N802
+        """Whether each index has a mask or boxes, bool."""
+
+
+@runtime_checkable
 class Sourced(Protocol):
     """An image set whose images may come from sources, such as patients."""
 

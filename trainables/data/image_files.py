@@ -27,7 +27,7 @@ from trainables.data.file_index import NO_MASK, digest_of, digest_part
 from trainables.data.file_reader import FileReader, decode_image, reader_of
 from trainables.data.folders import MISSING, left_out_text
 from trainables.data.image_file import ImageError, ImageFile
-from trainables.data.image_list import ImageFileList, ImageList, labels_of
+from trainables.data.image_list import ImageFileList, ImageList, have_masks, labels_of
 from trainables.data.masks.frame import cut_to_frame
 from trainables.data.masks.mask_format import MaskFormat, ObjectMask
 from trainables.data.transforms import evaluation_transform, training_transform
@@ -107,6 +107,11 @@ class ImageFiles:
     def labels_N(self) -> Tensor:  # noqa: N802
         """Each index's label, int64, where labels are listed."""
         return torch.from_numpy(labels_of(self.entries))
+
+    @functools.cached_property
+    def is_masked_N(self) -> Tensor:  # noqa: N802
+        """Whether each index has a mask or boxes, bool."""
+        return torch.from_numpy(have_masks(self.entries))
 
     @property
     def left_out(self) -> tuple[str, ...]:

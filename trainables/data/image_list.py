@@ -21,6 +21,7 @@ from trainables.data.image_file import ImageFile, image_ids
 from trainables.data.image_names import composed
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class ImageFileList(Protocol):
@@ -34,18 +35,28 @@ class ImageFileList(Protocol):
 
 
 @runtime_checkable
-class ListedLabels(Protocol):
-    """An `ImageFileList` that knows its labels without making its images."""
+class Listed(Protocol):
+    """An `ImageFileList` that knows its labels and masks without making its images."""
 
     def labels(self) -> Ints:
         """Return the label of each image."""
 
+    def have_masks(self) -> Bools:
+        """Return whether each image has a mask or boxes."""
+
 
 def labels_of(files: ImageFileList) -> Ints:
     """Return the label of each image, which a list or a folder gives."""
-    if isinstance(files, ListedLabels):
+    if isinstance(files, Listed):
         return files.labels()
     return np.array([file.label for file in files], dtype=np.int64)
+
+
+def have_masks(files: ImageFileList) -> Bools:
+    """Return whether each image has a mask or boxes."""
+    if isinstance(files, Listed):
+        return files.have_masks()
+    return np.array([file.mask_path is not None or file.boxes is not None for file in files], dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,10 @@ class FileList:
 
     def labels(self) -> Ints:
         return self._files.labels_N[self._rows_N].astype(np.int64)
+
+    def have_masks(self) -> Bools:
+        has_N: Bools = self._files.mask_sizes_N[self._rows_N] != NO_MASK
+        return has_N
 
     def __getitem__(self, index: int, /) -> ImageFile:
         row, copy = int(self._rows_N[index]), int(self._copies_N[index])

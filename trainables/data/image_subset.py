@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.config import ConfigError
 from trainables.data.batch import Batch
-from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled, Sourced
+from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled, Masked, Sourced
 from trainables.data.folders import first_few
 from trainables.data.image_file import short_hash
 from trainables.data.sampling import draw_of_each
@@ -41,6 +41,12 @@ class ImageView:
         """Each index's label, int64."""
         assert isinstance(self.whole, Labelled), "images of one label each are listed with it"
         return self.whole.labels_N
+
+    @property
+    def is_masked_N(self) -> Tensor:  # noqa: N802
+        """Whether each index has a mask, bool."""
+        assert isinstance(self.whole, Masked), "a training set lists which images have masks"
+        return self.whole.is_masked_N
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -75,6 +81,10 @@ class ImageSubset(ImageView):
     @property
     def labels_N(self) -> Tensor:  # noqa: N802
         return super().labels_N[self.indices_N]
+
+    @property
+    def is_masked_N(self) -> Tensor:  # noqa: N802
+        return super().is_masked_N[self.indices_N]
 
     def groups(self) -> Tensor | None:
         groups_M = super().groups()

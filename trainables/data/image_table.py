@@ -21,6 +21,7 @@ from trainables.data.image_file import ImageFile, image_id, joined_stem
 from trainables.data.image_list import ImageList
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
@@ -55,9 +56,9 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.labels_N)
 
-    def have_masks(self) -> Ints:
-        """Return 1 for each row with a mask or boxes, and 0 for the others."""
-        has_N = np.zeros(len(self), dtype=np.int64)
+    def have_masks(self) -> Bools:
+        """Return whether each row has a mask or boxes."""
+        has_N = np.zeros(len(self), dtype=np.bool_)
         if self.masks is not None:
             has_N |= pc.is_valid(self.masks).to_numpy(zero_copy_only=False)
         if self.boxes is not None:
@@ -138,6 +139,9 @@ class TableRows:
 
     def labels(self) -> Ints:
         return self.table.labels_N[self.rows_N]
+
+    def have_masks(self) -> Bools:
+        return self.table.have_masks()[self.rows_N]
 
     def __getitem__(self, index: int, /) -> ImageFile:
         return self.table.image(int(self.rows_N[index]))

@@ -79,6 +79,11 @@ class DigitSet:
     def __len__(self) -> int:
         return len(self.labels_N)
 
+    @property
+    def is_masked_N(self) -> Tensor:  # noqa: N802
+        """True for each index, since all have masks."""
+        return torch.ones(len(self), dtype=torch.bool)
+
     def groups(self) -> Tensor | None:
         """Return 0 on the class's own texture and 1 on another; None where no class owns a texture.
 

@@ -16,7 +16,7 @@ from trainables.data.compositing import Share, resized, shrunk, soft_edge
 from trainables.data.file_reader import Pixels
 from trainables.data.folders import first_few
 from trainables.data.image_files import ImageFiles
-from trainables.data.image_list import labels_of
+from trainables.data.image_list import have_masks, labels_of
 from trainables.data.masks.frame import cut_to_frame
 
 
@@ -98,7 +98,7 @@ def _check_effect(config: Images) -> None:
 
 def _objects(images: ImageSet, split: Split, config: DataConfig) -> Objects:
     assert isinstance(images, ImageFiles), "only digits have no files"
-    has_mask_N = np.array([file.mask_path is not None or file.boxes is not None for file in images.entries])
+    has_mask_N = have_masks(images.entries)
     if not has_mask_N.any():
         raise ConfigError(f"data.kind = {config.kind}: no image of the split {split} has a mask; set data.masks")
     indices_N = np.flatnonzero(has_mask_N)
