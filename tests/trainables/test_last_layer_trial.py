@@ -13,7 +13,7 @@ from trainables.config import ConfigError
 from trainables.data import Draw, ImageSubset, build_trial_data, class_and_group
 from trainables.json_file import read_json
 from trainables.training import LocalContext
-from trainables.training.balanced_images import and_on_grey, check_last_layer
+from trainables.training.balanced_images import and_on_grey, check_last_layer, places_to_read
 from trainables.trial import check_data, evaluate, load_model
 from trainables.trial_folder import TrialFolder
 
@@ -90,6 +90,20 @@ def test_too_few_of_a_group_end_the_trial_before_it_trains(
     with pytest.raises(ConfigError, match=message):
         train(make_config(few))
     assert not (tmp_path / "trial" / "checkpoint").exists()
+
+
+def test_too_few_masks_end_the_trial_before_it_trains(make_config: MakeConfig) -> None:
+    message = r"fit_on = object_only .* needs 2 of each class; found class 0: 1; .* raise data.mask_subset.share"
+    with pytest.raises(ConfigError, match=message):
+        check_data(make_config({**dfr_on("object_only"), "data.mask_subset.share": 0.05}))
+
+
+def test_only_images_with_a_mask_are_read_for_their_objects(make_config: MakeConfig) -> None:
+    config = make_config({**dfr_on("object_only"), "data.mask_subset.share": 0.3})
+    images, dfr = build_trial_data(config).train_unaugmented, config.objective.dfr
+    places = places_to_read(dfr, images, 0)
+    assert 0 < len(places) < len(images) / 2
+    assert images.__getitems__([Draw(place, 0) for place in places]).has_mask_B.all()
 
 
 def test_a_class_of_a_group_that_halving_leaves_to_validate_alone_is_missed(make_config: MakeConfig) -> None:

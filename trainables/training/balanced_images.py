@@ -10,7 +10,17 @@ from torch import Tensor
 
 from trainables.classifiers import check_balance, subset_size
 from trainables.config import Dfr, ExperimentConfig
-from trainables.data import Batch, DataBundle, Grouped, ImageSet, ImageSubset, Labelled, class_and_group, draw_of_each
+from trainables.data import (
+    Batch,
+    DataBundle,
+    Grouped,
+    ImageSet,
+    ImageSubset,
+    Labelled,
+    Masked,
+    class_and_group,
+    draw_of_each,
+)
 from trainables.data.backgrounds import blend
 from trainables.training.new_backgrounds import FILLS
 
@@ -21,9 +31,10 @@ IMAGES = {
 }
 """By `objective.dfr.fit_on`, in words."""
 _REMEDIES = {
-    "validation": "add such images to the validation set, or raise data.validation.share where it is cut",
+    "validation": "add such images to the validation set, of other data.columns.source where it has sources, or raise "
+    "data.validation.share where it is cut",
     "training": "add such images to the training set, or set objective.dfr.fit_on to validation",
-    "object_only": "add masks, or set objective.dfr to null",
+    "object_only": "add masks, raise data.mask_subset.share where it is set, or set objective.dfr to null",
 }
 
 
@@ -32,7 +43,8 @@ def check_last_layer(config: ExperimentConfig, data: DataBundle) -> None:
     dfr: Dfr | None = getattr(config.objective, "dfr", None)
     if dfr is not None:
         images = images_to_balance(dfr, data)
-        check_strata(dfr, images, strata_to_balance(dfr, images))
+        strata_N = strata_to_balance(dfr, images)
+        check_strata(dfr, images, strata_N if dfr.needs_groups else strata_N[_masked(images).is_masked_N])
 
 
 def images_to_balance(dfr: Dfr, data: DataBundle) -> ImageSet:
@@ -57,13 +69,18 @@ def strata_to_balance(dfr: Dfr, images: ImageSet) -> Tensor:
 def places_to_read(dfr: Dfr, images: ImageSet, seed: int) -> list[int]:
     """Return the places of the images that subsets are drawn from, no more of each stratum than all subsets may take.
 
-    Of `object_only` these are all, for which images have masks is known once they are read.
+    Of `object_only` these are all with masks: which of them show an object is known once they are read.
     """
     if not dfr.needs_groups:
-        return list(range(len(images)))
+        return _masked(images).is_masked_N.nonzero().flatten().tolist()
     strata_N = strata_to_balance(dfr, images)
     most = dfr.num_subsets * subset_size(strata_N, dfr.images_per_group)
     return draw_of_each(strata_N, max(2, most), seed=seed).tolist()
+
+
+def _masked(images: ImageSet) -> Masked:
+    assert isinstance(images, Masked), "a training set lists which images have masks"
+    return images
 
 
 def check_strata(dfr: Dfr, images: ImageSet, strata_N: Tensor) -> None:
