@@ -69,12 +69,15 @@ def table_bundle(
         more_masks: For each row the further files of its mask, below the root.
     """
     rows, labels = split_rows(table, meaning, shift), column_values(table.columns[meaning.columns.label])
-    _check_classes(table, meaning, labels, rows["train"])
+    missing = f"has no row of the split {meaning.splits.train}; add training images, or leave its rows out"
+    _check_classes(table, meaning, labels, rows["train"], missing)
     images = replace(_image_table(table, meaning, labels, folders, rows["train"]), more_masks=more_masks)
     sizes = FileSizes(images.root, folders)
     _check_files(table, meaning, images, sizes, remedy)
     if not len(rows["val"]) and meaning.validation.source == "cut":
         rows |= _cut(rows["train"], images, meaning.validation)
+        cut = "has no row left to train on, since all its sources validate; set another data.validation.seed"
+        _check_classes(table, meaning, labels, rows["train"], cut)
     lists = {name: images.images(rows_N, sizes) for name, rows_N in rows.items() if len(rows_N)}
     return image_bundle(
         config,
@@ -126,18 +129,16 @@ def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str,
     strata_NC = np.stack([images.labels_N, groups_N, images.have_masks()], axis=1)[train_N]
     strata_N = np.unique(strata_NC, axis=0, return_inverse=True)[1].reshape(-1)
     sources_N = None if images.sources_N is None else images.sources_N[train_N]
-    is_cut_N = together(partial(cut_off, validation=validation), strata_N, sources_N)
+    cut = partial(cut_off, validation=validation, of="images" if sources_N is None else "sources (data.columns.source)")
+    is_cut_N = together(cut, strata_N, sources_N)
     return {"train": train_N[~is_cut_N], "val": train_N[is_cut_N]}
 
 
-def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Ints) -> None:
+def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Ints, why: str) -> None:
     untrained = sorted(set(range(len(labels.names))) - set(labels.codes_N[train_N].tolist()))
     if untrained:
         names = first_few([labels.names[code] for code in untrained])
-        raise ConfigError(
-            f"{table.path}, column {config.columns.label}: {names} has no row of the split {config.splits.train}; add "
-            "training images, or leave its rows out"
-        )
+        raise ConfigError(f"{table.path}, column {config.columns.label}: {names} {why}")
 
 
 def _image_table(table: TableFile, config: Table, labels: Values, folders: Folders, train_N: Ints) -> ImageTable:

@@ -1,6 +1,6 @@
 """The validation set of data that have none: a part of the training images, of each class alike.
 
-Shape letters: N images, S sources.
+Shape letters: N images, S sources, P pairs of a source and one of its strata.
 """
 
 from collections.abc import Callable
@@ -62,13 +62,20 @@ def together(choose: Callable[[Ints], Mask], strata_N: Ints, sources_N: Ints | N
 
     Args:
         choose: From the strata of images to those that are chosen.
-        strata_N: A number for each image's class, or class and group. That of a source is its first image's.
+        strata_N: A number for each image's class, or class and group. A source has that of its images which the fewest
+            sources have, so that a rare class has its share too; of equal ones the lowest.
         sources_N: A number for what each image shows or was made of; None takes each image for itself.
     """
     if sources_N is None:
         return choose(strata_N)
-    _, first_S, source_N = np.unique(sources_N, return_index=True, return_inverse=True)
-    return choose(strata_N[first_S])[source_N.reshape(-1)]
+    source_N = np.unique(sources_N, return_inverse=True)[1].reshape(-1)
+    names, stratum_N = np.unique(strata_N, return_inverse=True)
+    # Each source with each of its strata, once.
+    source_P, stratum_P = np.unique(np.stack([source_N, stratum_N.reshape(-1)]), axis=1)
+    num_sources = np.bincount(stratum_P)
+    rarest_first = np.lexsort([stratum_P, num_sources[stratum_P], source_P])
+    _, first_S = np.unique(source_P[rarest_first], return_index=True)
+    return choose(names[stratum_P[rarest_first[first_S]]])[source_N]
 
 
 def cut_images(
@@ -102,14 +109,20 @@ def split_files(files: FileSet, validation: Validation) -> tuple[FileSet, FileSe
     return part_of(files, ~is_cut_N, f"train {validation}"), part_of(files, is_cut_N, f"val {validation}")
 
 
-def cut_off(strata_N: Ints, validation: Validation) -> Mask:
-    """Return which images are cut off; ConfigError where every stratum has one image alone."""
+def cut_off(strata_N: Ints, validation: Validation, *, of: str = "images") -> Mask:
+    """Return which images are cut off; ConfigError where every stratum has one image alone.
+
+    Args:
+        strata_N: A number for each image's class, or what else is to be cut alike.
+        validation: Share and seed.
+        of: What is cut, for the message.
+    """
     try:
         return cut(strata_N, share=validation.share, seed=validation.seed)
     except ValueError as error:
         raise ConfigError(
-            f"data.validation.source = cut takes {validation.share:g} of each class's training images, and none has "
-            "two; add images, or give a validation set"
+            f"data.validation.source = cut takes {validation.share:g} of each class's training {of}, and none has two; "
+            f"add {of}, or give a validation set"
         ) from error
 
 

@@ -28,17 +28,58 @@ def ids(images: ImageSet) -> list[str]:
     return list(images.__getitems__([Draw(index, 0) for index in range(len(images))]).ids)
 
 
-def test_a_source_is_chosen_by_the_stratum_of_its_first_image() -> None:
-    """Sources 5, 7 and 9 begin with strata 1, 0 and 1."""
+def test_a_source_is_chosen_by_the_rarest_of_its_strata() -> None:
+    """Stratum 0 is in sources 5, 7 and 8, stratum 1 in 5 and 9, and stratum 2 in 9 alone."""
     asked: list[list[int]] = []
 
-    def first_stratum(strata_N: Any) -> Any:
+    def choose(strata_N: Any) -> Any:
         asked.append(strata_N.tolist())
         return strata_N == 1
 
-    chosen_N = together(first_stratum, np.array([0, 1, 1, 0, 0]), np.array([7, 5, 9, 5, 7]))
-    assert asked == [[1, 0, 1]]
-    assert chosen_N.tolist() == [False, True, True, True, False]
+    chosen_N = together(choose, np.array([0, 0, 1, 2, 1, 0]), np.array([7, 5, 9, 9, 5, 8]))
+    assert asked == [[1, 0, 0, 2]]
+    assert chosen_N.tolist() == [False, True, False, False, True, False]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("num", [1, 4])
+def test_a_rare_class_is_trained_on_and_validated_on(tmp_path: Path, seed: int, num: int) -> None:
+    """Ten patients have a healthy image first, and the first ones a tumour after it."""
+    rows = [f"{patient}h.png,healthy,train,x,p{patient}" for patient in range(10)]
+    rows += [f"{patient}t.png,tumour,train,x,p{patient}" for patient in range(num)]
+    rows += ["a.png,healthy,test,x,s", "b.png,tumour,test,x,t"]
+    data = build(tmp_path, rows, data={"validation": {"seed": seed, "share": 0.3}})
+    train, val = (sum("t" in name for name in ids(images)) for images in (data.train, data.val))
+    assert train + val == num
+    assert train >= 1
+    assert (val >= 1) == (num > 1)
+
+
+def test_a_class_of_one_source_cannot_be_cut(tmp_path: Path) -> None:
+    rows = [f"{label}{number}.png,{label},train,x,{label}" for label in "ab" for number in range(5)]
+    with pytest.raises(ConfigError, match=r"each class's training sources \(data\.columns\.source\), and none has two"):
+        build(tmp_path, [*rows, "c.png,a,test,x,c", "d.png,b,test,x,d"])
+
+
+def test_a_cut_that_leaves_a_class_untrained_names_the_seed(tmp_path: Path) -> None:
+    """Both patients of class c have images of class a too, at places where one other patient has some."""
+    rows = [f"{name}.png,a,train,{name[0]},{name}" for name in ("x1", "x2", "y1", "y2")]
+    rows += ["c1.png,c,train,z,x1", "c2.png,c,train,z,y1", "t1.png,a,test,x,s", "t2.png,c,test,x,u"]
+
+    def num_trained(seed: int) -> int:
+        settings = {"groups": ["label", "place"], "validation": {"seed": seed, "share": 0.5}}
+        return sum(name[0] == "c" for name in ids(build(tmp_path, rows, data=settings).train))
+
+    assert [num_trained(seed) for seed in (2, 7)] == [1, 2]
+    expected = "c has no row left to train on, since all its sources validate; set another data.validation.seed"
+    with pytest.raises(ConfigError, match=f"column label: {re.escape(expected)}$"):
+        num_trained(0)
+
+
+def test_a_source_of_a_shifted_table_is_refused(tmp_path: Path) -> None:
+    shift = {"far": {"kind": "table", "table": "t.csv", "columns": {"source": "patient"}}}
+    with pytest.raises(ConfigError, match=r"data\.shift\.far.*columns\.source has no effect on a shifted set"):
+        build(tmp_path, ["1.png,a,train,x,p", "2.png,a,test,x,q"], data={"shift": shift})
 
 
 def test_without_sources_images_are_chosen() -> None:
