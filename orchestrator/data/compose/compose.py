@@ -129,9 +129,9 @@ def compose_data(
         scenes = _kinds_and_splits(files, {scene.kind for scene in listed if scene.kind is not None}, options)
         labels = {split: each.labels_N for split, each in objects.items()}
         planned = plan_images(labels, scenes.kinds_S, scenes.splits_S, agreement=options.agreement, seed=options.seed)
-        sources = {split: _sources(split, each, class_names, config) for split, each in objects.items()}
-        rows = [(image, row_of(image, sources[image.split][image.object], scenes.files)) for image in planned]
-        without_scene = _write_objects(rows, objects, sources, options, config, folder, track)
+        shown = {split: _object_files(split, each, class_names, config) for split, each in objects.items()}
+        rows = [(image, row_of(image, shown[image.split][image.object], scenes.files)) for image in planned]
+        without_scene = _write_objects(rows, objects, shown, options, config, folder, track)
         write_table(folder / TABLE, (row for image, row in rows if image.set in SPLITS))
         write_table(folder / SHIFTED_TABLE, (row for image, row in rows if image.set not in SPLITS))
         write_config(folder, str(target), config.image_size, made_by)
@@ -241,20 +241,21 @@ def _write_scenes(scenes: Sequence[Scene], options: Options, folder: Path, track
     return files
 
 
-def _sources(split: Split, objects: Objects, class_names: Sequence[str], config: DataConfig) -> list[ObjectFile]:
-    root = Path(getattr(config, "root", "")).absolute()
-    found = []
+def _object_files(split: Split, objects: Objects, class_names: Sequence[str], config: DataConfig) -> list[ObjectFile]:
+    root, found = Path(getattr(config, "root", "")).absolute(), []
+    sources_N = objects.images.sources()
     for number, label in enumerate(objects.labels_N.tolist()):
         path = objects.path(number).absolute()
-        source = path.relative_to(root) if path.is_relative_to(root) else path
-        found.append(ObjectFile(split, objects.id(number), class_names[label], source.as_posix()))
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        source = name if sources_N is None else str(int(sources_N[objects.indices_N[number]]))
+        found.append(ObjectFile(split, objects.id(number), class_names[label], name, source))
     return found
 
 
 def _write_objects(
     rows: Iterable[tuple[Planned, Row]],
     objects: Mapping[Split, Objects],
-    sources: Mapping[Split, Sequence[ObjectFile]],
+    shown: Mapping[Split, Sequence[ObjectFile]],
     options: Options,
     config: DataConfig,
     folder: Path,
@@ -271,7 +272,7 @@ def _write_objects(
         pixels_HWC, share_HW = read_object(
             objects[split], index, shorter=options.image_size, feather=options.feather, config=config
         )
-        write_images(folder, sources[split][index].mask, pixels_HWC, share_HW, images)
+        write_images(folder, shown[split][index].mask, pixels_HWC, share_HW, images)
         return bool(share_HW.min() >= 0.5)
 
     fill = _in_threads(write, len(jobs), "objects", track)

@@ -27,7 +27,7 @@ def write_config(folder: Path, root: str, image_size: int, made_by: str) -> None
         "kind": "table",
         "root": root,
         "table": TABLE,
-        "columns": {"source": "object"},
+        "columns": {"source": "source"},
         "groups": ["label", "kind"],
         "masks": {"kind": "soft"},
         "image_size": image_size,

@@ -33,6 +33,8 @@ class Row(NamedTuple):
     """The image that the object is from, below the data's root."""
     scene: str
     """The scene, below the folder of the composed data."""
+    source: str
+    """The number of the object's source, such as a patient, where the data have sources; otherwise the object."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class ObjectFile:
     split: Split
     id: str
     label: str
+    path: str
+    """Its image, below the data's root."""
     source: str
+    """As in `Row`."""
 
     @property
     def mask(self) -> str:
@@ -59,18 +64,19 @@ class ObjectFile:
         return f"masks/{self.split}/{self.id}.png"
 
 
-def row_of(planned: Planned, source: ObjectFile, scenes: Sequence[SceneFile]) -> Row:
+def row_of(planned: Planned, shown: ObjectFile, scenes: Sequence[SceneFile]) -> Row:
     """Return the row of an image that is planned."""
     scene = None if planned.scene is None else scenes[planned.scene]
     before = f"--{scene.kind}" if scene and planned.set in SPLITS[1:] else ""
     return Row(
-        path=f"images/{planned.set}/{source.id}{before}.png",
-        label=source.label,
+        path=f"images/{planned.set}/{shown.id}{before}.png",
+        label=shown.label,
         split=planned.set,
-        mask="" if planned.look == "only_bg" else source.mask,
+        mask="" if planned.look == "only_bg" else shown.mask,
         kind=scene.kind if scene else "",
-        object=source.source,
+        object=shown.path,
         scene=scene.name if scene else "",
+        source=shown.source,
     )
 
 

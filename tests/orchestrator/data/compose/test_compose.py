@@ -119,7 +119,7 @@ def check_splits(rows: list[Row]) -> None:
 
 
 def check_splits_apart(rows: list[Row]) -> None:
-    for column in ("object", "scene"):
+    for column in ("object", "scene", "source"):
         splits: dict[str, set[str]] = {}
         for row in rows:
             splits.setdefault(getattr(row, column), set()).add(row.split)
@@ -242,6 +242,24 @@ def test_a_kind_without_a_scene_left_is_named(compose: Cli, tree: Path, tmp_path
     assert ran.code == 2
     assert "--scenes: none of these kinds is left (1): zoo; their scenes show too little around their" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
+
+
+def test_sources_of_the_objects_are_kept(cli: Cli, tree: Path, tmp_path: Path) -> None:
+    """Each owner has two animals; without owners each animal is a source of its own."""
+    files = [
+        f"{split}/{name}/{index}.png,{name},{split},{split}{name}{index // 2}"
+        for split, num in NUM.items()
+        for name in ("cat", "dog")
+        for index in range(num)
+    ]
+    (tree / "mine" / "owners.csv").write_text("\n".join(["path,label,split,owner", *files]) + "\n")
+    lines = ["kind: table", f"root: {tree}/mine", "table: owners.csv", "image_size: 32", "columns: {source: owner}"]
+    (tmp_path / "own.yaml").write_text("data:\n  " + "\n  ".join([*lines, "masks: {kind: nonzero, folder: masks}"]))
+    compose = ("data", "compose", tmp_path / "own.yaml", "--scenes", tree / "scenes", "--agreement", 0.75)
+    assert cli(*compose, "--out", tmp_path / "out").code == 0
+    owner = {path: owner for path, _, _, owner in (line.split(",") for line in files)}
+    pairs = {(row.source, owner[row.object]) for row in read_rows(tmp_path / "out" / "table.csv")}
+    assert len(pairs) == len({source for source, _ in pairs}) == len(set(owner.values())) == len(files) // 2
 
 
 def test_one_class_alone_is_refused(compose: Cli, tree: Path, tmp_path: Path) -> None:
