@@ -24,7 +24,7 @@ def mask_table(few: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
             values[arm["arm"].rpartition("-")[0], arm["changes"][SHARE][0]] = _values(arm, seeds)
     shares = sorted({share for _, share in values}, reverse=True)
     arms = dict.fromkeys(arm for arm, share in values if share < 1)
-    rows = [[arm, *(_cell(values.get((arm, share), [])) for share in shares)] for arm in arms]
+    rows = [[arm, *(_cell(values.get((arm, share), []), len(seeds)) for share in shares)] for arm in arms]
     head = ["arm", *(f"{share:.0%} of the images have a mask" for share in shares)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---", *["---:"] * len(shares)], *rows])
 
@@ -34,7 +34,9 @@ def _values(arm: Mapping[str, Any], seeds: list[int]) -> list[float]:
     return [by_seed[str(seed)] for seed in seeds if str(seed) in by_seed]
 
 
-def _cell(values: list[float]) -> str:
-    if len(values) < 2:
-        return " ".join(map(format_metric, values)) or MISSING
-    return f"{format_metric(fmean(values))} ± {format_metric(stdev(values))}"
+def _cell(values: list[float], num_seeds: int) -> str:
+    if not values:
+        return MISSING
+    of = f" (of {len(values)})" if len(values) < num_seeds else ""
+    spread = f" ± {format_metric(stdev(values))}" if len(values) > 1 else ""
+    return f"{format_metric(fmean(values))}{spread}{of}"

@@ -27,6 +27,6 @@ def test_each_share_is_a_column_over_the_same_seeds() -> None:
     assert mask_table(few, whole).splitlines() == [
         "| arm | 100% of the images have a mask | 10% of the images have a mask | 3% of the images have a mask |",
         "| --- | ---: | ---: | ---: |",
-        "| swap | 0.850 ± 0.071 | 0.700 ± 0.141 | 0.500 |",
+        "| swap | 0.850 ± 0.071 | 0.700 ± 0.141 | 0.500 (of 1) |",
         f"| guidance-energy | {MISSING} | 0.400 ± 0.000 | {MISSING} |",
     ]
