@@ -1,7 +1,9 @@
 """A sweep, repeated over seeds, as a section of docs/results.md: the trials that it chose, on the test images."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from benchmarks.protocol import is_earlier, protocol_sentences, reported_today
@@ -51,6 +53,7 @@ def section(result: Mapping[str, Any]) -> str:
         "\n".join(["```", *_commands(result), "```"]),
         SPACES[space].summary if space in SPACES else "",
         _how_chosen(result),
+        _how_many(sweeps),
         protocol_sentences(result),
         SEVERAL_SEEDS if len(sweeps) > 1 else f"{ONE_SEED} {errors_explained(sweeps[0]['trials'])}".strip(),
         _table(
@@ -101,6 +104,16 @@ def _how_chosen(result: Mapping[str, Any]) -> str:
         f"{groups}{test} Seeds: {len(sweeps)}, each with a search of {plural(len(sweeps[0]['trials']), 'trial')}. A "
         "seed is that of sampler and training alike."
     )
+
+
+def _how_many(sweeps: Sequence[Mapping[str, Any]]) -> str:
+    """Say of how many trials each objective's best one is."""
+    counts = [Counter(map(objective_group, ranked(sweep["trials"], [goal_of(sweep)]))) for sweep in sweeps]
+    tries = "; ".join(
+        f"{group} {listing([str(count[group]) for count in counts])}" for group in dict.fromkeys(chain(*counts))
+    )
+    by_seed = ", by seed" if len(sweeps) > 1 else ""
+    return f"Trials to choose the best from{by_seed}: {tries}. The best of more trials is better by chance alone."
 
 
 def _rows(result: Mapping[str, Any]) -> dict[str, list[TrialRow]]:

@@ -51,6 +51,7 @@ def test_several_seeds_have_mean_and_range() -> None:
     assert "| best contrastive | 0.450 (0.400, 0.500) | 0.625 (0.500, 0.750) | 0.625 (0.500, 0.750) |" in text
     assert "by `val/worst_group_accuracy` (max). That metric reads the groups of the validation images." in text
     assert "Seeds: 2, each with a search of 4 trials." in text
+    assert "Trials to choose the best from, by seed: contrastive 2 and 1; cross-entropy 2 and 1. The best of" in text
     assert "The test images were read after the search alone." in text
     assert "| best contrastive | 0001 | contrastive | 0.002 |" in text
 
