@@ -35,6 +35,8 @@ class EvaluationRecord:
     settings: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, float | None]]
     """By metric, each image's value by its id."""
+    sources: Mapping[str, int]
+    """The source of each image by its id; empty where each image is its own, and for results of earlier versions."""
     seconds: float | None
 
 
@@ -75,6 +77,7 @@ class EvaluationFiles:
             curves=tuple(map(_curve, document["curves"])),
             settings=document["settings"],
             samples=with_current_metrics(document["samples"]),
+            sources=document.get("sources", {}),
         )
 
     def save(self, spec: "EvalSpec", result: "EvaluationResult", seconds: float) -> None:
@@ -89,6 +92,7 @@ class EvaluationFiles:
             "metrics": result.metrics,
             "curves": [asdict(curve) for curve in result.curves],
             "samples": {name: dict(by_image) for name, by_image in result.samples.items()},
+            **({"sources": dict(result.sources)} if result.sources else {}),
         }
         write_json(self._path(spec), document)
 
@@ -133,6 +137,7 @@ def _read_evaluation(path: Path) -> EvaluationRecord:
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),
         samples=with_current_metrics(document.get("samples", {})),
+        sources=document.get("sources", {}),
         seconds=document.get("seconds"),
     )
 

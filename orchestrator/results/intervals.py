@@ -1,4 +1,7 @@
-"""How far the difference of two networks, or of two arms of a study, may be chance: intervals of 95 %, p-values."""
+"""How far the difference of two networks, or of two arms of a study, may be chance: intervals of 95 %, p-values.
+
+N images, U units that are resampled, each an image or a source of several, S seeds, R resamples, T quantiles.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_IMAGES = 10
-"""With fewer images there is no interval."""
+"""With fewer images, or fewer sources of them, there is no interval."""
+Sources = Mapping[str, int]
+"""By image, what it shows or was made of, such as a patient. An image without one is its own."""
+NO_SOURCES: Sources = {}
 NUM_RESAMPLES = 2000
 COVERAGE = 0.95
 SEED = 0
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Covers = Literal["seeds and images", "seeds", "images"]
 """What a repetition of the study would draw anew."""
 NUM_QUANTILES = 400
@@ -37,24 +44,28 @@ class PairedDifference:
         return self.low <= 0 <= self.high
 
 
-def paired_difference(values: Mapping[str, float], others: Mapping[str, float]) -> PairedDifference | None:
-    """Return `mean_i(values_i - others_i)` over the images that have both; None below ten of them.
+def paired_difference(
+    values: Mapping[str, float], others: Mapping[str, float], sources: Sources = NO_SOURCES
+) -> PairedDifference | None:
+    """Return `mean_i(values_i - others_i)` over the images that have both; None below ten of them or of their sources.
 
-    The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979).
+    The interval is between the 2.5 % and the 97.5 % quantile of the means of bootstrap samples (Efron 1979), which take
+    all images of a source together.
     """
     shared = sorted(values.keys() & others.keys())
-    if len(shared) < MIN_IMAGES:
+    unit_N = _units(shared, sources)
+    if unit_N.max(initial=-1) + 1 < MIN_IMAGES:
         return None
     difference_N = np.array([values[image] - others[image] for image in shared])
-    low, high = _interval(difference_N)
-    return PairedDifference(float(difference_N.mean()), low, high, len(shared))
+    mean_R = np.concatenate(list(_resampled_means(difference_N[None], unit_N, NUM_RESAMPLES)))
+    low, high = np.quantile(mean_R, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return PairedDifference(float(difference_N.mean()), float(low), float(high), len(shared))
 
 
-def _interval(difference_N: NDArray[np.float64]) -> tuple[float, float]:
-    generator, size = np.random.default_rng(SEED), len(difference_N)
-    means = [difference_N[generator.integers(size, size=size)].mean() for _ in range(NUM_RESAMPLES)]
-    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
+def _units(images: Sequence[str], sources: Sources) -> Ints:
+    """Return the number of what is resampled together with each image: its source, or the image alone."""
+    numbers: dict[str | int, int] = {}
+    return np.array([numbers.setdefault(sources.get(image, image), len(numbers)) for image in images], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +114,9 @@ def difference_of_values(differences: Sequence[float], *, covers: Covers) -> See
 
 
 def difference_of_images(
-    by_seed: Sequence[Mapping[str, float]], *, num_resamples: int = NUM_RESAMPLES
+    by_seed: Sequence[Mapping[str, float]], sources: Sources = NO_SOURCES, *, num_resamples: int = NUM_RESAMPLES
 ) -> SeedDifference | None:
-    """Return the mean over seeds of the mean over images of d_sn; None where a seed has too few images.
+    """Return the mean over seeds of the mean over images of d_sn; None where a seed has too few images or sources.
 
     Every seed was evaluated on the same images. Two things are random: the seeds that trained the networks, and the
     images that they are judged on. The interval is between the 2.5 % and the 97.5 % quantile of
@@ -114,20 +125,22 @@ def difference_of_images(
 
     seeds by Student's t of S-1 degrees of freedom, images n* by the bootstrap (Efron 1979), one resample for all
     seeds as in Owen 2007, "The pigeonhole bootstrap", and both independent of each other as in the generalised
-    intervals of Weerahandi 1993. Noise of single predictions counts in both terms, so the interval is rather too wide.
-    The p-value is twice the smaller share of that distribution on either side of zero.
+    intervals of Weerahandi 1993. Images of one source are resampled together. Noise of single predictions counts in
+    both terms, so the interval is rather too wide. The p-value is twice the smaller share of that distribution on
+    either side of zero.
 
     Args:
         by_seed: For each seed, by image, one arm's value minus the other's; an image may be missing in some.
+        sources: Those of the images.
         num_resamples: Bootstrap samples of the images.
     """
-    if min(map(len, by_seed), default=0) < MIN_IMAGES:
+    if min((len({sources.get(image, image) for image in values}) for values in by_seed), default=0) < MIN_IMAGES:
         return None
     images = sorted({image for values in by_seed for image in values})
     difference_SN = np.array([[values.get(image, math.nan) for image in images] for values in by_seed])
     mean_S = np.nanmean(difference_SN, axis=1)
     mean, size = float(mean_S.mean()), len(mean_S)
-    change_R = np.concatenate(list(_resampled_means(difference_SN, num_resamples))) - mean
+    change_R = np.concatenate(list(_resampled_means(difference_SN, _units(images, sources), num_resamples))) - mean
     seeds_T = np.zeros(1)
     if size > 1:
         seeds_T = _student_quantiles(size, (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES) * _standard_error(mean_S)
@@ -164,20 +177,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _resampled_means(difference_SN: Floats, num_resamples: int) -> Iterator[Floats]:
-    """Yield chunks of mean_R, the mean over seeds of each seed's mean over a resample of the images."""
-    generator, (_, num) = np.random.default_rng(SEED), difference_SN.shape
+def _resampled_means(difference_SN: Floats, unit_N: Ints, num_resamples: int) -> Iterator[Floats]:
+    """Yield chunks of mean_R, the mean over seeds of each seed's mean over the images of a resample of the units."""
+    generator, num = np.random.default_rng(SEED), int(unit_N.max()) + 1
     known_SN = ~np.isnan(difference_SN)
-    filled_NS, known_NS = np.where(known_SN, difference_SN, 0.0).T, known_SN.T.astype(np.float64)
+    sum_US, known_US = np.zeros((num, len(difference_SN))), np.zeros((num, len(difference_SN)))
+    np.add.at(sum_US, unit_N, np.where(known_SN, difference_SN, 0.0).T)
+    np.add.at(known_US, unit_N, known_SN.T)
     step = max(1, LARGEST_DRAW // num)
     for start in range(0, num_resamples, step):
         rows = min(step, num_resamples - start)
-        drawn_RN = generator.integers(num, size=(rows, num)) + num * np.arange(rows)[:, None]
-        count_RN = np.bincount(drawn_RN.ravel(), minlength=rows * num).reshape(rows, num).astype(np.float64)
-        num_known_RS = count_RN @ known_NS
+        drawn_RU = generator.integers(num, size=(rows, num)) + num * np.arange(rows)[:, None]
+        count_RU = np.bincount(drawn_RU.ravel(), minlength=rows * num).reshape(rows, num).astype(np.float64)
+        num_known_RS = count_RU @ known_US
         # A resample may hold no image of a seed; the mean of that seed then stays.
         mean_RS = np.tile(np.nanmean(difference_SN, axis=1), (rows, 1))
-        yield np.divide(count_RN @ filled_NS, num_known_RS, out=mean_RS, where=num_known_RS > 0).mean(axis=1)
+        yield np.divide(count_RU @ sum_US, num_known_RS, out=mean_RS, where=num_known_RS > 0).mean(axis=1)
 
 
 def _standard_error(value_S: Floats) -> float:

@@ -75,7 +75,7 @@ def _difference(
         run=run.name,
         against=first.name,
         difference=ours - theirs,
-        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}))
+        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}), run.sources)
         if run.digest_of_images(metric) == first.digest_of_images(metric)
         else None,
         is_noise=is_noise(run.row, first.row, metric),

@@ -37,6 +37,7 @@ class StudyOnDisk:
         metrics: Mapping[str, float | None],
         *,
         samples: Samples | None = None,
+        sources: Mapping[str, int] | None = None,
         digest: str = "same",
         error: str | None = None,
         **row: float,
@@ -50,7 +51,9 @@ class StudyOnDisk:
             write_json(trial.evaluation_path, metrics)
         if samples is not None:
             part = {"part": "accuracy", "key": "", "seconds": 1, "settings": {}, "metrics": {}, "curves": []}
-            write_json(trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples})
+            write_json(
+                trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples, "sources": sources or {}}
+            )
         self.folder.trial(trial_id).finish(error)
 
     def all(self, values: Mapping[str, float], metric: str = "val/accuracy") -> None:

@@ -86,6 +86,9 @@ class Sourced(Protocol):
     def sources(self) -> Tensor | None:
         """Return each index's source, int64; None where each image is its own."""
 
+    def sources_by_id(self) -> Mapping[str, int]:
+        """Return the source of each image by its id, those of a larger set too; empty where each image is its own."""
+
 
 @dataclass(frozen=True)
 class DataBundle:

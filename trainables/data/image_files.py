@@ -103,6 +103,13 @@ class ImageFiles:
         """Return each index's source, int64; None where each image is its own."""
         return self._images.sources_N
 
+    def sources_by_id(self) -> dict[str, int]:
+        """Return the source of each image by its id; empty where each image is its own."""
+        sources_N = self.sources()
+        if sources_N is None:
+            return {}
+        return {file.id: source for file, source in zip(self.entries, sources_N.tolist(), strict=True)}
+
     @functools.cached_property
     def labels_N(self) -> Tensor:  # noqa: N802
         """Each index's label, int64, where labels are listed."""

@@ -3,6 +3,7 @@
 Shape letters: N images of the subset, M of the whole set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -60,6 +61,14 @@ class ImageView:
         """Return each index's group, int64; None where images have none."""
         return self.whole.groups() if isinstance(self.whole, Grouped) else None
 
+    def sources(self) -> Tensor | None:
+        """Return each index's source, int64; None where each image is its own."""
+        return self.whole.sources() if isinstance(self.whole, Sourced) else None
+
+    def sources_by_id(self) -> Mapping[str, int]:
+        """Return the source of each image of the whole set by its id; empty where each image is its own."""
+        return self.whole.sources_by_id() if isinstance(self.whole, Sourced) else {}
+
     def __len__(self) -> int:
         return len(self.whole)
 
@@ -89,6 +98,10 @@ class ImageSubset(ImageView):
     def groups(self) -> Tensor | None:
         groups_M = super().groups()
         return None if groups_M is None else groups_M[self.indices_N]
+
+    def sources(self) -> Tensor | None:
+        sources_M = super().sources()
+        return None if sources_M is None else sources_M[self.indices_N]
 
     def __len__(self) -> int:
         return len(self.indices_N)

@@ -196,20 +196,14 @@ def _rng(config: SpuriousDigits, stream: _Stream) -> Rng:
 
 
 def _families(labels_N: Ints, correlation: float, random_share: float, rng: Rng) -> Ints:
-    """Return the texture family of each digit, of which the first `random_share` lie on any with equal probability."""
-    num_random = round(random_share * len(labels_N))
-    return np.concatenate(
-        [
-            rng.integers(NUM_FAMILIES, size=num_random),
-            _agreeing_families(labels_N[num_random:], correlation=correlation, rng=rng),
-        ]
-    )
+    """Return the texture family of each digit, of which the first `random_share` lie on any with equal probability.
 
-
-def _agreeing_families(labels_N: Ints, *, correlation: float, rng: Rng) -> Ints:
-    """Return each class's own family with probability `correlation`, else one of the other nine."""
-    others_N = (labels_N + rng.integers(1, NUM_FAMILIES, size=len(labels_N))) % NUM_FAMILIES
-    return np.where(rng.random(len(labels_N)) < correlation, labels_N, others_N)
+    The rest lie on their class's own with probability `correlation`, else on one of the other nine.
+    """
+    any_M = rng.integers(NUM_FAMILIES, size=round(random_share * len(labels_N)))
+    rest_N = labels_N[len(any_M) :]
+    others_N = (rest_N + rng.integers(1, NUM_FAMILIES, size=len(rest_N))) % NUM_FAMILIES
+    return np.concatenate([any_M, np.where(rng.random(len(rest_N)) < correlation, rest_N, others_N)])
 
 
 def _place_all(config: SpuriousDigits) -> tuple[_Digits, _Digits | None, _Digits]:

@@ -69,15 +69,13 @@ def table_bundle(
         more_masks: For each row the further files of its mask, below the root.
     """
     rows, labels = split_rows(table, meaning, shift), column_values(table.columns[meaning.columns.label])
-    missing = f"has no row of the split {meaning.splits.train}; add training images, or leave its rows out"
-    _check_classes(table, meaning, labels, rows["train"], missing)
+    _check_classes(table, meaning, labels, rows["train"])
     images = replace(_image_table(table, meaning, labels, folders, rows["train"]), more_masks=more_masks)
     sizes = FileSizes(images.root, folders)
     _check_files(table, meaning, images, sizes, remedy)
     if not len(rows["val"]) and meaning.validation.source == "cut":
         rows |= _cut(rows["train"], images, meaning.validation)
-        cut = "has no row left to train on, since all its sources validate; set another data.validation.seed"
-        _check_classes(table, meaning, labels, rows["train"], cut)
+        _check_classes(table, meaning, labels, rows["train"], is_cut=True)
     lists = {name: images.images(rows_N, sizes) for name, rows_N in rows.items() if len(rows_N)}
     return image_bundle(
         config,
@@ -134,10 +132,15 @@ def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str,
     return {"train": train_N[~is_cut_N], "val": train_N[is_cut_N]}
 
 
-def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Ints, why: str) -> None:
+def _check_classes(table: TableFile, config: Table, labels: Values, train_N: Ints, *, is_cut: bool = False) -> None:
     untrained = sorted(set(range(len(labels.names))) - set(labels.codes_N[train_N].tolist()))
     if untrained:
         names = first_few([labels.names[code] for code in untrained])
+        why = (
+            "has no row left to train on, since all its sources validate; set another data.validation.seed"
+            if is_cut
+            else f"has no row of the split {config.splits.train}; add training images, or leave its rows out"
+        )
         raise ConfigError(f"{table.path}, column {config.columns.label}: {names} {why}")
 
 

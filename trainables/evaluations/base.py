@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.config import Suite
-from trainables.data import Batch, DataBundle, Draw, ImageSet, evaluation_batches
+from trainables.data import Batch, DataBundle, Draw, ImageSet, Sourced, evaluation_batches
 from trainables.evaluations.predictions import Gather, NoImageError, Predictions, predict
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 from trainables.evaluations.seeds import generator
@@ -52,6 +52,11 @@ class EvaluationContext:
     def images(self) -> ImageSet:
         """The images of the split."""
         return self.data.test if self.split == "test" else self.data.val
+
+    @cached_property
+    def sources_by_id(self) -> Mapping[str, int]:
+        """The source of each of the split's images, such as a patient, by its id; empty where each is its own."""
+        return self.images.sources_by_id() if isinstance(self.images, Sourced) else {}
 
     @property
     def shifted(self) -> Mapping[str, ImageSet]:

@@ -48,6 +48,8 @@ class EvaluationResult:
     An image without a value is left out. An evaluation whose values mean little for wrongly predicted images adds
     `correct`: 1 where it predicts the label and 0 elsewhere. Networks are then compared where both are right.
     """
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """What each image of `samples` shows or was made of, such as a patient; empty where each image is its own."""
 
 
 def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
@@ -57,6 +59,12 @@ def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
         metrics={_named(name, split): value for name, value in result.metrics.items()},
         samples={name if name == CORRECT else _named(name, split): by for name, by in result.samples.items()},
     )
+
+
+def with_sources(result: EvaluationResult, sources_by_id: Mapping[str, int]) -> EvaluationResult:
+    """Return the result with the sources of the images that have values."""
+    images = dict.fromkeys(image for values in result.samples.values() for image in values)
+    return replace(result, sources={image: sources_by_id[image] for image in images if image in sources_by_id})
 
 
 def _named(metric: str, split: Split) -> str:

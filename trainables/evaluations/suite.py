@@ -25,7 +25,7 @@ from trainables.evaluations.multilabel import MULTILABEL
 from trainables.evaluations.noise import NOISE
 from trainables.evaluations.ood import OOD
 from trainables.evaluations.removal import REMOVAL
-from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, on_split
+from trainables.evaluations.result import EvaluationResult, Metrics, NotPossibleError, on_split, with_sources
 from trainables.evaluations.shift import SHIFT
 from trainables.evaluations.swaps import SWAPS
 from trainables.metric_names import SPLITS, Split, without_split
@@ -154,7 +154,7 @@ def _stored_or_new(
     try:
         if stored and not spec.still_holds(context, stored):
             stored = None
-        result = stored or on_split(_run(spec, context), context.split)
+        result = stored or with_sources(on_split(_run(spec, context), context.split), context.sources_by_id)
     except (NotPossibleError, ConfigError, ImageError):
         raise
     except Exception as error:

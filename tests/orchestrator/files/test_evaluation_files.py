@@ -27,6 +27,8 @@ RESULT = EvaluationResult(
     metrics={"val/background/noise": 0.1, "val/background/other": 1.0},
     curves=(Curve("chart", "line", "step", "share", (0.0, 1.0, 2.0), (1.0, 0.5, 0.25)),),
     settings={"seed": 0, "radii": [0.1, 0.2], "sizes": {"near": 3}},
+    samples={"val/background/noise": {"a": 0.25, "b": 0.5}},
+    sources={"a": 3, "b": 3},
 )
 
 

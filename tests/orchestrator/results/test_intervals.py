@@ -54,6 +54,49 @@ def test_the_order_of_the_images_does_not_matter() -> None:
     assert paired_difference(values, others) == paired_difference(backwards, others)
 
 
+def test_images_of_a_source_are_resampled_together() -> None:
+    """Each of ten sources has one image with its value, or two of them: the resamples are the same."""
+    values = {image: number / 7 for number, image in enumerate(TEN)}
+    twice = values | {f"{image}-again": value for image, value in values.items()}
+    sources = {image: TEN.index(image.removesuffix("-again")) for image in twice}
+    alone, together = (
+        paired_difference(ours, dict.fromkeys(ours, 0.0), of) for ours, of in ((values, {}), (twice, sources))
+    )
+    assert alone is not None
+    assert together is not None
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    assert (alone.num_pictures, together.num_pictures) == (10, 20)
+    over_seeds = [difference_of_images([ours, ours], of) for ours, of in ((values, {}), (twice, sources))]
+    assert over_seeds[0] is not None
+    assert over_seeds[1] is not None
+    assert (over_seeds[1].low, over_seeds[1].high) == pytest.approx((over_seeds[0].low, over_seeds[0].high))
+
+
+def test_few_sources_have_no_interval() -> None:
+    images = [str(number) for number in range(40)]
+    values, sources = dict.fromkeys(images, 1.0), {image: int(image) % 9 for image in images}
+    assert paired_difference(values, dict.fromkeys(images, 0.0), sources) is None
+    assert difference_of_images([values], sources) is None
+    assert paired_difference(values, dict.fromkeys(images, 0.0), {**sources, "7": 9}) is not None
+
+
+def test_an_interval_of_images_of_shared_sources_covers_the_truth() -> None:
+    """Forty patients of five images each, whose effects are of the patient alone."""
+    generator, sources = np.random.default_rng(2), {f"{number:03d}": number // 5 for number in range(200)}
+    held = {"images": 0, "sources": 0}
+    for _ in range(200):
+        effect_N = np.repeat(generator.normal(size=40), 5)
+        values = {image: float(value) for image, value in zip(sources, effect_N, strict=True)}
+        for name, of in (("images", {}), ("sources", sources)):
+            found = difference_of_images([values], of, num_resamples=200)
+            assert found is not None
+            assert found.low is not None
+            assert found.high is not None
+            held[name] += found.low <= 0 <= found.high
+    assert held["images"] < 0.75 * 200
+    assert held["sources"] > 0.88 * 200
+
+
 STUDENT_2 = 4.302652729749462
 """97.5 % quantile of Student's t with two degrees of freedom."""
 NUM_SIMULATED = 300

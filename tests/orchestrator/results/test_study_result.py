@@ -113,6 +113,22 @@ def test_images_count_where_the_metric_is_their_mean(tmp_path: Path) -> None:
     assert (difference["covers"], difference["num_pictures"]) == ("seeds and images", 20)
 
 
+def test_images_of_one_source_are_resampled_together(tmp_path: Path) -> None:
+    """Twenty images of ten patients say as much as ten."""
+    widths = []
+    for sources in (None, {f"{number:02d}": number // 2 for number in range(20)}):
+        study = StudyOnDisk(tmp_path / str(sources is None))
+        for trial_id, value in FOUR.items():
+            images = {f"{number:02d}": value + (number // 2 - 4.5) / 9 for number in range(20)}
+            held = images if trial_id.startswith("contrastive") else dict.fromkeys(images, value)
+            study.trial(trial_id, {"val/accuracy": value}, samples={"val/accuracy": held}, sources=sources)
+        difference = study.metric("contrastive")["difference"]
+        assert difference["mean"] == pytest.approx(0.2)
+        assert (difference["covers"], difference["num_pictures"]) == ("seeds and images", 20)
+        widths.append(difference["high"] - difference["low"])
+    assert widths[1] > widths[0]
+
+
 def test_images_do_not_count_where_the_metric_is_something_else_of_them(tmp_path: Path) -> None:
     study = StudyOnDisk(tmp_path)
     for trial_id, value in FOUR.items():
