@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainables.config import BoxMasks, ConfigError, DataConfig, EqualMasks, FileMasks, Table, Validation
+from trainables.config import BoxMasks, ConfigError, DataConfig, EqualMasks, FileMasks, Table
 from trainables.data.box_column import box_column
 from trainables.data.dataset import NO_CLASS, DataBundle
 from trainables.data.folders import MISSING, Folders, first_few
@@ -74,8 +74,7 @@ def table_bundle(
     sizes = FileSizes(images.root, folders)
     _check_files(table, meaning, images, sizes, remedy)
     if not len(rows["val"]) and meaning.validation.source == "cut":
-        rows |= _cut(rows["train"], images, meaning.validation)
-        _check_classes(table, meaning, labels, rows["train"], is_cut=True)
+        rows |= _cut(table, meaning, labels, rows["train"], images)
     lists = {name: images.images(rows_N, sizes) for name, rows_N in rows.items() if len(rows_N)}
     return image_bundle(
         config,
@@ -118,7 +117,7 @@ def table_images(
     return images.images(rows_N, sizes)
 
 
-def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str, Ints]:
+def _cut(table: TableFile, config: Table, labels: Values, train_N: Ints, images: ImageTable) -> dict[str, Ints]:
     """Cut the validation images from the training images, of each class, group and presence of a mask its share.
 
     Of images with sources, it is a share of the sources.
@@ -127,8 +126,11 @@ def _cut(train_N: Ints, images: ImageTable, validation: Validation) -> dict[str,
     strata_NC = np.stack([images.labels_N, groups_N, images.have_masks()], axis=1)[train_N]
     strata_N = np.unique(strata_NC, axis=0, return_inverse=True)[1].reshape(-1)
     sources_N = None if images.sources_N is None else images.sources_N[train_N]
-    cut = partial(cut_off, validation=validation, of="images" if sources_N is None else "sources (data.columns.source)")
+    cut = partial(
+        cut_off, validation=config.validation, of="images" if sources_N is None else "sources (data.columns.source)"
+    )
     is_cut_N = together(cut, strata_N, sources_N)
+    _check_classes(table, config, labels, train_N[~is_cut_N], is_cut=True)
     return {"train": train_N[~is_cut_N], "val": train_N[is_cut_N]}
 
 
