@@ -206,18 +206,19 @@ def _coverage(document: StudyDocument) -> Iterator[str]:
 
 def _meaning(difference: Difference) -> str:
     """Return what the interval covers, and how it is computed."""
+    resampled = "the images" if difference.get("num_sources") is None else "the sources of the images"
     match covers(difference), difference["num_pictures"]:
         case "seeds and images", None:
             return "Covers other seeds and other images, of which each seed has its own (Student's t over the seeds)"
         case "seeds and images", _:
             return (
-                "Covers other seeds and other images (Student's t over the seeds, bootstrap over the images, the "
+                f"Covers other seeds and other images (Student's t over the seeds, bootstrap over {resampled}, the "
                 "same for all seeds)"
             )
         case "seeds", _:
             return "Covers other seeds, and not other images (Student's t over the seeds)"
         case "images", _:
-            return "Covers other images, and not other seeds (bootstrap over the images)"
+            return f"Covers other images, and not other seeds (bootstrap over {resampled})"
         case _:
             return "Without an interval, for one seed says nothing of others"
 

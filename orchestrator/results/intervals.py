@@ -80,6 +80,8 @@ class SeedDifference:
     num_seeds: int
     num_pictures: int | None
     """Images that were resampled; None where the interval uses the seeds' values alone."""
+    num_sources: int | None = None
+    """Sources of the images that were resampled; None where each image is its own."""
     p_value: float | None = None
     """Of the two-sided test whose interval this is; None where the interval has no width."""
 
@@ -110,7 +112,7 @@ def difference_of_values(differences: Sequence[float], *, covers: Covers) -> See
     error = _standard_error(difference_S)
     half = float(_student_quantiles(size, np.array([(1 + COVERAGE) / 2]))[0]) * error
     p_value = None if 2 * half < SMALLEST_WIDTH else 2 * float(_student_share(size, np.array([-abs(mean) / error]))[0])
-    return SeedDifference(mean, mean - half, mean + half, covers, size, None, p_value)
+    return SeedDifference(mean, mean - half, mean + half, covers, size, None, p_value=p_value)
 
 
 def difference_of_images(
@@ -140,7 +142,8 @@ def difference_of_images(
     difference_SN = np.array([[values.get(image, math.nan) for image in images] for values in by_seed])
     mean_S = np.nanmean(difference_SN, axis=1)
     mean, size = float(mean_S.mean()), len(mean_S)
-    change_R = np.concatenate(list(_resampled_means(difference_SN, _units(images, sources), num_resamples))) - mean
+    unit_N = _units(images, sources)
+    change_R = np.concatenate(list(_resampled_means(difference_SN, unit_N, num_resamples))) - mean
     seeds_T = np.zeros(1)
     if size > 1:
         seeds_T = _student_quantiles(size, (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES) * _standard_error(mean_S)
@@ -148,7 +151,8 @@ def difference_of_images(
     low, high = np.quantile(sums, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="hazen")
     covers: Covers = "seeds and images" if size > 1 else "images"
     p_value = None if high - low < SMALLEST_WIDTH else _p_value(mean, mean_S, change_R)
-    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(images), p_value)
+    num_sources = int(unit_N.max()) + 1 if sources.keys() & set(images) else None
+    return SeedDifference(mean, mean + float(low), mean + float(high), covers, size, len(images), num_sources, p_value)
 
 
 def _p_value(mean: float, mean_S: Floats, change_R: Floats) -> float:

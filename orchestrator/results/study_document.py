@@ -16,6 +16,8 @@ class Difference(TypedDict):
     """What the interval covers, as `SeedDifference` has it; `covers` reads what earlier versions wrote."""
     num_seeds: int
     num_pictures: int | None
+    num_sources: NotRequired[int | None]
+    """Sources of the images that were resampled; None where each image is its own. Earlier versions had none."""
     is_apart_from_zero: bool
     p_value: NotRequired[float | None]
     """Of the test whose interval this is; None where there is none. Earlier versions wrote neither it nor the next."""

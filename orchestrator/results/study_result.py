@@ -214,6 +214,7 @@ def _as_json(found: SeedDifference) -> Difference:
         covers=found.covers,
         num_seeds=found.num_seeds,
         num_pictures=found.num_pictures,
+        num_sources=found.num_sources,
         is_apart_from_zero=found.is_apart_from_zero,
         p_value=found.p_value,
         p_value_holm=None,

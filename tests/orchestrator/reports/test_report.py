@@ -145,7 +145,7 @@ def test_plots_and_leaderboard_agree_on_what_varies(sweep: Builder, read: Callab
     shown = [text for trace in page.figures[0]["data"] for text in trace.get("hovertext", ()) if "0001" in text]
     names = [line.partition(":")[0] for line in shown[0].split("<br><br>")[1].split("<br>")]
     columns = [title for title in page.attributes("th", "title") if title.startswith("objective.")]
-    assert [column.rpartition(".")[2] for column in columns] == names
+    assert [column.removeprefix("objective.") for column in columns] == names
 
 
 def test_sweep_without_trials(read: Callable[[], Page]) -> None:

@@ -125,6 +125,9 @@ def test_images_of_one_source_are_resampled_together(tmp_path: Path) -> None:
         difference = study.metric("contrastive")["difference"]
         assert difference["mean"] == pytest.approx(0.2)
         assert (difference["covers"], difference["num_pictures"]) == ("seeds and images", 20)
+        assert difference["num_sources"] == (None if sources is None else 10)
+        over = "the images" if sources is None else "the sources of the images"
+        assert f"bootstrap over {over}, the same for all seeds" in study_markdown(study_document(study.folder))
         widths.append(difference["high"] - difference["low"])
     assert widths[1] > widths[0]
 
