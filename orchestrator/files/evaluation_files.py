@@ -35,8 +35,8 @@ class EvaluationRecord:
     settings: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, float | None]]
     """By metric, each image's value by its id."""
-    sources: Mapping[str, int]
-    """The source of each image by its id; empty where each image is its own, and for results of earlier versions."""
+    sources: Mapping[str, Mapping[str, int]]
+    """By metric, the source of each image by its id; without metrics whose images are each their own."""
     seconds: float | None
 
 
@@ -77,7 +77,7 @@ class EvaluationFiles:
             curves=tuple(map(_curve, document["curves"])),
             settings=document["settings"],
             samples=with_current_metrics(document["samples"]),
-            sources=document.get("sources", {}),
+            sources=with_current_metrics(document.get("sources", {})),
         )
 
     def save(self, spec: "EvalSpec", result: "EvaluationResult", seconds: float) -> None:
@@ -92,7 +92,7 @@ class EvaluationFiles:
             "metrics": result.metrics,
             "curves": [asdict(curve) for curve in result.curves],
             "samples": {name: dict(by_image) for name, by_image in result.samples.items()},
-            **({"sources": dict(result.sources)} if result.sources else {}),
+            **({"sources": {name: dict(by_id) for name, by_id in result.sources.items()}} if result.sources else {}),
         }
         write_json(self._path(spec), document)
 
@@ -137,7 +137,7 @@ def _read_evaluation(path: Path) -> EvaluationRecord:
         curves=tuple(document.get("curves", ())),
         settings=document.get("settings", {}),
         samples=with_current_metrics(document.get("samples", {})),
-        sources=document.get("sources", {}),
+        sources=with_current_metrics(document.get("sources", {})),
         seconds=document.get("seconds"),
     )
 

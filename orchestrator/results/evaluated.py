@@ -42,10 +42,9 @@ class EvaluatedRun:
         of_test = self.data.get("test_digest") if split == "test" else None  # Earlier versions had one held-out set.
         return of_test or self.data.get("val_digest")
 
-    @property
-    def sources(self) -> dict[str, int]:
-        """The source of each image by its id; empty where each image is its own."""
-        return {image: source for found in self.evaluations.values() for image, source in found.sources.items()}
+    def sources(self, metric: str) -> Mapping[str, int]:
+        """Return the source of each image of a metric by its id; empty where each image is its own."""
+        return next((found.sources[metric] for found in self.evaluations.values() if metric in found.sources), {})
 
     def samples(self) -> dict[str, dict[str, float]]:
         """Return by metric the value of each image, without those that the evaluation marks as predicted wrong."""

@@ -26,12 +26,14 @@ class RunDifference:
     """Over the images for which both have a value; for metrics of maps, over those that both predict right."""
     is_noise: bool = False
     """Whether both are accuracies that do not differ beyond noise, their images taken as independent."""
+    has_few: bool = False
+    """Whether too few images have a value for both, or come from too few sources, for a paired difference."""
 
     @property
     def verdict(self) -> Literal["better", "worse", ""]:
         """Better or worse, by the paired difference where there is one; empty where the difference may be zero."""
         if self.paired is None:
-            return "" if self.is_noise else verdict(self.difference, self.better)
+            return "" if self.is_noise or self.has_few else verdict(self.difference, self.better)
         return "" if self.paired.contains_zero else verdict(self.paired.mean, self.better)
 
 
@@ -69,14 +71,16 @@ def _difference(
     ours, theirs = run.metrics.get(metric), first.metrics.get(metric)
     if ours is None or theirs is None:
         return None
+    are_same = run.digest_of_images(metric) == first.digest_of_images(metric)
+    values, others = (samples[each.name].get(metric, {}) if are_same else {} for each in (run, first))
+    paired = paired_difference(values, others, run.sources(metric))
     return RunDifference(
         metric=metric,
         better=direction(metric),
         run=run.name,
         against=first.name,
         difference=ours - theirs,
-        paired=paired_difference(samples[run.name].get(metric, {}), samples[first.name].get(metric, {}), run.sources)
-        if run.digest_of_images(metric) == first.digest_of_images(metric)
-        else None,
+        paired=paired,
         is_noise=is_noise(run.row, first.row, metric),
+        has_few=paired is None and bool(values and others),
     )

@@ -185,7 +185,7 @@ def _difference(study: Study, arm: str, trials: Trials, metric: str) -> SeedDiff
     digests = [(own.run.digest_of_images(metric), other.run.digest_of_images(metric)) for own, other in pairs]
     images = [ours for ours, theirs in digests if ours and ours == theirs]
     if len(images) == len(pairs) and len(set(images)) == 1:
-        found = difference_of_images([_by_image(*pair, metric) for pair in pairs], pairs[0][0].run.sources)
+        found = difference_of_images([_by_image(*pair, metric) for pair in pairs], pairs[0][0].run.sources(metric))
         if found is not None:
             return found
     has_new_images = len(set(images)) == len(pairs)

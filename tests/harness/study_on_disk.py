@@ -50,10 +50,9 @@ class StudyOnDisk:
         if error is None:
             write_json(trial.evaluation_path, metrics)
         if samples is not None:
+            of_sources = {} if sources is None else {"sources": dict.fromkeys(samples, sources)}
             part = {"part": "accuracy", "key": "", "seconds": 1, "settings": {}, "metrics": {}, "curves": []}
-            write_json(
-                trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples, "sources": sources or {}}
-            )
+            write_json(trial.path / "evaluation" / "accuracy.json", {**part, "samples": samples, **of_sources})
         self.folder.trial(trial_id).finish(error)
 
     def all(self, values: Mapping[str, float], metric: str = "val/accuracy") -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from trainables.config.masks import TableMasks
@@ -58,15 +58,6 @@ class LabelledTable(Section):
     """Where masks lie and what their pixels mean; null for images without masks."""
     on_error: Literal["raise", "skip"] = "raise"
     """What a missing or corrupt image does: stop with its name, or be skipped and counted."""
-
-    @field_validator("columns")
-    @classmethod
-    def _no_sources(cls, columns: Columns) -> Columns:
-        if columns.source is not None:
-            raise PydanticCustomError(
-                "source", "columns.source has no effect on a shifted set, which is not cut; leave it out"
-            )
-        return columns
 
 
 ShiftName = Annotated[str, AfterValidator(_check_name)]

@@ -3,7 +3,7 @@
 from trainables.data.batch import Batch
 from trainables.data.build import build_data, build_trial_data
 from trainables.data.class_weights import class_weights
-from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet, Labelled, Masked, Sourced
+from trainables.data.dataset import NO_CLASS, DataBundle, Draw, Grouped, ImageSet, Labelled, Masked, sources_of
 from trainables.data.file_index import NO_INDEX, FileIndex
 from trainables.data.image_file import ImageError
 from trainables.data.image_files import left_out_of, read_image
@@ -27,7 +27,6 @@ __all__ = [
     "ImageSubset",
     "Labelled",
     "Masked",
-    "Sourced",
     "build_data",
     "build_ood_set",
     "build_trial_data",
@@ -39,6 +38,7 @@ __all__ = [
     "half_of",
     "left_out_of",
     "read_image",
+    "sources_of",
     "strata_of",
     "training_batches",
 ]

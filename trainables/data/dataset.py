@@ -90,6 +90,11 @@ class Sourced(Protocol):
         """Return the source of each image by its id, those of a larger set too; empty where each image is its own."""
 
 
+def sources_of(images: ImageSet) -> Mapping[str, int]:
+    """Return the source of each image by its id, such as a patient; empty where each image is its own."""
+    return images.sources_by_id() if isinstance(images, Sourced) else {}
+
+
 @dataclass(frozen=True)
 class DataBundle:
     """The data sets of one experiment; all carry the labels of the training set."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainables.config import ConfigError
 from trainables.data.batch import Batch
-from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled, Masked, Sourced
+from trainables.data.dataset import DataBundle, Draw, Grouped, ImageSet, Labelled, Masked, Sourced, sources_of
 from trainables.data.folders import first_few
 from trainables.data.image_file import short_hash
 from trainables.data.sampling import draw_of_each
@@ -67,7 +67,7 @@ class ImageView:
 
     def sources_by_id(self) -> Mapping[str, int]:
         """Return the source of each image of the whole set by its id; empty where each image is its own."""
-        return self.whole.sources_by_id() if isinstance(self.whole, Sourced) else {}
+        return sources_of(self.whole)
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -120,7 +120,7 @@ def halve_validation(data: DataBundle) -> DataBundle:
     """Return the data with the validation images in two halves, of which one is to be fitted to and one validates.
 
     Of each class and group, half of the images, rounded down, are for the fit. Of images with sources, it is half of
-    the sources that begin with the class and group.
+    the sources, each counted to its rarest class and group.
     """
     sources_N = data.val.sources() if isinstance(data.val, Sourced) else None
     is_fit_N = torch.from_numpy(

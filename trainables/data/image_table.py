@@ -120,6 +120,8 @@ class ImageTable:
             fields.append(str(self.mask_values_N[row]))
         if self.groups_N is not None:
             fields.append(self.group_names[self.groups_N[row]])
+        if self.sources_N is not None:
+            fields.append(f"source {self.sources_N[row]}")
         if self.boxes is not None:
             fields.append(self.boxes.text(row))
         if self.weights_N is not None:

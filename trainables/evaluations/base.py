@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.config import Suite
-from trainables.data import Batch, DataBundle, Draw, ImageSet, Sourced, evaluation_batches
+from trainables.data import Batch, DataBundle, Draw, ImageSet, evaluation_batches, sources_of
 from trainables.evaluations.predictions import Gather, NoImageError, Predictions, predict
 from trainables.evaluations.result import EvaluationResult, NotPossibleError
 from trainables.evaluations.seeds import generator
@@ -54,9 +54,13 @@ class EvaluationContext:
         return self.data.test if self.split == "test" else self.data.val
 
     @cached_property
-    def sources_by_id(self) -> Mapping[str, int]:
-        """The source of each of the split's images, such as a patient, by its id; empty where each is its own."""
-        return self.images.sources_by_id() if isinstance(self.images, Sourced) else {}
+    def sources(self) -> Mapping[str, Mapping[str, int]]:
+        """By what begins the metrics of a set, the source of each image by its id; the split's own begin with anything.
+
+        Empty for a set whose images are each their own source.
+        """
+        sets = {**{f"{name}/": images for name, images in self.shifted.items()}, "": self.images}
+        return {name: sources_of(images) for name, images in sets.items()}
 
     @property
     def shifted(self) -> Mapping[str, ImageSet]:

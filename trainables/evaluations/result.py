@@ -48,8 +48,9 @@ class EvaluationResult:
     An image without a value is left out. An evaluation whose values mean little for wrongly predicted images adds
     `correct`: 1 where it predicts the label and 0 elsewhere. Networks are then compared where both are right.
     """
-    sources: Mapping[str, int] = field(default_factory=dict)
-    """What each image of `samples` shows or was made of, such as a patient; empty where each image is its own."""
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By metric, the source of each image by its id, such as a patient; without metrics whose images are each their
+    own."""
 
 
 def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
@@ -58,13 +59,22 @@ def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
         result,
         metrics={_named(name, split): value for name, value in result.metrics.items()},
         samples={name if name == CORRECT else _named(name, split): by for name, by in result.samples.items()},
+        sources={_named(name, split): by for name, by in result.sources.items()},
     )
 
 
-def with_sources(result: EvaluationResult, sources_by_id: Mapping[str, int]) -> EvaluationResult:
-    """Return the result with the sources of the images that have values."""
-    images = dict.fromkeys(image for values in result.samples.values() for image in values)
-    return replace(result, sources={image: sources_by_id[image] for image in images if image in sources_by_id})
+def with_sources(result: EvaluationResult, sources: Mapping[str, Mapping[str, int]]) -> EvaluationResult:
+    """Return the result with the sources of its images.
+
+    Args:
+        result: Of an evaluation. What it says of sources itself stays.
+        sources: By the beginning of metrics, the source of each image by its id; the first that fits holds.
+    """
+    found: dict[str, Mapping[str, int]] = {}
+    for metric, values in result.samples.items():
+        by_id = next(of_set for start, of_set in sources.items() if metric.startswith(start))
+        found[metric] = {image: by_id[image] for image in values if image in by_id}
+    return replace(result, sources={name: by_id for name, by_id in {**found, **result.sources}.items() if by_id})
 
 
 def _named(metric: str, split: Split) -> str:

@@ -154,7 +154,7 @@ def _stored_or_new(
     try:
         if stored and not spec.still_holds(context, stored):
             stored = None
-        result = stored or with_sources(on_split(_run(spec, context), context.split), context.sources_by_id)
+        result = stored or on_split(_run(spec, context), context.split)
     except (NotPossibleError, ConfigError, ImageError):
         raise
     except Exception as error:
@@ -164,7 +164,7 @@ def _stored_or_new(
         raise _FailedError(f"{type(error).__name__}: {error}") from error
     seconds = time.monotonic() - started
     if store and stored is None:
-        store.save(spec, result, seconds)
+        store.save(spec, with_sources(result, context.sources), seconds)
     listener.on_end(spec.name, seconds, stored=stored is not None)
     return result
 

@@ -23,16 +23,23 @@ def write_config(folder: Path, root: str, image_size: int, made_by: str) -> None
         image_size: Side of the square image that a network sees, in pixels.
         made_by: The command, for a comment at its head.
     """
+    sources = {"source": "source"}
     data = {
         "kind": "table",
         "root": root,
         "table": TABLE,
-        "columns": {"source": "source"},
+        "columns": dict(sources),
         "groups": ["label", "kind"],
         "masks": {"kind": "soft"},
         "image_size": image_size,
         "shift": {
-            name: {"kind": "table", "table": SHIFTED_TABLE, "split": name, "masks": {"kind": "soft"}}
+            name: {
+                "kind": "table",
+                "table": SHIFTED_TABLE,
+                "split": name,
+                "columns": dict(sources),
+                "masks": {"kind": "soft"},
+            }
             for name in SHIFTED
         },
     }

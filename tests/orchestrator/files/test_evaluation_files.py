@@ -28,7 +28,7 @@ RESULT = EvaluationResult(
     curves=(Curve("chart", "line", "step", "share", (0.0, 1.0, 2.0), (1.0, 0.5, 0.25)),),
     settings={"seed": 0, "radii": [0.1, 0.2], "sizes": {"near": 3}},
     samples={"val/background/noise": {"a": 0.25, "b": 0.5}},
-    sources={"a": 3, "b": 3},
+    sources={"val/background/noise": {"a": 3, "b": 3}},
 )
 
 

@@ -73,6 +73,17 @@ def test_a_part_that_sets_no_image_aside_is_paired_over_all_that_have_a_value(sw
     assert found.paired.num_pictures == 11
 
 
+@pytest.mark.parametrize("num_sources", [6, 12])
+def test_a_few_sources_are_no_evidence(sweep: Builder, num_sources: int) -> None:
+    """Twelve images of six patients have no interval, and no verdict either."""
+    for trial, share in (("a", 0.75), ("b", 0.5)):
+        sweep.trial(trial, CROSS_ENTROPY, {SHARE: share})
+        sources = {SHARE: {image: number % num_sources for number, image in enumerate(IMAGES)}}
+        sweep.evaluation(trial, "influence", samples={SHARE: dict.fromkeys(IMAGES, share)}, sources=sources)
+    (found,) = of_metric(run_differences([sweep.run("a"), sweep.run("b")]), SHARE)
+    assert (found.paired is None, found.verdict) == ((True, "") if num_sources == 6 else (False, "better"))
+
+
 def test_an_interval_that_contains_zero_has_no_verdict(sweep: Builder) -> None:
     for trial, mean, values in (("a", 0.5, [0.5] * 12), ("b", 0.52, [0.3, 0.7] * 6)):
         sweep.trial(trial, CROSS_ENTROPY, {SHARE: mean})

@@ -76,10 +76,24 @@ def test_a_cut_that_leaves_a_class_untrained_names_the_seed(tmp_path: Path) -> N
         num_trained(0)
 
 
-def test_a_source_of_a_shifted_table_is_refused(tmp_path: Path) -> None:
-    shift = {"far": {"kind": "table", "table": "t.csv", "columns": {"source": "patient"}}}
-    with pytest.raises(ConfigError, match=r"data\.shift\.far.*columns\.source has no effect on a shifted set"):
-        build(tmp_path, ["1.png,a,train,x,p", "2.png,a,test,x,q"], data={"shift": shift})
+def test_each_set_knows_the_sources_of_its_images_by_their_ids(tmp_path: Path) -> None:
+    """The shifted set has its own; those of a half are among those of the whole set."""
+    rows = [f"{label}{number}.png,{label},val,x,{label}{number // 2}" for label in "ab" for number in range(8)]
+    rows += ["1.png,a,train,x,m", "2.png,b,train,x,n", "3.png,a,test,x,s", "4.png,b,test,x,s"]
+    (tmp_path / "far.csv").write_text("path,label,split,patient\n3.png,a,test,t\n", encoding="utf-8")
+    shift = {"far": {"kind": "table", "table": "far.csv", "columns": {"source": "patient"}}}
+    tree: dict[str, Any] = {"objective": {"dfr": {"fit_on": "validation"}}}
+    groups = {"groups": ["label", "place"]}
+    data = build(tmp_path, rows, data={"shift": shift, **groups}, **tree)
+    test, far = data.test.sources_by_id(), data.shift["far"].sources_by_id()
+    assert (len(set(test.values())), list(test), list(far)) == (1, ["3", "4"], ["3"])
+    of_val = data.val.sources_by_id()
+    assert len(data.val) == 8
+    assert {of_val[name] for name in ids(data.val)} == set(data.val.sources().tolist())
+    assert len(set(of_val.values())) == 8
+    without = build(tmp_path, rows, data={"columns": {}, **groups}, **tree)
+    assert (without.val.sources(), without.val.sources_by_id()) == (None, {})
+    assert without.test.digest() != data.test.digest()
 
 
 def test_without_sources_images_are_chosen() -> None:

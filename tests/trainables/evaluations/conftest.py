@@ -73,6 +73,21 @@ class Images:
         return self.__getitems__([Draw(index, 0) for index in range(len(self))[positions]])
 
 
+class OfPatients(Images):
+    """Images of which the first two are of one patient."""
+
+    numbers: Sequence[int] = (0, 0, 1, 2)
+
+    def __init__(self, images: Images) -> None:
+        self.__dict__ |= vars(images)
+
+    def sources(self) -> Tensor:
+        return torch.tensor(self.numbers)
+
+    def sources_by_id(self) -> dict[str, int]:
+        return dict(zip(self.batch.ids, self.sources().tolist(), strict=True))
+
+
 RED_OR_GREEN = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 """Class 0 scores the mean of red, class 1 that of green, so CC_(0,1) = (red - green) / 4 on images of 2 x 2."""
 

@@ -4,12 +4,10 @@ from fnmatch import fnmatchcase
 from typing import Any, get_args
 
 import pytest
-import torch
-from torch import Tensor
 
 from tests.trainables.evaluations.conftest import (
     RED_GREEN_OR_BLUE,
-    Images,
+    OfPatients,
     context_of,
     four_images,
     linear_classifier,
@@ -185,27 +183,29 @@ def test_what_the_data_lack_is_skipped_with_the_reason(red_or_green: Classifier)
     assert set(metrics) == {f"val/{name}" for name in EVALUATIONS["accuracy"].directions}
 
 
-class OfPatients(Images):
-    """Images of which the first two are of one patient."""
-
-    def __init__(self, images: Images) -> None:
-        self.__dict__ |= vars(images)
-
-    def sources(self) -> Tensor:
-        return torch.tensor([0, 0, 1, 2])
-
-    def sources_by_id(self) -> dict[str, int]:
-        return dict(zip(self.batch.ids, self.sources().tolist(), strict=True))
-
-
 def test_the_sources_of_images_are_kept_with_their_values(red_or_green: Classifier) -> None:
     four, memory = four_images(), Memory()
     run_suite(["accuracy", "influence"], context_of(red_or_green, four), store=memory)
     assert [result.sources for result in memory.held.values()] == [{}, {}]
     of_patients, memory = OfPatients(four), Memory()
     run_suite(["accuracy", "influence"], context_of(red_or_green, of_patients), store=memory)
-    assert memory.held["accuracy"].sources == {"image-0": 0, "image-1": 0, "image-2": 1, "image-3": 2}
-    assert memory.held["influence"].sources == {"image-0": 0, "image-1": 0, "image-3": 2}  # The third has no mask.
+    of_all = {"image-0": 0, "image-1": 0, "image-2": 1, "image-3": 2}
+    assert memory.held["accuracy"].sources == {"val/accuracy": of_all}
+    del of_all["image-2"]  # It has no mask.
+    influence = memory.held["influence"]
+    assert influence.sources == dict.fromkeys(influence.samples, of_all)
+
+
+def test_a_shifted_set_has_sources_of_its_own(red_or_green: Classifier) -> None:
+    """Its images may be called as those of the split are, and may have no sources."""
+    for far, sources in ((four_images(), None), (OfPatients(four_images()), {f"image-{n}": 5 for n in range(4)})):
+        memory, context = Memory(), context_of(red_or_green, OfPatients(four_images()))
+        if isinstance(far, OfPatients):
+            far.numbers = [5, 5, 5, 5]
+        data = replace(context.data, val_shift={"far": far, "far-off": four_images()})
+        run_suite(["shift"], replace(context, data=data), store=memory)
+        assert memory.held["shift"].sources.get("val/shift/far/accuracy") == sources
+        assert "val/shift/far-off/accuracy" not in memory.held["shift"].sources
 
 
 def registered(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.classifiers import NeighbourEvidence
-from trainables.data import Batch
+from trainables.data import Batch, sources_of
 from trainables.evaluations.base import Direction, EvalSpec, EvaluationContext
 from trainables.evaluations.gap.batch_statistics import BATCH
 from trainables.evaluations.gap.figures import Figures, Spread, columns, figures_of, observe
@@ -52,8 +52,16 @@ def _run(context: EvaluationContext) -> EvaluationResult:
         curves=tuple(_curve(name, spread) for name, spread in spreads.items()),
         settings=_settings(context, figures, len(rows["split"]), heads),
         samples={f"gap/{key}": values for key, values in by_figure.items()},
+        sources={
+            f"gap/{key}": _sources(context, values) for key, values in by_figure.items() if key.startswith("train_")
+        },
         documents={"gap": _document(context, figures, spreads)},
     )
+
+
+def _sources(context: EvaluationContext, values: Mapping[str, float]) -> dict[str, int]:
+    by_id = sources_of(context.data.train_unaugmented)
+    return {image: by_id[image] for image in values if image in by_id}
 
 
 def _training_sample(context: EvaluationContext) -> Batch:

@@ -10,7 +10,14 @@ import torch
 from torch import nn
 
 from tests.trainables.conftest import CPU, MakeConfig, Train
-from tests.trainables.evaluations.conftest import RED_OR_GREEN, Images, context_of, four_images, linear_classifier
+from tests.trainables.evaluations.conftest import (
+    RED_OR_GREEN,
+    Images,
+    OfPatients,
+    context_of,
+    four_images,
+    linear_classifier,
+)
 from tests.trainables.evaluations.extremes import CHANCE, background_reader, extreme_context, object_reader
 from trainables.classifiers import embed_images, fit_classifier
 from trainables.config import LinearProbe, NearestNeighbours, SmallCnn, SpuriousDigits
@@ -86,6 +93,13 @@ def test_values_by_image_have_the_metrics_as_means_and_name_their_images(red_or_
     assert result.settings["num_compared"] == 2
     assert result.settings["refit_images_per_class"] == 1
     assert result.settings["chance"] == {"train": 1 / 2, "split": 1 / 2}
+
+
+def test_training_images_have_sources_of_their_own(red_or_green: Classifier) -> None:
+    """The split's images have none here, and may be called the same."""
+    result = GAP.run(trained_on(OfPatients(four_images()), context_of(red_or_green, four_images())))
+    assert result.sources["gap/train_accuracy"] == {"image-0": 0, "image-1": 0, "image-2": 1, "image-3": 2}
+    assert "gap/accuracy" not in result.sources
 
 
 def test_the_document_has_each_image_and_no_parts_without_a_mask(red_or_green: Classifier) -> None:
