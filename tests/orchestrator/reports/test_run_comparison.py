@@ -187,6 +187,7 @@ def test_document(sweep: Builder) -> None:
             "difference": 0.5,
             "paired": None,
             "is_noise": False,
+            "has_few": False,
             "verdict": "better",
         },
         {
@@ -197,6 +198,7 @@ def test_document(sweep: Builder) -> None:
             "difference": -0.5,
             "paired": {"mean": -0.5, "low": -0.5, "high": -0.5, "num_pictures": 10},
             "is_noise": False,
+            "has_few": False,
             "verdict": "better",
         },
     ]
