@@ -43,3 +43,9 @@ def test_trainings_and_images_are_named() -> None:
     balanced = {**result, "uses_groups": {"cross-entropy": True, "contrastive": False}}
     assert ". Trained with groups: cross-entropy. Numbers" in protocol_sentences(balanced)
     assert protocol_sentences({}) == ""
+
+
+def test_many_arms_with_masks_are_counted() -> None:
+    uses = {"plain": False, **{f"arm-{number}": True for number in range(21)}}
+    text = protocol_sentences({"uses_masks": uses, "num_images": {"test/accuracy": 5}})
+    assert text.startswith("Trained with masks: 21 arms, all but those named next. Trained without: plain. ")
