@@ -11,7 +11,7 @@ EARLIER = (
     "were no test images."
 )
 """The first line of a section whose result is earlier."""
-MOST_NAMED = 20
+MAX_NAMED = 20
 """Arms that are listed as trained with masks; of more only the number is."""
 
 
@@ -50,7 +50,7 @@ def protocol_sentences(result: Mapping[str, Any]) -> str:
     with_groups = [name for name, uses in result.get("uses_groups", {}).items() if uses]
     groups = f"Trained with groups: {listing(with_groups)}." if with_groups else "No training uses groups."
     images = [f"{number} in `{metric}`" for metric, number in result["num_images"].items() if _is_shown(metric, result)]
-    shown = listing(users or ["none"]) if len(users) <= MOST_NAMED else f"{len(users)} arms, all but those named next"
+    shown = listing(users or ["none"]) if len(users) <= MAX_NAMED else f"{len(users)} arms, all but those named next"
     return (
         f"Trained with masks: {shown}. Trained without: {listing(others or ['none'])}. "
         f"{groups} Numbers of images: {listing(images)}."
