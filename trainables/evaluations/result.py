@@ -49,8 +49,8 @@ class EvaluationResult:
     `correct`: 1 where it predicts the label and 0 elsewhere. Networks are then compared where both are right.
     """
     sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By metric, the source of each image by its id, such as a patient; without metrics whose images are each their
-    own."""
+    """By metric, the source of each image by its id, such as a patient. What an evaluation gives itself is of another
+    set than its split, and may be of more images."""
 
 
 def on_split(result: EvaluationResult, split: Split) -> EvaluationResult:
@@ -67,14 +67,15 @@ def with_sources(result: EvaluationResult, sources: Mapping[str, Mapping[str, in
     """Return the result with the sources of its images.
 
     Args:
-        result: Of an evaluation. What it says of sources itself stays.
+        result: Of an evaluation. Where it names the sources of a metric's set itself, those hold.
         sources: By the beginning of metrics, the source of each image by its id; the first that fits holds.
     """
     found: dict[str, Mapping[str, int]] = {}
     for metric, values in result.samples.items():
-        by_id = next(of_set for start, of_set in sources.items() if metric.startswith(start))
+        of_set = next(by_id for start, by_id in sources.items() if metric.startswith(start))
+        by_id = result.sources.get(metric, of_set)
         found[metric] = {image: by_id[image] for image in values if image in by_id}
-    return replace(result, sources={name: by_id for name, by_id in {**found, **result.sources}.items() if by_id})
+    return replace(result, sources={metric: by_id for metric, by_id in found.items() if by_id})
 
 
 def _named(metric: str, split: Split) -> str:

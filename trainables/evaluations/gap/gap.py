@@ -47,21 +47,15 @@ def _run(context: EvaluationContext) -> EvaluationResult:
     metrics |= {
         f"{PREFIXES[name]}{key}": value for name, each in spreads.items() for key, value in each.metrics().items()
     }
+    of_train = sources_of(context.data.train_unaugmented)
     return EvaluationResult(
         {f"gap/{key}": value for key, value in (metrics | lost(metrics)).items()},
         curves=tuple(_curve(name, spread) for name, spread in spreads.items()),
         settings=_settings(context, figures, len(rows["split"]), heads),
         samples={f"gap/{key}": values for key, values in by_figure.items()},
-        sources={
-            f"gap/{key}": _sources(context, values) for key, values in by_figure.items() if key.startswith("train_")
-        },
+        sources={f"gap/{key}": of_train for key in by_figure if key.startswith(PREFIXES["train"])},
         documents={"gap": _document(context, figures, spreads)},
     )
-
-
-def _sources(context: EvaluationContext, values: Mapping[str, float]) -> dict[str, int]:
-    by_id = sources_of(context.data.train_unaugmented)
-    return {image: by_id[image] for image in values if image in by_id}
 
 
 def _training_sample(context: EvaluationContext) -> Batch:

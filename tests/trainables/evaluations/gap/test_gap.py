@@ -25,6 +25,7 @@ from trainables.data import build_data, build_trial_data, evaluation_batches
 from trainables.evaluations import EvaluationContext, EvaluationResult, NotPossibleError
 from trainables.evaluations.gap import GAP
 from trainables.evaluations.gap.gap import lost
+from trainables.evaluations.result import with_sources
 from trainables.models import Classifier, build_model
 from trainables.split_log import split_log
 from trainables.training import LocalContext
@@ -100,6 +101,9 @@ def test_training_images_have_sources_of_their_own(red_or_green: Classifier) -> 
     result = GAP.run(trained_on(OfPatients(four_images()), context_of(red_or_green, four_images())))
     assert result.sources["gap/train_accuracy"] == {"image-0": 0, "image-1": 0, "image-2": 1, "image-3": 2}
     assert "gap/accuracy" not in result.sources
+    kept = with_sources(result, {"": {"image-0": 7}}).sources
+    assert kept["gap/train_object_margin"] == {"image-0": 0, "image-1": 0, "image-3": 2}  # The third has no mask.
+    assert kept["gap/accuracy"] == {"image-0": 7}
 
 
 def test_the_document_has_each_image_and_no_parts_without_a_mask(red_or_green: Classifier) -> None:
