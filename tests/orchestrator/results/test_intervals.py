@@ -80,12 +80,13 @@ def test_few_sources_have_no_interval() -> None:
     assert paired_difference(values, dict.fromkeys(images, 0.0), {**sources, "7": 9}) is not None
 
 
-def test_an_interval_of_images_of_shared_sources_covers_the_truth() -> None:
-    """Forty patients of five images each, whose effects are of the patient alone."""
-    generator, sources = np.random.default_rng(2), {f"{number:03d}": number // 5 for number in range(200)}
+@pytest.mark.parametrize("num", [10, 40])
+def test_an_interval_of_images_of_shared_sources_covers_the_truth(num: int) -> None:
+    """Patients of five images each, whose effects are of the patient alone."""
+    generator, sources = np.random.default_rng(2), {f"{number:03d}": number // 5 for number in range(5 * num)}
     held = {"images": 0, "sources": 0}
     for _ in range(200):
-        effect_N = np.repeat(generator.normal(size=40), 5)
+        effect_N = np.repeat(generator.normal(size=num), 5)
         values = {image: float(value) for image, value in zip(sources, effect_N, strict=True)}
         for name, of in (("images", {}), ("sources", sources)):
             found = difference_of_images([values], of, num_resamples=200)
