@@ -137,6 +137,7 @@ def masked_images(tmp_path: Path) -> None:
                     drawn.save(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("masked_images")
 def test_added_data_set_trains(copy: Path, run: Callable[..., dict[str, float]], tmp_path: Path) -> None:
     steps = section("Add a data set")
@@ -147,6 +148,7 @@ def test_added_data_set_trains(copy: Path, run: Callable[..., dict[str, float]],
     assert (row["epoch"], row["train/samples_without_mask"]) == (1, 0)
 
 
+@pytest.mark.slow
 def test_added_network_trains(copy: Path, run: Callable[..., dict[str, float]]) -> None:
     steps = section("Add a network")
     apply(steps, copy)
@@ -155,6 +157,7 @@ def test_added_network_trains(copy: Path, run: Callable[..., dict[str, float]]) 
     assert row["val/faithfulness/max_logit_error"] < 1e-5
 
 
+@pytest.mark.slow
 def test_added_objective_trains(copy: Path, run: Callable[..., dict[str, float]]) -> None:
     steps = section("Add an objective")
     apply(steps, copy)
@@ -163,6 +166,7 @@ def test_added_objective_trains(copy: Path, run: Callable[..., dict[str, float]]
     assert 0 < row["train/loss"] < math.log(10)
 
 
+@pytest.mark.slow
 def test_added_metric_is_evaluated(copy: Path, run: Callable[..., dict[str, float]]) -> None:
     steps = section("Add a metric")
     apply(steps, copy)
@@ -173,6 +177,7 @@ def test_added_metric_is_evaluated(copy: Path, run: Callable[..., dict[str, floa
     assert "\n| confidence | `confidence` | · |" in (copy / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_added_space_is_planned(copy: Path, run: Callable[..., dict[str, object]]) -> None:
     steps = section("Add a search space")
     apply(steps, copy)

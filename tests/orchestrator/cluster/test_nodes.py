@@ -47,6 +47,7 @@ def test_server_of_another_machine_is_accepted(uri: str, tmp_path: Path) -> None
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_head_whose_workers_are_not_running_yet_is_not_the_only_node(tmp_path: Path) -> None:
     import ray
 
