@@ -1,4 +1,4 @@
-"""One trial's folder as one MLflow run: the only way by which a trial's metrics reach MLflow."""
+"""One trial's folder as one MLflow run: the only way by which new metrics of a trial reach MLflow."""
 
 import logging
 import time
