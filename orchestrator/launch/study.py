@@ -11,7 +11,7 @@ from orchestrator.files.tuning import CandidatesFailedError, ChosenSettings
 from orchestrator.launch.evaluation import EvaluationRequest
 from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from orchestrator.launch.progress import SuiteProgress
-from orchestrator.launch.sweep import SweepRun, run_sweep, sync_sweep
+from orchestrator.launch.sweep import SweepOutcome, run_sweep, sync_sweep
 from orchestrator.reports.study_table import study_markdown
 from orchestrator.results.study_document import StudyDocument
 from orchestrator.results.study_result import study_document
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class StudyRun:
+class StudyOutcome:
     """What a call of `run_study` left."""
 
-    sweep: SweepRun
+    sweep: SweepOutcome
     result: StudyDocument
     document: dict[str, Any]
     """The JSON document of the sweep, with the result under `study`."""
@@ -35,7 +35,7 @@ class StudyRun:
     """Trial id -> why its evaluation failed."""
 
 
-def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -> StudyRun:
+def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -> StudyOutcome:
     """Train what is left of the study's trials, evaluate those that have completed, and write the result.
 
     The result is `study.json` and `study.md` in the sweep's folder and on its parent run. Finished trials and
@@ -46,10 +46,10 @@ def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         ConfigError: A trial does not fit on the cluster, or another process runs the sweep.
         StoreError: The MLflow store cannot be used when the sweep starts.
     """
-    run = run_sweep(sweep, store, address=address)
+    outcome = run_sweep(sweep, store, address=address)
     study = sweep.config().study
     assert study is not None
-    failures = {} if run.unfinished or run.interrupted or not study.reads_test else _evaluate(sweep, address)
+    failures = {} if outcome.unfinished or outcome.interrupted or not study.reads_test else _evaluate(sweep, address)
     result = study_document(sweep)
     write_text(sweep.path / "study.md", study_markdown(result))
     write_json(sweep.result_path, result)
@@ -57,7 +57,8 @@ def run_study(sweep: SweepFolder, store: Store, *, address: str | None = None) -
         sync_sweep(sweep, store)
     except StoreError as error:
         logger.warning("the study's result is not in MLflow (`campaign sync` sends it): %s", error)
-    return StudyRun(run, result, {**sweep_document(sweep, ids_in_mlflow(store, sweep)), "study": result}, failures)
+    document = {**sweep_document(sweep, ids_in_mlflow(store, sweep)), "study": result}
+    return StudyOutcome(outcome, result, document, failures)
 
 
 def _evaluate(sweep: SweepFolder, address: str | None) -> dict[str, Exception]:

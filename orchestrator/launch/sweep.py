@@ -41,7 +41,7 @@ TRIALS_ON_SHEET = 5
 
 
 @dataclass(frozen=True, slots=True)
-class SweepRun:
+class SweepOutcome:
     """What a call of `run_sweep` left: the JSON document, and whether every trial has ended well."""
 
     document: dict[str, Any]
@@ -51,7 +51,7 @@ class SweepRun:
     """Whether a stop signal ended it."""
 
 
-def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -> SweepRun:
+def run_sweep(sweep: SweepFolder, store: Store, *, address: str | None = None) -> SweepOutcome:
     """Run the sweep's remaining trials to their ends, then write its summary.
 
     A sweep whose driver died or was interrupted continues: trials with an outcome are not repeated, trials that had
@@ -205,7 +205,7 @@ def _tune_resources(config: SweepConfig, room: Capacity) -> Any:
     return ray.tune.PlacementGroupFactory([{name: share}])
 
 
-def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, move_champion: bool) -> SweepRun:
+def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, move_champion: bool) -> SweepOutcome:
     """Write the summary on the parent run, set the champion alias, and say what is left.
 
     Args:
@@ -239,7 +239,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
         _set_champion_alias(sweep, config, context, winners[0], again=move_champion)
     close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
     document = summary(sweep, rows, experiment_id=context.identity.experiment_id, parent_run_id=parent_run_id)
-    return SweepRun(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
+    return SweepOutcome(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
 
 
 def _importances(sweep: SweepFolder, config: SweepConfig) -> dict[str, float]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import launching
-from orchestrator.launch.study import StudyRun
-from orchestrator.launch.sweep import SweepRun
+from orchestrator.launch.study import StudyOutcome
+from orchestrator.launch.sweep import SweepOutcome
 
 Cli = Callable[..., Any]
 SHORTCUT = "digits-shortcut"
@@ -69,9 +69,9 @@ def test_arm_whose_candidates_all_failed_is_a_failure_and_no_users_error(
     ]
 
 
-def _candidates(**losses: float | None) -> StudyRun:
+def _candidates(**losses: float | None) -> StudyOutcome:
     """Return candidates of which each arm has one; None where its training failed."""
     arms = [{"arm": f"{arm}.1", "figures": {"val/loss": {"mean": loss}}} for arm, loss in losses.items()]
     result: Any = {"sweep": "mine-tuning", "arms": arms}
     failed = sum(loss is None for loss in losses.values())
-    return StudyRun(SweepRun(document={}, unfinished=0, failed=failed), result, document={}, not_evaluated={})
+    return StudyOutcome(SweepOutcome(document={}, unfinished=0, failed=failed), result, document={}, not_evaluated={})
