@@ -27,6 +27,7 @@ from orchestrator.tracking import (
     log_model,
     set_champion_alias,
     sync,
+    trials_left_open,
     uninterrupted,
     write_study,
     write_summary,
@@ -213,10 +214,7 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     """
     parent_run_id = context.identity.parent_run_id
     assert parent_run_id is not None
-    for trial_id in sweep.unfinished():
-        folder = sweep.trial(trial_id)
-        if folder.rows():
-            context.trial_run(trial_id, folder.config()).finish("KILLED")
+    _close_trials(sweep, context)
     rows = trial_rows(sweep, ids_in_mlflow(context.store, sweep).trials)
     winners = best(rows, config.goals)
     ranking = ranked(rows, config.goals)
@@ -240,6 +238,18 @@ def conclude(sweep: SweepFolder, config: SweepConfig, context: SweepContext, *, 
     close_sweep_run(context.store, parent_run_id, "KILLED" if unfinished else "FINISHED")
     document = summary(sweep, rows, experiment_id=context.identity.experiment_id, parent_run_id=parent_run_id)
     return SweepOutcome(document, unfinished, failed=sum(row["status"] == "failed" for row in rows))
+
+
+def _close_trials(sweep: SweepFolder, context: SweepContext) -> None:
+    """End the runs of trials that stopped halfway, and of those that ended when their driver was killed."""
+    unfinished = sweep.unfinished()
+    for trial_id in unfinished:
+        folder = sweep.trial(trial_id)
+        if folder.rows():
+            context.trial_run(trial_id, folder.config()).finish("KILLED")
+    ended = set(sweep.trial_ids()) - set(unfinished)
+    left = [trial_id for trial_id in trials_left_open(context.store, sweep) if trial_id in ended]
+    sync(context.trial_run(trial_id, sweep.trial(trial_id).config()) for trial_id in left)
 
 
 def _importances(sweep: SweepFolder, config: SweepConfig) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from orchestrator.tracking.registry import log_model, set_champion_alias
 from orchestrator.tracking.run_page import send_page
-from orchestrator.tracking.runs import find_experiment, find_sweep, folder_of_run, ids_in_mlflow
+from orchestrator.tracking.runs import find_experiment, find_sweep, folder_of_run, ids_in_mlflow, trials_left_open
 from orchestrator.tracking.store import Store, StoreError, check_store, connect, ensure_experiment, resolve_store
 from orchestrator.tracking.sweep_run import (
     Objectives,
@@ -41,6 +41,7 @@ __all__ = [
     "send_page",
     "set_champion_alias",
     "sync",
+    "trials_left_open",
     "uninterrupted",
     "write_study",
     "write_summary",

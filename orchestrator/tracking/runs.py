@@ -54,6 +54,21 @@ def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
         return SweepIds()
 
 
+def trials_left_open(store: Store, sweep: "SweepFolder") -> list[str]:
+    """Return the trials whose MLflow runs have not ended; none while MLflow does not answer."""
+    config, created = sweep.config(), read_provenance(sweep.path).created
+    tags = {"campaign.sweep": config.name, "campaign.kind": "trial"} | ({CREATED: created} if created else {})
+    try:
+        with store_errors(store):
+            client = connect(store)
+            experiment = client.get_experiment_by_name(config.campaign)
+            runs = list(_search(client, experiment.experiment_id, tags)) if experiment else []
+    except StoreError as error:
+        logger.debug("no run of sweep %s is closed: %s", config.name, error)
+        return []
+    return [run.data.tags["campaign.trial_id"] for run in runs if run.info.status == "RUNNING"]
+
+
 def folder_of_run(store: Store, storage: Path, run_id: str) -> Path | None:
     """Return the trial folder of an MLflow run, or None if MLflow has no such run, or no folder is that run's.
 

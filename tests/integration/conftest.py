@@ -113,7 +113,7 @@ def kill_a_worker(driver: "subprocess.Popen[str]", folder: TrialFolder) -> None:
 
 @dataclass(frozen=True)
 class Story:
-    """A sweep of three trials: interrupted, damaged, resumed, killed, extended by two."""
+    """A sweep of three trials: interrupted, damaged, resumed, extended by two, killed, resumed."""
 
     shell: Shell
     interrupted: Ran
@@ -123,9 +123,9 @@ class Story:
     """States of the sweep's MLflow runs."""
     damaged: str
     """The trial whose last checkpoint was cut short after the interruption."""
-    killed: Ran
-    rows_at_kill: dict[str, list[Row]]
-    finished_at_kill: list[str]
+    resumed: Ran
+    ids_at_kill: list[str]
+    epochs_at_kill: dict[str, int]
     outlived_driver: list[str]
     """Processes of the killed driver that were alive a minute after its successor had ended."""
     finished: Ran
@@ -154,14 +154,15 @@ def story(shell: Shell) -> Story:
     states_at_interrupt = states(shell.store, interrupted.document["experiment_id"])
 
     damaged = cut_a_checkpoint(folder)
-    driver = shell.start("resume", "story", "--json")
-    wait_until(lambda: has_ended_and_left_others(folder, damaged), driver)
+    resumed = shell.run("resume", "story", "--json")
+
+    driver = shell.start("extend", "story", "--trials=2", "--json")
+    wait_until(lambda: any(epochs(folder)[trial_id] for trial_id in folder.unfinished()), driver)
     family = psutil.Process(driver.pid).children(recursive=True)
     driver.kill()
-    rows_at_kill = {trial_id: folder.trial(trial_id).rows() for trial_id in folder.trial_ids()}
-    finished_at_kill = sorted(set(folder.trial_ids()) - set(folder.unfinished()))
-    finished = shell.run("extend", "story", "--trials=2", "--json")
-    killed = wait(driver)
+    ids_at_kill, epochs_at_kill = folder.trial_ids(), epochs(folder)
+    finished = shell.run("resume", "story", "--json")
+    wait(driver)
     _, alive = psutil.wait_procs(family, timeout=60)
     outlived = [process.name() for process in alive]
     return Story(
@@ -171,18 +172,12 @@ def story(shell: Shell) -> Story:
         epochs_at_interrupt,
         states_at_interrupt,
         damaged,
-        killed,
-        rows_at_kill,
-        finished_at_kill,
+        resumed,
+        ids_at_kill,
+        epochs_at_kill,
         outlived,
         finished,
     )
-
-
-def has_ended_and_left_others(sweep: SweepFolder, trial_id: str) -> bool:
-    """Tell whether the trial has ended while another has trained an epoch and has not ended."""
-    unfinished = sweep.unfinished()
-    return trial_id not in unfinished and any(epochs(sweep)[other] for other in unfinished)
 
 
 def cut_a_checkpoint(sweep: SweepFolder) -> str:

