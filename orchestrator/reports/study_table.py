@@ -227,7 +227,6 @@ def _changes(arm: ArmResult, reference: str) -> str:
     if arm["arm"] == reference:
         return f"{reference} is what the others are compared with."
     found = [
-        f"`{field}` {format_setting(own)} (not {format_setting(other)})"
-        for field, (own, other) in arm["changes"].items()
+        f"`{field}: {format_setting(other)} -> {format_setting(own)}`" for field, (own, other) in arm["changes"].items()
     ]
-    return f"{arm['arm']} has {listing(found)}."
+    return f"{arm['arm']} changes {listing(found)}."

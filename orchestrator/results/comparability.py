@@ -11,8 +11,11 @@ from trainables.config.section import Section
 from trainables.evaluations import QUICK
 
 NUM_IMAGES = "num_pictures"
+SHOWN = (NUM_IMAGES, "num_images")
+"""The key of stored JSON, and what people read for it."""
 
-
+MAX_NAMED = 3
+"""More runs of one value are counted."""
 SPLITS = {"val": "validation", "test": "test"}
 """Split -> what its images are called."""
 
@@ -40,17 +43,31 @@ def _data_warnings(runs: Sequence[EvaluatedRun], splits: Collection[str]) -> Ite
 
 
 def _setting_warnings(runs: Sequence[EvaluatedRun]) -> Iterator[str]:
-    """Yield a sentence for each choice that differs, with the evaluations in which it does."""
+    """Yield a sentence for each choice that differs, with the runs and evaluations in which it does."""
     names_of: dict[str, list[str]] = {}
     for name in dict.fromkeys(name for run in runs for name in run.evaluations):
         chosen = {run.name: choices(run.evaluations[name].settings) for run in runs if name in run.evaluations}
         for key in dict.fromkeys(key for found in chosen.values() for key in found):
             values = {run: found.get(key) for run, found in chosen.items()}
             if len(set(map(repr, values.values()))) > 1:
-                words = listing([f"{value} in {run}" for run, value in values.items()])
-                names_of.setdefault(f"{key} is {words}", []).append(name)
+                names_of.setdefault(f"{key.replace(*SHOWN)} is {_by_value(values)}", []).append(name)
     for difference, names in names_of.items():
         yield f"{difference}: the metrics of {listing(names)} do not compare."
+
+
+def _by_value(values: Mapping[str, Any]) -> str:
+    """Say which runs have which value: the first run alone, and those that differ from it."""
+    (first, expected), *others = values.items()
+    runs_of: dict[str, list[str]] = {}
+    for run, value in others:
+        if repr(value) != repr(expected):
+            runs_of.setdefault(str(value), []).append(run)
+    named = [f"{value} in {_some(runs)}" for value, runs in runs_of.items()]
+    return listing([f"{expected} in {first}", *named])
+
+
+def _some(runs: Sequence[str]) -> str:
+    return listing(runs) if len(runs) <= MAX_NAMED else f"{runs[0]} and {len(runs) - 1} others"
 
 
 def choices(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_section_has_command_question_protocol_table_and_budget() -> None:
     assert "| plain | 3 | 0.500 ± 0.020 | 0.750 ± 0.020 | 1m01s |" in text
     assert "| other | 3 | 0.600 ± 0.020<br>**+0.100 (+0.090 to +0.110)** |" in text
     assert "Budget and augmentation are the same in every arm" in text
-    assert text.endswith("- other has `seed` 1 (not 0).")
+    assert text.endswith("- other changes `seed: 0 -> 1`.")
     assert "\n\n\n" not in text
 
 

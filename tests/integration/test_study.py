@@ -186,7 +186,7 @@ def test_table_lies_in_the_folder_and_on_the_parent_run(story: Story, client: Ml
     text = (story.folder.path / "study.md").read_text()
     assert "| plain | 2 | " in text
     assert "| contrastive | 2 | " in text
-    assert "wild has `optim.learning_rate` 1e+30 (not 0.002)" in text
+    assert "wild changes `optim.learning_rate: 0.002 -> 1e+30`" in text
 
 
 def test_parent_run_has_the_means_and_the_whole_leaderboard(story: Story, client: MlflowClient, tmp_path: Path) -> None:

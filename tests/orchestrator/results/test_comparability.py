@@ -63,11 +63,21 @@ def test_evaluations_with_the_same_difference_share_a_sentence(sweep: Builder) -
     ]
 
 
+def test_of_several_runs_those_that_differ_from_the_first_are_named(sweep: Builder) -> None:
+    for trial, number in zip("abcdefgh", (200, 200, 84, 84, 178, 178, 178, 178), strict=True):
+        sweep.trial(trial, CROSS_ENTROPY, {"val/accuracy": 0.5})
+        sweep.evaluation(trial, "gap", settings={"num_pictures": {"split": number}})
+    assert warnings([sweep.run(trial) for trial in "abcdefgh"]) == [
+        "num_images.split is 200 in first/a, 84 in first/c and first/d and 178 in first/e and 3 others: "
+        "the metrics of gap do not compare."
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "others", "key"),
     [
-        ({"num_pictures": 200}, {"num_pictures": 100}, "num_pictures"),
-        ({"num_pictures": {"one": 3}}, {"num_pictures": {"one": 4}}, "num_pictures.one"),
+        ({"num_pictures": 200}, {"num_pictures": 100}, "num_images"),
+        ({"num_pictures": {"one": 3}}, {"num_pictures": {"one": 4}}, "num_images.one"),
         ({"steps": 20}, {"steps": 10}, "steps"),
         ({"sets": {"far": {"digest": "a"}}}, {"sets": {"far": {"digest": "b"}}}, "sets.far.digest"),
     ],

@@ -298,7 +298,7 @@ def test_markdown_has_mean_spread_difference_and_interval(tmp_path: Path) -> Non
     assert "| plain | 2 | 0.600 ± 0.141 | 20s |" in text
     # Differences 0.1 and 0.1001: the interval is 0.10005 ± 12.706 * 0.00005.
     assert "| contrastive | 2 | 0.700 ± 0.141<br>**+0.100 (+0.099 to +0.101)** \\* | 20s |" in text
-    assert "- contrastive has `objective.kind` contrastive (not cross_entropy)" in text
+    assert "- contrastive changes `objective.kind: cross_entropy -> contrastive`" in text
 
 
 def test_terminal_and_markdown_show_the_same_values(tmp_path: Path) -> None:
