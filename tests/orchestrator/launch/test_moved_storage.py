@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
-from PIL import Image
 
-from orchestrator.files.provenance import record_provenance
 from orchestrator.launch.find_run import find_run
 from orchestrator.launch.train import train_one
 from orchestrator.tracking import Store, connect, resolve_store
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
+from tests.harness.sweep_on_disk import draw_panel
 from trainables.config import ConfigError, ExperimentConfig, experiment_from_tree, to_yaml
 from trainables.trial_folder import TrialFolder
 
@@ -81,11 +80,6 @@ def forget_artifact_folders() -> None:
     _artifact_repos_cache.clear()
 
 
-def draw_panel(trial: Path) -> None:
-    (trial / "panels" / "epoch-1").mkdir(parents=True)
-    Image.new("RGB", (40, 10)).save(trial / "panels" / "epoch-1" / "a.png")
-
-
 def artifacts(client: MlflowClient, run_id: str) -> set[str]:
     return {file.path for file in client.list_artifacts(run_id)}
 
@@ -142,14 +136,8 @@ def test_run_id_does_not_mean_a_folder_made_anew_under_its_name(moved: Moved, co
 
 
 @pytest.mark.fault("The storage of a sweep is moved.")
-def test_moved_sweep_is_sent_and_shown_from_its_new_place(
-    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path, count_epochs: CountEpochs
-) -> None:
-    sweep = make_sweep(num_trials=1)
-    record_provenance(sweep.folder.path)
-    sweep.start("0000", epochs=1)
-    sweep.folder.trial("0000").finish()
-    assert cli("sync", "first", "--storage", tmp_path).code == 0
+@pytest.mark.usefixtures("sent_sweep")
+def test_moved_sweep_is_sent_and_shown_from_its_new_place(cli: Cli, tmp_path: Path, count_epochs: CountEpochs) -> None:
     before = {run.info.run_id for run in connect(resolve_store(tmp_path)).search_runs(["1"])}
     moved = tmp_path.with_name(f"{tmp_path.name}-moved")
     tmp_path.rename(moved)

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from orchestrator.files.provenance import record_provenance
 from orchestrator.launch.sync import trial_run_of
 from orchestrator.tracking import connect, ensure_experiment, resolve_store
 from tests.harness.counted_epochs import CountEpochs, epochs_in_files, epochs_in_mlflow
 from tests.harness.fault_message import NoteMessage
+from tests.harness.sweep_on_disk import SweepOnDisk, draw_panel
 from trainables.trial_folder import TrialFolder
 
 Cli = Callable[..., Any]
@@ -95,20 +94,12 @@ def test_run_is_found_by_what_it_is_and_not_by_its_path(cli: Cli, tmp_path: Path
 
 @pytest.mark.fault("SIGKILL to a sweep's driver between the end of a trial and the end of its MLflow run.", says=False)
 def test_resume_ends_the_run_of_a_trial_that_ended_when_its_driver_was_killed(
-    make_sweep: Callable[..., Any], cli: Cli, tmp_path: Path, count_epochs: CountEpochs
+    sent_sweep: SweepOnDisk, cli: Cli, tmp_path: Path, count_epochs: CountEpochs
 ) -> None:
-    sweep = make_sweep(num_trials=1)
-    record_provenance(sweep.folder.path)
-    sweep.start("0000", epochs=1)
-    trial = sweep.folder.trial("0000")
-    trial.finish()
-    assert cli("sync", "first", "--storage", tmp_path).code == 0
     client = connect(resolve_store(tmp_path))
     (run,) = [run for run in runs(tmp_path) if run.data.tags["campaign.kind"] == "trial"]
     client.update_run(run.info.run_id, status="RUNNING")
-    panel = trial.path / "panels" / "epoch-1" / "a.png"
-    panel.parent.mkdir(parents=True)
-    Image.new("RGB", (40, 10)).save(panel)
+    draw_panel(sent_sweep.folder.trial("0000").path)
 
     ran = cli("resume", "first", "--storage", tmp_path)
     assert ran.code == 0, ran.err
