@@ -2,10 +2,11 @@
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +17,7 @@ from tests.trainables.imagenet_tree import write_hard_imagenet, write_imagenet_s
 from tests.trainables.sbd_tree import write_sbd
 from tests.trainables.set_trees import OWN_VALIDATION, WRITERS
 from tests.trainables.voc_tree import write_voc
-from trainables.config import (
-    BoxMasks,
-    DataConfig,
-    HardImageNet,
-    ImageFolder,
-    ImageNetS,
-    OxfordPet,
-    PascalVoc,
-    Sbd,
-    SpuriousDigits,
-    Table,
-    Validation,
-)
+from trainables.config import BoxMasks, DataConfig, Validation
 from trainables.data import DataBundle, build_data
 
 HELD_OUT = Validation(source="held_out")
@@ -53,9 +42,9 @@ def _trimap(path: Path) -> None:
     Image.fromarray(trimap).save(path)
 
 
-@pytest.fixture
-def pet_root(tmp_path: Path) -> Path:
-    folder = tmp_path / "oxford-iiit-pet"
+def write_pets(root: Path) -> None:
+    """Write images and trimaps of `PETS`."""
+    folder = root / "oxford-iiit-pet"
     (folder / "annotations").mkdir(parents=True)
     for name, lines in PETS.items():
         (folder / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
@@ -63,29 +52,37 @@ def pet_root(tmp_path: Path) -> Path:
             stem = line.split()[0]
             paint(folder / "images" / f"{stem}.jpg", seed=seed)
             _trimap(folder / "annotations" / "trimaps" / f"{stem}.png")
+
+
+@pytest.fixture
+def pet_root(tmp_path: Path) -> Path:
+    write_pets(tmp_path)
     return tmp_path
+
+
+def write_folders(root: Path) -> None:
+    """Write four images of each of three classes to train on, and two to validate on."""
+    for split, num in (("train", 4), ("val", 2)):
+        for name in ("cat", "dog", "fox"):
+            for index in range(num):
+                paint(root / split / name / f"{index}.png", seed=index)
 
 
 @pytest.fixture
 def folder_root(tmp_path: Path) -> Path:
     root = tmp_path / "folders"
-    for split, num in (("train", 4), ("val", 2)):
-        for name in ("cat", "dog", "fox"):
-            for index in range(num):
-                paint(root / split / name / f"{index}.png", seed=index)
+    write_folders(root)
     return root
 
 
-@pytest.fixture
-def table_root(tmp_path: Path) -> Path:
-    """A table of nine images, each with a box around its middle."""
-    root, rows = tmp_path / "table", ["path,label,split,boxes,place"]
+def write_table(root: Path) -> None:
+    """Write a table of nine images, each with a box around its middle."""
+    rows = ["path,label,split,boxes,place"]
     for index in range(9):
         paint(root / f"{index}.png", seed=index)
         split = ("train", "val", "test")[index // 3]
         rows.append(f"{index}.png,{index % 3},{split},14 10 46 38,{index % 2}")
     (root / "images.csv").write_text("\n".join(rows))
-    return root
 
 
 @pytest.fixture
@@ -112,40 +109,41 @@ def serve() -> Iterator[Callable[[Path], str]]:
         yield start
 
 
-@pytest.fixture
-def imagenet_root(tmp_path: Path) -> Path:
-    root = tmp_path / "imagenets"
-    write_imagenet_s(root)
-    write_hard_imagenet(root)
-    return root
+TREES: Mapping[str, tuple[Callable[[Path], object], Mapping[str, Any]]] = {
+    "oxford_pet": (write_pets, {}),
+    "pascal_voc": (write_voc, {}),
+    "sbd": (write_sbd, {}),
+    "imagenet_s": (write_imagenet_s, {"folder": "ImageNetS3"}),
+    "hard_imagenet": (write_hard_imagenet, {}),
+    "image_folder": (write_folders, {}),
+    "table": (write_table, {"table": "images.csv", "masks": BoxMasks(), "groups": ("label", "place")}),
+}
+"""Of kinds without a writer in `WRITERS`: what writes their files, and their fields."""
 
 
-@pytest.fixture
-def bundle_of(
-    pet_root: Path, folder_root: Path, voc_root: Path, imagenet_root: Path, table_root: Path, tmp_path: Path
-) -> Callable[[str], DataBundle]:
-    """Builds a tiny bundle of each kind; those of files have no cut."""
-    configs = {
-        "spurious_digits": SpuriousDigits(num_train=12, num_test=10, image_size=32),
-        "oxford_pet": OxfordPet(root=str(pet_root), image_size=32, validation=HELD_OUT),
-        "pascal_voc": PascalVoc(root=str(voc_root), image_size=32, validation=HELD_OUT),
-        "imagenet_s": ImageNetS(root=str(imagenet_root), folder="ImageNetS3", image_size=32, validation=HELD_OUT),
-        "hard_imagenet": HardImageNet(root=str(imagenet_root), image_size=32, validation=HELD_OUT),
-        "image_folder": ImageFolder(root=str(folder_root), image_size=32, validation=HELD_OUT),
-        "table": Table(
-            root=str(table_root), table="images.csv", image_size=32, masks=BoxMasks(), groups=("label", "place")
-        ),
-    }
+def written(kind: str, root: Path) -> DataConfig:
+    """Write a tiny data set of a kind below `root`, without a cut; return its config."""
+    fields: dict[str, Any] = {"kind": kind, "image_size": 32}
+    if kind == "spurious_digits":
+        fields |= {"num_train": 12, "num_test": 10}
+    elif kind in TREES:
+        write, own = TREES[kind]
+        write(root)
+        fields |= {"root": str(root), **own}
+    else:
+        fields |= {"root": str(root), **WRITERS[kind](root)}
+    if kind not in {"spurious_digits", "table", *OWN_VALIDATION}:
+        fields["validation"] = HELD_OUT
+    config: DataConfig = TypeAdapter(DataConfig).validate_python(fields)
+    return config
 
-    def bundle(kind: str) -> DataBundle:
-        if kind in configs:
-            return build_data(configs[kind])
-        root = tmp_path / kind
-        if kind == "sbd":
-            write_sbd(root)
-            return build_data(Sbd(root=str(root), image_size=32, validation=HELD_OUT))
-        tree = {"root": str(root), "image_size": 32, **WRITERS[kind](root)}
-        tree |= {} if kind in OWN_VALIDATION else {"validation": HELD_OUT}
-        return build_data(TypeAdapter(DataConfig).validate_python(tree))
 
-    return bundle
+@pytest.fixture(scope="session")
+def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], DataBundle]:
+    """Builds a tiny bundle of each kind, from files that are written once."""
+
+    @functools.cache
+    def config_of(kind: str) -> DataConfig:
+        return written(kind, tmp_path_factory.mktemp(kind))
+
+    return lambda kind: build_data(config_of(kind))
