@@ -56,7 +56,7 @@ def test_trial_with_a_bad_checkpoint_goes_on_from_the_one_before(
 
 
 def test_same_command_again_launches_nothing(story: Story, cli: Cli) -> None:
-    command = ("sweep", "digits-background-weight", "--name=story", "--trials=5", "--json", *TINY)
+    command = ("sweep", "digits-background-weight", "--name=story", "--trials=4", "--json", *TINY)
     again = cli(*command, "--storage", story.shell.storage)
     assert again.code == 0, again.err
     assert "epoch" not in again.err
@@ -64,12 +64,12 @@ def test_same_command_again_launches_nothing(story: Story, cli: Cli) -> None:
 
 
 def test_resume_right_after_a_kill_ends_the_trials_that_had_started(story: Story) -> None:
-    assert sum(story.epochs_at_kill.values()) < 5 * EPOCHS
+    assert sum(story.epochs_at_kill.values()) < 4 * EPOCHS
     assert story.finished.code == 0, story.finished.err
     trials = story.finished.document["trials"]
     ids = [trial["trial_id"] for trial in trials]
     assert set(story.ids_at_kill) <= set(ids)
-    assert len(ids) == 5
+    assert len(ids) == 4
     assert {(trial["status"], trial["epoch"]) for trial in trials} == {("completed", EPOCHS)}
 
 
@@ -85,7 +85,7 @@ def test_finished_trials_are_left_alone(story: Story) -> None:
 
 @pytest.mark.fault("Ctrl-C to a sweep, then SIGKILL to its driver.", says=False)
 def test_every_epoch_stands_once_in_the_files_and_in_mlflow(story: Story, count_epochs: CountEpochs) -> None:
-    assert len(story.folder.trial_ids()) == 5
+    assert len(story.folder.trial_ids()) == 4
     count_epochs(epochs_in_files(map(story.folder.trial, story.folder.trial_ids())), EPOCHS)
     in_mlflow = epochs_in_mlflow(story.shell.store, "story")
     assert sorted(in_mlflow) == story.folder.trial_ids()
@@ -94,5 +94,5 @@ def test_every_epoch_stands_once_in_the_files_and_in_mlflow(story: Story, count_
 
 def test_no_point_is_tried_twice(story: Story) -> None:
     configs = [story.folder.trial(trial_id).config() for trial_id in story.folder.trial_ids()]
-    assert len({config_hash(config) for config in configs}) == len(configs) == 5
+    assert len({config_hash(config) for config in configs}) == len(configs) == 4
     assert [config.objective.kind for config in configs[:2]] == ["cross_entropy", "contrastive"]

@@ -73,7 +73,7 @@ def test_evaluation_is_stopped_and_what_is_finished_stays(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.chaos)])
 @pytest.mark.fault("SIGTERM or SIGHUP to `campaign train`.")
 def test_training_is_stopped_and_every_epoch_is_in_mlflow(
     number: signal.Signals, shell: Shell, note_message: NoteMessage, count_epochs: CountEpochs

@@ -53,7 +53,7 @@ def test_best_has_the_highest_goal(story: Story) -> None:
 
 
 def test_the_chosen_trial_alone_was_measured_on_the_test_images(story: Story, client: MlflowClient) -> None:
-    """Chosen were the best trial when the sweep of three had ended, and that of five."""
+    """Chosen were the best trial when the sweep of three had ended, and that of four."""
     document = story.finished.document
     (best,) = document["best"]
     tested = {}
@@ -74,7 +74,7 @@ def test_mlflow_has_one_parent_and_one_child_a_trial(story: Story, client: Mlflo
     document = story.finished.document
     found = client.search_runs([document["experiment_id"]], "tags.`campaign.sweep` = 'story'")
     kinds = Counter(run.data.tags["campaign.kind"] for run in found)
-    assert kinds == {"sweep": 1, "trial": 5}
+    assert kinds == {"sweep": 1, "trial": 4}
     assert {run.info.status for run in found} == {"FINISHED"}
     children = {run.data.tags["campaign.trial_id"]: run for run in found if run.data.tags["campaign.kind"] == "trial"}
     assert {trial_id: run.info.run_id for trial_id, run in children.items()} == runs
@@ -125,8 +125,8 @@ def test_leaderboard_as_markdown_lists_every_trial(story: Story, cli: Cli) -> No
 def test_status_counts_the_trials(story: Story, cli: Cli) -> None:
     ran = cli("status", "story", "--storage", story.shell.storage, "--json")
     status = json.loads(ran.out)
-    assert status["trials"] == {"completed": 5}
-    assert (status["epochs_done"], status["epochs"], status["is_running"]) == (5 * EPOCHS, 5 * EPOCHS, False)
+    assert status["trials"] == {"completed": 4}
+    assert (status["epochs_done"], status["epochs"], status["is_running"]) == (4 * EPOCHS, 4 * EPOCHS, False)
     assert status["cpu_hours"] > 0
 
 
@@ -185,7 +185,7 @@ def test_evaluation_of_other_data_stands_beside_the_runs_own(story: Story, cli: 
 def test_sync_of_a_whole_sweep_has_nothing_left_to_send(story: Story, cli: Cli) -> None:
     ran = cli("sync", "story", "--storage", story.shell.storage, "--json")
     assert ran.code == 0
-    assert json.loads(ran.out) == {"sweep": "story", "synced": 5, "left": []}
+    assert json.loads(ran.out) == {"sweep": "story", "synced": 4, "left": []}
 
 
 def test_sync_rebuilds_a_store_from_the_files(story: Story, cli: Cli, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def assert_whole(ran: Ran, shell: Shell, folder: TrialFolder, count_epochs: Coun
     assert_trained_as_one_process_does(folder, alone)
 
 
+@pytest.mark.chaos
 @pytest.mark.fault("A worker of `campaign train` is killed.", says=False)
 def test_training_goes_on_when_a_worker_is_killed(shell: Shell, count_epochs: CountEpochs, tmp_path: Path) -> None:
     folder = TrialFolder(shell.storage / "runs" / "pair")

@@ -102,7 +102,7 @@ def test_comparison(page: Page, sweep: Builder, tmp_path: Path) -> None:
     check(page, path)
 
 
-@pytest.mark.parametrize("num_goals", [1, 2, 3])
+@pytest.mark.parametrize(("page", "num_goals"), [("light", 1), ("dark", 2), ("light", 3)], indirect=["page"])
 def test_plots_of_a_sweep(page: Page, sweep: Builder, tmp_path: Path, num_goals: int) -> None:
     sweep_of_three(sweep)
     rows, path = sweep.rows(), tmp_path / "plots.html"

@@ -245,14 +245,14 @@ def test_three_goals_and_no_trial(sweep: Builder, read: Callable[[], Page]) -> N
     assert read().figures == []
 
 
-def test_hundreds_of_trials_have_thirty_curves(sweep: Builder, read: Callable[[], Page]) -> None:
-    for number in range(200):
-        sweep.trial(f"{number:04d}", contrastive(0.01 * (number + 1)), metrics(number / 200, 0.5))
+def test_dozens_of_trials_have_thirty_curves(sweep: Builder, read: Callable[[], Page]) -> None:
+    for number in range(60):
+        sweep.trial(f"{number:04d}", contrastive(0.01 * (number + 1)), metrics(number / 60, 0.5))
     sweep.trial("plain", CROSS_ENTROPY, metrics(0.001, 0.5))
     page = read()
     names = [trace["name"] for trace in page.figures[-1]["data"]]
     assert len(names) == 30
-    assert names[-2:] == ["plain", "0199"]
+    assert names[-2:] == ["plain", "0059"]
     assert "28 others" in page.text
     assert "0042" in page.text
 
