@@ -32,9 +32,8 @@ def find_sweep(store: Store, experiment: str, sweep: str, *, created: str | None
     """
     if store.sqlite_file and not store.sqlite_file.exists():
         return SweepIds()
-    tags = {"campaign.sweep": sweep} | ({CREATED: created} if created else {})
     with store_errors(store):
-        experiment_id, runs = _runs_with(store, experiment, tags)
+        experiment_id, runs = _runs_with(store, experiment, _of_sweep(sweep, created))
     ids = SweepIds(experiment_id)
     for run_id, tags in runs:
         if tags.get("campaign.kind") == "sweep":
@@ -57,16 +56,22 @@ def ids_in_mlflow(store: Store, sweep: "SweepFolder") -> SweepIds:
 def trials_left_open(store: Store, sweep: "SweepFolder") -> list[str]:
     """Return the trials whose MLflow runs have not ended; none while MLflow does not answer."""
     config, created = sweep.config(), read_provenance(sweep.path).created
-    tags = {"campaign.sweep": config.name, "campaign.kind": "trial"} | ({CREATED: created} if created else {})
+    trials = condition(_of_sweep(config.name, created) | {"campaign.kind": "trial"})
     try:
         with store_errors(store):
             client = connect(store)
             experiment = client.get_experiment_by_name(config.campaign)
-            runs = list(_search(client, experiment.experiment_id, tags)) if experiment else []
+            query = f"{trials} and attributes.status = 'RUNNING'"
+            runs = list(_search(client, experiment.experiment_id, query)) if experiment else []
     except StoreError as error:
         logger.debug("no run of sweep %s is closed: %s", config.name, error)
         return []
-    return [run.data.tags["campaign.trial_id"] for run in runs if run.info.status == "RUNNING"]
+    return [run.data.tags["campaign.trial_id"] for run in runs]
+
+
+def _of_sweep(name: str, created: str | None) -> Tags:
+    """Return the tags of all runs of a sweep; without the time of its folder, of all sweeps of that name."""
+    return {"campaign.sweep": name} | ({CREATED: created} if created else {})
 
 
 def folder_of_run(store: Store, storage: Path, run_id: str) -> Path | None:
@@ -130,16 +135,17 @@ def _runs_with(store: Store, experiment: str, tags: Tags) -> tuple[str | None, l
     found = client.get_experiment_by_name(experiment)
     if found is None:
         return None, []
-    return found.experiment_id, [(run.info.run_id, run.data.tags) for run in _search(client, found.experiment_id, tags)]
+    runs = _search(client, found.experiment_id, condition(tags))
+    return found.experiment_id, [(run.info.run_id, run.data.tags) for run in runs]
 
 
-def _search(client: Any, experiment_id: str, tags: Tags) -> Iterator[Any]:
-    """Yield the runs that have `tags`, the oldest first."""
+def _search(client: Any, experiment_id: str, query: str) -> Iterator[Any]:
+    """Yield the runs that `query` finds, the oldest first."""
     token = None
     while True:
         page = client.search_runs(
             [experiment_id],
-            condition(tags),
+            query,
             max_results=PAGE,
             page_token=token,
             order_by=["attributes.start_time ASC"],
