@@ -1,10 +1,12 @@
 """Several runs evaluated at a time on a real Ray."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.cluster.session import ray_session
 from orchestrator.launch.evaluation import EvaluationRequest, evaluate_run
 from orchestrator.launch.evaluation_tasks import evaluate_on_ray
 from trainables.config import ConfigError, experiment_from_tree, override
@@ -20,6 +22,16 @@ TINY: dict[str, Any] = {
     "training": {"epochs": 1, "batch_size": 16},
     "evaluation": {"panel_images": 0},
 }
+
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("own_ray")]
+
+
+@pytest.fixture(scope="module")
+def own_ray() -> Iterator[None]:
+    """A Ray that all evaluations of this file share."""
+    with ray_session():
+        yield
 
 
 def trained(path: Path, **overrides: Any) -> TrialFolder:
@@ -46,8 +58,6 @@ class Scribe(ProgressListener):
         self.heard.append(f"skip {name}: {reason}")
 
 
-@pytest.mark.ray
-@pytest.mark.slow
 def test_each_run_gets_its_own_metrics_and_a_failure_stays_alone(tmp_path: Path) -> None:
     one, two = trained(tmp_path / "one"), trained(tmp_path / "two", seed=1)
     empty = TrialFolder(tmp_path / "empty")
@@ -72,8 +82,6 @@ def test_each_run_gets_its_own_metrics_and_a_failure_stays_alone(tmp_path: Path)
     assert [listener.heard for listener in listeners] == [heard, [], heard]
 
 
-@pytest.mark.ray
-@pytest.mark.slow
 def test_what_cannot_fit_is_refused(tmp_path: Path) -> None:
     folder = trained(tmp_path / "one")
     with pytest.raises(ConfigError, match=r"needs 999 CPU where the cluster has"):
